@@ -1,0 +1,43 @@
+"""Which way of computing a convolution is best on this machine, measured so that it can be believed."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from grouped_bench.api import Run, load, run
+    from grouped_bench.errors import GroupedBenchError
+    from grouped_bench.space.space import Space
+    from grouped_bench.variants.base import Variant, variant
+
+_HOMES = {
+    "Run": "api",
+    "load": "api",
+    "run": "api",
+    "GroupedBenchError": "errors",
+    "Space": "space.space",
+    "Variant": "variants.base",
+    "variant": "variants.base",
+}
+
+__all__ = [
+    "GroupedBenchError",
+    "Run",
+    "Space",
+    "Variant",
+    "load",
+    "run",
+    "variant",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, when it is asked for: pandas and its like cost half a second each."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,1 @@
+"""What the samples mean: pure functions of numbers and frames."""

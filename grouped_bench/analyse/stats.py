@@ -1,0 +1,112 @@
+"""Intervals and verdicts in which the visit, a process at its own moment, is the independent unit."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import special
+
+LATENCY_LEVEL = 0.95
+# Chance of any wrong `faster`, `slower` or `equivalent` in a whole run.
+FAMILY_ALPHA = 0.01
+LEAST_VISITS = 3
+ORDER_STATISTIC_VISITS = 6
+# Numbers of visits at which a run may look at a pair, and the share of the pair's error that each look spends.
+# The first is for variants so slow that three visits must do; later ones grow by a third, and their shares,
+# 0.95/k(k+1), sum to 0.95 over any number of looks.
+FIRST_LOOKS = (3, 6)
+FIRST_SHARE = 0.05
+LOOK_GROWTH = 4 / 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """An estimate with the ends of its interval, all in the unit of what was estimated."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def latency_interval(visit_medians: Sequence[float]) -> Interval | None:
+    """Median of the visits' medians with its 95 % interval; None below three visits.
+
+    From six visits on interpolated order statistics (Hettmansperger and Sheather, 1986), which hold for any
+    distribution; below, Student's t on logarithms, which assumes one.
+    """
+    values = np.sort(np.asarray(visit_medians, dtype=float))
+    if len(values) < LEAST_VISITS:
+        return None
+    if len(values) >= ORDER_STATISTIC_VISITS:
+        low, high = _median_interval(values, LATENCY_LEVEL)
+        return Interval(float(np.median(values)), low, high)
+    centre, half = _student(np.log(values), 1 - LATENCY_LEVEL)
+    median = float(np.median(values))
+    return Interval(median, min(median, math.exp(centre - half)), max(median, math.exp(centre + half)))
+
+
+def ratio_interval(log_ratios: Sequence[float], pairs: int) -> Interval | None:
+    """Ratio of two latencies from one log ratio a visit, corrected for looks and for `pairs` comparisons.
+
+    Student's t at the level that is left for this look, Bonferroni over the pairs of the run; None below three
+    visits. Wherever a run may stop, the chance that any of its intervals misses its ratio is at most FAMILY_ALPHA.
+    """
+    values = np.asarray(log_ratios, dtype=float)
+    if len(values) < LEAST_VISITS:
+        return None
+    centre, half = _student(values, FAMILY_ALPHA / max(1, pairs) * look_share(len(values)))
+    return Interval(math.exp(centre), math.exp(centre - half), math.exp(centre + half))
+
+
+def verdict(interval: Interval | None, margin: float) -> str:
+    """What an interval of a ratio says: equivalent, faster, slower or undecided, in that order of precedence."""
+    if interval is None:
+        return "undecided"
+    if interval.low >= 1 / (1 + margin) and interval.high <= 1 + margin:
+        return "equivalent"
+    if interval.low > 1:
+        return "faster"
+    return "slower" if interval.high < 1 else "undecided"
+
+
+def looks(most: int) -> list[int]:
+    """Numbers of visits, up to `most`, at which a run may decide."""
+    counts = list(FIRST_LOOKS)
+    while counts[-1] < most:
+        counts.append(math.ceil(counts[-1] * LOOK_GROWTH))
+    return [count for count in counts if count <= most]
+
+
+def is_look(visits: int) -> bool:
+    """Whether a run may decide after `visits` visits."""
+    return visits in looks(visits)
+
+
+def look_share(visits: int) -> float:
+    """Share of a pair's error that may be spent after `visits` visits.
+
+    Between two looks the share of the later one holds: a run that ends there will never reach it.
+    """
+    number = len(looks(visits - 1))
+    return FIRST_SHARE if number == 0 else (1 - FIRST_SHARE) / (number * (number + 1))
+
+
+def _student(values: np.ndarray, alpha: float) -> tuple[float, float]:
+    """Mean and half width of Student's t interval of level 1 − alpha."""
+    count = len(values)
+    spread = float(np.std(values, ddof=1)) / math.sqrt(count)
+    return float(np.mean(values)), float(special.stdtrit(count - 1, 1 - alpha / 2)) * spread
+
+
+def _median_interval(ordered: np.ndarray, level: float) -> tuple[float, float]:
+    count = len(ordered)
+    covers = [1 - 2 * float(special.bdtr(k - 1, count, 0.5)) for k in range(1, count // 2 + 1)]
+    k = max(index for index, cover in enumerate(covers, 1) if cover >= level)
+    if k == count // 2:
+        return float(ordered[k - 1]), float(ordered[count - k])
+    excess = (covers[k - 1] - level) / (covers[k - 1] - covers[k])
+    weight = (count - k) * excess / (k + (count - 2 * k) * excess)
+    low = (1 - weight) * ordered[k - 1] + weight * ordered[k]
+    high = (1 - weight) * ordered[count - k] + weight * ordered[count - k - 1]
+    return float(low), float(high)

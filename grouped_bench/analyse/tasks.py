@@ -1,0 +1,91 @@
+"""From raw samples to latency, speed-up and verdict of each task: everything here can be derived again from a file."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from grouped_bench.analyse import stats
+from grouped_bench.space.case import BASELINE
+from grouped_bench.store.schema import COHORT_KEY
+
+Samples = Sequence[Sequence[float | None]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A variant against the baseline: corrected interval of the speed-up, verdict, and visits that both made."""
+
+    interval: stats.Interval | None
+    verdict: str
+    visits: int
+
+
+def visit_medians(samples: Samples) -> list[float]:
+    """Median of each visit's samples, visits without any left out; seconds an iteration."""
+    present = [_array(visit) for visit in samples]
+    return [float(np.nanmedian(visit)) for visit in present if np.isfinite(visit).any()]
+
+
+def log_ratios(baseline: Samples, variant: Samples) -> list[float]:
+    """Median log ratio of each visit over the rounds that both took part in."""
+    ratios = [np.log(_array(b) / _array(v)) for b, v in zip(baseline, variant, strict=True)]
+    return [float(np.nanmedian(visit)) for visit in ratios if np.isfinite(visit).any()]
+
+
+def compare_pair(baseline: Samples, variant: Samples, *, pairs: int, margin: float) -> Pair:
+    """The pair's interval and verdict in a run of `pairs` comparisons."""
+    ratios = log_ratios(baseline, variant)
+    interval = stats.ratio_interval(ratios, pairs)
+    return Pair(interval, stats.verdict(interval, margin), len(ratios))
+
+
+def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
+    """`frame` of one run with latency, speed-up and verdict columns filled from its samples.
+
+    Rows whose status is not ok keep nulls; a cohort without an ok baseline has no verdicts.
+    """
+    keys = [tuple(map(_hashable, row)) for row in frame[list(COHORT_KEY)].itertuples(index=False)]
+    records: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+    baselines = {key: record for key, record in zip(keys, records, strict=True) if record["variant"] == BASELINE}
+    others = [r for k, r in zip(keys, records, strict=True) if k in baselines and r["variant"] != BASELINE]
+    for key, record in zip(keys, records, strict=True):
+        record.update(_latency(record))
+        record.update(_speedup(record, baselines.get(key), len(others), margin))
+    return pd.DataFrame(records, columns=frame.columns, dtype=object)
+
+
+def _latency(record: dict[str, Any]) -> dict[str, Any]:
+    medians = visit_medians(record["samples_s"]) if record["status"] == "ok" else []
+    interval = stats.latency_interval(medians)
+    return {
+        "latency_s": float(np.median(medians)) if medians else None,
+        "latency_low_s": interval.low if interval else None,
+        "latency_high_s": interval.high if interval else None,
+    }
+
+
+def _speedup(record: dict[str, Any], baseline: dict[str, Any] | None, pairs: int, margin: float) -> dict[str, Any]:
+    empty = dict.fromkeys(("speedup", "speedup_low", "speedup_high", "verdict"))
+    if baseline is None or baseline is record or record["status"] != "ok" or baseline["status"] != "ok":
+        return empty
+    pair = compare_pair(baseline["samples_s"], record["samples_s"], pairs=pairs, margin=margin)
+    found = pair.interval
+    return {
+        "speedup": found.estimate if found else None,
+        "speedup_low": found.low if found else None,
+        "speedup_high": found.high if found else None,
+        "verdict": pair.verdict,
+    }
+
+
+def _array(visit: Sequence[float | None]) -> np.ndarray:
+    return np.array([np.nan if sample is None else sample for sample in visit], dtype=float)
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return tuple(int(part) for part in value)
+    return None if pd.isna(value) else value

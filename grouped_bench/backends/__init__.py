@@ -1,0 +1,26 @@
+"""Where a convolution runs. Each module here is one backend; none imports its framework when imported."""
+
+import importlib
+import pkgutil
+
+from grouped_bench.backends.base import Backend
+from grouped_bench.errors import UnavailableError
+
+
+def names() -> list[str]:
+    """Names of all backends, installed or not."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+
+
+def get(name: str) -> Backend:
+    """The backend called `name`. Raises UnavailableError when there is none or its framework is not installed."""
+    if name not in names():
+        raise UnavailableError("There is no such backend", received=name, remedy=f"Use one of {', '.join(names())}")
+    backend: Backend = importlib.import_module(f"{__name__}.{name}").BACKEND
+    if not backend.installed():
+        raise UnavailableError(
+            f"The backend {name} needs its framework",
+            received=f"no module {backend.module}",
+            remedy=f"Install it with pip install {backend.module}",
+        )
+    return backend

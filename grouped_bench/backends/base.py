@@ -1,0 +1,105 @@
+"""What a backend must offer: native convolution, compiled steps, synchronisation, devices and memory."""
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+import numpy as np
+
+from grouped_bench.space.case import Case
+
+Tensor = Any
+Step = Callable[[], Sequence[Tensor]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """A device that a backend sees: its name in options and its model."""
+
+    name: str
+    model: str
+
+
+class Backend(ABC):
+    """One framework below Keras.
+
+    Everything that touches a device runs in a worker; `installed`, `version` and `variables` run anywhere.
+    """
+
+    name: str
+    module: str
+    executions: tuple[str, ...]
+    variables: ClassVar[dict[str, str]] = {}
+
+    def installed(self) -> bool:
+        """Whether the framework can be found, without importing it."""
+        return importlib.util.find_spec(self.module) is not None
+
+    def version(self) -> str:
+        """Version of the installed framework."""
+        return importlib.metadata.version(self.module)
+
+    @abstractmethod
+    def load(self) -> None:
+        """Import the framework and Keras on it; touch no device, start no thread pool."""
+
+    @abstractmethod
+    def devices(self) -> list[Device]:
+        """The devices there are, every CPU and GPU once."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What of this backend's set-up may change an answer, as plain values."""
+
+    @abstractmethod
+    def on(self, device: str) -> AbstractContextManager[Any]:
+        """A context in which arrays, weights and steps are placed on `device`."""
+
+    @abstractmethod
+    def array(self, values: np.ndarray, dtype: str) -> Tensor:
+        """`values` as a tensor of `dtype`, in memory that the framework allocated."""
+
+    @abstractmethod
+    def to_numpy(self, tensor: Tensor) -> np.ndarray:
+        """`tensor` as float64."""
+
+    @abstractmethod
+    def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
+        """The framework's own convolution; the kernel's input channels say the number of groups."""
+
+    @abstractmethod
+    def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
+        """The function of one pass as a zero-argument callable.
+
+        Without `upstream` it is inference and returns (y,); with it training, which returns (y, dx, *dweights), the
+        gradients of sum(y · upstream).
+        """
+
+    @abstractmethod
+    def synchronise(self) -> None:
+        """Return when every piece of work that was queued has finished."""
+
+    @abstractmethod
+    def reserve(self, size: int) -> None:
+        """Have the allocator's pool grow by one block of `size` bytes.
+
+        A pool hands out a free block whole when it is less than twice what was asked, and counts all of it; from a
+        large block it cuts what is asked, so that the peak counts what the step needs.
+        """
+
+    @abstractmethod
+    def peak_memory(self, step: Step, device: str) -> int | None:
+        """Peak bytes that the allocator saw during one call; None where it counts nothing."""
+
+    @property
+    @abstractmethod
+    def smallest_counted_block(self) -> int:
+        """Bytes below which the CPU allocator leaves a block out of its statistics."""
+
+    @abstractmethod
+    def status_of(self, error: Exception) -> str:
+        """The status that an exception of a step stands for: `unsupported`, `oom` or `error`."""

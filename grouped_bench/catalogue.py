@@ -1,0 +1,60 @@
+"""What there is to choose from: the registries as rows for `grouped-bench list`."""
+
+from collections.abc import Callable
+
+from grouped_bench import backends, variants
+from grouped_bench.errors import GroupedBenchError
+from grouped_bench.space.space import preset_about, preset_names
+
+Row = dict[str, str]
+
+
+def rows(what: str) -> list[Row]:
+    """Rows of `variants`, `presets`, `backends`, `devices` or `columns`."""
+    listings: dict[str, Callable[[], list[Row]]] = {
+        "variants": _variants,
+        "presets": _presets,
+        "backends": _backends,
+        "devices": _devices,
+        "columns": _columns,
+    }
+    return listings[what]()
+
+
+def _variants() -> list[Row]:
+    found = [variants.get(name) for name in variants.names()]
+    return [{"name": v.name, "computes": v.computes, "summary": v.summary} for v in found]
+
+
+def _presets() -> list[Row]:
+    return [{"name": name, "about": preset_about(name)} for name in preset_names()]
+
+
+def _backends() -> list[Row]:
+    found = []
+    for name in backends.names():
+        try:
+            backend = backends.get(name)
+            version, executions = backend.version(), ", ".join(backend.executions)
+        except GroupedBenchError:
+            version, executions = "not installed", ""
+        found.append({"name": name, "version": version, "executions": executions})
+    return found
+
+
+def _devices() -> list[Row]:
+    from grouped_bench.harness.running import probe_backend
+    from grouped_bench.measure.environment import processor_model
+
+    return [
+        {"name": device, "backend": row["name"], "model": model or processor_model()}
+        for row in _backends()
+        if row["version"] != "not installed"
+        for device, model in probe_backend(row["name"]).devices.items()
+    ]
+
+
+def _columns() -> list[Row]:
+    from grouped_bench.store.schema import COLUMNS
+
+    return [{"name": c.name, "type": str(c.type), "unit": c.unit, "meaning": c.meaning} for c in COLUMNS]

@@ -1,0 +1,242 @@
+"""The command `grouped-bench`: words into library calls, results into exit codes, nothing else."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from grouped_bench import __version__
+from grouped_bench.errors import GroupedBenchError
+from grouped_bench.space.axes import OPTION_AXES, Control, axis_field
+
+OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
+SHOW_FORMATS = ("table", "markdown", "csv", "json")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except GroupedBenchError as error:
+        code = _refuse(str(error))
+    except click.ClickException as error:
+        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "grouped-bench"
+        code = _refuse(f"{error.format_message().rstrip('.')}. Try `{path} --help`.")
+    except (click.Abort, KeyboardInterrupt):
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader has had enough; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = OK
+    sys.exit(code if isinstance(code, int) else OK)
+
+
+def _refuse(message: str) -> int:
+    click.echo(f"grouped-bench: {' '.join(message.split())}", err=True)
+    return REFUSED
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="grouped-bench")
+def cli() -> None:
+    """Which way of computing a convolution is best on this machine.
+
+    \b
+    Examples:
+      grouped-bench run
+      grouped-bench run --groups 1,8,32 --channels 128 --pass training
+      grouped-bench show latest --format markdown
+    """
+
+
+def space_options(function: F) -> F:
+    """The options that `run` and `plan` share: where the space comes from, its axes, its controls."""
+    for name, field in reversed(Control.model_fields.items()):
+        text = f"{_CONTROL_HELP[name]}; {_rule(field)}."
+        function = click.option(f"--{name.replace('_', '-')}", name, help=text)(function)
+    for axis in reversed(OPTION_AXES):
+        if axis == "bias":
+            function = click.option("--bias", is_flag=True, default=None, help="Add a bias.")(function)
+            continue
+        parameter = "passes" if axis == "pass" else axis
+        text = f"{_rule(axis_field(axis)).capitalize()}. Default: {_default(axis)}."
+        function = click.option(f"--{axis.replace('_', '-')}", parameter, metavar="LIST", help=text)(function)
+    function = click.option("--space", "space_file", metavar="FILE", help="TOML file of axes.")(function)
+    return click.option("--preset", metavar="NAME", help="Named space; see `list presets`.")(function)
+
+
+_CONTROL_HELP = {
+    "precision": "Stop a pair whose interval is this narrow",
+    "margin": "Ratios this close to 1 are equivalent",
+    "visits": "Visits of a cohort, at most",
+    "budget": "Time for the whole run",
+    "task_timeout": "Time for one task's build, check or sample",
+}
+
+
+def _rule(field: Any) -> str:
+    return str(field.description).removeprefix("takes ")
+
+
+def _default(axis: str) -> str:
+    default = axis_field(axis).default
+    if default is None:
+        return "the backend's first"
+    values = ("x".join(map(str, dict.fromkeys(v))) if isinstance(v, tuple) else str(v) for v in default)
+    return ",".join(values)
+
+
+@cli.command()
+@space_options
+@click.option("--out", default="results", show_default=True, help="Folder for the run's files.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of inputs, weights and orders.")
+@click.option("--no-memory", is_flag=True, help="Leave out the memory pass.")
+@click.option("--no-report", is_flag=True, help="Leave out the HTML page.")
+@click.option("--strict", is_flag=True, help="Exit 1 when a task's status is not ok.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--format", "format_", type=click.Choice(SHOW_FORMATS), default="table", show_default=True)
+def run(
+    out: str,
+    seed: int | None,
+    no_memory: bool,
+    no_report: bool,
+    strict: bool,
+    quiet: bool,
+    format_: str,
+    **options: Any,
+) -> int:
+    """Measure a space: print the table, write the Parquet file and the page.
+
+    Without any axis, preset or file this runs the preset `quick`. LIST is a
+    comma list, such as 1,2,4.
+
+    \b
+    Examples:
+      grouped-bench run
+      grouped-bench run --groups 1,32 --channels 128 --pass inference,training
+      grouped-bench run --space my_sweep.toml --budget 30m --out results
+    """
+    from grouped_bench import api
+    from grouped_bench.report import tables
+
+    space, given = _space(options)
+    result = api.run(space, out=out, seed=seed, memory=not no_memory, page=not no_report, quiet=quiet, **given)
+    click.echo(tables.render(result.frame, [result.metadata], format=format_))
+    files = [result.path] if no_report else [result.path, result.path.with_suffix(".html")]
+    for file in files:
+        click.echo(f"Wrote {file}", err=format_ != "table")
+    if result.metadata["stopped_by"] == "user":
+        click.echo("Interrupted: what was measured is kept in the file above.", err=True)
+        return INTERRUPTED
+    return FAILED if strict and (result.frame["status"] != "ok").any() else OK
+
+
+@cli.command()
+@space_options
+@click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
+def plan(format_: str, **options: Any) -> int:
+    """Show what `run` would measure with the same options; measure nothing.
+
+    The estimate knows no slow implementation: it is the least to expect.
+
+    \b
+    JSON: {"schema": 1, "tasks": [analytic columns], "skipped": [the same,
+    "reason"], "estimate": {"seconds", "peak_bytes"}}
+    \b
+    Example:
+      grouped-bench plan --preset resnext50 --pass training
+    """
+    from grouped_bench import api
+    from grouped_bench.report import plans
+
+    space, given = _space(options)
+    planned, control = api.plan(space, **given)
+    click.echo(plans.render(planned.to_dict(control), format_))
+    return OK
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("--by", metavar="COLUMN", help="Group the rows by this column instead of by cohort.")
+@click.option("--sort", metavar="COLUMN", help="Sort by latency, speedup, memory, params or any column.")
+@click.option("--where", metavar="EXPR", help="Keep rows for which this holds, such as 'groups > 1'.")
+@click.option("--format", "format_", type=click.Choice(SHOW_FORMATS), default="table", show_default=True)
+@click.option("--out", default="results", show_default=True, help="Folder of run ids and `latest`.")
+def show(runs: tuple[str, ...], by: str, sort: str, where: str, format_: str, out: str) -> int:
+    """Print the tables of runs again, from their files.
+
+    RUN is a Parquet file, a folder of runs, a run id, or `latest`.
+
+    \b
+    JSON: {"schema": 1, "tasks": [the columns without samples]}
+    \b
+    Examples:
+      grouped-bench show latest
+      grouped-bench show results --where "groups > 1" --format csv
+    """
+    from grouped_bench import api
+    from grouped_bench.report import tables
+
+    found = api.load_all(list(runs), out)
+    click.echo(
+        tables.render(api.joined(found), [r.metadata for r in found], by=by, sort=sort, where=where, format=format_)
+    )
+    return OK
+
+
+@cli.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option("-o", "--output", default="report.html", show_default=True, help="The page to write.")
+@click.option("--figures", metavar="DIR", help="Also write each figure here, as SVG and PNG.")
+@click.option("--out", default="results", show_default=True, help="Folder of run ids and `latest`.")
+def report(runs: tuple[str, ...], output: str, figures: str | None, out: str) -> int:
+    """Write one HTML page for runs.
+
+    \b
+    Example:
+      grouped-bench report latest -o report.html --figures figures
+    """
+    from grouped_bench import api
+
+    click.echo(f"Wrote {api.report(api.load_all(list(runs), out), output, figures)}")
+    return OK
+
+
+@cli.command(name="list")
+@click.argument("what", type=click.Choice(("variants", "presets", "backends", "devices", "columns")))
+@click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
+def list_(what: str, format_: str) -> int:
+    """List variants, presets, backends, devices or columns.
+
+    \b
+    JSON: {"schema": 1, WHAT: [{"name", …}]}
+    \b
+    Example:
+      grouped-bench list variants
+    """
+    from grouped_bench import catalogue
+    from grouped_bench.report import plans
+
+    rows = catalogue.rows(what)
+    click.echo(json.dumps({"schema": 1, what: rows}, indent=1) if format_ == "json" else plans.listing(rows))
+    return OK
+
+
+def _space(options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The space that the options name, and those options that replace its axes or controls."""
+    from grouped_bench.space.space import Space
+
+    given = {name: value for name, value in options.items() if value is not None}
+    preset, file = given.pop("preset", None), given.pop("space_file", None)
+    if preset and file:
+        raise click.UsageError("Give --preset or --space, not both")
+    if file:
+        return Space.from_toml(Path(file)), given
+    axes = set(given) - set(Control.model_fields)
+    return (Space(source="options") if axes and not preset else Space.preset(preset or "quick")), given

@@ -1,0 +1,41 @@
+"""The errors a user can cause, each told as rule, value received and way out."""
+
+
+class GroupedBenchError(Exception):
+    """A command that cannot be carried out as asked.
+
+    Args:
+        rule: what must hold, as a sentence without its full stop.
+        received: the offending value, shown as it came.
+        remedy: what to do about it, as a sentence without its full stop.
+    """
+
+    def __init__(self, rule: str, *, received: object, remedy: str) -> None:
+        self.rule, self.received, self.remedy = rule, received, remedy
+        super().__init__(f"{rule}. Received: {_printable(received)}. {remedy}.")
+
+
+class SpaceError(GroupedBenchError):
+    """An option, TOML space or `Space` argument that breaks a rule."""
+
+
+class UnavailableError(GroupedBenchError):
+    """A device, backend or library that is not there."""
+
+
+class RunError(GroupedBenchError):
+    """A run that cannot be found or read."""
+
+
+class OutputError(GroupedBenchError):
+    """A folder or file that cannot be written."""
+
+
+class HostError(GroupedBenchError):
+    """A host process that cannot start or stopped answering."""
+
+
+def _printable(value: object, limit: int = 120) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,1 @@
+"""Where measuring, recording and analysing meet."""

@@ -1,0 +1,55 @@
+"""What a run is doing, on one line of a terminal; nothing in a pipe."""
+
+import dataclasses
+from types import TracebackType
+from typing import Any, Self
+
+from tqdm import tqdm
+
+from grouped_bench.units import format_clock
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment:
+    """Where a run stands."""
+
+    number: int
+    cohorts_done: int
+    cohorts: int
+    settled: int
+    tasks: int
+    seconds_left: float | None
+    now: str
+
+
+class Progress:
+    """Draws moments on stderr when it is a terminal and `quiet` is false."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._bar: Any = tqdm(
+            bar_format="{desc}", disable=True if quiet else None, dynamic_ncols=True, leave=False, mininterval=0.2
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._bar.close()
+
+    def say(self, text: str) -> None:
+        """Show what happens before the first visit."""
+        self._bar.set_description_str(text, refresh=True)
+
+    def show(self, moment: Moment) -> None:
+        """Show `moment`."""
+        if not self._bar.disable:
+            self.say(moment_line(moment))
+
+
+def moment_line(moment: Moment) -> str:
+    """Pass, cohorts and verdicts done and left, time left, and what runs now."""
+    left = "" if moment.seconds_left is None else f" · {format_clock(moment.seconds_left)} left"
+    return (
+        f"pass {moment.number} · {moment.cohorts_done}/{moment.cohorts} cohorts · "
+        f"{moment.settled}/{moment.tasks} settled{left} · {moment.now}"
+    )

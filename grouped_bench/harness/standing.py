@@ -1,0 +1,92 @@
+"""Where a cohort stands in a run: what was measured, what failed, and which variants still need time."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from grouped_bench.analyse import stats
+from grouped_bench.analyse.tasks import Pair, compare_pair, visit_medians
+from grouped_bench.measure.rounds import DEAR_S
+from grouped_bench.plan import LEAST_VISITS, Cohort
+from grouped_bench.space.axes import Control
+from grouped_bench.space.case import BASELINE
+
+LEAST_DEAR_VISITS = 3
+Record = dict[str, Any]
+
+
+class Standing:
+    """One cohort's state, a function of its records alone.
+
+    Args:
+        number, cohort: the cohort and its place in the plan.
+        pairs: comparisons of the whole run, for which every verdict is corrected.
+        control: precision, margin and visits of the run.
+    """
+
+    def __init__(self, number: int, cohort: Cohort, pairs: int, control: Control) -> None:
+        self.number, self.cohort = number, cohort
+        self._pairs, self._control = pairs, control
+        self.active: list[str] = list(cohort.variants)
+        self.failed: set[str] = set()
+        self.settled: set[str] = set()
+        self.iterations: dict[str, int] = {}
+        self.samples: dict[str, list[list[float | None]]] = {name: [] for name in cohort.variants}
+        self.visits = 0
+        self.seconds = 0.0
+
+    @property
+    def unchecked(self) -> bool:
+        """Whether no process has verified the cohort yet."""
+        return not self.iterations
+
+    def absorb(self, record: Record) -> None:
+        """Take in the record of a visit and settle what it settles."""
+        self.failed |= set(record["failed"])
+        for name, built in record["built"].items():
+            self.iterations.setdefault(name, built["iterations"])
+        if record["samples"]:
+            self.visits += 1
+            self.seconds = record["seconds"]
+            rounds = len(next(iter(record["samples"].values())))
+            for name, visits in self.samples.items():
+                visits.append(record["samples"].get(name) or [None] * rounds)
+        self.active = self._unsettled()
+
+    def _unsettled(self) -> list[str]:
+        alive = [name for name in self.cohort.variants if name not in self.failed]
+        paired = BASELINE in alive and len(alive) > 1
+        for name in alive:
+            waits = name in self.settled or (paired and name == BASELINE)
+            if not waits and self._is_settled(name, paired):
+                self.settled.add(name)
+        open_ = [name for name in alive if name not in self.settled]
+        if paired and open_ == [BASELINE]:
+            self.settled.add(BASELINE)
+            open_ = []
+        return open_
+
+    def _is_settled(self, name: str, paired: bool) -> bool:
+        medians = visit_medians(self.samples[name])
+        if len(medians) >= self._control.visits:
+            return True
+        if len(medians) < self._least(medians):
+            return False
+        if not paired:
+            return self._latency_is_precise(medians)
+        pair = compare_pair(self.samples[BASELINE], self.samples[name], pairs=self._pairs, margin=self._control.margin)
+        return stats.is_look(pair.visits) and (pair.verdict != "undecided" or self._is_precise(pair))
+
+    def _least(self, medians: list[float]) -> int:
+        """Visits before anything settles: fewer where one sample fills a visit."""
+        dear = bool(medians) and float(np.median(medians)) > DEAR_S
+        return min(LEAST_DEAR_VISITS if dear else LEAST_VISITS, self._control.visits)
+
+    def _is_precise(self, pair: Pair) -> bool:
+        found = pair.interval
+        return found is not None and math.log(found.high / found.low) / 2 <= self._control.precision
+
+    def _latency_is_precise(self, medians: list[float]) -> bool:
+        found = stats.latency_interval(medians)
+        return found is not None and (found.high - found.low) / 2 / found.estimate <= self._control.precision

@@ -1,0 +1,1 @@
+"""Measuring, inside a worker process: standard library, NumPy and the backend only."""

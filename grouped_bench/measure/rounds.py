@@ -1,0 +1,115 @@
+"""Samples and rounds: the only module that reads the clock for a measurement."""
+
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+Clock = Callable[[], float]
+Workload = Callable[[], object]
+
+# A sample of 5 ms makes the clock's own cost (about 0.1 µs twice) less than 0.01 %; a call longer than
+# DEAR_S fills a visit by itself, so it gets one sample a visit.
+SAMPLE_S = 0.005
+VISIT_S = 0.12
+DEAR_S = 0.25
+MOST_ROUNDS = 24
+LEAST_ROUNDS = 3
+WARM_SAMPLES = 3
+
+read_clock: Clock = time.perf_counter
+
+
+def time_call(workload: Workload, clock: Clock = read_clock) -> float:
+    """Seconds of one call."""
+    start = clock()
+    workload()
+    return clock() - start
+
+
+def time_sample(
+    workload: Workload, synchronise: Callable[[], None], iterations: int, clock: Clock = read_clock
+) -> float:
+    """Seconds an iteration of `iterations` calls in a row; ends when the device has finished."""
+    calls = itertools.repeat(None, iterations)
+    start = clock()
+    for _ in calls:
+        workload()
+    synchronise()
+    return (clock() - start) / iterations
+
+
+def calibrate(
+    workload: Workload, synchronise: Callable[[], None], clock: Clock = read_clock
+) -> tuple[int, float, float]:
+    """Warm up and find the iterations of a sample: at least double them until WARM_SAMPLES last SAMPLE_S.
+
+    Returns iterations, the seconds that such a sample will take, and the seconds spent.
+    """
+    iterations, spent, samples = 1, 0.0, 0
+    while True:
+        seconds = time_sample(workload, synchronise, iterations, clock) * iterations
+        spent += seconds
+        samples += seconds >= SAMPLE_S
+        if samples >= WARM_SAMPLES or seconds >= DEAR_S:
+            needed = max(1, round(iterations * SAMPLE_S / seconds))
+            return needed, seconds / iterations * needed, spent
+        if seconds < SAMPLE_S:
+            iterations = max(2 * iterations, int(iterations * SAMPLE_S / max(seconds, 1e-9) * 0.9))
+
+
+def rounds_for(sample_seconds: Sequence[float]) -> int:
+    """Rounds of a visit in which every variant that is not dear gets about VISIT_S."""
+    cheap = [seconds for seconds in sample_seconds if seconds <= DEAR_S]
+    if not cheap:
+        return 1
+    return int(np.clip(round(VISIT_S * len(cheap) / sum(cheap)), LEAST_ROUNDS, MOST_ROUNDS))
+
+
+def balanced_orders(count: int, rounds: int, rng: np.random.Generator) -> list[list[int]]:
+    """`rounds` orders of `count` things, drawn anew, balanced for position and predecessor.
+
+    Blocks of a Williams design (E. J. Williams, 1949): in a block every thing stands once at every position and,
+    for an even count, once after every other; for an odd count two mirrored blocks balance the predecessors.
+    """
+    zigzag = [(step + 1) // 2 if step % 2 else (count - step // 2) % count for step in range(count)]
+    orders: list[list[int]] = []
+    while len(orders) < rounds:
+        names = rng.permutation(count)
+        rows = [[int(names[(place + shift) % count]) for place in zigzag] for shift in range(count)]
+        rows += [row[::-1] for row in rows] if count % 2 else []
+        orders += [rows[index] for index in rng.permutation(len(rows))]
+    return orders[:rounds]
+
+
+def run_rounds(
+    workloads: Mapping[str, Workload],
+    synchronise: Callable[[], None],
+    iterations: Mapping[str, int],
+    sample_seconds: Mapping[str, float],
+    rng: np.random.Generator,
+    *,
+    mark: Callable[[str], None] = lambda name: None,
+    clock: Clock = read_clock,
+) -> tuple[dict[str, list[float | None]], float]:
+    """One visit: samples of every workload by round, None where it sat out, and the seconds of warm-up.
+
+    A workload whose sample is longer than DEAR_S takes part in one round, drawn at random. `mark` is told whose
+    turn it is.
+    """
+    names = list(workloads)
+    rounds = rounds_for([sample_seconds[name] for name in names])
+    dear = {name: int(rng.integers(rounds)) for name in names if sample_seconds[name] > DEAR_S}
+    samples: dict[str, list[float | None]] = {name: [None] * rounds for name in names}
+    warm_up = 0.0
+    for name in names:
+        if name not in dear:
+            mark(name)
+            warm_up += time_sample(workloads[name], synchronise, iterations[name], clock) * iterations[name]
+    for number, order in enumerate(balanced_orders(len(names), rounds, rng)):
+        for name in (names[index] for index in order):
+            if dear.get(name, number) == number:
+                mark(name)
+                samples[name][number] = time_sample(workloads[name], synchronise, iterations[name], clock)
+    return samples, warm_up

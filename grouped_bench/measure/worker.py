@@ -1,0 +1,138 @@
+"""The host process, which holds an imported backend and forks, and its children, the workers, which measure.
+
+Run as `python -m grouped_bench.measure.worker BACKEND FD [FILE.py …]`. The host answers messages on the socket FD,
+one JSON object a line; `fork` brings along the descriptors of the new worker's own socket, of the file that takes
+what it prints, and of the file that tells whose turn it is. Needs the standard library, NumPy and the backend only.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from grouped_bench import backends
+from grouped_bench.backends.base import Backend
+from grouped_bench.measure.rounds import read_clock
+from grouped_bench.measure.workbench import Workbench
+from grouped_bench.space.case import Case, Setting
+
+MARK_BYTES = 128
+_PR_SET_PDEATHSIG = 1
+_LONGEST_REQUEST = 1 << 16
+_FORK_DESCRIPTORS = 3
+
+
+def main(arguments: list[str]) -> None:
+    """Load the backend, say so, and fork a worker for each request until the socket closes."""
+    name, descriptor, *files = arguments
+    control = socket.socket(fileno=int(descriptor))
+    start = read_clock()
+    backend = backends.get(name)
+    backend.load()
+    for file in files:
+        runpy.run_path(file)
+    # Objects made so far are shared with every worker; collecting them would copy their pages.
+    gc.freeze()
+    _send(control, {"ready": True, "import_s": read_clock() - start, "version": backend.version()})
+    while True:
+        data, descriptors, _, _ = socket.recv_fds(control, _LONGEST_REQUEST, _FORK_DESCRIPTORS)
+        if not data:
+            os._exit(0)  # frameworks' own threads may hang an ordinary exit
+        request = json.loads(data)
+        if request["op"] == "fork":
+            _send(control, {"pid": _fork(backend, control, descriptors)})
+        elif request["op"] == "reap":
+            _, status = os.waitpid(request["pid"], 0)
+            _send(control, {"exit": os.waitstatus_to_exitcode(status)})
+
+
+def _fork(backend: Backend, control: socket.socket, descriptors: list[int]) -> int:
+    asked = read_clock()
+    pid = os.fork()
+    if pid:
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return pid
+    status = 1
+    try:
+        control.close()
+        _settle(descriptors[1])
+        serve(backend, socket.socket(fileno=descriptors[0]), descriptors[2], asked)
+        status = 0
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _settle(printed: int) -> None:
+    """Make a forked child a process of its own: its group, its output, its end with its parent."""
+    os.setpgid(0, 0)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def serve(backend: Backend, connection: socket.socket, marks: int, asked: float) -> None:
+    """Answer requests on `connection` until it closes."""
+    turns = 0
+
+    def mark(name: str) -> None:
+        nonlocal turns
+        turns += 1
+        # A file, not the socket: a message would wake the parent in the middle of a sample.
+        os.pwrite(marks, f"{turns} {name}".ljust(MARK_BYTES).encode()[:MARK_BYTES], 0)
+
+    benches: list[Workbench] = []
+    answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+        "probe": lambda request: _probe(backend),
+        "build": lambda request: _build(benches, backend, mark, request),
+        "visit": lambda request: benches[0].visit(request["variants"], request["seed"]),
+        "memory": lambda request: _memory(backend, mark, request),
+    }
+    with connection.makefile("r", encoding="utf-8") as requests:
+        for line in requests:
+            request = json.loads(line)
+            start = read_clock()
+            answer = answers[request["op"]](request)
+            _send(connection, {**answer, "seconds": read_clock() - start, "start_s": start - asked})
+
+
+def _probe(backend: Backend) -> dict[str, Any]:
+    devices = [{"name": device.name, "model": device.model} for device in backend.devices()]
+    return {"devices": devices, "facts": backend.facts()}
+
+
+def _bench(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> Workbench:
+    mark(request["variants"][0])
+    case, setting = Case.from_columns(request["case"]), Setting(**request["setting"])
+    return Workbench(case, setting, request["seed"], backend, mark)
+
+
+def _build(
+    benches: list[Workbench], backend: Backend, mark: Callable[[str], None], request: dict[str, Any]
+) -> dict[str, Any]:
+    benches.append(_bench(backend, mark, request))
+    return benches[0].build(request["variants"], request["iterations"], check=request["check"])
+
+
+def _memory(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:
+    from grouped_bench.measure import memory
+
+    memory.give_back_pages()
+    return _bench(backend, mark, request).peak_memory(request["variants"][0])
+
+
+def _send(connection: socket.socket, message: dict[str, Any]) -> None:
+    connection.sendall((json.dumps(message) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

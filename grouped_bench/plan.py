@@ -1,0 +1,181 @@
+"""A plan: the cohorts of a space in order, what was left out and why, and a rough estimate of the run."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from grouped_bench import backends, variants
+from grouped_bench.errors import SpaceError
+from grouped_bench.space.axes import Control
+from grouped_bench.space.case import BASELINE, Case, Setting
+from grouped_bench.space.counts import Counts
+from grouped_bench.space.space import Point, Space
+
+PROCESSES = 3
+LEAST_VISITS = 6
+
+# What the estimate assumes, since it measures nothing: a machine of 50 GMAC/s and 10 GB/s, a first call of a
+# quarter second in each process, a tenth of a second of samples a task and visit, a memory pass of a quarter second.
+_MACS_A_SECOND = 50e9
+_BYTES_A_SECOND = 10e9
+_FIRST_CALL_S = 0.25
+_VISIT_S = 0.1
+_MEMORY_S = 0.25
+_START_S = 6.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Cohort:
+    """The tasks of one case and setting, measured together: one variant each."""
+
+    case: Case
+    setting: Setting
+    variants: tuple[str, ...]
+    multiplicity: int | None = None
+    label: str | None = None
+
+    def counts(self, variant: str) -> Counts:
+        """Analytic counts of the task of `variant`."""
+        return variants.get(variant).counts(self.case)
+
+    def title(self) -> str:
+        """One line that names the cohort to a person."""
+        return f"{self.case.title()}, {self.setting.title()}"
+
+    def to_columns(self, variant: str | None) -> dict[str, Any]:
+        """The analytic columns of the task of `variant`; None stands for the whole cohort."""
+        counts = dataclasses.asdict(self.counts(variant)) if variant else dict.fromkeys(_COUNTS)
+        return {
+            **dataclasses.asdict(self.setting),
+            **self.case.to_columns(),
+            "variant": variant,
+            "computes": variants.get(variant).computes if variant else None,
+            "cardinality": None,
+            "width": None,
+            "multiplicity": self.multiplicity,
+            "label": self.label,
+            **counts,
+        }
+
+
+@dataclasses.dataclass(frozen=True)
+class Skip:
+    """A cohort that was left out of the plan, with the reason."""
+
+    cohort: Cohort
+    reason: str
+
+    def to_columns(self) -> dict[str, Any]:
+        """The cohort's columns and the reason."""
+        return {**self.cohort.to_columns(None), "reason": self.reason}
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Ordered cohorts and skips."""
+
+    cohorts: tuple[Cohort, ...]
+    skipped: tuple[Skip, ...]
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of a variant and the baseline of its cohort: the comparisons that a run corrects for."""
+        return sum(len(c.variants) - 1 for c in self.cohorts if BASELINE in c.variants)
+
+    @property
+    def tasks(self) -> int:
+        """Number of tasks."""
+        return sum(len(cohort.variants) for cohort in self.cohorts)
+
+    def to_columns(self) -> list[dict[str, Any]]:
+        """The analytic columns of every task, in order."""
+        return [cohort.to_columns(variant) for cohort in self.cohorts for variant in cohort.variants]
+
+    def to_dict(self, control: Control) -> dict[str, Any]:
+        """The plan under the keys of `plan --format json`."""
+        return {
+            "schema": 1,
+            "tasks": self.to_columns(),
+            "skipped": [skip.to_columns() for skip in self.skipped],
+            "estimate": {"seconds": self.estimate_seconds(control), "peak_bytes": self.estimate_bytes()},
+        }
+
+    def estimate_seconds(self, control: Control) -> float:
+        """A rough guess of the run's time in seconds, at most its budget. It knows no slow implementation."""
+        total = _START_S
+        for row in self.to_columns():
+            call = row["macs"] / _MACS_A_SECOND + row["min_bytes"] / _BYTES_A_SECOND
+            visits = min(control.visits, 2 * LEAST_VISITS)
+            total += PROCESSES * (_FIRST_CALL_S + call) + visits * max(call, _VISIT_S) + _MEMORY_S + 4 * call
+        return total if control.budget is None else min(total, control.budget)
+
+    def estimate_bytes(self) -> int:
+        """Analytic lower bound of the largest task's memory in bytes."""
+        return max(int(row["min_bytes"]) for row in self.to_columns())
+
+
+_COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
+
+
+def make_plan(space: Space) -> Plan:
+    """The plan of `space`.
+
+    Raises:
+        SpaceError: no legal case is left, or an execution that no chosen backend has.
+        UnavailableError: a variant or backend that does not exist or is not installed.
+    """
+    cohorts: dict[tuple[Case, Setting], Cohort] = {}
+    skipped = []
+    for cohort in _cohorts(space):
+        problem = cohort.case.problem()
+        key = (cohort.case, cohort.setting)
+        if problem:
+            skipped.append(Skip(cohort, problem))
+        else:
+            cohorts[key] = _united(cohorts[key], cohort) if key in cohorts else cohort
+    if not cohorts:
+        first = skipped[0]
+        raise SpaceError(
+            f"{space.source}: at least one case must make sense; all {len(skipped)} were left out",
+            received=f"{first.cohort.case.title()}: {first.reason}",
+            remedy="Change the axis that the reason names",
+        )
+    return Plan(tuple(cohorts.values()), tuple(skipped))
+
+
+def _cohorts(space: Space) -> Iterator[Cohort]:
+    for point in space.points():
+        chosen = tuple(variants.names()) if "all" in point.variants else point.variants
+        for name in chosen:
+            variants.get(name)
+        ordered = tuple(sorted(chosen, key=lambda name: name != BASELINE))
+        for setting in _settings(point):
+            yield Cohort(point.case, setting, ordered, point.multiplicity, point.label)
+
+
+def _settings(point: Point) -> Iterator[Setting]:
+    known = {name: backends.get(name).executions for name in point.backends}
+    for execution in point.executions or ():
+        if not any(execution in executions for executions in known.values()):
+            raise SpaceError(
+                f"`execution` takes what a backend has: {known}",
+                received=execution,
+                remedy="Use one of those",
+            )
+    for backend, executions in known.items():
+        wanted = [e for e in point.executions or executions[:1] if e in executions]
+        for execution in wanted:
+            for device in point.devices:
+                yield Setting(backend, execution, device)
+
+
+def _united(first: Cohort, second: Cohort) -> Cohort:
+    """The cohort of a case that stands in two tables: all variants, multiplicities added, labels joined."""
+    counts = [c.multiplicity for c in (first, second) if c.multiplicity is not None]
+    labels = dict.fromkeys(c.label for c in (first, second) if c.label)
+    return dataclasses.replace(
+        first,
+        variants=tuple(dict.fromkeys(first.variants + second.variants)),
+        multiplicity=sum(counts) if counts else None,
+        label="; ".join(labels) or None,
+    )

@@ -1,0 +1,97 @@
+"""A selection of rows as Markdown, CSV or JSON."""
+
+import csv
+import dataclasses
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from grouped_bench.report import cells, findings
+from grouped_bench.report.blocks import Block, blocks, sorted_by
+from grouped_bench.report.rows import Row, ascending, is_ok
+from grouped_bench.report.where import NAMES
+from grouped_bench.store import schema
+
+_MARKUP = re.compile(r"([\\`*{}\[\]<>|~#&]|(?<![^\W_])_|_(?![^\W_]))")
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """Rows to tell, selected from `total`, and how they are to be grouped, ordered and set."""
+
+    rows: list[Row]
+    total: int
+    metadata: Sequence[dict[str, Any]]
+    by: str | None
+    sort: str | None
+    width: int
+
+    def blocks(self) -> list[Block]:
+        """The rows under their headings."""
+        return blocks(self.rows, by=self.by, sort=self.sort)
+
+    def closing(self) -> list[str]:
+        """The lines that end a table."""
+        return findings.counts(self.rows, self.metadata, of=self.total)
+
+
+def markdown(request: Request) -> str:
+    """A heading and a pipe table a block; what could act as markup is escaped."""
+    lines: list[str] = []
+    for block in request.blocks():
+        lines += [f"### {_escape(block.heading)}", ""]
+        lines += [_escape(block.detail), ""] if block.detail else []
+        names = ("variant", *(name for name in block.apart if name != "variant"))
+        headers = [*names, *cells.MEASURES, "outcome"]
+        lines += [_pipes(headers), _pipes(["---"] * len(headers))]
+        for row in (*block.rows, *block.failed):
+            measures = [write(row) if is_ok(row) else cells.DASH for write in cells.MEASURES.values()]
+            texts = [*(cells.column_text(row, name) for name in names), *measures, cells.outcome(row)]
+            lines += [_pipes([_escape(text) for text in texts])]
+        lines += [""]
+    return "\n".join([*lines, *(_escape(line) for line in request.closing())]) + "\n"
+
+
+def _pipes(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _escape(text: str) -> str:
+    return _MARKUP.sub(lambda match: _ENTITIES.get(match[1], "\\" + match[1]), cells.clean(text))
+
+
+def comma_separated(request: Request) -> str:
+    """Every column but the raw samples; nulls are empty, extents stand as typed."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(NAMES)
+    writer.writerows([_csv_cell(row, name) for name in NAMES] for row in _flat(request))
+    return text.getvalue()
+
+
+def _csv_cell(row: Row, name: str) -> str:
+    value = row[name]
+    if value is None:
+        return ""
+    if isinstance(value, tuple):
+        return cells.clean(("," if name == "flags" else "x").join(str(part) for part in value))
+    return cells.clean(str(value).lower() if isinstance(value, bool) else value)
+
+
+def as_json(request: Request) -> str:
+    """`{"schema": 1, "tasks": [...]}` with every column but the raw samples."""
+    tasks = [{name: row[name] for name in NAMES} for row in _flat(request)]
+    return json.dumps({"schema": schema.SCHEMA_VERSION, "tasks": tasks}, indent=1, allow_nan=False, default=str) + "\n"
+
+
+def _flat(request: Request) -> list[Row]:
+    """Every row: in the order of the record, or with `by` and `sort` in the order of the table."""
+    if not request.by and not request.sort:
+        return request.rows
+    ordered = request.rows if not request.sort else sorted_by(request.rows, request.sort)
+    ordered = sorted(ordered, key=lambda row: not is_ok(row)) if request.sort else ordered
+    by = request.by
+    return sorted(ordered, key=lambda row: ascending(row[by])) if by else list(ordered)

@@ -1,0 +1,142 @@
+"""The heat map of speed-ups: groups across, channels down, a panel a variant."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from grouped_bench.report import cells
+from grouped_bench.report.panels import FAMILY, NothingToDrawError, Panel, Panels, grid, label, split
+from grouped_bench.report.points import alt
+from grouped_bench.report.rows import Row, is_baseline, is_ok
+from grouped_bench.units import significant
+
+_NAMES = ("variant", "computes", *(name for name in FAMILY if name not in ("in_channels", "out_channels")))
+_MOST_PANELS = 8
+_MOST_CHANNELS = 16
+_MOST_WRITTEN = 12
+_DARK = 0.179  # below it, white text stands out more than black
+_UNDECIDED = "#e4e4e4"
+_SHORT = {"predicted_oom": "pred.\noom", "unsupported": "unsup-\nported", "interrupted": "inter-\nrupted"}
+_NOTE = (
+    "Blue: faster than the baseline, red: slower. ≈ equivalent. ? and grey: undecided.\n"
+    "Hatched: ended in the status written there. White: not measured."
+)
+
+
+def speedup(rows: Sequence[Row], title: str) -> tuple[Figure, str]:
+    """The figure and its words.
+
+    Raises:
+        NothingToDrawError: no row but the baseline's has a speed-up.
+    """
+    compared = [row for row in rows if not is_baseline(row) and row["groups"] and row["in_channels"]]
+    if not any(map(_measured, compared)):
+        raise NothingToDrawError("no task that ended ok has a speed-up over a baseline")
+    every = sorted({_channels(row) for row in compared})
+    channels = every[:_MOST_CHANNELS]
+    compared = [row for row in compared if _channels(row) in channels]
+    panels = split(compared, _NAMES, most=_MOST_PANELS, always=("variant", "computes"))
+    groups = sorted({row["groups"] for row in panels.rows})
+    figure, places = grid(panels, title, height=max(1.6, 0.34 * len(channels) + 0.9))
+    scale, colours = _scale(panels.rows), matplotlib.colormaps["RdBu"]
+
+    def paint(ratio: float) -> Any:
+        return colours(scale(math.log2(ratio)))
+
+    for place, panel in zip(places, panels.shown, strict=True):
+        _rule(place, groups, channels)
+        for row in panel.rows:
+            spot = (groups.index(row["groups"]), channels.index(_channels(row)))
+            _cell(place, row, spot, paint, written=len(groups) <= _MOST_WRITTEN)
+    label(figure, "groups", "channels, in→out")
+    _key(figure, places, scale, colours)
+    figure.supxlabel("\n".join([_NOTE, *_left_out(panels, channels, every)]).rstrip(), fontsize=8)
+    return figure, alt(title, panels, [_words(panel) for panel in panels.shown], most=_MOST_PANELS)
+
+
+def _left_out(panels: Panels, channels: Sequence[Any], every: Sequence[Any]) -> list[str]:
+    fewer = f"The first {len(channels)} of {len(every)} channels shown." if len(channels) < len(every) else ""
+    return [line for line in (fewer, panels.left_out and f"{panels.left_out}.") if line]
+
+
+def _measured(row: Row) -> bool:
+    return is_ok(row) and (row["speedup"] or 0) > 0
+
+
+def _channels(row: Row) -> tuple[int, int]:
+    return (row["in_channels"], row["out_channels"] or 0)
+
+
+def _scale(rows: Sequence[Row]) -> Normalize:
+    """Powers of two to both sides of 1, at least to 2 and 1/2, the same in every panel."""
+    reach = max([1.0, *(abs(math.log2(row["speedup"])) for row in rows if _measured(row))])
+    return Normalize(-reach, reach)
+
+
+def _rule(place: Axes, groups: Sequence[int], channels: Sequence[tuple[int, int]]) -> None:
+    place.grid(False)
+    place.set_xlim(-0.5, len(groups) - 0.5)
+    place.set_ylim(len(channels) - 0.5, -0.5)
+    place.set_xticks(range(len(groups)), [str(count) for count in groups])
+    place.set_yticks(range(len(channels)), [f"{a}→{b}" if a != b else f"{a}" for a, b in channels])
+
+
+def _cell(place: Axes, row: Row, spot: tuple[int, int], paint: Callable[[float], Any], *, written: bool) -> None:
+    measured = _measured(row)
+    decided = measured and row["verdict"] in ("faster", "slower", "equivalent")
+    colour: Any = paint(row["speedup"]) if decided else _UNDECIDED
+    hatch = None if measured else "////"
+    corner, edge = (spot[0] - 0.5, spot[1] - 0.5), "#bbbbbb" if hatch else "white"
+    place.add_patch(Rectangle(corner, 1, 1, facecolor=colour, edgecolor=edge, hatch=hatch, linewidth=0.8))
+    if written:
+        ink = "white" if decided and _luminance(colour) < _DARK else "black"
+        place.text(*spot, _text(row, measured), ha="center", va="center", fontsize=7, color=ink)
+
+
+def _text(row: Row, measured: bool) -> str:
+    if not measured:
+        status = cells.text_of(row["status"])
+        return cells.DASH if status == "ok" else _SHORT.get(status, cells.shorten(status, 9))
+    number = f"{significant(row['speedup'], 2)}×"
+    return {"equivalent": f"≈{number}", "faster": number, "slower": number}.get(row["verdict"], f"{number} ?")
+
+
+def _luminance(colour: Sequence[float]) -> float:
+    red, green, blue = (float(part) for part in colour[:3])
+    return float(0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2)
+
+
+def _key(figure: Figure, places: Sequence[Axes], scale: Normalize, colours: Any) -> None:
+    bar = figure.colorbar(ScalarMappable(scale, colours), ax=list(places), shrink=0.9, aspect=25, pad=0.02)
+    bar.ax.yaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda power, _: _power(power)))
+    bar.set_label("speed-up over the baseline", fontsize=8)
+
+
+def _power(power: float) -> str:
+    whole = round(abs(power))
+    return f"{2**whole}×" if power >= 0 else f"1/{2**whole}×"
+
+
+def _words(panel: Panel) -> str:
+    measured = list(filter(_measured, panel.rows))
+    if not measured:
+        return "nothing measured"
+    low, high = (pick(measured, key=lambda row: row["speedup"]) for pick in (min, max))
+    span = f"from {_point(low)} to {_point(high)}" if low is not high else _point(low)
+    verdicts = [row["verdict"] for row in measured]
+    tally = [f"{verdicts.count(word)} {word}" for word in ("faster", "slower", "equivalent", "undecided")]
+    return f"speed-up {span}; {', '.join(text for text in tally if not text.startswith('0 '))}"
+
+
+def _point(row: Row) -> str:
+    ratio = cells.bare_ratio(row["speedup"], row["speedup_low"], row["speedup_high"])
+    return f"{ratio} at {cells.counted(row['groups'], 'group')} and {row['in_channels']} channels"

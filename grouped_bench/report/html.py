@@ -1,0 +1,199 @@
+"""The page: one file that tells a run to a reader, loads nothing and runs nothing."""
+
+import collections
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from grouped_bench.errors import OutputError
+from grouped_bench.report import cells, figures, findings
+from grouped_bench.report.blocks import blocks
+from grouped_bench.report.files import replace
+from grouped_bench.report.rows import Row, case_title, is_ok, plain
+from grouped_bench.store import schema
+from grouped_bench.units import format_bytes, format_clock, format_seconds
+
+_MOST_REASONS = 100
+_SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?"}
+_CONTROL = {
+    "precision": "precision asked for",
+    "margin": "margin of equivalence",
+    "alpha": "chance allowed for any wrong verdict",
+    "visits": "visits at most",
+    "budget": "budget",
+    "task_timeout": "time limit of a task",
+}
+_SHARES = ("precision", "margin", "alpha")
+_SPANS = ("budget", "task_timeout")
+_PROLOGUE = re.compile(r"\A.*?(?=<svg\b)", re.DOTALL)
+_NAMESPACE = re.compile(r'\sxmlns(:\w+)?="[^"]*"')
+_UNIVERSAL = re.compile(r"<defs>\s*<style[^>]*>\*\{[^}]*\}</style>\s*</defs>", re.DOTALL)
+
+
+def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
+    """The whole page as HTML text.
+
+    Args:
+        frame: the columns of `store.schema`, of one run or several.
+        metadata: the run-wide facts of each run; any may be missing.
+    """
+    rows = plain(frame)
+    return (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            title=_title(rows, metadata),
+            counts=findings.counts(rows, metadata),
+            findings=findings.findings(frame),
+            figures=[(drawn, _inline(drawn)) for drawn in figures.draw(frame)],
+            blocks=blocks(rows),
+            failures=[row for row in rows if not is_ok(row)],
+            skips=_skips(metadata),
+            runs=[_Run(facts, rows) for facts in metadata],
+            columns=schema.COLUMNS,
+            most_reasons=_MOST_REASONS,
+            cells=cells,
+            case_title=case_title,
+            signs=_SIGNS,
+        )
+    )
+
+
+def write(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]], path: str | Path) -> Path:
+    """Write the page to `path` in one step; its path.
+
+    Raises:
+        OutputError: the file cannot be written there.
+    """
+    path = Path(path)
+    content = page(frame, metadata).encode("utf-8", "backslashreplace")
+    try:
+        replace(path, content)
+    except OSError as problem:
+        raise OutputError(
+            "a page needs a file name in a folder that can be written",
+            received=f"{path} ({problem.strerror or problem})",
+            remedy="Make the folder, or name another file with -o",
+        ) from problem
+    return path
+
+
+class _Run:
+    """What the page says of one run beside its rows."""
+
+    def __init__(self, facts: dict[str, Any], rows: Sequence[Row]) -> None:
+        self.name = cells.clean(facts.get("run_id", "run without an id"))
+        self.stop = findings.stop(facts)
+        self.environment = list(_flat(facts.get("environment") or {}))
+        self.command = cells.clean(" ".join(str(word) for word in facts.get("command") or ()))
+        mine = [row for row in rows if row["run_id"] == facts.get("run_id") and is_ok(row)]
+        self.facts = [*_identity(facts), *_effort(mine), *_control(facts.get("control") or {})]
+        self.space = list(_flat(facts.get("space") or {}))
+        self.time = _time(facts.get("time") or {})
+
+
+def _title(rows: Sequence[Row], metadata: Sequence[dict[str, Any]]) -> str:
+    machines = sorted({cells.clean(row["machine"]) for row in rows if row["machine"] is not None})
+    machines = machines or [cells.clean(facts["machine"]) for facts in metadata if facts.get("machine")]
+    where = f" on {cells.listed(machines)}" if machines else ""
+    return f"Convolutions in groups, measured{where}"
+
+
+def _identity(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, name in (
+        ("machine", "machine"),
+        ("started_at", "started"),
+        ("version", "grouped-bench"),
+        ("seed", "seed"),
+    ):
+        if facts.get(key) is not None:
+            yield name, cells.clean(facts[key])
+
+
+def _effort(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    """Visits and processes of a task, from its own record."""
+    made = [row["visit_process"] for row in rows if row["visit_process"]]
+    if made:
+        yield "visits of a task", _range([len(processes) for processes in made])
+        yield "processes of a task", _range([len(set(processes)) for processes in made])
+    calls = [row["iterations"] for row in rows if row["iterations"]]
+    if calls:
+        yield "calls a sample", _range(calls)
+
+
+def _range(values: Sequence[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def _control(control: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in control.items():
+        text = cells.text_of(value)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            text = f"{100 * value:g}%" if key in _SHARES else f"{value:g} s" if key in _SPANS else text
+        yield _CONTROL.get(key, cells.clean(key)), text
+
+
+def _time(spent: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """Name, clock and share of the total, of each thing that time was spent on."""
+    known = {key: value for key, value in spent.items() if isinstance(value, (int, float)) and value >= 0}
+    total = known.get("total_s") or 0
+    rows = []
+    for key, value in known.items():
+        share = f"{100 * value / total:.0f}%" if total else cells.DASH
+        clock = format_clock(value) if value >= 60 else format_seconds(value)
+        rows.append((cells.clean(key.removesuffix("_s").replace("_", " ")), clock, share))
+    return rows
+
+
+def _skips(metadata: Sequence[dict[str, Any]]) -> list[tuple[str, int, str]]:
+    """Reason, how many cases have it, and one of them; the commonest first."""
+    reasons: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+    for facts in metadata:
+        for skip in facts.get("skipped") or ():
+            reasons[cells.text_of(skip.get("reason"))].append(skip)
+    found = [(reason, len(skips), _example(skips[0])) for reason, skips in reasons.items()]
+    return sorted(found, key=lambda skip: -skip[1])
+
+
+def _example(skip: dict[str, Any]) -> str:
+    names = [name for name in ("variant", *schema.COHORT_KEY) if skip.get(name) is not None]
+    return ", ".join(f"{name} {cells.text_of(skip[name])}" for name in names) or cells.DASH
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Nested facts as dotted names with their text."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            yield from _flat(part, f"{path}.{key}" if path else str(key))
+    elif path.endswith("_bytes") and isinstance(value, (int, float)):
+        yield cells.clean(path), format_bytes(value)
+    else:
+        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else cells.text_of(value)
+        yield cells.clean(path), text
+
+
+def _inline(drawn: figures.Drawn) -> Markup:
+    """The figure's SVG for use inside HTML: with its words, without styles that leak out."""
+    if not drawn.svg:
+        return Markup("")
+    root, rest = _PROLOGUE.sub("", drawn.svg).split(">", 1)
+    root = _NAMESPACE.sub("", root)
+    rest = _UNIVERSAL.sub("", rest, count=1)
+    named = Markup('<svg role="img" aria-label="{}" stroke-linejoin="round" stroke-linecap="butt"').format(drawn.alt)
+    return named + Markup(root.removeprefix("<svg") + ">" + rest)
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("grouped_bench.report", "templates"),
+        autoescape=False,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

@@ -1,0 +1,134 @@
+"""The record as plain rows: nulls are None, lists are tuples, and the rows of a cohort stand together."""
+
+import dataclasses
+import datetime
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from grouped_bench.space.case import Case, Setting
+from grouped_bench.store import schema
+
+Row = dict[str, Any]
+
+BASELINES = {"layer": "regular", "block": "bottleneck"}
+_UNREAD = ("samples_s", "reference_s")
+_INTEGERS = frozenset(column.name for column in schema.COLUMNS if "int64" in str(column.type))
+
+
+@dataclasses.dataclass(frozen=True)
+class Cohort:
+    """The rows of one case and setting in one run, in the order of the record."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def groups(self) -> int:
+        """Groups of the case; 0 where the record does not say."""
+        return self.rows[0]["groups"] or 0
+
+    @property
+    def case_title(self) -> str:
+        """One line that names the case."""
+        return case_title(self.rows[0])
+
+    @property
+    def setting_title(self) -> str:
+        """One line that names the setting."""
+        return setting_title(self.rows[0])
+
+
+def plain(frame: pd.DataFrame) -> list[Row]:
+    """Rows of `frame` under every name of the schema but the samples'; a missing column is all None."""
+    names = [name for name in schema.NAMES if name not in _UNREAD]
+    columns = {name: _column(frame, name) for name in names}
+    return [{name: columns[name][i] for name in names} for i in range(len(frame))]
+
+
+def cohorts(rows: Iterable[Row]) -> list[Cohort]:
+    """The cohorts of `rows`, in the order in which each first appears; runs are kept apart."""
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["run_id"], *(row[name] for name in schema.COHORT_KEY)), []).append(row)
+    return [Cohort(tuple(group)) for group in found.values()]
+
+
+def is_ok(row: Row) -> bool:
+    """Whether the task was measured and may be ranked."""
+    return bool(row["status"] == "ok")
+
+
+def is_baseline(row: Row) -> bool:
+    """Whether the others of its cohort are compared with this row."""
+    return bool(row["variant"] == baseline_name(row))
+
+
+def baseline_name(row: Row) -> str:
+    """The variant with which the others of the row's cohort are compared."""
+    return BASELINES.get(row["scope"], "regular")
+
+
+def by_function(rows: Iterable[Row]) -> list[list[Row]]:
+    """Ok rows by the function they compute, fastest first in each; the function with the fastest row first.
+
+    Rows of different functions are never ranked with each other: they are not the same thing done faster.
+    """
+    functions: dict[str, list[Row]] = {}
+    for row in sorted(filter(is_ok, rows), key=lambda row: ascending(row["latency_s"])):
+        functions.setdefault(row["computes"], []).append(row)
+    return list(functions.values())
+
+
+def ascending(value: Any) -> tuple[bool, str, Any]:
+    """Key that sorts nulls last and never compares two types."""
+    number = isinstance(value, (int, float))
+    return (value is None, "" if number else type(value).__name__, 0 if value is None else value)
+
+
+def varying(rows: Sequence[Row], names: Iterable[str]) -> list[str]:
+    """Those of `names` in which `rows` differ."""
+    return [name for name in names if len({row[name] for row in rows}) > 1]
+
+
+def case_title(row: Row) -> str:
+    """One line that names the row's case, as far as the record tells it."""
+    try:
+        title = Case.from_columns(row).title()
+    except (TypeError, ValueError, KeyError):
+        told = {name: row[name] for name in ("scope", "groups", "pass") if row[name] is not None}
+        title = ", ".join(f"{name} {value}" for name, value in told.items()) or "case that the record does not tell"
+    paths = [f"{name} {row[name]}" for name in ("cardinality", "width") if row[name] is not None]
+    return " ".join([title, *paths])
+
+
+def setting_title(row: Row) -> str:
+    """One line that names the row's setting."""
+    title = Setting(row["backend"], row["execution"], row["device"]).title()
+    return title if row["cache"] in (None, "hot") else f"{title}, {row['cache']} cache"
+
+
+def _column(frame: pd.DataFrame, name: str) -> list[Any]:
+    if name not in frame.columns:
+        return [None] * len(frame)
+    return [_plain(value, name in _INTEGERS) for value in frame[name].tolist()]
+
+
+def _plain(value: Any, integer: bool) -> Any:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return tuple(_plain(part, integer) for part in value)
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    return _number(value, integer) if isinstance(value, float) else value
+
+
+def _number(value: float, integer: bool) -> float | int | None:
+    """Nulls turn a column of integers into floats; whole numbers are given back as they were written."""
+    if not math.isfinite(value):
+        return None
+    return int(value) if integer and value.is_integer() else value

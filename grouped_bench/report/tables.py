@@ -1,0 +1,205 @@
+"""A frame of the record as text: a table for people, Markdown, CSV or JSON."""
+
+import dataclasses
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+import tabulate
+
+from grouped_bench.errors import SpaceError
+from grouped_bench.report import cells, exports
+from grouped_bench.report.blocks import Block
+from grouped_bench.report.exports import Request
+from grouped_bench.report.rows import Row, plain
+from grouped_bench.report.where import NAMES, select
+from grouped_bench.store import schema
+
+Metadata = Sequence[dict[str, Any]]
+
+SORTS = {"latency": "latency_s", "memory": "peak_memory_bytes"}
+_FIRST_LEFT_OUT = ("memory", "params")
+_NARROWEST_NAME = 8
+_LONGEST_REASON = 3
+
+
+def render(
+    frame: pd.DataFrame,
+    metadata: Metadata,
+    *,
+    by: str | None = None,
+    sort: str | None = None,
+    where: str | None = None,
+    format: str = "table",
+    width: int = 80,
+) -> str:
+    """The rows of `frame` as text.
+
+    Each cohort is a heading and a table. Variants of one function stand together, fastest first; rows
+    that are not ok come last and are never ranked. With `by`, headings are the values of that column, and
+    rows carry the columns that tell them apart. `sort` orders ascending, speed-ups descending; inside a
+    cohort it never mixes functions.
+
+    Args:
+        frame: the columns of `store.schema`, of one run or several.
+        metadata: the run-wide facts of each run; any may be missing.
+        by: column whose values become the headings.
+        sort: `latency`, `speedup`, `memory` or a column that holds one value a row.
+        where: expression over the columns, as `groups > 1 and variant == 'grouped'`.
+        format: `table`, `markdown`, `csv` or `json`.
+        width: columns that no line of a `table` exceeds.
+
+    Raises:
+        SpaceError: unknown format or column, or an expression that is none.
+    """
+    if format not in _FORMATS:
+        raise SpaceError("--format is one of " + ", ".join(_FORMATS), received=format, remedy="Choose one of them")
+    key = _column(SORTS.get(sort, sort) if sort else None, "--sort")
+    by = _column(by, "--by")
+    every = plain(frame)
+    rows = select(every, where)
+    return _FORMATS[format](Request(rows, len(every), metadata, by, key, width))
+
+
+def _column(name: str | None, option: str) -> str | None:
+    lists = [column.name for column in schema.COLUMNS if str(column.type).startswith("list")]
+    if name is not None and (name not in NAMES or (option == "--sort" and name in lists)):
+        raise SpaceError(
+            f"{option} takes a column that holds one value a row",
+            received=name,
+            remedy="`grouped-bench list columns` names them",
+        )
+    return name
+
+
+def _terminal(request: Request) -> str:
+    width, found = request.width, request.blocks()
+    layout = _layout(found, request)
+    lines: list[str] = []
+    for block in found:
+        for heading in filter(None, (block.heading, block.detail)):
+            lines += textwrap.wrap(cells.clean(heading), width, max_lines=4, placeholder=" …")
+        lines += [*layout.lines(block), *_failures(block, width), ""]
+    if layout.left_out and any(block.rows for block in found):
+        lines += [f"Left out for want of width: {cells.listed(layout.left_out)}."]
+    for line in request.closing():
+        lines += textwrap.wrap(cells.clean(line), width)
+    return "\n".join(cells.shorten(line, width).rstrip() for line in lines) + "\n"
+
+
+def _failures(block: Block, width: int) -> Iterator[str]:
+    """Two lines or more a row that was not measured: what it is and its status, then the reason."""
+    for row in block.failed:
+        marks = _label(row, [name for name in block.apart if name != "computes"])
+        name = cells.text_of(row["variant"]) + (f" ({marks})" if marks else "")
+        status = cells.text_of(row["status"])
+        yield f"{cells.shorten(name, max(_NARROWEST_NAME, width - len(status) - 2))}  {status}"
+        if row["reason"] is not None:
+            told = textwrap.wrap(cells.clean(row["reason"]), width - 2, max_lines=_LONGEST_REASON, placeholder=" …")
+            yield from (f"  {line}" for line in told)
+
+
+def _label(row: Row, names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {cells.column_text(row, name)}" for name in names)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+    """Which columns a table has, what stands between the rows instead, and how narrow it is set."""
+
+    measures: dict[str, Callable[[Row], str]]
+    labelled: bool
+    gap: int
+    left_out: tuple[str, ...] = ()
+    name_width: int = 40
+
+    def lines(self, block: Block) -> list[str]:
+        if not block.rows:
+            return []
+        header, rule, *lines = self._grid(block)
+        if not self.labelled:
+            return [header, rule, *lines]
+        labels = [_label(row, block.apart) for row in block.rows]
+        told = ["  " + header, "  " + rule]
+        for i, line in enumerate(lines):
+            told += [labels[i]] * (i == 0 or labels[i] != labels[i - 1]) + ["  " + line]
+        return told
+
+    def _grid(self, block: Block) -> list[str]:
+        apart = () if self.labelled else block.apart
+        headers = ["variant", *apart, *self.measures]
+        grid = [
+            [
+                cells.shorten(cells.text_of(row["variant"]), self.name_width),
+                *(cells.shorten(cells.column_text(row, name), self.name_width) for name in apart),
+                *(cells.shorten(write(row), self.name_width) for write in self.measures.values()),
+            ]
+            for row in block.rows
+        ]
+        right = [header in ("memory", "params") for header in headers]
+        text = tabulate.tabulate(
+            grid,
+            headers=headers,
+            tablefmt=_format(self.gap),
+            disable_numparse=True,
+            colalign=["right" if to_right else "left" for to_right in right],
+        )
+        return text.splitlines()
+
+    def width(self, found: Iterable[Block]) -> int:
+        return max((cells.display_width(line) for block in found for line in self._measured(block)), default=0)
+
+    def _measured(self, block: Block) -> list[str]:
+        return [("  " if self.labelled else "") + line for line in self._grid(block)] if block.rows else []
+
+
+def _layout(found: Sequence[Block], request: Request) -> _Layout:
+    """The most telling layout whose table fits; beyond the last, names are shortened."""
+    measures = dict(cells.MEASURES)
+    sort = request.sort
+    if sort and sort not in _SHOWN and not any(sort in block.apart for block in found):
+        measures[sort] = lambda row: cells.column_text(row, sort)
+    left_out = tuple(name for name in _FIRST_LEFT_OUT if _SHOWN.get(sort or "") != name)
+    fewer = {name: write for name, write in measures.items() if name not in left_out}
+    candidates = [_Layout(measures, False, 2), _Layout(measures, True, 2), _Layout(measures, True, 1)]
+    if request.by:
+        candidates[1:1] = [_Layout(measures, False, 1), _Layout(fewer, False, 2, left_out)]
+    candidates += [_Layout(fewer, True, 1, left_out)]
+    for layout in candidates:
+        if layout.width(found) <= request.width:
+            return layout
+    return _narrowed(found, candidates[-2:], request.width)
+
+
+def _narrowed(found: Sequence[Block], candidates: Sequence[_Layout], width: int) -> _Layout:
+    for layout in candidates:
+        for name_width in range(layout.name_width, _NARROWEST_NAME - 1, -2):
+            narrow = dataclasses.replace(layout, name_width=name_width)
+            if narrow.width(found) <= width:
+                return narrow
+    return dataclasses.replace(candidates[-1], name_width=_NARROWEST_NAME)
+
+
+_SHOWN = {
+    "variant": "variant",
+    "latency_s": "latency",
+    "speedup": "speed-up",
+    "verdict": "verdict",
+    "peak_memory_bytes": "memory",
+    "params": "params",
+}
+
+
+def _format(gap: int) -> tabulate.TableFormat:
+    row = tabulate.DataRow("", " " * gap, "")
+    rule = tabulate.Line("", "-", " " * gap, "")
+    return tabulate.TableFormat(None, rule, None, None, row, row, 0, None)
+
+
+_FORMATS: dict[str, Callable[[Request], str]] = {
+    "table": _terminal,
+    "markdown": exports.markdown,
+    "csv": exports.comma_separated,
+    "json": exports.as_json,
+}

@@ -1,0 +1,1 @@
+"""What to measure: cases, settings, spaces and their analytic counts."""

@@ -1,0 +1,177 @@
+"""The axes of a sweep and the controls of a run: one definition for options, TOML keys and Python arguments."""
+
+import re
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+)
+
+from grouped_bench.errors import SpaceError
+from grouped_bench.units import parse_duration, parse_share
+
+T = TypeVar("T")
+LARGEST_EXTENT = 2**24
+
+
+def _values(value: Any) -> Any:
+    """A scalar, a comma list or a list, as a list."""
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",")]
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+def _without_repeats(values: tuple[T, ...]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("true and false are not numbers")
+    return value
+
+
+def _extents(value: Any) -> Any:
+    """`28`, `"28x28"` or 28 as a tuple; one entry stands for every spatial axis."""
+    if isinstance(value, str) and re.fullmatch(r"\d+(x\d+){0,2}", value):
+        return tuple(int(part) for part in value.split("x"))
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _channels(value: Any) -> Any:
+    """`64` or `"3:64"` as the pair (in, out)."""
+    parts = value.split(":") if isinstance(value, str) else value
+    if isinstance(parts, list | tuple):
+        return tuple(parts) if len(parts) == 2 else (*parts, *parts)
+    return (value, value)
+
+
+Axis = Annotated[
+    tuple[T, ...],
+    BeforeValidator(_values),
+    AfterValidator(_without_repeats),
+    Field(min_length=1),
+]
+Count = Annotated[PositiveInt, BeforeValidator(_no_bool), Field(le=LARGEST_EXTENT)]
+Extents = Annotated[tuple[Count, ...], BeforeValidator(_extents), Field(min_length=1, max_length=3)]
+Channels = Annotated[tuple[Count, Count], BeforeValidator(_channels)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.-]*$", max_length=80)]
+Rank = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=3)]
+
+EXTENTS_RULE = "takes positive integers, or one extent a spatial axis such as 28x28"
+
+
+class Axes(BaseModel):
+    """Values of every axis; the product of them is a sweep. Each field's description is its rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rank: Axis[Rank] = Field((2,), description="takes 1, 2 or 3 (Conv1D, Conv2D, Conv3D)", examples=["1,2"])
+    variant: Axis[Name] = Field(
+        ("regular", "grouped", "grouped_native", "split_sum", "split_concat"),
+        description="takes names of variants, or all; `grouped-bench list variants` names them",
+        examples=["regular,grouped"],
+    )
+    groups: Axis[Count] = Field((1,), description="takes positive integers", examples=["1,2,4,8"])
+    channels: Axis[Channels] = Field(
+        ((64, 64),), description="takes positive integers, or IN:OUT", examples=["64,3:64"]
+    )
+    kernel_size: Axis[Extents] = Field(((3,),), description=EXTENTS_RULE, examples=["1,3,5"])
+    stride: Axis[Extents] = Field(((1,),), description=EXTENTS_RULE, examples=["1,2"])
+    dilation: Axis[Extents] = Field(((1,),), description=EXTENTS_RULE, examples=["1,2"])
+    padding: Axis[Literal["same", "valid", "causal"]] = Field(
+        ("same",), description="takes same, valid, or (rank 1) causal", examples=["same,valid"]
+    )
+    size: Axis[Extents] = Field(((28,),), description=EXTENTS_RULE, examples=["28,56"])
+    batch_size: Axis[Count] = Field((8,), description="takes positive integers", examples=["1,8,32"])
+    pass_: Axis[Literal["inference", "training"]] = Field(
+        ("inference",),
+        validation_alias=AliasChoices("pass"),
+        description="takes inference and training",
+        examples=["inference,training"],
+    )
+    dtype: Axis[Literal["float32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]] = Field(
+        ("float32",),
+        description="takes float32, bfloat16, float16, mixed_bfloat16 and mixed_float16",
+        examples=["float32,bfloat16"],
+    )
+    data_format: Axis[Literal["channels_last", "channels_first"]] = Field(
+        ("channels_last",), description="takes channels_last and channels_first", examples=["channels_last"]
+    )
+    bias: Axis[bool] = Field((False,), description="takes true or false", examples=["true"])
+    backend: Axis[Name] = Field(
+        ("tensorflow",), description="takes names of backends; `grouped-bench list backends` names them",
+        examples=["tensorflow"],
+    )  # fmt: skip
+    execution: Axis[Name] | None = Field(
+        None,
+        description="takes graph, xla and eager; the backend's first where it is not given",
+        examples=["graph,xla"],
+    )
+    device: Axis[Annotated[str, Field(pattern=r"^(cpu|gpu)(:\d{1,3})?$")]] = Field(
+        ("cpu",), description="takes cpu, gpu, or one by its index such as gpu:1", examples=["cpu"]
+    )
+    multiplicity: Count | None = Field(
+        None, description="takes a positive integer: how often the case stands in its network", examples=["3"]
+    )
+    label: Annotated[str, Field(max_length=80)] | None = Field(
+        None, description="takes a text of at most 80 characters", examples=["stage 2, 3x3"]
+    )
+
+
+AXIS_NAMES = tuple("pass" if name == "pass_" else name for name in Axes.model_fields)
+OPTION_AXES = tuple(name for name in AXIS_NAMES if name not in ("multiplicity", "label"))
+
+
+def axis_field(name: str) -> Any:
+    """The pydantic field of the axis that options and TOML call `name`."""
+    return Axes.model_fields["pass_" if name == "pass" else name]
+
+
+Share = Annotated[float, BeforeValidator(parse_share), Field(gt=0, lt=1)]
+Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+
+
+class Control(BaseModel):
+    """How long and how closely a run measures."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    precision: Share = Field(0.02, description="takes a share between 0 and 1", examples=["2%"])
+    margin: Share = Field(0.03, description="takes a share between 0 and 1", examples=["3%"])
+    visits: Count = Field(24, description="takes a positive integer", examples=["24"])
+    budget: Seconds | None = Field(None, description="takes a duration above zero", examples=["10m"])
+    task_timeout: Seconds = Field(60.0, description="takes a duration above zero", examples=["60s"])
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def validate(model: type[Model], values: dict[str, Any], source: str) -> Model:
+    """`values` as a `model`; SpaceError tells the first broken rule, naming `source` and the key."""
+    known = AXIS_NAMES if model is Axes else tuple(model.model_fields)
+    for key, value in values.items():
+        if key not in known:
+            raise SpaceError(
+                f"{source}: there is no key `{key}`",
+                received=f"{key} = {value!r}",
+                remedy=f"Use one of {', '.join(known)}",
+            )
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        key = str(error.errors()[0]["loc"][0])
+        field = axis_field(key) if model is Axes else model.model_fields[key]
+        option, example = key.replace("_", "-"), (field.examples or [""])[0]
+        raise SpaceError(
+            f"{source}: `{key}` {field.description}",
+            received=values[key],
+            remedy=f'Write it like --{option} {example}, or {key} = "{example}" in TOML',
+        ) from None

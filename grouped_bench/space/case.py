@@ -1,0 +1,157 @@
+"""A case (what is computed) and a setting (where and how): the frozen keys of everything measured."""
+
+import dataclasses
+import math
+from typing import Any
+
+PASSES = ("inference", "training")
+BASELINE = "regular"
+MIXED_PREFIX = "mixed_"
+DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One convolution: shape, groups, dtype and pass.
+
+    `size`, `kernel_size`, `stride` and `dilation` have one entry a spatial axis; `rank` says how many.
+    """
+
+    rank: int
+    batch_size: int
+    in_channels: int
+    out_channels: int
+    groups: int
+    size: tuple[int, ...]
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    padding: str
+    bias: bool
+    dtype: str
+    data_format: str
+    pass_: str
+    scope: str = "layer"
+
+    @property
+    def compute_dtype(self) -> str:
+        """dtype of inputs, outputs and arithmetic."""
+        return self.dtype.removeprefix(MIXED_PREFIX)
+
+    @property
+    def variable_dtype(self) -> str:
+        """dtype in which weights and their gradients are held."""
+        return "float32" if self.dtype.startswith(MIXED_PREFIX) else self.dtype
+
+    @property
+    def output_size(self) -> tuple[int, ...]:
+        """Spatial extents of the output: ⌈n/s⌉ for same and causal, ⌈(n − d(k−1))/s⌉ for valid."""
+        axes = zip(self.size, self.kernel_size, self.stride, self.dilation, strict=True)
+        reach = [(n if self.padding != "valid" else n - d * (k - 1), s) for n, k, s, d in axes]
+        return tuple(max(0, math.ceil(extent / s)) for extent, s in reach)
+
+    @property
+    def pad_before(self) -> tuple[int, ...]:
+        """Zeros put before each spatial axis; TensorFlow's rule gives `same` the odd one after."""
+        axes = zip(self.size, self.output_size, self.kernel_size, self.stride, self.dilation, strict=True)
+        if self.padding == "valid":
+            return (0,) * self.rank
+        if self.padding == "causal":
+            return tuple(d * (k - 1) for _, _, k, _, d in axes)
+        return tuple(max(0, (o - 1) * s + d * (k - 1) + 1 - n) // 2 for n, o, k, s, d in axes)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the input in the case's own data format, batch first."""
+        return self._shape(self.size, self.in_channels)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the output in the case's own data format, batch first."""
+        return self._shape(self.output_size, self.out_channels)
+
+    @property
+    def channel_axis(self) -> int:
+        """Position of the channels in `input_shape`."""
+        return 1 if self.data_format == "channels_first" else self.rank + 1
+
+    def kernel_shape(self, groups: int) -> tuple[int, ...]:
+        """Shape of the kernel as Keras holds it: spatial axes, Cin/`groups`, Cout."""
+        return (*self.kernel_size, self.in_channels // groups, self.out_channels)
+
+    def problem(self) -> str | None:
+        """Why the case makes no sense, or None. The rules are Keras' own."""
+        for axis in ("size", "kernel_size", "stride", "dilation"):
+            extents = getattr(self, axis)
+            if len(extents) != self.rank:
+                return (
+                    f"{axis} {format_extents(extents)} has {len(extents)} extents, rank {self.rank} needs {self.rank}"
+                )
+        for name, channels in (("in", self.in_channels), ("out", self.out_channels)):
+            if channels % self.groups:
+                return f"{self.groups} groups do not divide {channels} {name} channels"
+        if max(self.stride) > 1 and max(self.dilation) > 1:
+            return "Keras refuses stride > 1 together with dilation > 1"
+        if self.padding == "causal" and self.rank != 1:
+            return "causal padding exists for rank 1 only"
+        if min(self.output_size) < 1:
+            return f"the dilated kernel is larger than the unpadded input {format_extents(self.size)}"
+        return None
+
+    def title(self) -> str:
+        """One line that names the case to a person."""
+        parts = [
+            f"Conv{self.rank}D {self.in_channels}→{self.out_channels}",
+            f"k{format_extents(self.kernel_size)}",
+            f"on {format_extents(self.size)}",
+            f"groups {self.groups}",
+            f"batch {self.batch_size}",
+            self.pass_,
+        ]
+        if max(self.stride) > 1:
+            parts.insert(2, f"stride {format_extents(self.stride)}")
+        if max(self.dilation) > 1:
+            parts.insert(2, f"dilation {format_extents(self.dilation)}")
+        parts += [self.dtype] * (self.dtype != "float32")
+        parts += [self.padding] * (self.padding != "same")
+        parts += [self.data_format] * (self.data_format != "channels_last")
+        return " ".join([*parts, *(["bias"] if self.bias else [])])
+
+    def to_columns(self) -> dict[str, Any]:
+        """The case under the column names of the record."""
+        columns = dataclasses.asdict(self)
+        columns["pass"] = columns.pop("pass_")
+        return columns
+
+    @classmethod
+    def from_columns(cls, columns: dict[str, Any]) -> "Case":
+        """The case that `to_columns` wrote, from a dict that may carry more."""
+        names = {field.name for field in dataclasses.fields(cls)} - {"pass_"}
+        values = {name: columns[name] for name in names}
+        for axis in ("size", "kernel_size", "stride", "dilation"):
+            values[axis] = tuple(int(extent) for extent in values[axis])
+        return cls(**values, pass_=columns["pass"])
+
+    def _shape(self, extents: tuple[int, ...], channels: int) -> tuple[int, ...]:
+        if self.data_format == "channels_first":
+            return (self.batch_size, channels, *extents)
+        return (self.batch_size, *extents, channels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """Where and how a case is computed."""
+
+    backend: str
+    execution: str
+    device: str
+    cache: str = "hot"
+
+    def title(self) -> str:
+        """One line that names the setting to a person."""
+        return f"{self.backend} {self.execution} on {self.device}"
+
+
+def format_extents(extents: tuple[int, ...] | list[int]) -> str:
+    """`28x28`: the form in which a user types extents."""
+    return "x".join(str(extent) for extent in extents)

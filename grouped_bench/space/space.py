@@ -1,0 +1,191 @@
+"""A space: named values to sweep, from keyword arguments, a TOML file or a preset, under one validation."""
+
+import dataclasses
+import itertools
+import math
+import tomllib
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from grouped_bench.errors import SpaceError
+from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES, Axes, Control, validate
+from grouped_bench.space.case import Case
+
+MOST_POINTS = 100_000
+LARGEST_FILE = 4 * 2**20
+_CASE_AXES = (
+    *("rank", "pass_", "groups", "channels", "kernel_size", "stride", "dilation", "padding", "size"),
+    *("batch_size", "dtype", "data_format", "bias"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """One case of a space with the settings and variants it is to be swept over."""
+
+    case: Case
+    variants: tuple[str, ...]
+    backends: tuple[str, ...]
+    executions: tuple[str, ...] | None
+    devices: tuple[str, ...]
+    multiplicity: int | None
+    label: str | None
+
+
+class Space:
+    """The union of one or more products of axes.
+
+    Args:
+        cases: tables of axes, each a product of its own; the other arguments are their defaults.
+        control: controls that the space brings along (see `Control`), weaker than those given to a run.
+        source: how errors name the space.
+        **axes: values of an axis, a scalar, a list or a comma list; `passes` stands for `pass`.
+
+    Raises:
+        SpaceError: an unknown axis, a value that breaks its rule, or more than 100,000 points.
+
+    Example:
+        >>> Space(groups=[1, 4, 32], channels=[128], passes=["training"])
+    """
+
+    def __init__(
+        self,
+        *,
+        cases: list[dict[str, Any]] | None = None,
+        control: dict[str, Any] | None = None,
+        source: str = "Space",
+        **axes: Any,
+    ) -> None:
+        if "passes" in axes:
+            axes["pass"] = axes.pop("passes")
+        self.tables = [{**axes, **case} for case in cases] if cases else [axes]
+        self.source = source
+        self.control = dict(control or {})
+        where = f"{source} [control]" if control else source
+        validate(Control, self.control, where)
+        self.products = [
+            validate(Axes, table, f"{source} [[case]] {number}" if cases else source)
+            for number, table in enumerate(self.tables, 1)
+        ]
+        points = sum(_count(product) for product in self.products)
+        if points > MOST_POINTS:
+            raise SpaceError(
+                f"{source}: a space holds at most {MOST_POINTS:,} points",
+                received=f"{points:,} points",
+                remedy="Give some axis fewer values, or split the space into several runs",
+            )
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "Space":
+        """The space in the TOML file at `path`: axes, `[[case]]` tables and a `[control]` table."""
+        path = Path(path)
+        try:
+            if path.stat().st_size > LARGEST_FILE:
+                raise SpaceError(
+                    f"A space file has at most {LARGEST_FILE // 2**20} MiB",
+                    received=str(path),
+                    remedy="Give a TOML file of axes",
+                )
+            text = path.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise SpaceError(
+                "A space file must be a readable UTF-8 file",
+                received=f"{path} ({error})",
+                remedy="Give the path of a TOML file of axes",
+            ) from None
+        return cls._from_text(text, path.name)
+
+    @classmethod
+    def preset(cls, name: str) -> "Space":
+        """The preset called `name`."""
+        if name not in preset_names():
+            raise SpaceError("There is no such preset", received=name, remedy=f"Use one of {', '.join(preset_names())}")
+        return cls._from_text((_presets() / f"{name}.toml").read_text(encoding="utf-8"), f"{name}.toml")
+
+    @classmethod
+    def _from_text(cls, text: str, source: str) -> "Space":
+        try:
+            table = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            raise SpaceError(
+                f"{source} must be TOML", received=str(error) or "tables nested too deep", remedy="Mend that line"
+            ) from None
+        cases, control = table.pop("case", None), table.pop("control", None)
+        well_formed = cases is None or (isinstance(cases, list) and all(isinstance(c, dict) for c in cases))
+        if not well_formed or not isinstance(control, dict | None):
+            raise SpaceError(
+                f"{source}: `case` is an array of tables and `control` a table",
+                received={"case": cases, "control": control},
+                remedy="Write [[case]] and [control] above their keys",
+            )
+        table.pop("about", None)
+        _refuse_unknown(table, source)
+        return cls(cases=cases, control=control, source=source, **table)
+
+    def replace(self, **axes: Any) -> "Space":
+        """This space with the given axes put in place of its own in every case."""
+        if "passes" in axes:
+            axes["pass"] = axes.pop("passes")
+        tables = [{**table, **axes} for table in self.tables]
+        space = Space(source="options", **axes)
+        space.source, space.control, space.tables = self.source, self.control, tables
+        space.products = [validate(Axes, table, self.source) for table in tables]
+        return space
+
+    def points(self) -> Iterator[Point]:
+        """Every case of every product, in order, legal or not."""
+        for product in self.products:
+            for values in itertools.product(*(getattr(product, axis) for axis in _CASE_AXES)):
+                yield Point(
+                    case=_case(dict(zip(_CASE_AXES, values, strict=True))),
+                    variants=product.variant,
+                    backends=product.backend,
+                    executions=product.execution,
+                    devices=product.device,
+                    multiplicity=product.multiplicity,
+                    label=product.label,
+                )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The space as plain values, for the record."""
+        return {"source": self.source, "cases": self.tables, "control": self.control}
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that ship with the package."""
+    return sorted(file.name.removesuffix(".toml") for file in _presets().iterdir() if file.name.endswith(".toml"))
+
+
+def preset_about(name: str) -> str:
+    """The sentence in which a preset says what it reproduces."""
+    return str(tomllib.loads((_presets() / f"{name}.toml").read_text(encoding="utf-8"))["about"])
+
+
+def _presets() -> Any:
+    return resources.files("grouped_bench.space") / "presets"
+
+
+def _refuse_unknown(table: dict[str, Any], source: str) -> None:
+    for key, value in table.items():
+        if key not in AXIS_NAMES:
+            raise SpaceError(
+                f"{source}: there is no key `{key}`",
+                received=f"{key} = {value!r}",
+                remedy=f"Use an axis ({', '.join(OPTION_AXES)}), [[case]] or [control]",
+            )
+
+
+def _count(product: Axes) -> int:
+    axes = (*_CASE_AXES, "variant", "backend", "device", "execution")
+    return math.prod(len(getattr(product, axis) or (None,)) for axis in axes)
+
+
+def _case(values: dict[str, Any]) -> Case:
+    rank = values["rank"]
+    for axis in ("size", "kernel_size", "stride", "dilation"):
+        extents = values[axis]
+        values[axis] = extents * rank if len(extents) == 1 else extents
+    values["in_channels"], values["out_channels"] = values.pop("channels")
+    return Case(**values)

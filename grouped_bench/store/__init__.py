@@ -1,0 +1,1 @@
+"""The record: the schema of a run, its journal, and the Parquet files made from it."""

@@ -1,0 +1,65 @@
+"""From a plan and the records of its visits to one row a task: the only place where an outcome is decided."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from grouped_bench.plan import Cohort, Plan
+from grouped_bench.store.schema import NAMES
+
+Record = dict[str, Any]
+
+
+def make_rows(plan: Plan, records: Iterable[Record], shared: dict[str, Any], unreached: str) -> list[dict[str, Any]]:
+    """One row a task with every column of the schema, statistics still null.
+
+    Args:
+        plan: the plan that was run.
+        records: `visit` and `memory` records in the order in which they were made.
+        shared: columns that are equal for all rows of a backend, by backend name.
+        unreached: reason of a task that no visit reached.
+    """
+    by_cohort: dict[int, list[Record]] = {}
+    for record in records:
+        by_cohort.setdefault(record["cohort"], []).append(record)
+    return [
+        _row(cohort, variant, by_cohort.get(number, []), shared[cohort.setting.backend], unreached)
+        for number, cohort in enumerate(plan.cohorts)
+        for variant in cohort.variants
+    ]
+
+
+def _row(
+    cohort: Cohort, variant: str, records: Sequence[Record], shared: dict[str, Any], unreached: str
+) -> dict[str, Any]:
+    visits = [record for record in records if record["kind"] == "visit"]
+    memory = next((r for r in records if r["kind"] == "memory" and r["variant"] == variant), {})
+    built = [visit["built"][variant] for visit in visits if variant in visit["built"]]
+    failure: Record = next((visit["failed"][variant] for visit in visits if variant in visit["failed"]), {})
+    timed = [visit for visit in visits if visit["samples"]]
+    measured = any(variant in visit["samples"] for visit in timed)
+    row: dict[str, Any] = dict.fromkeys(NAMES)
+    row.update(shared)
+    row.update(cohort.to_columns(variant))
+    row.update(
+        status=failure.get("status", "ok" if measured else "interrupted"),
+        reason=failure.get("reason", None if measured else unreached),
+        relative_error=_relative_error(built, failure),
+        first_calls_s=[build["first_call_s"] for build in built],
+        peak_memory_bytes=memory.get("peak_bytes"),
+        memory_source=memory.get("source"),
+        samples_s=[_visit_samples(visit, variant) for visit in timed],
+        visit_process=[visit["process"] for visit in timed],
+        iterations=built[0]["iterations"] if built else None,
+        flags=["memory_failed"] if "status" in memory else [],
+    )
+    return row
+
+
+def _visit_samples(visit: Record, variant: str) -> list[float | None]:
+    rounds = len(next(iter(visit["samples"].values())))
+    return list(visit["samples"].get(variant) or [None] * rounds)
+
+
+def _relative_error(built: Sequence[Record], failure: Record) -> float | None:
+    found = [build["relative_error"] for build in (*built, failure) if "relative_error" in build]
+    return max(found) if found else None

@@ -1,0 +1,112 @@
+"""Runs as Parquet files: written whole or not at all, found by name, and refused in words when foreign."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from grouped_bench.errors import OutputError, RunError
+from grouped_bench.store.schema import METADATA_KEY, NAMES, SCHEMA_VERSION, arrow_schema
+
+LATEST = "latest"
+
+
+def write_run(frame: pd.DataFrame, metadata: dict[str, Any], path: Path) -> Path:
+    """Write `frame` and `metadata` to `path`; a reader sees the old file or the new one, never a part."""
+    table = pa.Table.from_pylist(frame.to_dict("records"), schema=arrow_schema())
+    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata).encode()})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, temporary, compression="zstd")
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(
+            "The run's file must be writable",
+            received=f"{path} ({error.strerror or error})",
+            remedy="Make room, or give another folder with --out",
+        ) from None
+    return path
+
+
+def read_run(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """The frame, with every column of the schema, and the metadata of the run at `path`.
+
+    Raises:
+        RunError: not a Parquet file, not one of ours, of a newer schema, or without the columns.
+    """
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise RunError(
+            "A run must be a readable Parquet file",
+            received=f"{path} ({_first_line(error)})",
+            remedy="Give a file that grouped-bench run wrote",
+        ) from None
+    metadata = _metadata(table, path)
+    schema = arrow_schema()
+    wrong = [name for name in NAMES if name not in table.column_names]
+    wrong += [f.name for f in schema if f.name not in wrong and table.schema.field(f.name).type != f.type]
+    if wrong:
+        raise RunError(
+            "A run must have the columns of `grouped-bench list columns`, each of its type",
+            received=f"{path}: {', '.join(wrong[:5])} missing or of another type",
+            remedy="Give a file that grouped-bench run wrote",
+        )
+    frame = table.select(list(NAMES)).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame, metadata
+
+
+def find_runs(name: str, out: Path) -> list[Path]:
+    """Files of the run or runs called `name`: a file, a folder, `latest`, or a run id (the last two under `out`)."""
+    path = Path(name)
+    if path.is_file():
+        return [path]
+    folder = path if path.is_dir() else path.parent if path.name == LATEST and path.parent.name else out
+    below = sorted(folder.rglob("*.parquet"), key=lambda file: file.name) if folder.is_dir() else []
+    if path.is_dir():
+        found = below
+    elif path.name == LATEST:
+        found = below[-1:]
+    else:
+        found = [file for file in below if file.stem == name]
+    if not found:
+        raise RunError(
+            "RUN is a Parquet file, a folder of runs, a run id, or latest",
+            received=name,
+            remedy=f"There are {len(below)} runs under {folder}; name one, or give the folder with --out",
+        )
+    return found
+
+
+def _metadata(table: pa.Table, path: Path) -> dict[str, Any]:
+    raw = (table.schema.metadata or {}).get(METADATA_KEY)
+    try:
+        metadata = json.loads(raw) if raw is not None else None
+        version = metadata["schema"] if isinstance(metadata, dict) else None
+    except (ValueError, KeyError, RecursionError):
+        version = None
+    if not isinstance(metadata, dict) or not isinstance(version, int):
+        raise RunError(
+            "A run's file carries the metadata of grouped-bench",
+            received=f"{path}, which has none that can be read",
+            remedy="Give a file that grouped-bench run wrote",
+        )
+    if version > SCHEMA_VERSION:
+        raise RunError(
+            f"This version reads schemas up to {SCHEMA_VERSION}",
+            received=f"{path} of schema {version}",
+            remedy="Upgrade grouped-bench",
+        )
+    return metadata
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

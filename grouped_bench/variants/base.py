@@ -1,0 +1,92 @@
+"""What a variant must say: its function, its layer, its counts, and how it takes the reference weights."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+import numpy as np
+
+from grouped_bench.backends.base import Backend
+from grouped_bench.space.case import Case
+from grouped_bench.space.counts import Counts, convolution_counts
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Reference weights of a convolution, or their gradients.
+
+    `kernel` has the shape (*kernel_size, Cin/groups, Cout), with groups = 1 for the dense function; `bias` (Cout,).
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray | None = None
+
+    def arrays(self) -> list[np.ndarray]:
+        """Kernel and, where there is one, bias: the order of a Keras convolution's variables."""
+        return [self.kernel] if self.bias is None else [self.kernel, self.bias]
+
+
+class Variant(ABC):
+    """One way to compute a convolution.
+
+    `computes` names the function, so that only variants of the same function are ranked as exact: `dense` is the
+    convolution over all input channels, `grouped` the one over its groups.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    computes: ClassVar[str]
+
+    def groups(self, case: Case) -> int:
+        """Groups of the function that is computed: 1 when it is dense."""
+        return case.groups if self.computes == "grouped" else 1
+
+    def counts(self, case: Case) -> Counts:
+        """Analytic parameters, MACs and minimum bytes."""
+        return convolution_counts(case, self.groups(case))
+
+    @abstractmethod
+    def layer(self, case: Case, backend: Backend) -> Any:
+        """A Keras layer, not yet built, that maps `case.input_shape` to `case.output_shape`."""
+
+    def to_layer(self, weights: Weights, case: Case) -> list[np.ndarray]:
+        """The reference weights as the values of the layer's trainable variables, in their order."""
+        return weights.arrays()
+
+    def from_layer(self, values: list[np.ndarray], case: Case) -> Weights:
+        """Values (or gradients) of the layer's trainable variables as reference weights."""
+        return Weights(*values)
+
+
+REGISTRY: dict[str, Variant] = {}
+
+
+def variant(cls: type[Variant]) -> type[Variant]:
+    """Register a subclass of `Variant`: it joins every sweep, check, table and figure."""
+    REGISTRY[cls.name] = cls()
+    return cls
+
+
+def keras_convolution(case: Case, *, filters: int, groups: int = 1, bias: bool) -> Any:
+    """Keras' Conv1D, Conv2D or Conv3D with the case's geometry."""
+    import keras
+
+    convolution = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)[case.rank - 1]
+    return convolution(
+        filters,
+        case.kernel_size,
+        strides=case.stride,
+        dilation_rate=case.dilation,
+        padding=case.padding,
+        data_format=case.data_format,
+        groups=groups,
+        use_bias=bias,
+        dtype=case.dtype,
+    )
+
+
+def bias_shape(case: Case) -> tuple[int, ...]:
+    """The shape in which a bias broadcasts over the output."""
+    shape = [1] * (case.rank + 2)
+    shape[case.channel_axis] = case.out_channels
+    return tuple(shape)

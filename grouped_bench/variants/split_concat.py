@@ -1,0 +1,48 @@
+"""`split_concat`: a convolution of its own for each group of channels, outputs concatenated."""
+
+from typing import Any
+
+import numpy as np
+
+from grouped_bench.backends.base import Backend
+from grouped_bench.space.case import Case
+from grouped_bench.variants.base import Variant, Weights, keras_convolution, variant
+
+
+@variant
+class SplitConcat(Variant):
+    """Branch g maps channels g·Cin/G … (g+1)·Cin/G to Cout/G: the grouped function, exactly."""
+
+    name = "split_concat"
+    summary = "split channels, convolve each part to Cout/G, concatenate"
+    computes = "grouped"
+
+    def layer(self, case: Case, backend: Backend) -> Any:
+        import keras
+
+        class SplitConcatLayer(keras.layers.Layer):
+            def __init__(self) -> None:
+                super().__init__(dtype=case.dtype)
+                filters = case.out_channels // case.groups
+                self.branches = [keras_convolution(case, filters=filters, bias=case.bias) for _ in range(case.groups)]
+
+            def build(self, input_shape: Any) -> None:
+                part = list(input_shape)
+                part[case.channel_axis] //= case.groups
+                for branch in self.branches:
+                    branch.build(tuple(part))
+
+            def call(self, inputs: Any) -> Any:
+                parts = keras.ops.split(inputs, case.groups, axis=case.channel_axis)
+                outputs = [branch(part) for branch, part in zip(self.branches, parts, strict=True)]
+                return keras.ops.concatenate(outputs, axis=case.channel_axis)
+
+        return SplitConcatLayer()
+
+    def to_layer(self, weights: Weights, case: Case) -> list[np.ndarray]:
+        parts = [np.split(array, case.groups, axis=-1) for array in weights.arrays()]
+        return [array for branch in zip(*parts, strict=True) for array in branch]
+
+    def from_layer(self, values: list[np.ndarray], case: Case) -> Weights:
+        kinds = 2 if case.bias else 1
+        return Weights(*(np.concatenate(values[kind::kinds], axis=-1) for kind in range(kinds)))

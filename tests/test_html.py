@@ -1,0 +1,161 @@
+"""The page: complete, self-contained, and deaf to what a stranger writes into a record."""
+
+import html.parser
+import itertools
+import re
+
+import pytest
+from frames import HOSTILE, fail, frame, metadata
+
+from grouped_bench.errors import OutputError
+from grouped_bench.report.html import page, write
+
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+
+
+class Reader(html.parser.HTMLParser):
+    """Collects tags and attributes, and holds that they nest."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def all(self, *names):
+        return [attributes for tag, attributes in self.tags if tag in names]
+
+
+def small(**options):
+    return frame(**{"groups": [1, 8], "channels": [64], "passes": ["training"], **options})
+
+
+@pytest.fixture(scope="module")
+def text():
+    made = fail(small(), (small()["variant"] == "split_sum") & (small()["groups"] == 8), "oom", "needs 12 GiB")
+    return page(made, [metadata()])
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    made = small(groups=[8])
+    for name in ("variant", "machine", "label", "device_name", "backend"):
+        made[name] = [f"{HOSTILE}{i}" for i in range(len(made))]
+    made = fail(made, made.index == 0, HOSTILE, HOSTILE)
+    facts = {
+        "run_id": HOSTILE,
+        "machine": HOSTILE,
+        "command": [HOSTILE],
+        "environment": {HOSTILE: {"a": HOSTILE}},
+    }
+    return page(made, [{**facts, "skipped": [{"reason": HOSTILE}], "stopped_by": HOSTILE, "time": {HOSTILE: 1.0}}])
+
+
+def test_csp_and_nothing_loaded_or_run(text, hostile):
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    for each in (text, hostile):
+        reader = Reader(each)
+        assert {"http-equiv": "Content-Security-Policy", "content": policy} in reader.all("meta")
+        assert not reader.all("script", "link", "iframe", "object", "embed", "img", "base", "form")
+        for _, attributes in reader.tags:
+            assert not [name for name in attributes if name.startswith("on")]
+            links = [attributes[name] for name in ("src", "href", "xlink:href") if name in attributes]
+            assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
+        assert not re.search(r"url\((?!#)|@import|https?:", each)
+
+
+def test_hostile_text_stays_text(hostile):
+    assert "<script" not in hostile
+    assert "&lt;script&gt;" in hostile
+    assert "\x1b" not in hostile
+
+
+def test_ids_are_unique_and_links_lead_somewhere(text):
+    reader = Reader(text)
+    ids = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = [link["href"] for link in reader.all("a")]
+    assert len(targets) == 7
+    assert {target.removeprefix("#") for target in targets} <= set(ids)
+
+
+def test_contents_stand_in_order(text):
+    names = re.findall(r'<h2 id="([\w-]+)"', text)
+    assert names == ["findings", "figures", "tables", "left-out", "environment", "method", "glossary"]
+    levels = [int(level) for level in re.findall(r"<h([1-6])\b", text)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_what_a_reader_needs_is_there(text):
+    for words in (
+        "grouped_native, by a clear lead in 1",
+        "needs 12 GiB",
+        "3 groups do not divide 64 in channels",
+        "processor.model",
+        "AMD EPYC 7B13",
+        "visits of a task",
+        "margin of equivalence",
+        "peak_memory_bytes",
+        "8.00 GiB",
+        "49%",
+    ):
+        assert words in text, words
+
+
+def test_tables_and_figures_can_be_read_by_ear(text):
+    reader = Reader(text)
+    assert reader.all("html") == [{"lang": "en"}]
+    assert text.count("<table>") == text.count("<caption>") > 0
+    assert all(cell.get("scope") in ("row", "col") for cell in reader.all("th"))
+    figures = reader.all("svg")
+    assert len(figures) == 5
+    assert all(svg["role"] == "img" and svg["aria-label"] for svg in figures)
+
+
+def test_dark_light_print_and_narrow_are_provided_for(text):
+    assert "prefers-color-scheme: dark" in text
+    assert "@media print" in text
+    assert 'name="viewport"' in text
+    before_tables = re.findall(r"<div class=\"scroll\"[^>]*>\s*<table>", text)
+    assert len(before_tables) == text.count("<table>")
+
+
+@pytest.mark.parametrize("facts", [[], [{}], [{"environment": None, "time": {"total_s": 0}, "control": {"x": None}}]])
+def test_missing_facts_and_empty_frames_are_no_crash(facts):
+    empty = page(frame().head(0), facts)
+    assert "Nothing was measured" in empty
+    assert empty.count("Not drawn:") == 5
+
+
+def test_a_failed_row_is_in_no_ranking():
+    made = small(groups=[8])
+    text = page(fail(made, made["variant"] == "grouped_native", "incorrect", "off by 3 %"), [])
+    assert "incorrect: off by 3 %" in text
+    assert "3.48×" not in text
+
+
+def test_write_is_the_page_in_one_step(tmp_path):
+    made = small(groups=[8])
+    made = fail(made, made["groups"] == 8, "oom", None)  # no figures: quick
+    path = write(made, [metadata()], tmp_path / "report.html")
+    assert path.read_text(encoding="utf-8") == page(made, [metadata()])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_write_says_where_it_cannot(tmp_path):
+    with pytest.raises(OutputError, match=r"can be written. Received: .*report.html.*Make the folder"):
+        write(small().head(0), [], tmp_path / "missing" / "report.html")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,293 @@
+"""Tables: what fits, what is ranked, what is null, and what a stranger's text may not do."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from frames import HOSTILE, fail, frame, metadata
+
+from grouped_bench.errors import SpaceError
+from grouped_bench.report.cells import display_width, latency, ratio, speedup
+from grouped_bench.report.rows import plain
+from grouped_bench.report.tables import render
+from grouped_bench.report.where import select
+from grouped_bench.store import schema
+
+
+def table(made, **options):
+    return render(made, [metadata()], **options)
+
+
+def one_cohort(**options):
+    return frame(groups=[8], channels=[64], passes=["training"], **options)
+
+
+def order(text):
+    names = ("regular", "split_sum", "grouped_native", "grouped", "split_concat")
+    return [line.split()[0] for line in text.splitlines() if line.split()[:1] and line.split()[0] in names]
+
+
+def hostile():
+    made = frame(groups=[1, 8], channels=[64])
+    for name in ("variant", "computes", "machine", "label", "device", "run_id"):
+        made[name] = [f"{HOSTILE}{i}" if i % 2 else f"漢字{HOSTILE}" for i in range(len(made))]
+    return fail(made, made.index % 4 == 0, "crashed", HOSTILE)
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("by", [None, "groups", "variant", "pass", "size"])
+def test_no_line_is_wider_than_asked(by, width):
+    for made in (frame(), hostile()):
+        lines = table(made, by=by, width=width).splitlines()
+        assert max(map(display_width, lines)) <= width
+
+
+def test_default_table_keeps_every_measure_in_80_columns():
+    text = table(one_cohort())
+    assert {"latency", "speed-up", "verdict", "memory", "params"} <= set(text.split())
+    assert "grouped_native" in text
+    assert "Left out" not in text
+
+
+def test_variants_of_one_function_stand_together_fastest_first():
+    text = table(one_cohort())
+    assert order(text) == ["grouped_native", "split_concat", "grouped", "regular", "split_sum"]
+    assert text.index("computes grouped") < text.index("grouped_native") < text.index("computes dense")
+
+
+def test_failed_rows_are_below_with_status_and_reason_and_never_ranked():
+    made = one_cohort()
+    made = fail(made, made["variant"] == "grouped_native", "incorrect", "off by 3 %")
+    text = table(made)
+    assert order(text)[0] == "split_concat"
+    assert order(text)[-1] == "grouped_native"
+    assert "grouped_native  incorrect\n  off by 3 %" in text
+    assert "3.5×" not in text  # its speed-up is in the frame, and no figure
+
+
+@pytest.mark.parametrize("output", ["table", "markdown"])
+def test_nulls_are_dashes_and_never_zero(output):
+    made = one_cohort(latency_s=None, latency_low_s=None, latency_high_s=None, speedup=None)
+    made = made.assign(verdict=None, peak_memory_bytes=pd.NA, params=pd.NA)
+    rows = [line for line in table(made, format=output).splitlines() if "split_concat" in line or "split\\_" in line]
+    assert rows
+    for row in rows:
+        assert "—" in row
+        assert "0" not in row.split()
+
+
+def test_json_is_valid_and_nulls_are_null():
+    made = one_cohort(speedup=float("nan"), latency_s=float("inf"), peak_memory_bytes=None)
+    told = json.loads(table(made, format="json"), parse_constant=pytest.fail)
+    assert told["schema"] == 1
+    for task in told["tasks"]:
+        assert set(task) == set(schema.NAMES) - set(schema.RAW)
+        assert (task["speedup"], task["latency_s"], task["peak_memory_bytes"]) == (None, None, None)
+        assert (task["kernel_size"], task["groups"]) == ([3, 3], 8)
+        assert task["started_at"] == "2026-11-23T01:22:33+00:00"
+
+
+def test_integers_stay_integers_where_nulls_made_a_column_float():
+    made = one_cohort()
+    made["params"] = [4608.0, np.nan, 4608.0, 4608.0, 4608.0]
+    assert [row["params"] for row in plain(made)] == [4608, None, 4608, 4608, 4608]
+    assert isinstance(plain(made)[0]["params"], int)
+
+
+def test_csv_has_every_column_but_the_raw_ones():
+    rows = list(csv.DictReader(io.StringIO(table(one_cohort(), format="csv"))))
+    assert set(rows[0]) == set(schema.NAMES) - set(schema.RAW)
+    assert (rows[0]["kernel_size"], rows[0]["bias"], rows[0]["cardinality"]) == ("3x3", "false", "")
+
+
+@pytest.mark.parametrize("output", ["table", "markdown", "csv", "json"])
+@pytest.mark.parametrize("by", [None, "label"])
+def test_control_characters_never_reach_the_terminal(output, by):
+    text = table(hostile(), format=output, by=by)
+    assert not [c for c in text if not c.isprintable() and c != "\n"]
+
+
+def test_markdown_escapes_markup():
+    text = table(hostile(), format="markdown")
+    assert "<script" not in text
+    assert "&lt;script&gt;" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert {line.replace("\\|", "").count("|") for line in rows} == {9}
+
+
+def test_by_groups_headings_and_rows_carry_what_tells_them_apart():
+    text = table(frame(), by="groups", width=200)
+    assert [line for line in text.splitlines() if line.startswith("groups ")] == [
+        "groups 1",
+        "groups 4",
+        "groups 32",
+    ]
+    header = next(line for line in text.splitlines() if line.startswith("variant"))
+    assert {"in_channels", "pass", "computes"} <= set(header.split())
+    assert "groups" not in header.split()
+
+
+def test_by_in_80_columns_carries_what_tells_rows_apart_between_them():
+    lines = table(frame(groups=[8]), by="groups").splitlines()
+    at = lines.index("in_channels 64, pass training, computes grouped")
+    assert lines[at + 1].split()[0] == "grouped_native"
+
+
+def test_a_narrow_table_says_what_it_leaves_out():
+    text = table(one_cohort(), width=70)
+    assert "grouped_native" in text
+    assert "Left out for want of width: memory and params." in text
+
+
+@pytest.mark.parametrize(("sort", "first"), [("speedup", 64), ("latency", 64), ("macs", 64), ("params", 64)])
+def test_sort_orders_rows_under_a_heading(sort, first):
+    made = frame(groups=[8], passes=["training"], variants=["regular", "grouped"])
+    column = {"latency": "latency_s"}.get(sort, sort)
+    told = json.loads(table(made, sort=sort, format="json"))["tasks"]
+    values = [task[column] for task in told]
+    assert values == sorted(values, reverse=sort == "speedup")
+
+
+def test_sort_puts_failed_rows_last_everywhere():
+    made = frame()
+    made = fail(made, made["variant"] == "grouped_native", "oom", None)
+    statuses = [task["status"] for task in json.loads(table(made, sort="latency", format="json"))["tasks"]]
+    assert statuses == sorted(statuses, key=lambda status: status != "ok")
+    assert "oom" in statuses
+
+
+@pytest.mark.parametrize(
+    ("where", "count"),
+    [
+        ("groups > 1 and variant == 'grouped'", 8),
+        ("pass == 'training'", 30),
+        ("pass == 'pass'", 0),
+        ("'pass' != pass", 60),
+        ("variant in ('grouped', 'regular') and not groups == 1", 16),
+        ("1 < groups < 32", 20),
+        ("in_channels / groups >= 32", 30),
+        ("cardinality == None", 60),
+        ("cardinality > 0", 0),
+        ("kernel_size == 3", 60),
+        ("size != [28, 28]", 0),
+        ("28 in size", 60),
+        ("groups / 0 > 1", 0),
+    ],
+)
+def test_where_selects(where, count):
+    assert len(select(plain(frame()), where)) == count
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        *(
+            "__import__('os').system('true')",
+            "variant.upper() == 'A'",
+            "groups[0]",
+            "lambda: 1",
+            "[g for g in size]",
+        ),
+        *(
+            "unknown > 1",
+            "samples_s == 1",
+            "groups ** 9 > 1",
+            "f'{groups}' == '1'",
+            "(x := 1)",
+            "groups if 1 else 2",
+        ),
+        *(
+            "",
+            "groups >",
+            "groups > 1; groups",
+            "groups == 1j",
+            "b'a' == variant",
+            "~groups",
+            "{1: 2}",
+            "*groups",
+        ),
+        *(
+            "groups > 'a'",
+            "variant > 1",
+            "variant * 9 == 'a'",
+            "(" * 900 + "1" + ")" * 900,
+            "groups > 1\x00",
+            "groups > 1 or " * 200 + "groups > 1",
+        ),
+    ],
+)
+def test_where_refuses_everything_else_in_words(where):
+    with pytest.raises(SpaceError) as caught:
+        render(frame(groups=[1], channels=[64]), [], where=where)
+    assert caught.value.rule.startswith("--where")
+    assert caught.value.remedy
+
+
+def test_where_is_checked_even_when_there_are_no_rows():
+    with pytest.raises(SpaceError):
+        render(frame().head(0), [], where="unknown == 1")
+
+
+@pytest.mark.parametrize("options", [{"by": "samples_s"}, {"sort": "size"}, {"sort": "x"}, {"format": "xml"}])
+def test_unknown_options_are_refused_in_words(options):
+    with pytest.raises(SpaceError, match=r"Received: .*\. "):
+        table(frame(), **options)
+
+
+def test_closing_lines_count_what_is_true():
+    made = fail(
+        frame(groups=[1, 8], channels=[64]),
+        frame(groups=[1, 8], channels=[64])["variant"] == "grouped",
+        "oom",
+        None,
+    )
+    text = table(made)
+    assert "20 tasks in 4 cohorts: 16 ok, 4 oom." in text
+    assert "Against the baseline: 4 faster, 2 slower, 6 equivalent." in text
+    assert "The run stopped when every verdict was settled." in text
+    assert "The run left 1 case out of its plan, with reasons." in text
+    assert "10 of 20 tasks" in table(made, where="groups == 8")
+
+
+@pytest.mark.parametrize("output", ["table", "markdown", "csv", "json"])
+@pytest.mark.parametrize("facts", [[], [{}], [metadata()]])
+def test_nothing_to_show_is_no_crash(output, facts):
+    empty = frame().head(0)
+    assert render(empty, facts, format=output)
+    assert render(pd.DataFrame(), facts, format=output, by="groups", sort="latency")
+
+
+def test_only_failed_rows_are_no_crash():
+    made = frame(groups=[1], channels=[64], latency_s=None)
+    assert "20" not in table(fail(made, made["groups"] == 1, "timeout", None)).split()
+
+
+def test_one_wide_number_or_null_interval_is_written_with_what_is_known():
+    row = plain(one_cohort())[2]
+    assert latency({**row, "latency_s": 3.714e-3, "latency_low_s": None}) == "3.7 ms"
+    assert latency({**row, "latency_s": 3.714e-3, "latency_low_s": 3.64e-3, "latency_high_s": 3.79e-3}) == "3.71 ms ±2%"
+    assert speedup({**row, "speedup": 7.02, "speedup_low": 6.8, "speedup_high": 7.2}) == "7.02× [6.80–7.20]"
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "text"),
+    [
+        (1.2, 1.004, 1.4, "1.2× [1.004–1.4]"),
+        (0.95, 0.9, 0.9996, "0.950× [0.900–0.9996]"),
+        (1.0, 1.0, 1.0, "1.0× [1.0–1.0]"),
+        (0.00937, 0.0092, 0.0096, "0.0094× [0.0092–0.0096]"),
+        (1.2, 0.011, 130.0, "1.2× [0.01–130.0]"),
+    ],
+)
+def test_an_end_is_never_rounded_across_the_verdict(value, low, high, text):
+    assert ratio(value, low, high) == text
+
+
+def test_runs_are_told_apart():
+    both = pd.concat([one_cohort(), one_cohort(run_id="second")])
+    text = table(both)
+    assert text.count("Conv2D 64→64") == 2
+    assert "run second" in text
