@@ -192,7 +192,7 @@ def _inline(drawn: figures.Drawn) -> Markup:
 def _environment() -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.PackageLoader("grouped_bench.report", "templates"),
-        autoescape=False,
+        autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -1,0 +1,40 @@
+"""Cases for tests: small, and legal unless asked otherwise."""
+
+from grouped_bench.space.case import Case, Setting
+
+GRAPH = Setting("tensorflow", "graph", "cpu")
+
+
+def make_case(
+    *,
+    rank=2,
+    groups=2,
+    channels=(4, 8),
+    size=6,
+    kernel_size=3,
+    stride=1,
+    dilation=1,
+    padding="same",
+    batch_size=2,
+    bias=False,
+    dtype="float32",
+    data_format="channels_last",
+    pass_="training",
+):
+    """A case whose extents are equal along every axis."""
+    return Case(
+        rank=rank,
+        batch_size=batch_size,
+        in_channels=channels[0],
+        out_channels=channels[1],
+        groups=groups,
+        size=(size,) * rank,
+        kernel_size=(kernel_size,) * rank,
+        stride=(stride,) * rank,
+        dilation=(dilation,) * rank,
+        padding=padding,
+        bias=bias,
+        dtype=dtype,
+        data_format=data_format,
+        pass_=pass_,
+    )

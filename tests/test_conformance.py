@@ -1,0 +1,169 @@
+"""Every variant of the registry against the float64 reference and against its equals, on the real backend."""
+
+import os
+
+import numpy as np
+import pytest
+from cases import make_case
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from grouped_bench import backends, variants
+from grouped_bench.measure import verify
+from grouped_bench.variants import reference
+
+EXACT = {"dense": ("regular", "split_sum"), "grouped": ("grouped", "grouped_native", "split_concat")}
+
+
+@pytest.fixture(scope="module")
+def backend():
+    backend = backends.get("tensorflow")
+    os.environ.update(backend.variables)
+    backend.load()
+    return backend
+
+
+def compute(name, case, backend, execution="graph", seed=0):
+    """Outputs of the variant `name` as NumPy arrays, gradients of weights in the reference's shape."""
+    variant, problem = variants.get(name), verify.make_problem(case, seed)
+    layer = variant.layer(case, backend)
+    layer.build(case.input_shape)
+    values = variant.to_layer(problem.weights(variant.groups(case)), case)
+    for variable, value in zip(layer.trainable_variables, values, strict=True):
+        variable.assign(value)
+    upstream = backend.array(problem.upstream, case.compute_dtype) if case.pass_ == "training" else None
+    outputs = backend.step(layer, backend.array(problem.x, case.compute_dtype), upstream, execution)()
+    error, where = verify.relative_error(list(outputs), problem, variant, backend)
+    assert error <= verify.tolerance(case, variant), f"{name} on {case.title()}: {where} off by {error}"
+    arrays = [backend.to_numpy(tensor) for tensor in outputs]
+    if case.pass_ == "inference":
+        return arrays
+    return [*arrays[:2], *variant.from_layer(arrays[2:], case).arrays()]
+
+
+def supported(name, case):
+    """TensorFlow 2.21 has no 3D grouped convolution on the CPU outside XLA."""
+    return not (name == "grouped_native" and case.rank == 3 and case.groups > 1)
+
+
+def test_every_variant_is_held_to_an_equivalence():
+    assert {name: variants.get(name).computes for name in variants.names()} == {
+        name: function for function, names in EXACT.items() for name in names
+    }
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("function", EXACT)
+def test_variants_of_one_function_agree_on_output_and_gradients(function, rank, bias, backend):
+    case = make_case(rank=rank, groups=2, bias=bias)
+    names = [name for name in EXACT[function] if supported(name, case)]
+    first, *others = [compute(name, case, backend) for name in names]
+    assert len(first) == 3 + bias
+    for other in others:
+        for left, right in zip(first, other, strict=True):
+            np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-4 * np.abs(left).max())
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_random_legal_cases_agree_with_the_reference(data, backend):
+    case = data.draw(
+        st.builds(
+            make_case,
+            rank=st.integers(1, 3),
+            groups=st.sampled_from([1, 2, 4]),
+            channels=st.sampled_from([(4, 4), (4, 8), (8, 4)]),
+            size=st.integers(4, 7),
+            kernel_size=st.integers(1, 3),
+            stride=st.integers(1, 2),
+            dilation=st.integers(1, 2),
+            padding=st.sampled_from(["same", "valid"]),
+            bias=st.booleans(),
+        )
+    )
+    assume(case.problem() is None)
+    for name in variants.names():
+        if supported(name, case):
+            compute(name, case, backend)
+
+
+@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("execution", ["graph", "xla", "eager"])
+def test_every_execution_computes_the_same(name, execution, backend):
+    compute(name, make_case(groups=2), backend, execution)
+    compute(name, make_case(groups=2, pass_="inference"), backend, execution)
+
+
+@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "mixed_bfloat16", "mixed_float16"])
+def test_low_precision_stays_within_its_tolerance(name, dtype, backend):
+    compute(name, make_case(groups=2, dtype=dtype, bias=True), backend)
+
+
+@pytest.mark.parametrize("name", variants.names())
+def test_channels_first_computes_the_same(name, backend):
+    compute(name, make_case(groups=2, data_format="channels_first", channels=(4, 12), bias=True), backend)
+
+
+@pytest.mark.parametrize("name", variants.names())
+def test_causal_padding_computes_the_same(name, backend):
+    compute(name, make_case(rank=1, groups=2, padding="causal", dilation=2), backend)
+
+
+@pytest.mark.parametrize("name", variants.names())
+def test_one_group_is_the_dense_function(name, backend):
+    case = make_case(groups=1)
+    for left, right in zip(compute("regular", case, backend), compute(name, case, backend), strict=True):
+        np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("bias", [False, True])
+def test_counted_parameters_are_those_of_the_built_layer(name, rank, bias, backend):
+    case = make_case(rank=rank, groups=4, channels=(8, 16), bias=bias)
+    layer = variants.get(name).layer(case, backend)
+    layer.build(case.input_shape)
+    assert variants.get(name).counts(case).params == layer.count_params()
+
+
+def test_the_raw_3d_grouped_op_is_refused_and_named_unsupported(backend):
+    with pytest.raises(Exception, match="same depth") as caught:
+        compute("grouped_native", make_case(rank=3, groups=2, pass_="inference"), backend)
+    assert backend.status_of(caught.value) == "unsupported"
+
+
+def test_a_wrong_group_order_is_caught(backend, monkeypatch):
+    """Break one variant: groups concatenated in reverse must not pass for the grouped function."""
+    variant = type(variants.get("split_concat"))
+    straight = variant.to_layer
+    monkeypatch.setattr(variant, "to_layer", lambda self, weights, case: straight(self, weights, case)[::-1])
+    with pytest.raises(AssertionError, match="split_concat on .* off by"):
+        compute("split_concat", make_case(groups=2), backend)
+
+
+def test_a_bias_on_the_wrong_axis_is_caught(backend):
+    """Keras 3.15 adds a channels_first bias along the last spatial axis when that is as long as the bias.
+
+    When this test fails, Keras has mended it, and the README's list of findings should say so.
+    """
+    case = make_case(rank=1, groups=1, channels=(4, 8), size=8, data_format="channels_first", bias=True)
+    with pytest.raises(AssertionError, match="off by"):
+        compute("regular", case, backend, "eager")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_inputs_are_exact_in_their_dtype(dtype, backend):
+    case = make_case(dtype=dtype)
+    x = verify.make_problem(case, 0).x
+    np.testing.assert_array_equal(backend.to_numpy(backend.array(x, dtype)), x)
+
+
+def test_reference_and_layer_use_the_same_axis_order(backend):
+    """A case whose every extent differs, so that no exchange of axes can hide."""
+    case = make_case(rank=2, groups=2, channels=(4, 6), batch_size=3)
+    case = type(case)(**{**case.__dict__, "size": (5, 7), "kernel_size": (3, 2), "stride": (1, 2)})
+    y, dx, dkernel = compute("grouped_native", case, backend)
+    assert (y.shape, dx.shape, dkernel.shape) == ((3, 5, 4, 6), (3, 5, 7, 4), (3, 2, 2, 6))
+    assert reference.channels_last(y, case) is not None
