@@ -27,7 +27,8 @@ def main() -> NoReturn:
         code = _refuse(str(error))
     except click.ClickException as error:
         path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "grouped-bench"
-        code = _refuse(f"{error.format_message().rstrip('.')}. Try `{path} --help`.")
+        told = error.format_message()
+        code = _refuse(f"{told}{'' if told.endswith(('.', '?')) else '.'} Try `{path} --help`.")
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except BrokenPipeError:
@@ -42,7 +43,9 @@ def _refuse(message: str) -> int:
     return REFUSED
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.group(
+    no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80}
+)
 @click.version_option(__version__, prog_name="grouped-bench")
 def cli() -> None:
     """Which way of computing a convolution is best on this machine.

@@ -12,7 +12,7 @@ class GroupedBenchError(Exception):
 
     def __init__(self, rule: str, *, received: object, remedy: str) -> None:
         self.rule, self.received, self.remedy = rule, received, remedy
-        super().__init__(f"{rule}. Received: {_printable(received)}. {remedy}.")
+        super().__init__(_printable(f"{rule}. Received: {shown(received)}. {remedy}."))
 
 
 class SpaceError(GroupedBenchError):
@@ -35,7 +35,15 @@ class HostError(GroupedBenchError):
     """A host process that cannot start or stopped answering."""
 
 
-def _printable(value: object, limit: int = 120) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+def shown(value: object, limit: int = 120) -> str:
+    """`value` as it came, in at most `limit` printable characters."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except (RecursionError, ValueError):
+        text = f"{type(value).__name__} too large to show"
+    text = _printable(text[:limit] + "…" if len(text) > limit else text)
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,7 +1,7 @@
 """A plan: the cohorts of a space in order, what was left out and why, and a rough estimate of the run."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from grouped_bench import backends, variants
@@ -145,12 +145,14 @@ def make_plan(space: Space) -> Plan:
 
 def _cohorts(space: Space) -> Iterator[Cohort]:
     for point in space.points():
-        chosen = tuple(variants.names()) if "all" in point.variants else point.variants
-        for name in chosen:
-            variants.get(name)
-        ordered = tuple(sorted(chosen, key=lambda name: name != BASELINE))
+        named = [variants.get(name).name for name in point.variants if name != "all"]
+        chosen = _baseline_first(variants.names() if "all" in point.variants else named)
         for setting in _settings(point):
-            yield Cohort(point.case, setting, ordered, point.multiplicity, point.label)
+            yield Cohort(point.case, setting, chosen, point.multiplicity, point.label)
+
+
+def _baseline_first(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(names, key=lambda name: name != BASELINE))
 
 
 def _settings(point: Point) -> Iterator[Setting]:
@@ -158,9 +160,9 @@ def _settings(point: Point) -> Iterator[Setting]:
     for execution in point.executions or ():
         if not any(execution in executions for executions in known.values()):
             raise SpaceError(
-                f"`execution` takes what a backend has: {known}",
+                "`execution` takes what a chosen backend has",
                 received=execution,
-                remedy="Use one of those",
+                remedy="Use one of " + "; ".join(f"{', '.join(every)} of {name}" for name, every in known.items()),
             )
     for backend, executions in known.items():
         wanted = [e for e in point.executions or executions[:1] if e in executions]
@@ -175,7 +177,7 @@ def _united(first: Cohort, second: Cohort) -> Cohort:
     labels = dict.fromkeys(c.label for c in (first, second) if c.label)
     return dataclasses.replace(
         first,
-        variants=tuple(dict.fromkeys(first.variants + second.variants)),
+        variants=_baseline_first(dict.fromkeys(first.variants + second.variants)),
         multiplicity=sum(counts) if counts else None,
         label="; ".join(labels) or None,
     )

@@ -5,17 +5,17 @@ import re
 
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-_NUMBER = r"(\d+(?:\.\d+)?)"
+_NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
 
 
 def parse_duration(text: str | float) -> float:
     """Seconds of `90`, `90s`, `10m`, `1h30m`. Raises ValueError for anything else."""
     if isinstance(text, (int, float)) and not isinstance(text, bool):
-        return _finite(float(text))
+        return _finite(text)
     if not isinstance(text, str):
         raise ValueError("not a duration")
     if re.fullmatch(_NUMBER, text):
-        return _finite(float(text))
+        return _finite(text)
     parts = re.findall(rf"{_NUMBER}(us|µs|ms|s|m|h)", text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError("not a duration")
@@ -25,11 +25,11 @@ def parse_duration(text: str | float) -> float:
 def parse_share(text: str | float) -> float:
     """The fraction of `2%` or `0.02`. Raises ValueError for anything else."""
     if isinstance(text, (int, float)) and not isinstance(text, bool):
-        return _finite(float(text))
+        return _finite(text)
     match = re.fullmatch(rf"{_NUMBER}(%?)", text) if isinstance(text, str) else None
     if match is None:
         raise ValueError("not a share")
-    return float(match[1]) / (100 if match[2] else 1)
+    return _finite(match[1]) / (100 if match[2] else 1)
 
 
 def format_seconds(seconds: float, digits: int = 3) -> str:
@@ -88,7 +88,11 @@ def _scaled(count: float, units: list[tuple[str, float]], digits: int, gap: str)
     return f"{count:.0f}{gap}{units[-1][0]}"
 
 
-def _finite(value: float) -> float:
-    if not math.isfinite(value):
+def _finite(value: str | float) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise ValueError("not a finite number")
-    return value
+    return number

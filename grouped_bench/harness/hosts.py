@@ -76,6 +76,7 @@ class Host:
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
         self._printed = tempfile.TemporaryFile()
+        self._workers: set[Worker] = set()
         environment = {**os.environ, **backends.get(backend).variables}
         self._process = subprocess.Popen(
             [python, "-m", "grouped_bench.measure.worker", backend, str(theirs.fileno()), *files],
@@ -97,15 +98,20 @@ class Host:
         self._channel.send({"op": "fork"}, [theirs.fileno(), printed.fileno(), marks.fileno()])
         theirs.close()
         pid = self._answer(_REAP_TIMEOUT_S, "A host must fork a worker")["pid"]
-        return Worker(self, int(pid), Channel(ours), printed, marks, task_timeout)
+        worker = Worker(self, int(pid), Channel(ours), printed, marks, task_timeout)
+        self._workers.add(worker)
+        return worker
 
-    def reap(self, pid: int) -> int:
+    def reap(self, worker: "Worker") -> int:
         """Exit code of a worker that has ended, or minus its signal."""
-        self._channel.send({"op": "reap", "pid": pid})
+        self._workers.discard(worker)
+        self._channel.send({"op": "reap", "pid": worker.pid})
         return int(self._answer(_REAP_TIMEOUT_S, "A host must tell how a worker ended")["exit"])
 
     def close(self) -> None:
         """End the host and with it what is left of its workers."""
+        for worker in self._workers:
+            worker.release()
         self._channel.connection.close()
         try:
             self._process.wait(timeout=5)
@@ -120,9 +126,11 @@ class Host:
         except EOFError:
             message = None
         if message is None:
-            said = tail(self._printed) or "nothing"
+            said = tail(self._printed).rpartition(" | ")[2]
             raise HostError(
-                rule, received=f"its last words: {said}", remedy="Try `import keras` in this environment by hand"
+                rule,
+                received=said or "silence",
+                remedy="Try `python -c 'import keras'` in this environment, with KERAS_BACKEND set",
             )
         return message
 
@@ -134,6 +142,7 @@ class Worker:
         self._host, self.pid, self._channel = host, pid, channel
         self._printed, self._marks, self._task_timeout = printed, marks, task_timeout
         self._last_words = ""
+        self.ended = False
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to `request`. Raises TaskFailedError when the worker dies or a task takes too long."""
@@ -161,11 +170,16 @@ class Worker:
         self._end()
 
     def _end(self) -> int:
-        code = self._host.reap(self.pid)
+        code = self._host.reap(self)
         self._last_words = tail(self._printed)
+        self.release()
+        return code
+
+    def release(self) -> None:
+        """Close this end's descriptors."""
+        self.ended = True
         for thing in (self._channel.connection, self._printed, self._marks):
             thing.close()
-        return code
 
     def _turn(self) -> bytes:
         return os.pread(self._marks.fileno(), MARK_BYTES, 0)

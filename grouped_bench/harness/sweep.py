@@ -116,8 +116,8 @@ class Sweep:
         return self._clock() + ahead <= self._deadline
 
     def _record(self, record: Record) -> None:
-        self._keep(record)
         self.records.append(record)
+        self._keep(record)
         if record["kind"] == "visit":
             self._standings[record["cohort"]].absorb(record)
 
@@ -153,6 +153,7 @@ class Sweep:
             }
         )
         record["built"], record["failed"] = answer["built"], answer["failed"]
+        self.time["start_s"] += answer["start_s"] + answer["inputs_s"]
         for built in answer["built"].values():
             self.time["first_calls_s"] += built["first_call_s"]
             self.time["verify_s"] += built["verify_s"]

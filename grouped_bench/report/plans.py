@@ -34,6 +34,8 @@ def render(plan: dict[str, Any], format: str) -> str:
 
 def listing(rows: list[dict[str, str]]) -> str:
     """Rows of equal keys as a table; the last column wraps."""
+    if not rows:
+        return "There is none."
     keys = list(rows[0])
     width = {key: max(len(key), *(len(row[key]) for row in rows)) for key in keys}
     room = max(20, WIDTH - sum(width[key] + 2 for key in keys[:-1]))

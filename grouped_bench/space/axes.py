@@ -14,7 +14,7 @@ from pydantic import (
     ValidationError,
 )
 
-from grouped_bench.errors import SpaceError
+from grouped_bench.errors import SpaceError, shown
 from grouped_bench.units import parse_duration, parse_share
 
 T = TypeVar("T")
@@ -32,17 +32,18 @@ def _without_repeats(values: tuple[T, ...]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("true and false are not numbers")
+def _number(value: Any) -> Any:
+    """`value` where it is a number or text of one: no bool, and nothing that JSON could not hold."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError("not a number")
     return value
 
 
 def _extents(value: Any) -> Any:
-    """`28`, `"28x28"` or 28 as a tuple; one entry stands for every spatial axis."""
-    if isinstance(value, str) and re.fullmatch(r"\d+(x\d+){0,2}", value):
-        return tuple(int(part) for part in value.split("x"))
-    return value if isinstance(value, tuple) else (value,)
+    """`28`, `"28x28"` or `[28, 28]` as a tuple; one entry stands for every spatial axis."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9]+(x[0-9]+){0,2}", value):
+        return tuple(value.split("x"))
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
 
 
 def _channels(value: Any) -> Any:
@@ -59,11 +60,11 @@ Axis = Annotated[
     AfterValidator(_without_repeats),
     Field(min_length=1),
 ]
-Count = Annotated[PositiveInt, BeforeValidator(_no_bool), Field(le=LARGEST_EXTENT)]
+Count = Annotated[PositiveInt, BeforeValidator(_number), Field(le=LARGEST_EXTENT)]
 Extents = Annotated[tuple[Count, ...], BeforeValidator(_extents), Field(min_length=1, max_length=3)]
 Channels = Annotated[tuple[Count, Count], BeforeValidator(_channels)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z_][\w.-]*$", max_length=80)]
-Rank = Annotated[int, BeforeValidator(_no_bool), Field(ge=1, le=3)]
+Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z_][\w.-]*$", max_length=80)]
+Rank = Annotated[int, BeforeValidator(_number), Field(ge=1, le=3)]
 
 EXTENTS_RULE = "takes positive integers, or one extent a spatial axis such as 28x28"
 
@@ -115,13 +116,13 @@ class Axes(BaseModel):
         description="takes graph, xla and eager; the backend's first where it is not given",
         examples=["graph,xla"],
     )
-    device: Axis[Annotated[str, Field(pattern=r"^(cpu|gpu)(:\d{1,3})?$")]] = Field(
+    device: Axis[Annotated[str, Field(strict=True, pattern=r"^(cpu|gpu)(:\d{1,3})?$")]] = Field(
         ("cpu",), description="takes cpu, gpu, or one by its index such as gpu:1", examples=["cpu"]
     )
     multiplicity: Count | None = Field(
         None, description="takes a positive integer: how often the case stands in its network", examples=["3"]
     )
-    label: Annotated[str, Field(max_length=80)] | None = Field(
+    label: Annotated[str, Field(strict=True, max_length=80)] | None = Field(
         None, description="takes a text of at most 80 characters", examples=["stage 2, 3x3"]
     )
 
@@ -160,8 +161,8 @@ def validate(model: type[Model], values: dict[str, Any], source: str) -> Model:
     for key, value in values.items():
         if key not in known:
             raise SpaceError(
-                f"{source}: there is no key `{key}`",
-                received=f"{key} = {value!r}",
+                f"{source}: there is no key `{shown(key)}`",
+                received=f"{shown(key)} = {shown(value)}",
                 remedy=f"Use one of {', '.join(known)}",
             )
     try:

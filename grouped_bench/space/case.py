@@ -7,6 +7,7 @@ from typing import Any
 PASSES = ("inference", "training")
 BASELINE = "regular"
 MIXED_PREFIX = "mixed_"
+LARGEST_COUNT = 10**17  # thrice it in MACs, and some 32 bytes for each of it, still fit 64 bits
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
@@ -80,13 +81,10 @@ class Case:
         return (*self.kernel_size, self.in_channels // groups, self.out_channels)
 
     def problem(self) -> str | None:
-        """Why the case makes no sense, or None. The rules are Keras' own."""
-        for axis in ("size", "kernel_size", "stride", "dilation"):
-            extents = getattr(self, axis)
-            if len(extents) != self.rank:
-                return (
-                    f"{axis} {format_extents(extents)} has {len(extents)} extents, rank {self.rank} needs {self.rank}"
-                )
+        """Why the case makes no sense, or None. The rules are Keras' own, and one of 64-bit counts."""
+        found = self._extents_problem()
+        if found:
+            return found
         for name, channels in (("in", self.in_channels), ("out", self.out_channels)):
             if channels % self.groups:
                 return f"{self.groups} groups do not divide {channels} {name} channels"
@@ -96,7 +94,9 @@ class Case:
             return "causal padding exists for rank 1 only"
         if min(self.output_size) < 1:
             return f"the dilated kernel is larger than the unpadded input {format_extents(self.size)}"
-        return None
+        if self._largest_count() > LARGEST_COUNT:
+            found = f"more than {LARGEST_COUNT:.0e} multiply-accumulates or elements, which no machine can hold"
+        return found
 
     def title(self) -> str:
         """One line that names the case to a person."""
@@ -131,6 +131,20 @@ class Case:
         for axis in ("size", "kernel_size", "stride", "dilation"):
             values[axis] = tuple(int(extent) for extent in values[axis])
         return cls(**values, pass_=columns["pass"])
+
+    def _extents_problem(self) -> str | None:
+        for axis in ("size", "kernel_size", "stride", "dilation"):
+            extents = getattr(self, axis)
+            if len(extents) != self.rank:
+                return (
+                    f"{axis} {format_extents(extents)} has {len(extents)} extents, rank {self.rank} needs {self.rank}"
+                )
+        return None
+
+    def _largest_count(self) -> int:
+        """The largest number of the dense case: elements of a tensor, or multiply-accumulates."""
+        work = math.prod(self.output_shape) * math.prod(self.kernel_size) * self.in_channels
+        return max(work, math.prod(self.input_shape), math.prod(self.kernel_shape(1)))
 
     def _shape(self, extents: tuple[int, ...], channels: int) -> tuple[int, ...]:
         if self.data_format == "channels_first":

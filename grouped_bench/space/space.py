@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from grouped_bench.errors import SpaceError
+from grouped_bench.errors import SpaceError, shown
 from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES, Axes, Control, validate
 from grouped_bench.space.case import Case
 
@@ -60,6 +60,7 @@ class Space:
     ) -> None:
         if "passes" in axes:
             axes["pass"] = axes.pop("passes")
+        _refuse_malformed(cases, control, source)
         self.tables = [{**axes, **case} for case in cases] if cases else [axes]
         self.source = source
         self.control = dict(control or {})
@@ -82,17 +83,19 @@ class Space:
         """The space in the TOML file at `path`: axes, `[[case]]` tables and a `[control]` table."""
         path = Path(path)
         try:
-            if path.stat().st_size > LARGEST_FILE:
+            with path.open("rb") as file:
+                content = file.read(LARGEST_FILE + 1)  # not more: a device has no size to ask for, and no end
+            if len(content) > LARGEST_FILE:
                 raise SpaceError(
                     f"A space file has at most {LARGEST_FILE // 2**20} MiB",
                     received=str(path),
                     remedy="Give a TOML file of axes",
                 )
-            text = path.read_text(encoding="utf-8")
+            text = content.decode("utf-8")
         except (OSError, ValueError) as error:
             raise SpaceError(
                 "A space file must be a readable UTF-8 file",
-                received=f"{path} ({error})",
+                received=f"{getattr(error, 'strerror', None) or error}: {path}",
                 remedy="Give the path of a TOML file of axes",
             ) from None
         return cls._from_text(text, path.name)
@@ -108,18 +111,11 @@ class Space:
     def _from_text(cls, text: str, source: str) -> "Space":
         try:
             table = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise SpaceError(
                 f"{source} must be TOML", received=str(error) or "tables nested too deep", remedy="Mend that line"
             ) from None
         cases, control = table.pop("case", None), table.pop("control", None)
-        well_formed = cases is None or (isinstance(cases, list) and all(isinstance(c, dict) for c in cases))
-        if not well_formed or not isinstance(control, dict | None):
-            raise SpaceError(
-                f"{source}: `case` is an array of tables and `control` a table",
-                received={"case": cases, "control": control},
-                remedy="Write [[case]] and [control] above their keys",
-            )
         table.pop("about", None)
         _refuse_unknown(table, source)
         return cls(cases=cases, control=control, source=source, **table)
@@ -128,11 +124,9 @@ class Space:
         """This space with the given axes put in place of its own in every case."""
         if "passes" in axes:
             axes["pass"] = axes.pop("passes")
+        validate(Axes, axes, "options")
         tables = [{**table, **axes} for table in self.tables]
-        space = Space(source="options", **axes)
-        space.source, space.control, space.tables = self.source, self.control, tables
-        space.products = [validate(Axes, table, self.source) for table in tables]
-        return space
+        return Space(cases=tables, control=self.control, source=self.source)
 
     def points(self) -> Iterator[Point]:
         """Every case of every product, in order, legal or not."""
@@ -167,12 +161,22 @@ def _presets() -> Any:
     return resources.files("grouped_bench.space") / "presets"
 
 
+def _refuse_malformed(cases: Any, control: Any, source: str) -> None:
+    well_formed = cases is None or (isinstance(cases, list) and all(isinstance(case, dict) for case in cases))
+    if not well_formed or not isinstance(control, dict | None):
+        raise SpaceError(
+            f"{source}: the cases are a list of tables and the controls one table",
+            received={"case": cases, "control": control},
+            remedy="In TOML, write [[case]] and [control] above their keys",
+        )
+
+
 def _refuse_unknown(table: dict[str, Any], source: str) -> None:
     for key, value in table.items():
         if key not in AXIS_NAMES:
             raise SpaceError(
-                f"{source}: there is no key `{key}`",
-                received=f"{key} = {value!r}",
+                f"{source}: there is no key `{shown(key)}`",
+                received=f"{shown(key)} = {shown(value)}",
                 remedy=f"Use an axis ({', '.join(OPTION_AXES)}), [[case]] or [control]",
             )
 

@@ -1,7 +1,9 @@
 """Runs as Parquet files: written whole or not at all, found by name, and refused in words when foreign."""
 
+import contextlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,8 @@ LATEST = "latest"
 
 def write_run(frame: pd.DataFrame, metadata: dict[str, Any], path: Path) -> Path:
     """Write `frame` and `metadata` to `path`; a reader sees the old file or the new one, never a part."""
-    table = pa.Table.from_pylist(frame.to_dict("records"), schema=arrow_schema())
+    # As objects: pandas holds nulls as NaN of a column's own dtype, and only objects let Arrow make them nulls again.
+    table = pa.Table.from_pandas(frame.astype(object), schema=arrow_schema(), preserve_index=False)
     table = table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata).encode()})
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -27,12 +30,14 @@ def write_run(frame: pd.DataFrame, metadata: dict[str, Any], path: Path) -> Path
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise OutputError(
             "The run's file must be writable",
             received=f"{path} ({error.strerror or error})",
             remedy="Make room, or give another folder with --out",
         ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
     return path
 
 
@@ -43,35 +48,29 @@ def read_run(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         RunError: not a Parquet file, not one of ours, of a newer schema, or without the columns.
     """
     try:
-        table = pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
+        with pq.ParquetFile(path) as file:  # read_table would take columns from folders called name=value
+            table = file.read()
+        metadata = _metadata(table, path)
+        _check_columns(table, path)
+        frame = table.select(list(NAMES)).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise RunError(
             "A run must be a readable Parquet file",
             received=f"{path} ({_first_line(error)})",
             remedy="Give a file that grouped-bench run wrote",
         ) from None
-    metadata = _metadata(table, path)
-    schema = arrow_schema()
-    wrong = [name for name in NAMES if name not in table.column_names]
-    wrong += [f.name for f in schema if f.name not in wrong and table.schema.field(f.name).type != f.type]
-    if wrong:
-        raise RunError(
-            "A run must have the columns of `grouped-bench list columns`, each of its type",
-            received=f"{path}: {', '.join(wrong[:5])} missing or of another type",
-            remedy="Give a file that grouped-bench run wrote",
-        )
-    frame = table.select(list(NAMES)).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     return frame, metadata
 
 
 def find_runs(name: str, out: Path) -> list[Path]:
     """Files of the run or runs called `name`: a file, a folder, `latest`, or a run id (the last two under `out`)."""
     path = Path(name)
-    if path.is_file():
+    is_file, is_folder = (_holds(test) for test in (path.is_file, path.is_dir))
+    if is_file:
         return [path]
-    folder = path if path.is_dir() else path.parent if path.name == LATEST and path.parent.name else out
-    below = sorted(folder.rglob("*.parquet"), key=lambda file: file.name) if folder.is_dir() else []
-    if path.is_dir():
+    folder = path if is_folder else path.parent if path.name == LATEST and path.parent.name else out
+    below = sorted(folder.rglob("*.parquet"), key=lambda file: file.name) if _holds(folder.is_dir) else []
+    if is_folder:
         found = below
     elif path.name == LATEST:
         found = below[-1:]
@@ -86,13 +85,33 @@ def find_runs(name: str, out: Path) -> list[Path]:
     return found
 
 
-def _metadata(table: pa.Table, path: Path) -> dict[str, Any]:
-    raw = (table.schema.metadata or {}).get(METADATA_KEY)
+def _holds(test: Callable[[], bool]) -> bool:
+    """Whether `test` of a path holds; a name that is too long for one is none."""
     try:
-        metadata = json.loads(raw) if raw is not None else None
-        version = metadata["schema"] if isinstance(metadata, dict) else None
-    except (ValueError, KeyError, RecursionError):
-        version = None
+        return test()
+    except OSError:
+        return False
+
+
+def _check_columns(table: pa.Table, path: Path) -> None:
+    # A list, since a foreign table may hold two columns of one name.
+    found = [(field.name, field.type) for field in table.schema]
+    wrong = [field.name for field in arrow_schema() if found.count((field.name, field.type)) != 1]
+    if wrong:
+        raise RunError(
+            "A run must have the columns of `grouped-bench list columns`, each of its type",
+            received=f"{path}: {', '.join(wrong[:5])} missing or of another type",
+            remedy="Give a file that grouped-bench run wrote",
+        )
+
+
+def _metadata(table: pa.Table, path: Path) -> dict[str, Any]:
+    raw = (table.schema.metadata or {}).get(METADATA_KEY, b"")
+    try:
+        metadata = json.loads(raw)
+    except (ValueError, RecursionError):
+        metadata = None
+    version = metadata.get("schema") if isinstance(metadata, dict) else None
     if not isinstance(metadata, dict) or not isinstance(version, int):
         raise RunError(
             "A run's file carries the metadata of grouped-bench",

@@ -1,0 +1,87 @@
+"""pytest-benchmark of the project's own work: planning, recording, analysing and reporting 1,000 tasks."""
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from grouped_bench.analyse.tasks import derive
+from grouped_bench.plan import make_plan
+from grouped_bench.report import html, tables
+from grouped_bench.space.space import Space
+from grouped_bench.store.rows import make_rows
+from grouped_bench.store.runs import read_run, write_run
+from grouped_bench.store.schema import NAMES
+
+SPACE = Space(
+    groups=[1, 2, 4, 8, 16],
+    channels=[64, 128],
+    size=[7, 14, 28, 56, 112],
+    batch_size=[1, 8],
+    passes="inference,training",
+)
+VISITS, ROUNDS = 8, 16
+METADATA = {"schema": 1, "run_id": "bench"}
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return make_plan(SPACE)
+
+
+@pytest.fixture(scope="module")
+def frame(plan):
+    """1,000 tasks with seeded samples."""
+    rng = np.random.default_rng(0)
+    records = [
+        {
+            "kind": "visit",
+            "cohort": number,
+            "process": visit % 3,
+            "built": {v: {"first_call_s": 0.1, "relative_error": 0.0, "iterations": 4} for v in cohort.variants},
+            "failed": {},
+            "samples": {v: list(0.01 * np.exp(rng.normal(0, 0.1, ROUNDS))) for v in cohort.variants},
+        }
+        for number, cohort in enumerate(plan.cohorts)
+        for visit in range(VISITS)
+    ]
+    shared = {
+        "run_id": "bench",
+        "machine": "bench",
+        "started_at": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+        "backend_version": "0",
+    }
+    rows = make_rows(plan, records, {"tensorflow": shared}, "")
+    assert len(rows) == 1000
+    return pd.DataFrame(rows, columns=list(NAMES), dtype=object)
+
+
+@pytest.fixture(scope="module")
+def derived(frame):
+    return derive(frame, 0.03)
+
+
+def test_plan(benchmark):
+    assert benchmark(make_plan, SPACE).tasks == 1000
+
+
+def test_analyse(benchmark, frame):
+    assert benchmark(derive, frame, 0.03)["latency_s"].notna().all()
+
+
+def test_write(benchmark, derived, tmp_path):
+    assert benchmark(write_run, derived, METADATA, tmp_path / "run.parquet").exists()
+
+
+def test_read(benchmark, derived, tmp_path):
+    path = write_run(derived, METADATA, tmp_path / "run.parquet")
+    assert len(benchmark(read_run, path)[0]) == 1000
+
+
+def test_show(benchmark, derived):
+    assert "1000 tasks" in benchmark(tables.render, derived, [METADATA])
+
+
+def test_report(benchmark, derived):
+    assert "</html>" in benchmark.pedantic(html.page, args=(derived, [METADATA]), rounds=1)

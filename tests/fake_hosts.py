@@ -1,0 +1,76 @@
+"""A host and workers that measure nothing: seeded costs on a fake clock, and failures on demand."""
+
+import numpy as np
+
+from grouped_bench.harness.hosts import TaskFailedError
+
+START_S, BUILD_S, MEMORY_S = 0.05, 0.2, 0.3
+
+
+class FakeHost:
+    """Forks workers whose samples are `costs[variant]` times log-normal noise of the visit and of the round.
+
+    `faults` maps a variant to what happens when it is built: an exception, or a failure's dict.
+    """
+
+    def __init__(self, clock, costs, *, spread=0.01, faults=None, rounds=5, seed=0):
+        self.clock, self.costs, self.spread, self.faults = clock, costs, spread, faults or {}
+        self.rounds, self.rng = rounds, np.random.default_rng(seed)
+        self.forked, self.alive, self.most_alive, self.requests = 0, 0, 0, []
+
+    def fork(self, task_timeout):
+        self.forked += 1
+        self.alive += 1
+        self.most_alive = max(self.most_alive, self.alive)
+        self.clock.now += START_S
+        return FakeWorker(self)
+
+
+class FakeWorker:
+    def __init__(self, host):
+        self.host = host
+
+    def ask(self, request):
+        self.host.requests.append(request)
+        return getattr(self, "_" + request["op"])(request)
+
+    def close(self):
+        self.host.alive -= 1
+
+    def _build(self, request):
+        built, failed = {}, {}
+        for name in request["variants"]:
+            self.host.clock.now += BUILD_S
+            fault = self.host.faults.get(name)
+            if isinstance(fault, BaseException):
+                self.host.alive -= 1
+                raise fault
+            if fault:
+                failed[name] = fault
+            else:
+                built[name] = {
+                    "first_call_s": BUILD_S,
+                    "verify_s": 0.0,
+                    "warm_up_s": 0.0,
+                    "iterations": request["iterations"].get(name, 1),
+                    **({"relative_error": 1e-7} if request["check"] else {}),
+                }
+        return {"built": built, "failed": failed, "start_s": START_S, "inputs_s": 0.0}
+
+    def _visit(self, request):
+        host, names = self.host, request["variants"]
+        weather = np.exp(host.rng.normal(0, 0.2))
+        samples = {}
+        for name in names:
+            middle = host.costs[name] * weather * np.exp(host.rng.normal(0, host.spread))
+            samples[name] = list(middle * np.exp(host.rng.normal(0, host.spread, host.rounds)))
+            host.clock.now += sum(samples[name])
+        return {"samples": samples, "warm_up_s": 0.0}
+
+    def _memory(self, request):
+        self.host.clock.now += MEMORY_S
+        return {"peak_bytes": 1000, "source": "allocator"}
+
+
+def crash(variant):
+    return TaskFailedError(variant, "crashed", "SIGSEGV")

@@ -1,0 +1,113 @@
+"""Intervals and verdicts on numbers with known answers."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as scipy_stats
+
+from grouped_bench.analyse import stats
+
+
+def test_too_few_visits_have_no_interval():
+    assert stats.latency_interval([1.0, 1.1]) is None
+    assert stats.ratio_interval([0.0, 0.1], pairs=1) is None
+    assert stats.verdict(None, 0.03) == "undecided"
+
+
+def test_six_visits_span_almost_their_range():
+    """The outer two of six order statistics cover the median with 96.9 %, the next two with 78.1 %.
+
+    95 % lies a tenth of the way inside, which the formula of Hettmansperger and Sheather weighs as 0.5/1.4.
+    """
+    found = stats.latency_interval([1, 2, 3, 4, 5, 6])
+    assert found.estimate == 3.5
+    assert found.low == pytest.approx(1 + 0.5 / 1.4)
+    assert found.high == pytest.approx(6 - 0.5 / 1.4)
+
+
+def test_three_visits_use_student_on_logarithms():
+    values = [1.0, 1.1, 1.21]
+    found = stats.latency_interval(values)
+    low, high = scipy_stats.t.interval(0.95, 2, np.mean(np.log(values)), scipy_stats.sem(np.log(values)))
+    assert found.low == pytest.approx(math.exp(low))
+    assert found.high == pytest.approx(math.exp(high))
+
+
+@pytest.mark.parametrize("visits", [6, 9, 15, 24])
+def test_latency_intervals_cover_the_median_of_a_bimodal_process(visits):
+    """Processes settle at one of two speeds, as domain measurements show; nominal 95 %."""
+    rng = np.random.default_rng(visits)
+    covered = 0
+    for _ in range(1500):
+        mode = np.where(rng.random(visits) < 0.35, 1.41, 1.06)
+        found = stats.latency_interval(mode * np.exp(rng.normal(0, 0.02, visits)))
+        covered += found.low <= 1.0737 <= found.high
+    # Median of the mixture: the 0.5/0.65 quantile of the lower mode.
+    assert covered / 1500 > 0.93
+
+
+def test_a_ratio_interval_is_students_t_at_the_corrected_level():
+    logs = np.log([1.9, 2.0, 2.1, 2.05, 1.95, 2.0])
+    found = stats.ratio_interval(logs, pairs=10)
+    alpha = stats.FAMILY_ALPHA / 10 * stats.look_share(6)
+    low, high = scipy_stats.t.interval(1 - alpha, 5, np.mean(logs), scipy_stats.sem(logs))
+    assert (found.low, found.high) == (pytest.approx(math.exp(low)), pytest.approx(math.exp(high)))
+
+
+def test_more_pairs_widen_the_interval():
+    logs = [0.1, 0.11, 0.12, 0.1, 0.11, 0.12]
+    one, many = stats.ratio_interval(logs, 1), stats.ratio_interval(logs, 100)
+    assert many.low < one.low < one.high < many.high
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.99, 1.01, "equivalent"),
+        (1.001, 1.02, "equivalent"),
+        (1.001, 1.04, "faster"),
+        (0.5, 0.9, "slower"),
+        (0.9, 1.1, "undecided"),
+        (1 / 1.03, 1.03, "equivalent"),
+        (0.969, 1.0, "undecided"),
+    ],
+)
+def test_verdict_of_an_interval(low, high, expected):
+    assert stats.verdict(stats.Interval(math.sqrt(low * high), low, high), 0.03) == expected
+
+
+@given(st.floats(0.2, 5), st.floats(1.0001, 2))
+def test_verdicts_mirror_when_the_pair_is_exchanged(ratio, width):
+    opposite = {"faster": "slower", "slower": "faster"}
+    found = stats.verdict(stats.Interval(ratio, ratio / width, ratio * width), 0.03)
+    mirrored = stats.verdict(stats.Interval(1 / ratio, 1 / (ratio * width), 1 / (ratio / width)), 0.03)
+    assert mirrored == opposite.get(found, found)
+
+
+def test_looks_grow_by_a_third_and_spend_at_most_everything():
+    assert stats.looks(30) == [3, 6, 8, 11, 15, 20, 27]
+    assert sum(stats.look_share(count) for count in stats.looks(10_000)) < 1
+
+
+@given(st.integers(3, 200))
+def test_between_looks_the_share_of_the_next_one_holds(visits):
+    following = next(count for count in stats.looks(300) if count >= visits)
+    assert stats.look_share(visits) == stats.look_share(following)
+    assert stats.is_look(visits) == (visits == following)
+
+
+def test_twins_looked_at_after_every_look_are_seldom_told_apart():
+    """The whole procedure on simulated twins: one pair, looks up to 27 visits, 1 % allowed for the whole run."""
+    rng = np.random.default_rng(1)
+    wrong = 0
+    for _ in range(2000):
+        logs = rng.normal(0, 0.04, 27)
+        for look in stats.looks(27):
+            found = stats.verdict(stats.ratio_interval(logs[:look], pairs=1), 0.03)
+            if found != "undecided":
+                wrong += found != "equivalent"
+                break
+    assert wrong <= 2000 * stats.FAMILY_ALPHA

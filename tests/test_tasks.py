@@ -1,0 +1,102 @@
+"""From samples to the statistics of a task, and the same again from the file."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from cases import GRAPH, make_case
+
+from grouped_bench.analyse import tasks
+from grouped_bench.plan import Cohort, Plan
+from grouped_bench.store.rows import make_rows
+from grouped_bench.store.runs import read_run, write_run
+from grouped_bench.store.schema import NAMES
+
+SHARED = {"tensorflow": {"run_id": "r", "machine": "m", "started_at": pd.Timestamp("2026-01-01", tz="UTC"), "backend_version": "1"}}
+BUILT = {"first_call_s": 1.0, "relative_error": 0.0, "iterations": 3}
+
+
+def visit(process, samples, failed=None, cohort=0):
+    return {
+        "kind": "visit",
+        "cohort": cohort,
+        "process": process,
+        "built": dict.fromkeys(samples, BUILT),
+        "failed": failed or {},
+        "samples": samples,
+    }
+
+
+def frame_of(records, variants=("regular", "grouped", "split_sum")):
+    plan = Plan((Cohort(make_case(), GRAPH, variants),), ())
+    rows = make_rows(plan, records, SHARED, "not reached")
+    return tasks.derive(pd.DataFrame(rows, columns=list(NAMES), dtype=object), 0.03).set_index("variant")
+
+
+def noisy(rng, latency, rounds=5):
+    return list(latency * np.exp(rng.normal(0, 0.002, rounds)))
+
+
+def test_latency_and_speedup_of_known_samples():
+    rng = np.random.default_rng(0)
+    records = []
+    for number in range(8):
+        weather = 1 + number / 4  # the machine slows down to a third of its speed; ratios must not notice
+        records.append(
+            visit(number % 3, {"regular": noisy(rng, 0.02 * weather), "grouped": noisy(rng, 0.005 * weather)})
+        )
+    frame = frame_of(records, ("regular", "grouped"))
+    assert frame.loc["grouped", "speedup"] == pytest.approx(4, rel=0.01)
+    assert frame.loc["grouped", "verdict"] == "faster"
+    assert 3.9 < frame.loc["grouped", "speedup_low"] < 4 < frame.loc["grouped", "speedup_high"] < 4.1
+    assert frame.loc["regular", "latency_s"] == pytest.approx(0.02 * (1 + 3.5 / 4), rel=0.01)
+    assert frame.loc["regular", "verdict"] is None
+
+
+def test_a_ratio_uses_only_rounds_that_both_took_part_in():
+    baseline = [[1.0, 1.0, 9.0]]
+    variant = [[0.5, 0.5, None]]
+    assert tasks.log_ratios(baseline, variant) == [pytest.approx(np.log(2))]
+
+
+def test_a_visit_that_a_variant_sat_out_is_left_out():
+    assert tasks.visit_medians([[1.0, 3.0], [None, None], [5.0, None]]) == [2.0, 5.0]
+    assert tasks.log_ratios([[1.0], [1.0]], [[None], [2.0]]) == [pytest.approx(np.log(0.5))]
+
+
+def test_failed_tasks_have_no_figures_and_no_verdict():
+    failed = {"grouped": {"status": "crashed", "reason": "SIGSEGV"}}
+    records = [visit(0, {"regular": [1.0], "grouped": [1.0], "split_sum": [2.0]})]
+    records += [visit(n, {"regular": [1.0], "split_sum": [2.0]}, failed if n == 1 else None) for n in range(1, 7)]
+    frame = frame_of(records)
+    assert frame.loc["grouped", "status"] == "crashed"
+    for column in ("latency_s", "speedup", "verdict"):
+        assert frame.loc["grouped", column] is None
+    assert frame.loc["split_sum", "speedup"] == pytest.approx(0.5)
+
+
+def test_without_an_ok_baseline_there_are_no_verdicts():
+    failed = {"regular": {"status": "oom", "reason": "too large"}}
+    records = [visit(0, {"grouped": [1.0], "split_sum": [2.0]}, failed)]
+    records += [visit(n, {"grouped": [1.0], "split_sum": [2.0]}) for n in range(1, 8)]
+    frame = frame_of(records)
+    assert frame["verdict"].isna().all()
+    assert frame.loc["grouped", "latency_s"] == 1.0
+
+
+def test_every_statistic_is_derived_again_from_the_file(tmp_path):
+    rng = np.random.default_rng(0)
+    records = [
+        visit(n % 3, {"regular": noisy(rng, 0.02), "grouped": [None, *noisy(rng, 0.3, 1), None, None, None]})
+        for n in range(7)
+    ]
+    frame = frame_of(records).reset_index()
+    path = write_run(frame[list(NAMES)], {"schema": 1}, tmp_path / "run.parquet")
+    stored, _ = read_run(path)
+    blank = stored.astype(object)
+    columns = ["latency_s", "latency_low_s", "latency_high_s", "speedup", "speedup_low", "speedup_high", "verdict"]
+    blank[columns] = None
+    again = tasks.derive(blank, 0.03)
+    for column in columns:
+        assert [None if pd.isna(v) else v for v in again[column]] == [
+            None if pd.isna(v) else v for v in stored[column]
+        ], column
