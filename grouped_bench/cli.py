@@ -43,9 +43,7 @@ def _refuse(message: str) -> int:
     return REFUSED
 
 
-@click.group(
-    no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80}
-)
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.version_option(__version__, prog_name="grouped-bench")
 def cli() -> None:
     """Which way of computing a convolution is best on this machine.

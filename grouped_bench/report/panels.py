@@ -44,7 +44,9 @@ _WORDS: dict[str, Callable[[str], str]] = {
     **dict.fromkeys(("pass", "dtype", "padding", "data_format"), str),
     **dict.fromkeys(("backend", "execution", "device", "machine"), str),
 }
+_UNSAID_ALWAYS = ("stride", "dilation")
 _UNSAID = {
+    "run_id": "",
     "cache": "hot",
     "stride": "1",
     "dilation": "1",
@@ -117,7 +119,8 @@ def describe(row: Row, names: Iterable[str], *, brief: bool = False) -> str:
         *_TOLD_LAST,
     )
     names = sorted(names, key=order.index)
-    texts = [_words(row, name, names) for name in names if not (brief and _usual(row, name))]
+    unsaid = _UNSAID if brief else _UNSAID_ALWAYS
+    texts = [_words(row, name, names) for name in names if not (name in unsaid and _usual(row, name))]
     return shorten(clean(" ".join(filter(None, texts))), 160)
 
 
@@ -133,7 +136,7 @@ def _words(row: Row, name: str, names: Sequence[str]) -> str:
 
 
 def _usual(row: Row, name: str) -> bool:
-    return name == "run_id" or set(column_text(row, name).split("x")) == {_UNSAID.get(name)}
+    return name == "run_id" or set(column_text(row, name).split("x")) == {_UNSAID[name]}
 
 
 def grid(panels: Panels, title: str, *, columns: int = 2, height: float = 2.7) -> tuple[Figure, list[Axes]]:

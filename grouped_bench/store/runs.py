@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grouped_bench.errors import OutputError, RunError
+from grouped_bench.errors import OutputError, RunError, shown
 from grouped_bench.store.schema import METADATA_KEY, NAMES, SCHEMA_VERSION, arrow_schema
 
 LATEST = "latest"
@@ -80,7 +80,7 @@ def find_runs(name: str, out: Path) -> list[Path]:
         raise RunError(
             "RUN is a Parquet file, a folder of runs, a run id, or latest",
             received=name,
-            remedy=f"There are {len(below)} runs under {folder}; name one, or give the folder with --out",
+            remedy=f"There are {len(below)} runs under {shown(str(folder))}; name one, or give the folder with --out",
         )
     return found
 

@@ -1,0 +1,111 @@
+"""Reference runs and the page of `results/`: measure them, or make the page again from the files that are there.
+
+python bench/publish.py --measure     # about half an hour on two cores
+python bench/publish.py               # only README and figures, from the Parquet files
+"""
+
+import argparse
+from pathlib import Path
+
+import grouped_bench as gb
+from grouped_bench.report import figures, tables
+from grouped_bench.report.findings import findings
+from grouped_bench.units import format_seconds, significant
+
+RESULTS = Path(__file__).resolve().parent.parent / "results"
+RUNS = (
+    {"name": "quick", "options": {}},
+    {"name": "resnext50", "options": {"pass": "inference", "budget": "12m"}},
+    {"name": "resnext50", "options": {"pass": "training", "budget": "18m"}},
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--measure", action="store_true", help="measure the runs anew, in place of those there")
+    if parser.parse_args().measure:
+        measure()
+    write_page([gb.load(path) for path in sorted(RESULTS.rglob("*.parquet"))])
+
+
+def measure() -> None:
+    """Put fresh runs in place of this machine's old ones."""
+    old = sorted(RESULTS.rglob("*.parquet"))
+    fresh = []
+    for planned in RUNS:
+        command = ["grouped-bench", "run", "--preset", planned["name"]]
+        command += [word for name, value in planned["options"].items() for word in (f"--{name}", value)]
+        run = gb.run(gb.Space.preset(planned["name"]), out=RESULTS, quiet=False, command=command, **planned["options"])
+        fresh.append(run.path)
+    for path in old:
+        if path.parent == fresh[0].parent:
+            for file in path.parent.glob(f"{path.stem}*"):
+                file.unlink()
+
+
+def write_page(runs: list[gb.Run]) -> None:
+    """`results/README.md` and, in a folder a run, its figures."""
+    parts = ["# Reference runs", "", "Made by `python bench/publish.py --measure`; do not edit.", ""]
+    for run in runs:
+        parts += part_of(run)
+    (RESULTS / "README.md").write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+
+
+def part_of(run: gb.Run) -> list[str]:
+    """The lines of one run: command, findings, network time, tables, figures."""
+    folder = run.path.with_suffix("")
+    figures.save(run.frame, folder)
+    relative = folder.relative_to(RESULTS)
+    facts = run.metadata["environment"]
+    lines = [
+        f"## `{' '.join(facts['command'])}`",
+        "",
+        f"{run.frame['device_name'].iloc[0]}, {facts['processor']['usable']} processors, "
+        f"TensorFlow {facts['libraries']['tensorflow']}, Keras {facts['libraries']['keras']}, "
+        f"{run.metadata['started_at'][:10]}, {run.metadata['time']['total_s'] / 60:.1f} minutes. "
+        f"[Parquet]({relative}.parquet), [page]({relative}.html).",
+        "",
+        *(f"- {sentence}" for sentence in findings(run.frame)),
+        "",
+        *network_time(run),
+        "<details><summary>Tables</summary>",
+        "",
+        tables.render(run.frame, [run.metadata], format="markdown"),
+        "",
+        "</details>",
+        "",
+    ]
+    for drawn in figures.draw(run.frame):
+        if drawn.svg:
+            lines += [f"![{drawn.alt}]({relative}/{drawn.name}.svg)", ""]
+    return lines
+
+
+def network_time(run: gb.Run) -> list[str]:
+    """Time of all convolutions of a network, its grouped ones computed each way; nothing where one is missing."""
+    frame = run.frame
+    if frame["label"].isna().any() or frame["multiplicity"].notna().sum() == 0:
+        return []
+    frame = frame.assign(times=frame["multiplicity"].fillna(1).astype(int))
+    dense, grouped = frame[frame["groups"] == 1], frame[frame["groups"] > 1]
+    if (dense["status"] != "ok").any():
+        return []
+    rest = float((dense["latency_s"] * dense["times"]).sum())
+    lines = [
+        "All convolutions of the network, each as often as it stands there: sums of medians, which carry no interval. "
+        f"Those with one group take {format_seconds(rest)}; its grouped ones, computed by",
+        "",
+        "| variant | grouped convolutions | all | share of the grouped ones |",
+        "|---|--:|--:|--:|",
+    ]
+    for name, rows in grouped.groupby("variant", sort=False):
+        if (rows["status"] == "ok").all():
+            spent = float((rows["latency_s"] * rows["times"]).sum())
+            total = spent + rest
+            share = significant(100 * spent / total, 2)
+            lines.append(f"| {name} | {format_seconds(spent)} | {format_seconds(total)} | {share} % |")
+    return [*lines, ""]
+
+
+if __name__ == "__main__":
+    main()
