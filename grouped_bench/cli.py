@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = cli.main(prog_name="grouped-bench", standalone_mode=False)
         sys.stdout.flush()
     except GroupedBenchError as error:
         code = _refuse(str(error))
@@ -66,7 +66,8 @@ def space_options(function: F) -> F:
             function = click.option("--bias", is_flag=True, default=None, help="Add a bias.")(function)
             continue
         parameter = "passes" if axis == "pass" else axis
-        text = f"{_rule(axis_field(axis)).capitalize()}. Default: {_default(axis)}."
+        rule = _rule(axis_field(axis))
+        text = f"{rule[:1].upper()}{rule[1:]}. Default: {_default(axis)}."
         function = click.option(f"--{axis.replace('_', '-')}", parameter, metavar="LIST", help=text)(function)
     function = click.option("--space", "space_file", metavar="FILE", help="TOML file of axes.")(function)
     return click.option("--preset", metavar="NAME", help="Named space; see `list presets`.")(function)

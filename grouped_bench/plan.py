@@ -114,6 +114,7 @@ class Plan:
         return max(int(row["min_bytes"]) for row in self.to_columns())
 
 
+_LABEL_JOIN = "; "
 _COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
 
 
@@ -174,10 +175,10 @@ def _settings(point: Point) -> Iterator[Setting]:
 def _united(first: Cohort, second: Cohort) -> Cohort:
     """The cohort of a case that stands in two tables: all variants, multiplicities added, labels joined."""
     counts = [c.multiplicity for c in (first, second) if c.multiplicity is not None]
-    labels = dict.fromkeys(c.label for c in (first, second) if c.label)
+    labels = dict.fromkeys(label for c in (first, second) if c.label for label in c.label.split(_LABEL_JOIN))
     return dataclasses.replace(
         first,
         variants=_baseline_first(dict.fromkeys(first.variants + second.variants)),
         multiplicity=sum(counts) if counts else None,
-        label="; ".join(labels) or None,
+        label=_LABEL_JOIN.join(labels) or None,
     )

@@ -35,8 +35,9 @@ def parse_share(text: str | float) -> float:
 def format_seconds(seconds: float, digits: int = 3) -> str:
     """`seconds` in the unit that leaves one to three digits before the point: `3.71 ms`."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size * 0.9995:
-            return f"{significant(seconds / size, digits)} {unit}"
+        text = significant(seconds / size, digits)
+        if float(text) >= 1:
+            return f"{text} {unit}"
     return f"{significant(seconds / 1e-9, digits)} ns"
 
 

@@ -143,7 +143,7 @@ def test_a_wrong_group_order_is_caught(backend, monkeypatch):
     variant = type(variants.get("split_concat"))
     straight = variant.to_layer
     monkeypatch.setattr(variant, "to_layer", lambda self, weights, case: straight(self, weights, case)[::-1])
-    with pytest.raises(AssertionError, match="split_concat on .* off by"):
+    with pytest.raises(AssertionError, match=r"split_concat on .* off by"):
         compute("split_concat", make_case(groups=2), backend)
 
 

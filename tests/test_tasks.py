@@ -11,7 +11,8 @@ from grouped_bench.store.rows import make_rows
 from grouped_bench.store.runs import read_run, write_run
 from grouped_bench.store.schema import NAMES
 
-SHARED = {"tensorflow": {"run_id": "r", "machine": "m", "started_at": pd.Timestamp("2026-01-01", tz="UTC"), "backend_version": "1"}}
+BEGAN = pd.Timestamp("2026-01-01", tz="UTC")
+SHARED = {"tensorflow": {"run_id": "r", "machine": "m", "started_at": BEGAN, "backend_version": "1"}}
 BUILT = {"first_call_s": 1.0, "relative_error": 0.0, "iterations": 3}
 
 

@@ -80,9 +80,7 @@ def test_the_refusal_of_the_raw_3d_op_is_unsupported(fork):
     assert "same depth" in failure["reason"]
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"), [("leaves", "exit code 7: .*last words"), ("segfaults", "SIGSEGV")]
-)
+@pytest.mark.parametrize(("name", "reason"), [("leaves", "exit code 7: .*last words"), ("segfaults", "SIGSEGV")])
 def test_a_dead_worker_is_told_with_its_variant_and_last_words(name, reason, fork):
     with pytest.raises(TaskFailedError) as caught:
         fork().ask(build("regular", name))
@@ -157,7 +155,7 @@ def test_a_resident_set_sees_a_64_mib_tensor_where_the_allocator_keeps_no_statis
 def test_a_host_that_cannot_start_says_why(tmp_path):
     broken = tmp_path / "broken.py"
     broken.write_text("raise ImportError('a variant file that fails')")
-    with pytest.raises(HostError, match="The backend tensorflow must start.*a variant file that fails"):
+    with pytest.raises(HostError, match=r"The backend tensorflow must start.*a variant file that fails"):
         Host("tensorflow", [str(broken)])
 
 
@@ -181,9 +179,10 @@ def test_a_whole_run_ends_every_task_in_an_outcome(tmp_path, monkeypatch):
         "lies": "incorrect",
     }
     rows = run.frame.set_index("variant")
-    assert rows.loc["grouped_native", "visit_process"].tolist() == [0, 1, 2] or len(
-        set(rows.loc["grouped_native", "visit_process"])
-    ) == 3
+    assert (
+        rows.loc["grouped_native", "visit_process"].tolist() == [0, 1, 2]
+        or len(set(rows.loc["grouped_native", "visit_process"])) == 3
+    )
     assert rows.loc["lies", "relative_error"] == pytest.approx(0.01, rel=0.2)
     assert rows.loc[["raises", "leaves", "lies"], "latency_s"].isna().all()
     assert list(tmp_path.rglob("*.journal")) == []

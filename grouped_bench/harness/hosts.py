@@ -79,7 +79,7 @@ class Host:
         self._workers: set[Worker] = set()
         environment = {**os.environ, **backends.get(backend).variables}
         self._process = subprocess.Popen(
-            [python, "-m", "grouped_bench.measure.worker", backend, str(theirs.fileno()), *files],
+            [python, "-u", "-m", "grouped_bench.measure.worker", backend, str(theirs.fileno()), *files],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=self._printed,

@@ -176,7 +176,7 @@ def _metadata(
 
 
 def _time_spent(sweep: Sweep, import_s: float, total_s: float) -> dict[str, float]:
-    """Where the time went, in seconds: import, starts of workers, first calls, checks, warm-up, samples, memory, rest."""
+    """Where the time went, in seconds: import, workers' starts, first calls, checks, warm-up, samples, memory, rest."""
     names = ("start_s", "first_calls_s", "verify_s", "warm_up_s", "samples_s", "memory_s")
     spent = {"import_s": import_s} | {name: sweep.time[name] for name in names}
     return {"total_s": total_s, **spent, "other_s": total_s - sum(spent.values())}

@@ -9,23 +9,16 @@ import numpy as np
 Clock = Callable[[], float]
 Workload = Callable[[], object]
 
-# A sample of 5 ms makes the clock's own cost (about 0.1 µs twice) less than 0.01 %; a call longer than
-# DEAR_S fills a visit by itself, so it gets one sample a visit.
-SAMPLE_S = 0.005
+# A sample of 2 ms makes the clock's own cost (about 0.1 µs twice) 0.01 %. Of 1, 2, 5 and 10 ms in visits of equal
+# length it gave the steadiest medians of twins. A call longer than DEAR_S fills a visit: it gets one sample in each.
+SAMPLE_S = 0.002
 VISIT_S = 0.12
 DEAR_S = 0.25
-MOST_ROUNDS = 24
+MOST_ROUNDS = 60
 LEAST_ROUNDS = 3
 WARM_SAMPLES = 3
 
 read_clock: Clock = time.perf_counter
-
-
-def time_call(workload: Workload, clock: Clock = read_clock) -> float:
-    """Seconds of one call."""
-    start = clock()
-    workload()
-    return clock() - start
 
 
 def time_sample(

@@ -5,7 +5,7 @@ import textwrap
 from collections import Counter
 from typing import Any
 
-from tabulate import tabulate
+from tabulate import MIN_PADDING, tabulate
 
 from grouped_bench.space.case import Case
 from grouped_bench.units import format_bytes, format_clock, format_count
@@ -37,7 +37,7 @@ def listing(rows: list[dict[str, str]]) -> str:
     if not rows:
         return "There is none."
     keys = list(rows[0])
-    width = {key: max(len(key), *(len(row[key]) for row in rows)) for key in keys}
+    width = {key: max(len(key) + MIN_PADDING, *(len(row[key]) for row in rows)) for key in keys}
     room = max(20, WIDTH - sum(width[key] + 2 for key in keys[:-1]))
     cells = [[*(row[key] for key in keys[:-1]), textwrap.fill(row[keys[-1]], room)] for row in rows]
     return tabulate(cells, headers=keys, tablefmt="simple", disable_numparse=True)

@@ -54,8 +54,8 @@ def read_journal(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]], bool
     lines = path.read_bytes().split(b"\n")
     torn = lines[-1] != b""
     try:
-        header, *records = [json.loads(line) for line in lines[:-1]]
-    except ValueError:
+        header, *records = [dict(json.loads(line)) for line in lines[:-1]]
+    except (TypeError, ValueError, RecursionError):
         raise RunError(
             "A journal holds one JSON object a line", received=path.name, remedy="Measure the run again"
         ) from None
