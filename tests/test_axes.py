@@ -1,0 +1,176 @@
+"""Axes and controls: what each takes, and the words in which anything else is refused."""
+
+import math
+
+import pytest
+
+from grouped_bench.errors import SpaceError
+from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES, Axes, Control, validate
+
+INTEGERS = "takes positive integers"
+EXTENTS = "takes positive integers, or one extent a spatial axis such as 28x28"
+SHARE = "takes a share between 0 and 1"
+DURATION = "takes a duration above zero"
+RULES = {
+    "rank": "takes 1, 2 or 3 (Conv1D, Conv2D, Conv3D)",
+    "variant": "takes names of variants, or all; `grouped-bench list variants` names them",
+    "groups": INTEGERS,
+    "channels": "takes positive integers, or IN:OUT",
+    "kernel_size": EXTENTS,
+    "stride": EXTENTS,
+    "dilation": EXTENTS,
+    "padding": "takes same, valid, or (rank 1) causal",
+    "size": EXTENTS,
+    "batch_size": INTEGERS,
+    "pass": "takes inference and training",
+    "dtype": "takes float32, bfloat16, float16, mixed_bfloat16 and mixed_float16",
+    "data_format": "takes channels_last and channels_first",
+    "bias": "takes true or false",
+    "backend": "takes names of backends; `grouped-bench list backends` names them",
+    "execution": "takes graph, xla and eager; the backend's first where it is not given",
+    "device": "takes cpu, gpu, or one by its index such as gpu:1",
+    "multiplicity": "takes a positive integer: how often the case stands in its network",
+    "label": "takes a text of at most 80 characters",
+}
+CONTROL_RULES = {
+    "precision": SHARE,
+    "margin": SHARE,
+    "visits": "takes a positive integer",
+    "budget": DURATION,
+    "task_timeout": DURATION,
+}
+NEVER = ["", [[[[1]]]], {}, {"a": 1}, object(), math.nan, -1, 10**30, 1.5]
+NUMBERS = [*NEVER, None, 0, True, "abc", b"1", [], [None], [0, 1], "1,,2", "1,", "-3", "1.5", "٣", 2**24 + 1, range(3)]
+NAMES = [*NEVER, None, 0, True, b"regular", [], "a b", "1a", "é!", "x" * 81, "a,,b", ["a", 1]]
+WORDS = [*NEVER, None, 0, True, [], "abc", "SAME", "same,,valid"]
+MORE_EXTENTS = ["28x", "x28", "28x0", "1x2x3x4", "28X28", [[1, 2, 3, 4]], [[]], [(28, True)]]
+BAD = {
+    **{axis: [*NUMBERS, "28x28", "1:2"] for axis in ("groups", "batch_size")},
+    **{axis: [*NUMBERS, *MORE_EXTENTS] for axis in ("kernel_size", "stride", "dilation", "size")},
+    **dict.fromkeys(("padding", "pass", "dtype", "data_format"), WORDS),
+    "rank": [*NUMBERS, 4, "0"],
+    "channels": [*NUMBERS, ":", "3:", ":3", "1:2:3", "0:3", [[1, 2, 3]], [[]], [(3, True)]],
+    "variant": NAMES,
+    "backend": NAMES,
+    "execution": [bad for bad in NAMES if bad is not None],
+    "bias": [*NEVER, None, 2, "abc", [], [True, "abc"]],
+    "device": [*NEVER, None, 0, True, b"cpu", [], "abc", "CPU", "tpu", "cpu:", "gpu:a", "gpu:1234", "cpu,,gpu"],
+    "multiplicity": [*NEVER, 0, True, "abc", [], [1], 2**24 + 1],
+    "label": [[[1]], {}, object(), 0, 1.5, True, b"text", "x" * 81],
+}
+SHARES = [0, 1, "0%", "100%", "2 %", -0.1, "-1%", True, "abc", math.nan, 10**400]
+DURATIONS = [0, "0s", "-1s", "1x", True, "abc", [], math.inf, 10**400, "9" * 400]
+BAD_CONTROLS = {
+    **dict.fromkeys(("precision", "margin"), SHARES),
+    **dict.fromkeys(("budget", "task_timeout"), DURATIONS),
+    "visits": [0, -1, True, 1.5, "abc", [], 10**30],
+}
+
+
+def refusal(model, values, source="Space"):
+    with pytest.raises(SpaceError) as caught:
+        validate(model, values, source)
+    return caught.value
+
+
+def pairs(table):
+    return [pytest.param(name, bad, id=f"{name}-{i}") for name, every in table.items() for i, bad in enumerate(every)]
+
+
+def test_no_axis_and_no_control_is_left_out_below():
+    assert set(RULES) == set(BAD) == set(AXIS_NAMES)
+    assert set(CONTROL_RULES) == set(BAD_CONTROLS) == set(Control.model_fields)
+
+
+@pytest.mark.parametrize(("axis", "value"), pairs(BAD))
+def test_a_bad_value_of_an_axis_is_refused_in_words(axis, value):
+    error = refusal(Axes, {axis: value})
+    assert error.rule == f"Space: `{axis}` {RULES[axis]}"
+    assert error.received is value
+    option = axis.replace("_", "-")
+    assert error.remedy.startswith(f"Write it like --{option} ")
+    assert f', or {axis} = "' in error.remedy
+
+
+@pytest.mark.parametrize(("name", "value"), pairs(BAD_CONTROLS))
+def test_a_bad_control_is_refused_in_words(name, value):
+    error = refusal(Control, {name: value}, "my.toml [control]")
+    assert error.rule == f"my.toml [control]: `{name}` {CONTROL_RULES[name]}"
+    assert error.received is value
+    assert error.remedy.startswith(f"Write it like --{name.replace('_', '-')} ")
+
+
+@pytest.mark.parametrize("key", ["group", "pass_", "passes", "cache", "scope", 3, "", "a\x1b[31m"])
+def test_an_unknown_axis_is_refused_with_those_there_are(key):
+    error = refusal(Axes, {key: 1})
+    assert "there is no key `" in error.rule
+    assert error.received.endswith(" = 1")
+    assert error.remedy == "Use one of " + ", ".join(RULES)
+    assert str(error).isprintable()
+
+
+def test_an_unknown_control_is_refused_with_those_there_are():
+    error = refusal(Control, {"speed": 1})
+    assert str(error) == (
+        "Space: there is no key `speed`. Received: speed = 1. "
+        "Use one of precision, margin, visits, budget, task_timeout."
+    )
+
+
+@pytest.mark.parametrize("axis", AXIS_NAMES)
+def test_the_example_that_a_refusal_gives_is_itself_accepted(axis):
+    example = refusal(Axes, {axis: [[[[1]]]]}).remedy.partition(f"{axis} = ")[2].removesuffix(" in TOML").strip('"')
+    assert validate(Axes, {axis: example}, "Space")
+
+
+@pytest.mark.parametrize("name", CONTROL_RULES)
+def test_the_example_that_a_refused_control_gives_is_itself_accepted(name):
+    example = refusal(Control, {name: [[]]}).remedy.partition(f"{name} = ")[2].removesuffix(" in TOML").strip('"')
+    assert validate(Control, {name: example}, "Space")
+
+
+@pytest.mark.parametrize(
+    ("axis", "value", "values"),
+    [
+        ("groups", "1, 4,1", (1, 4)),
+        ("groups", (8, "8", 2), (8, 2)),
+        ("channels", "64,3:64", ((64, 64), (3, 64))),
+        ("channels", [64, "3:64", [3, 64]], ((64, 64), (3, 64))),
+        ("size", "28,14x28,8x14x14", ((28,), (14, 28), (8, 14, 14))),
+        ("size", [28, (14, 28), [8, 14, 14]], ((28,), (14, 28), (8, 14, 14))),
+        ("bias", "true,false", (True, False)),
+        ("device", "cpu,gpu:1", ("cpu", "gpu:1")),
+        ("execution", None, None),
+    ],
+)
+def test_values_are_read_once_each_in_their_order(axis, value, values):
+    assert getattr(validate(Axes, {axis: value}, "Space"), axis) == values
+
+
+def test_defaults_are_those_of_the_contract():
+    defaults = Axes()
+    assert {name: getattr(defaults, "pass_" if name == "pass" else name) for name in OPTION_AXES} == {
+        "rank": (2,),
+        "variant": ("regular", "grouped", "grouped_native", "split_sum", "split_concat"),
+        "groups": (1,),
+        "channels": ((64, 64),),
+        "kernel_size": ((3,),),
+        "stride": ((1,),),
+        "dilation": ((1,),),
+        "padding": ("same",),
+        "size": ((28,),),
+        "batch_size": (8,),
+        "pass": ("inference",),
+        "dtype": ("float32",),
+        "data_format": ("channels_last",),
+        "bias": (False,),
+        "backend": ("tensorflow",),
+        "execution": None,
+        "device": ("cpu",),
+    }
+
+
+def test_controls_are_read_in_their_units():
+    read = validate(Control, {"precision": "5%", "margin": 0.01, "budget": "1h30m", "task_timeout": "500ms"}, "Space")
+    assert (read.precision, read.margin, read.budget, read.task_timeout) == (0.05, 0.01, 5400.0, 0.5)
+    assert (Control().precision, Control().margin, Control().budget, Control().task_timeout) == (0.02, 0.03, None, 60.0)

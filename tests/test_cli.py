@@ -1,0 +1,439 @@
+"""The command line: the library calls that a command stands for, its exit codes, its one line of refusal."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from frames import fail, frame, metadata
+
+from grouped_bench import api, catalogue, cli
+from grouped_bench.errors import HostError, OutputError, UnavailableError
+from grouped_bench.report import plans, tables
+from grouped_bench.space.axes import OPTION_AXES
+from grouped_bench.space.space import Space
+from grouped_bench.store import schema
+from grouped_bench.store.runs import write_run
+
+COMMANDS = ("run", "plan", "show", "report", "list")
+NOT_DONE = ("--resume", "--model", "--cache", "--threads", "--scope", "--import", "--memory-limit", "--input-shape")
+COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
+FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Runs the command line; returns exit code, stdout and stderr."""
+
+    def run_command(*words):
+        monkeypatch.setattr(sys, "argv", ["grouped-bench", *words])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        return left.value.code, *capsys.readouterr()
+
+    return run_command
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Replaces library functions; `made` holds the calls of them in order, as (name, positional, keyword)."""
+    made = []
+
+    def replace(module, name, answer):
+        def stand_in(*positional, **keywords):
+            made.append((name, positional, keywords))
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(module, name, stand_in)
+
+    replace.made = made
+    return replace
+
+
+def small(**columns):
+    return frame(groups=[4], channels=[64], passes=["training"], variants=["regular", "grouped"], **columns)
+
+
+def result(made=None, **facts):
+    return api.Run(small() if made is None else made, metadata(**facts), Path("results/m/run.parquet"))
+
+
+@pytest.fixture
+def saved(elsewhere):
+    return write_run(small(), metadata(), elsewhere / "results" / "m" / "run.parquet")
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+# What a command stands for
+
+
+def test_run_without_options_is_the_preset_quick(call, calls):
+    calls(api, "run", result())
+    code, out, _ = call("run")
+    ((_, (space,), keywords),) = calls.made
+    assert code == 0
+    assert space.to_dict() == Space.preset("quick").to_dict()
+    assert keywords == {"out": "results", "seed": None, "memory": True, "page": True, "quiet": False}
+    assert out.endswith("Wrote results/m/run.parquet\nWrote results/m/run.html\n")
+
+
+def test_run_prints_the_table_of_its_run(call, calls):
+    calls(api, "run", result())
+    calls(tables, "render", "the table")
+    _, out, _ = call("run", "--quiet")
+    _, (name, (made, facts), keywords) = calls.made
+    assert name == "render"
+    assert made.equals(small())
+    assert (facts, keywords) == ([metadata()], {"format": "table"})
+    assert out.splitlines()[0] == "the table"
+
+
+def test_flags_of_run_reach_the_library(call, calls):
+    calls(api, "run", result())
+    _, out, _ = call("run", "--out", "there", "--seed", "7", "--no-memory", "--no-report", "--quiet", "--groups", "4")
+    keywords = calls.made[0][2]
+    expected = {"out": "there", "seed": 7, "memory": False, "page": False, "quiet": True, "groups": "4"}
+    assert keywords == expected
+    assert out.count("Wrote ") == 1
+
+
+@pytest.mark.parametrize("axis", OPTION_AXES)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_an_axis_starts_from_the_defaults_unless_a_preset_or_file_is_given(command, axis, call, calls):
+    calls(api, command, KeyboardInterrupt())
+    words = [f"--{axis.replace('_', '-')}", *([] if axis == "bias" else ["1,2"])]
+    Path("my.toml").write_text("groups = 4")
+    call(command, *words)
+    call(command, *words, "--preset", "resnext50")
+    call(command, *words, "--space", "my.toml")
+    sources = [positional[0].source for _, positional, _ in calls.made]
+    assert sources == ["options", "resnext50.toml", "my.toml"]
+    name = "passes" if axis == "pass" else axis
+    assert all(keywords[name] == (True if axis == "bias" else "1,2") for _, _, keywords in calls.made)
+
+
+@pytest.mark.parametrize("control", ["precision", "margin", "visits", "budget", "task-timeout"])
+def test_a_control_alone_leaves_the_preset_quick(control, call, calls):
+    calls(api, "plan", KeyboardInterrupt())
+    call("plan", f"--{control}", "3")
+    ((_, (space,), keywords),) = calls.made
+    assert space.source == "quick.toml"
+    assert keywords == {control.replace("-", "_"): "3"}
+
+
+def test_plan_renders_the_plan_and_measures_nothing(call, calls):
+    calls(plans, "render", "the plan")
+    calls(api, "run", AssertionError("measured"))
+    assert call("plan", "--groups", "1,4", "--visits", "7", "--format", "json") == (0, "the plan\n", "")
+    ((_, (made, format_), _),) = calls.made
+    assert format_ == "json"
+    assert {task["groups"] for task in made["tasks"]} == {1, 4}
+
+
+def test_show_renders_the_runs_that_it_names(call, calls, saved):
+    calls(tables, "render", "the table")
+    words = ("--by", "groups", "--sort", "latency", "--where", "groups > 1", "--format", "csv", "--out", "there")
+    assert call("show", str(saved), str(saved), *words) == (0, "the table\n", "")
+    ((_, (made, facts), keywords),) = calls.made
+    assert (len(made), facts) == (2, [metadata()])
+    assert keywords == {"by": "groups", "sort": "latency", "where": "groups > 1", "format": "csv"}
+
+
+def test_show_looks_for_runs_under_out(call, calls):
+    calls(api, "load_all", [result(), result()])
+    call("show", "latest", "a", "--out", "there")
+    assert calls.made == [("load_all", (["latest", "a"], "there"), {})]
+
+
+def test_report_writes_one_page_for_the_runs_that_it_names(call, calls):
+    found = [result()]
+    calls(api, "load_all", found)
+    calls(api, "report", Path("page.html"))
+    answer = call("report", "a", "b", "-o", "page.html", "--figures", "drawings", "--out", "there")
+    assert answer == (0, "Wrote page.html\n", "")
+    assert calls.made == [
+        ("load_all", (["a", "b"], "there"), {}),
+        ("report", (found, "page.html", "drawings"), {}),
+    ]
+
+
+def test_the_defaults_of_report_are_those_of_its_help(call, calls):
+    calls(api, "load_all", [])
+    calls(api, "report", Path("report.html"))
+    call("report", "latest")
+    assert calls.made == [("load_all", (["latest"], "results"), {}), ("report", ([], "report.html", None), {})]
+
+
+@pytest.mark.parametrize("what", ["variants", "presets", "backends", "devices", "columns"])
+def test_list_shows_the_rows_of_the_catalogue(what, call, calls):
+    rows = [{"name": "a", "about": "b"}]
+    calls(catalogue, "rows", rows)
+    assert call("list", what) == (0, plans.listing(rows) + "\n", "")
+    code, out, _ = call("list", what, "--format", "json")
+    assert (code, json.loads(out)) == (0, {"schema": 1, what: rows})
+    assert calls.made == [("rows", (what,), {})] * 2
+
+
+# What comes out
+
+
+def test_the_answers_for_programs_parse(call, saved):
+    code, out, err = call("show", "run", "--format", "json")
+    assert (code, err) == (0, "")
+    shown = json.loads(out)
+    assert shown["schema"] == 1
+    assert set(shown["tasks"][0]) == set(schema.NAMES) - set(schema.RAW)
+    planned = json.loads(call("plan", "--groups", "1,3", "--format", "json")[1])
+    assert set(planned) == {"schema", "tasks", "skipped", "estimate"}
+    listed = json.loads(call("list", "columns", "--format", "json")[1])
+    assert [row["name"] for row in listed["columns"]] == list(schema.NAMES)
+
+
+@pytest.mark.parametrize("format_", ["markdown", "csv", "json"])
+def test_stdout_carries_the_answer_alone_when_a_program_reads_it(format_, call, calls):
+    calls(api, "run", result())
+    _, out, err = call("run", "--format", format_)
+    assert "Wrote" not in out
+    assert err == "Wrote results/m/run.parquet\nWrote results/m/run.html\n"
+    assert format_ != "json" or json.loads(out)["schema"] == 1
+
+
+def test_a_page_and_figures_are_written_where_asked(call, saved, elsewhere):
+    code, out, _ = call("report", "latest", "-o", "page.html", "--figures", "drawings")
+    assert (code, out) == (0, "Wrote page.html\n")
+    assert (elsewhere / "page.html").read_text(encoding="utf-8").startswith("<!")
+    assert {path.suffix for path in (elsewhere / "drawings").iterdir()} == {".svg", ".png"}
+
+
+# Exit codes
+
+
+@pytest.mark.parametrize(("words", "code"), [((), 0), (("--strict",), 1)])
+def test_a_failed_task_fails_a_strict_run_only(words, code, call, calls):
+    made = small()
+    calls(api, "run", result(fail(made, made["variant"] == "grouped", "unsupported", "no")))
+    assert call("run", *words)[0] == code
+
+
+def test_a_strict_run_without_failures_is_fine(call, calls):
+    calls(api, "run", result())
+    assert call("run", "--strict")[0] == 0
+
+
+def test_an_interrupted_run_keeps_what_it_measured_and_exits_130(call, calls):
+    calls(api, "run", result(stopped_by="user"))
+    code, out, err = call("run", "--strict")
+    assert code == 130
+    assert "Wrote results/m/run.parquet" in out
+    assert err.splitlines()[-1] == "Interrupted: what was measured is kept in the file above."
+
+
+@pytest.mark.parametrize("words", [("run",), ("plan",), ("show", "a"), ("report", "a")])
+def test_ctrl_c_exits_130_without_a_traceback(words, call, calls):
+    for name in ("run", "plan", "load_all"):
+        calls(api, name, KeyboardInterrupt())
+    code, out, err = call(*words)
+    assert (code, out.strip(), err.strip()) == (130, "", "")
+
+
+def test_a_reader_that_has_had_enough_is_no_error():
+    code = (
+        "import sys; from grouped_bench import catalogue, cli; sys.argv[1:] = ['list', 'columns', '--format', 'json']; "
+        "catalogue.rows = lambda what: [{'name': 'x' * 1_000_000}]; cli.main()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutputError("A disk is full", received="results", remedy="Make room"),
+        UnavailableError("A device must be there", received="--device gpu", remedy="Use cpu:0"),
+        HostError("The backend must start", received="its last words:\nTraceback\n  line", remedy="Mend it"),
+    ],
+)
+def test_an_error_of_a_run_is_one_line_and_exit_2(error, call, calls):
+    calls(api, "run", error)
+    code, out, err = call("run")
+    assert (code, out) == (2, "")
+    assert err == f"grouped-bench: {' '.join(str(error).split())}\n"
+
+
+def test_an_error_of_our_own_is_not_told_as_the_users(calls, monkeypatch):
+    calls(api, "run", ZeroDivisionError("a defect"))
+    monkeypatch.setattr(sys, "argv", ["grouped-bench", "run"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+REFUSED = [
+    ((), "Missing command. Try `grouped-bench --help`."),
+    (("nope",), "No such command 'nope'. Try `grouped-bench --help`."),
+    (("--nope",), "No such option '--nope'. Try `grouped-bench --help`."),
+    (("run", "--nope"), "No such option '--nope'. (Did you mean one of: "),
+    (("run", "extra"), "Got unexpected extra argument (extra). Try `grouped-bench run --help`."),
+    (("run", "--groups"), "Option '--groups' requires an argument."),
+    (("run", "--seed", "-1"), "Invalid value for '--seed': -1 is not in the range"),
+    (("run", "--seed", "abc"), "Invalid value for '--seed': 'abc' is not a valid integer"),
+    (("run", "--format", "xml"), "Invalid value for '--format': 'xml' is not one of 'table', 'markdown', 'csv', "),
+    (("run", "--groups", "0"), "options: `groups` takes positive integers. Received: 0. Write it like --groups "),
+    (("run", "--size", "28x"), "options: `size` takes positive integers, or one extent a spatial axis such as 28x28."),
+    (("run", "--groups", "3"), "3 groups do not divide 64 in channels. Change the axis that the reason names."),
+    (("run", "--variant", "nope"), "There is no such variant. Received: nope. Use one of regular, grouped, "),
+    (("run", "--backend", "nope"), "There is no such backend. Received: nope. Use one of "),
+    (("run", "--execution", "nope"), "`execution` takes what a chosen backend has. Received: nope. Use one of graph, "),
+    (("run", "--device", "tpu"), "options: `device` takes cpu, gpu, or one by its index such as gpu:1. Received: tpu."),
+    (("run", "--preset", "nope"), "There is no such preset. Received: nope. Use one of quick, resnext50."),
+    (("run", "--preset", "quick", "--space", "a"), "Give --preset or --space, not both. Try `grouped-bench"),
+    (("run", "--space", "none.toml"), "A space file must be a readable UTF-8 file. Received: No such file or "),
+    (("run", "--space", "bad.toml"), "bad.toml must be TOML. Received: Invalid value (at end of document). Mend "),
+    (("run", "--space", "binary"), "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode"),
+    (("run", "--budget", "0s"), "options: `budget` takes a duration above zero. Received: 0s. Write it like --budget "),
+    (("run", "--margin", "3"), "options: `margin` takes a share between 0 and 1. Received: 3. Write it like --margin "),
+    (("run", "--groups", "4", "--out", "binary"), "The output folder must be writable. Received: binary. Give another"),
+    (("run", "--groups", "1\n2\x1b[31m"), "Received: 1\\n2\\x1b[31m. Write it like "),
+    (("run", "--groups", "\udcff"), "Received: \\udcff. Write it like "),
+    (("plan", "--size", ",".join(map(str, range(1, 20_002)))), "at most 100,000 points. Received: 100,005 points."),
+    (("show",), "Missing argument 'RUN...'. Try `grouped-bench show --help`."),
+    (("show", "none"), "RUN is a Parquet file, a folder of runs, a run id, or latest. Received: none. There are 0 "),
+    (("show", "latest"), "There are 0 runs under results; name one, or give the folder with --out."),
+    (("show", "binary"), "A run must be a readable Parquet file. Received: binary ("),
+    (("report", "binary"), "A run must be a readable Parquet file. Received: binary ("),
+    (("list",), "Missing argument '{variants|presets|backends|devices|columns}'."),
+    (("list", "nope"), "'nope' is not one of 'variants', 'presets', 'backends', 'devices', 'columns'."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "told"), REFUSED, ids=[" ".join(words)[:40] for words, _ in REFUSED])
+def test_what_cannot_be_done_is_one_line_exit_2_and_nothing_written(words, told, call, elsewhere):
+    (elsewhere / "bad.toml").write_text("groups = ")
+    (elsewhere / "binary").write_bytes(b"\xff\xfe\x00")
+    before = files(elsewhere)
+    code, out, err = call(*words)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.startswith("grouped-bench: ")
+    assert err.count("\n") == 1
+    assert err[:-1].isprintable()
+    assert files(elsewhere) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("show", "run", "--where", "groups >"), "--where takes column names"),
+        (("show", "run", "--by", "nope"), "--by takes a column that holds one value a row. Received: nope."),
+        (("show", "run", "--sort", "samples_s"), "--sort takes a column that holds one value a row."),
+        (("report", "run", "-o", "none/page.html"), "Received: none/page.html (No such file or directory)."),
+        (("report", "run", "-o", "results"), "Received: results (Is a directory)."),
+        (("report", "run", "--figures", "results/m/run.parquet"), "figures need a folder that can be written."),
+    ],
+)
+def test_a_run_that_can_be_read_does_not_excuse_the_rest(words, told, call, saved, elsewhere):
+    before = files(elsewhere)
+    code, out, err = call(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert told in err
+    assert files(elsewhere) == before
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command, call):
+    code, out, _ = call(command, "--help")
+    assert code == 0
+    assert "Example" in out
+    assert f"grouped-bench {command}" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_commands_are_those_that_work(call):
+    assert set(cli.cli.commands) == set(COMMANDS)
+    out = call("--help")[1]
+    assert all(f"\n  {command} " in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("option", NOT_DONE)
+def test_options_of_work_not_done_are_absent_and_refused(option, command, call):
+    assert option not in call(command, "--help")[1].replace(",", " ").split()
+    code, out, err = call(command, option, "x")
+    assert (code, out) == (2, "")
+    assert f"No such option '{option}'" in err
+
+
+@pytest.mark.parametrize("axis", OPTION_AXES)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_every_axis_is_an_option_with_its_default_told(command, axis, call):
+    out = " ".join(call(command, "--help")[1].split())
+    assert f"--{axis.replace('_', '-')} " in out
+    assert out.count("Default: ") == len(OPTION_AXES) - 1
+
+
+def test_the_rule_of_an_axis_is_told_as_it_is_to_be_typed(call):
+    out = " ".join(call("plan", "--help")[1].split())
+    assert "Positive integers, or IN:OUT. Default: 64." in out
+    assert "1, 2 or 3 (Conv1D, Conv2D, Conv3D). Default: 2." in out
+
+
+def test_the_version_is_told(call):
+    assert call("--version") == (0, "grouped-bench, version 0.1.0\n", "")
+
+
+# What a command costs
+
+
+def loaded(code):
+    """Names of the costly modules that a fresh interpreter has loaded after `code`."""
+    told = f"import sys\ntry:\n    {code}\nexcept SystemExit: pass\nprint('\\n', *sys.modules, sep=' ')"
+    run = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert not run.stderr
+    modules = set(run.stdout.splitlines()[-1].split())
+    assert "grouped_bench" in modules
+    return modules & {*COSTLY, *FRAMEWORKS}
+
+
+def command(*words):
+    return f"import sys; sys.argv[1:] = {[str(word) for word in words]}; from grouped_bench.cli import main; main()"
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import grouped_bench", command("--help"), command("run", "--help"), "import grouped_bench; grouped_bench.Space"],
+)
+def test_help_and_import_load_nothing_costly(code):
+    assert loaded(code) == set()
+
+
+def test_what_is_loaded_would_be_seen():
+    assert loaded("import grouped_bench, scipy") == {"scipy"}
+
+
+@pytest.mark.parametrize("words", [("plan", "--preset", "quick"), ("list", "variants"), ("list", "backends")])
+def test_planning_and_listing_load_no_framework(words):
+    assert loaded(command(*words)) & {*FRAMEWORKS, "matplotlib"} == set()
+
+
+def test_show_and_report_load_no_framework(saved, elsewhere):
+    assert loaded(command("show", saved)) & set(FRAMEWORKS) == set()
+    assert loaded(command("report", saved, "-o", elsewhere / "page.html")) & set(FRAMEWORKS) == set()
+    assert (elsewhere / "page.html").exists()

@@ -1,0 +1,111 @@
+"""The journal: on disk record by record, readable when torn, and honest when the disk is full."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from grouped_bench.errors import OutputError, RunError
+from grouped_bench.store.journal import Journal, read_journal
+
+HEADER = {"schema": 1, "tasks": []}
+
+
+@pytest.fixture
+def journal(tmp_path):
+    made = Journal(tmp_path / "machine" / "run.journal", HEADER)
+    yield made
+    made.close()
+
+
+def test_what_was_appended_is_read_again_in_order(journal):
+    records = [{"kind": "visit", "samples": {"regular": [0.1, None]}}, {"kind": "memory", "reason": "héllo\nworld"}]
+    for record in records:
+        journal.append(record)
+    assert read_journal(journal.path) == (HEADER, records, False)
+
+
+def test_each_record_is_whole_in_the_file_before_it_is_synchronised(monkeypatch, tmp_path):
+    path = tmp_path / "run.journal"
+    seen = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append(path.read_bytes().count(b"\n")))
+    journal = Journal(path, HEADER)
+    assert seen == [1]
+    journal.append({"visit": 1})
+    assert seen == [1, 2]
+    journal.append({"visit": 2})
+    assert seen == [1, 2, 3]
+    journal.close()
+
+
+def test_the_file_that_is_synchronised_is_the_journal(monkeypatch, journal):
+    found = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: found.append(os.fstat(descriptor).st_ino))
+    journal.append({})
+    assert found == [journal.path.stat().st_ino]
+
+
+@pytest.mark.parametrize("cut", [1, 5])
+def test_a_torn_last_record_is_dropped_and_told(journal, cut):
+    journal.append({"visit": 1})
+    journal.append({"visit": 2})
+    content = journal.path.read_bytes()
+    journal.path.write_bytes(content[:-cut])
+    assert read_journal(journal.path) == (HEADER, [{"visit": 1}], True)
+
+
+@pytest.mark.parametrize("content", [b"", b'{"schema": 1', b"not json\n", b"\xff\n", b"[1]\n", b'{"a": 1}\n3\n'])
+def test_what_is_no_journal_is_refused_in_words(content, tmp_path):
+    path = tmp_path / "x.journal"
+    path.write_bytes(content)
+    with pytest.raises(RunError) as caught:
+        read_journal(path)
+    assert str(caught.value) == ("A journal holds one JSON object a line. Received: x.journal. Measure the run again.")
+
+
+@pytest.mark.parametrize("call", ["write", "fsync"])
+def test_a_full_disk_is_told_in_words_and_leaves_the_earlier_records(journal, monkeypatch, call):
+    journal.append({"visit": 1})
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(*((os, "fsync") if call == "fsync" else (journal._file, "write")), refuse)
+    with pytest.raises(OutputError) as caught:
+        journal.append({"visit": 2})
+    assert str(caught.value) == (
+        "A visit's record must reach the disk before the next visit. "
+        "Received: run.journal (No space left on device). Make room, or give another folder with --out."
+    )
+    assert read_journal(journal.path)[1][:1] == [{"visit": 1}]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_device_that_is_full_is_told_in_words(journal):
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        journal._file, file = full, journal._file
+        with pytest.raises(OutputError, match="No space left on device"):
+            journal.append({"visit": 1})
+        journal._file = file
+        # Closing would try once more to write what the device refused.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused_in_words(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(OutputError) as caught:
+        Journal(tmp_path / "out" / "run.journal", HEADER)
+    assert str(caught.value).startswith("The output folder must be writable. Received: ")
+    assert str(caught.value).endswith("out (File exists). Give another folder with --out.")
+
+
+def test_no_journal_is_written_over(journal):
+    with pytest.raises(OutputError, match="File exists"):
+        Journal(journal.path, {"schema": 2})
+    assert read_journal(journal.path)[0] == HEADER
+
+
+def test_a_journal_that_is_done_with_goes_away(journal):
+    journal.remove()
+    assert list(journal.path.parent.iterdir()) == []

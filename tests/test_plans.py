@@ -1,0 +1,82 @@
+"""A plan and a list as text: what a line holds, how wide it is, and the same as JSON."""
+
+import json
+
+import pytest
+
+from grouped_bench import catalogue
+from grouped_bench.plan import make_plan
+from grouped_bench.report.plans import listing, render
+from grouped_bench.space.axes import Control
+from grouped_bench.space.space import Space
+
+LONG = "a long label, " * 5
+
+
+@pytest.fixture
+def plan():
+    tables = [{"groups": [1, 3], "multiplicity": 4, "label": LONG}, {"groups": [5, 7], "rank": 3, "size": [2**20]}]
+    tables += [{"groups": [3], "channels": "64:32"}, {"groups": 4, "rank": 3, "padding": "valid"}]
+    return make_plan(Space(cases=tables)).to_dict(Control())
+
+
+def test_no_line_is_wider_than_a_terminal(plan):
+    assert max(map(len, render(plan, "table").splitlines())) <= 80
+
+
+def test_the_headline_counts_and_says_that_the_time_is_the_least(plan):
+    headline = " ".join(render(plan, "table").split("\n\n")[0].split())
+    assert headline.startswith("2 cohorts, 10 tasks, 4 cases left out. At least about 0:")
+    assert "it knows no slow implementation" in headline
+    assert headline.endswith("the largest task needs 77.6 MiB or more.")
+    largest = 4 * 64 * (8 * 28**3 + 8 * 26**3 + 27 * 64)  # input, output and weights of the dense one
+    assert largest == pytest.approx(77.6 * 2**20, rel=1e-3)
+
+
+def test_a_cohort_is_a_title_and_a_line_a_task(plan):
+    text = render(plan, "table")
+    title, _, rest = text.split("\n\n")[1].partition("\n  variant ")
+    assert " ".join(title.split()) == (
+        "Conv2D 64→64 k3x3 on 28x28 groups 1 batch 8 inference, tensorflow graph on cpu (4 ×): " + LONG.strip()
+    )
+    assert [line.split()[0] for line in rest.splitlines()[2:]] == [
+        "regular", "grouped", "grouped_native", "split_sum", "split_concat"
+    ]  # fmt: skip
+    assert "  regular         dense         36.9 k   231 M        3.20 MiB" in rest.splitlines()
+
+
+def test_reasons_are_told_once_with_their_number(plan):
+    _, _, left_out = render(plan, "table").partition("Left out:\n")
+    assert left_out.splitlines() == [
+        "  2 × 3 groups do not divide 64 in channels",
+        "  1 × 5 groups do not divide 64 in channels",
+        "  1 × 7 groups do not divide 64 in channels",
+    ]
+
+
+def test_nothing_is_said_of_skips_where_there_are_none():
+    assert "Left out" not in render(make_plan(Space()).to_dict(Control()), "table")
+
+
+def test_json_is_the_plan_itself(plan):
+    assert json.loads(render(plan, "json")) == json.loads(json.dumps(plan))
+
+
+def test_a_listing_wraps_its_last_column():
+    text = listing(
+        [{"name": "a", "unit": "", "meaning": "word " * 40}, {"name": "bcd", "unit": "", "meaning": "short"}]
+    )
+    lines = text.splitlines()
+    assert lines[0].split() == ["name", "unit", "meaning"]
+    assert max(map(len, lines)) <= 80
+    assert lines[-1].split() == ["bcd", "short"]
+    assert text.count("word") == 40
+
+
+def test_an_empty_listing_says_so():
+    assert listing([]) == "There is none."
+
+
+@pytest.mark.parametrize("what", ["variants", "presets", "backends", "columns"])
+def test_what_there_is_to_list_fits_a_terminal(what):
+    assert max(map(len, listing(catalogue.rows(what)).splitlines())) <= 80

@@ -1,0 +1,148 @@
+"""Rows from records: which outcome a task ended in, and samples that line up across a cohort."""
+
+import pytest
+
+from grouped_bench.plan import make_plan
+from grouped_bench.space.space import Space
+from grouped_bench.store.rows import make_rows
+from grouped_bench.store.schema import NAMES, STATUSES
+
+SHARED = {"tensorflow": {"run_id": "r", "machine": "m", "backend_version": "2.21.0"}}
+PLAN = make_plan(Space(groups=4, variant="regular,grouped"))
+
+
+def built(error=1e-7, iterations=10, seconds=0.5):
+    return {"first_call_s": seconds, "verify_s": 0.1, "relative_error": error, "iterations": iterations}
+
+
+def visit(process=0, cohort=0, **parts):
+    return {"kind": "visit", "cohort": cohort, "process": process, "built": {}, "failed": {}, "samples": {}, **parts}
+
+
+def rows(*records, plan=PLAN, unreached="the budget ended"):
+    made = make_rows(plan, records, SHARED, unreached)
+    assert all(tuple(row) == NAMES for row in made)
+    assert {row["status"] for row in made} <= set(STATUSES)
+    return {row["variant"]: row for row in made}
+
+
+def outcome(row):
+    return row["status"], row["reason"]
+
+
+def test_a_task_with_samples_is_ok():
+    both = {"regular": built(error=1e-7), "grouped": built(error=3e-7, iterations=4)}
+    made = rows(
+        visit(0, built=both, samples={"regular": [1.0, 2.0], "grouped": [3.0, 4.0]}),
+        visit(1, built={"regular": built(2e-7, 99, 0.25)}, samples={"regular": [5.0], "grouped": [6.0]}),
+    )
+    assert outcome(made["regular"]) == outcome(made["grouped"]) == ("ok", None)
+    assert made["regular"]["samples_s"] == [[1.0, 2.0], [5.0]]
+    assert made["regular"]["first_calls_s"] == [0.5, 0.25]
+    assert made["regular"]["relative_error"] == 2e-7
+    assert (made["regular"]["iterations"], made["grouped"]["iterations"]) == (10, 4)
+    assert made["regular"]["visit_process"] == made["grouped"]["visit_process"] == [0, 1]
+    assert made["regular"]["flags"] == []
+
+
+@pytest.mark.parametrize("status", ["unsupported", "timeout", "crashed", "oom", "error"])
+def test_a_failure_is_an_outcome_of_its_task_alone(status):
+    failed = {"grouped": {"status": status, "reason": "because"}}
+    made = rows(visit(built={"regular": built()}, failed=failed, samples={"regular": [1.0]}))
+    assert outcome(made["grouped"]) == (status, "because")
+    assert outcome(made["regular"]) == ("ok", None)
+    assert made["grouped"]["first_calls_s"] == []
+    assert made["grouped"]["iterations"] is None
+    assert made["grouped"]["relative_error"] is None
+
+
+def test_an_incorrect_task_keeps_its_error():
+    failed = {"grouped": {"status": "incorrect", "reason": "dx is off", "relative_error": 0.25}}
+    made = rows(visit(built={"regular": built()}, failed=failed, samples={"regular": [1.0]}))
+    assert outcome(made["grouped"]) == ("incorrect", "dx is off")
+    assert made["grouped"]["relative_error"] == 0.25
+
+
+def test_a_task_that_fails_after_it_was_measured_keeps_its_samples_but_not_its_ok():
+    samples = {"regular": [1.0], "grouped": [2.0]}
+    made = rows(
+        visit(built={"regular": built(), "grouped": built()}, samples=samples),
+        visit(failed={"grouped": {"status": "crashed", "reason": "SIGSEGV"}}),
+        visit(samples={"regular": [3.0]}),
+    )
+    assert outcome(made["grouped"]) == ("crashed", "SIGSEGV")
+    assert made["grouped"]["samples_s"] == [[2.0], [None]]
+    assert made["regular"]["samples_s"] == [[1.0], [3.0]]
+
+
+def test_the_first_failure_is_the_one_that_is_told():
+    made = rows(
+        visit(failed={"grouped": {"status": "timeout", "reason": "first"}}),
+        visit(failed={"grouped": {"status": "crashed", "reason": "second"}}),
+    )
+    assert outcome(made["grouped"]) == ("timeout", "first")
+
+
+@pytest.mark.parametrize("reason", ["the budget ended", "interrupted by the user"])
+def test_a_task_that_no_visit_reached_is_interrupted(reason):
+    made = rows(unreached=reason)
+    for row in made.values():
+        assert outcome(row) == ("interrupted", reason)
+        assert (row["samples_s"], row["visit_process"], row["first_calls_s"]) == ([], [], [])
+        assert row["latency_s"] is None
+        assert row["peak_memory_bytes"] is None
+
+
+def test_a_task_that_was_built_but_never_timed_is_interrupted():
+    made = rows(visit(built={"regular": built(), "grouped": built()}))
+    assert outcome(made["regular"]) == ("interrupted", "the budget ended")
+    assert made["regular"]["first_calls_s"] == [0.5]
+
+
+def test_samples_line_up_where_a_variant_sat_out():
+    made = rows(
+        visit(
+            0, built={"regular": built(), "grouped": built()}, samples={"regular": [1.0, 2.0], "grouped": [3.0, None]}
+        ),
+        visit(1, samples={"grouped": [4.0, 5.0, 6.0]}),
+        visit(2),  # nothing was timed: no visit
+        visit(0, samples={"regular": [7.0]}),
+    )
+    assert made["regular"]["samples_s"] == [[1.0, 2.0], [None, None, None], [7.0]]
+    assert made["grouped"]["samples_s"] == [[3.0, None], [4.0, 5.0, 6.0], [None]]
+    assert made["regular"]["visit_process"] == made["grouped"]["visit_process"] == [0, 1, 0]
+
+
+def test_memory_is_that_of_its_task():
+    memory = {"kind": "memory", "cohort": 0, "variant": "grouped", "peak_bytes": 4096, "source": "allocator"}
+    made = rows(visit(built={"regular": built()}, samples={"regular": [1.0]}), memory)
+    assert (made["grouped"]["peak_memory_bytes"], made["grouped"]["memory_source"]) == (4096, "allocator")
+    assert (made["regular"]["peak_memory_bytes"], made["regular"]["memory_source"]) == (None, None)
+
+
+def test_a_memory_pass_that_failed_is_a_flag_and_a_null_and_no_outcome():
+    failed = {"kind": "memory", "cohort": 0, "variant": "regular", "status": "oom", "reason": "too large"}
+    made = rows(visit(built={"regular": built()}, samples={"regular": [1.0]}), failed)
+    assert outcome(made["regular"]) == ("ok", None)
+    assert made["regular"]["flags"] == ["memory_failed"]
+    assert (made["regular"]["peak_memory_bytes"], made["regular"]["memory_source"]) == (None, None)
+    assert made["grouped"]["flags"] == []
+
+
+def test_memory_that_nothing_can_tell_is_null_without_a_flag():
+    untold = {"kind": "memory", "cohort": 0, "variant": "regular", "peak_bytes": None, "source": None}
+    made = rows(untold)
+    assert (made["regular"]["peak_memory_bytes"], made["regular"]["flags"]) == (None, [])
+
+
+def test_records_belong_to_the_cohort_that_they_name():
+    plan = make_plan(Space(groups=[1, 4], variant="regular"))
+    made = make_rows(plan, [visit(cohort=1, samples={"regular": [1.0]})], SHARED, "the budget ended")
+    assert [(row["groups"], row["status"]) for row in made] == [(1, "interrupted"), (4, "ok")]
+
+
+def test_a_row_carries_what_the_plan_and_the_run_know():
+    row = rows()["grouped"]
+    known = {"run_id": "r", "machine": "m", "backend_version": "2.21.0", "backend": "tensorflow", "groups": 4}
+    known |= {"computes": "grouped", "params": 9 * 16 * 64, "pass": "inference", "cache": "hot"}
+    assert row | known == row

@@ -1,0 +1,66 @@
+"""The schema: every column of the contract under its type, and keys that name columns."""
+
+import pyarrow as pa
+import pytest
+
+from grouped_bench.store import schema
+
+TEXT, WHOLE, REAL = pa.string(), pa.int64(), pa.float64()
+# The table "The Parquet file" of the contract, row by row.
+CONTRACT = {
+    **{"run_id": TEXT, "machine": TEXT, "started_at": pa.timestamp("us", tz="UTC")},
+    **dict.fromkeys(("backend", "backend_version", "execution", "device", "device_name", "cache"), TEXT),
+    **dict.fromkeys(("scope", "variant", "computes"), TEXT),
+    **{"rank": WHOLE, "pass": TEXT, "dtype": TEXT, "data_format": TEXT, "padding": TEXT, "bias": pa.bool_()},
+    **dict.fromkeys(("batch_size", "in_channels", "out_channels", "groups", "cardinality", "width"), WHOLE),
+    **dict.fromkeys(("size", "kernel_size", "stride", "dilation"), pa.list_(WHOLE)),
+    **{"multiplicity": WHOLE, "label": TEXT},
+    **dict.fromkeys(("params", "params_total", "macs", "min_bytes"), WHOLE),
+    **{"status": TEXT, "reason": TEXT},
+    "relative_error": REAL,
+    "first_calls_s": pa.list_(REAL),
+    **dict.fromkeys(("latency_s", "latency_low_s", "latency_high_s"), REAL),
+    **{"speedup": REAL, "speedup_low": REAL, "speedup_high": REAL, "verdict": TEXT},
+    **{"peak_memory_bytes": WHOLE, "memory_source": TEXT},
+    "energy_j": REAL,
+    "samples_s": pa.list_(pa.list_(REAL)),
+    "reference_s": pa.list_(pa.list_(REAL)),
+    "visit_process": pa.list_(WHOLE),
+    "iterations": WHOLE,
+    "flags": pa.list_(TEXT),
+}
+
+
+def test_every_column_of_the_contract_is_there_under_its_type_and_no_other():
+    assert {column.name: column.type for column in schema.COLUMNS} == CONTRACT
+
+
+def test_the_order_is_that_of_the_contract():
+    assert schema.NAMES == tuple(CONTRACT) == tuple(schema.arrow_schema().names)
+
+
+@pytest.mark.parametrize("column", schema.COLUMNS, ids=schema.NAMES)
+def test_a_column_says_what_it_means_and_in_which_unit(column):
+    assert len(column.meaning) > 5
+    unit = "s" if column.name.endswith("_s") else "B" if "bytes" in column.name else "J" if "_j" in column.name else ""
+    assert column.unit == unit
+    told = schema.arrow_schema().field(column.name).metadata
+    assert told == {b"unit": column.unit.encode(), b"meaning": column.meaning.encode()}
+
+
+@pytest.mark.parametrize("names", [schema.COHORT_KEY, schema.ANALYTIC, schema.RAW])
+def test_keys_name_columns_once_each(names):
+    assert set(names) <= set(CONTRACT)
+    assert len(set(names)) == len(names)
+
+
+def test_the_key_of_a_cohort_is_the_case_and_the_setting_and_not_the_variant():
+    case = {"scope", "rank", "pass", "dtype", "data_format", "padding", "bias", "batch_size", "in_channels"}
+    case |= {"out_channels", "groups", "cardinality", "width", "size", "kernel_size", "stride", "dilation"}
+    assert set(schema.COHORT_KEY) == case | {"backend", "execution", "device", "cache"}
+
+
+def test_statuses_are_those_of_the_contract():
+    assert set(schema.STATUSES) == {
+        *("ok", "unsupported", "oom", "timeout", "crashed", "incorrect", "predicted_oom", "interrupted", "error")
+    }
