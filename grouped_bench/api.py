@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from grouped_bench.plan import Plan, make_plan
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.space import Space
-from grouped_bench.store.runs import find_runs, read_run
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,6 +102,8 @@ def load(name: str | Path, out: str | Path = DEFAULT_OUT) -> Run:
 
 def load_all(names: list[str], out: str | Path = DEFAULT_OUT) -> list[Run]:
     """Every run that `names` stand for, each once, in their order."""
+    from grouped_bench.store.runs import find_runs, read_run
+
     paths = dict.fromkeys(path for name in names for path in find_runs(name, Path(out)))
     return [Run(*read_run(path), path) for path in paths]
 
@@ -111,11 +112,13 @@ def report(runs: list[Run], path: str | Path, figures: str | Path | None = None)
     """Write one page for all `runs`; see `Run.report`."""
     from grouped_bench.report import figures as drawing
     from grouped_bench.report import html
+    from grouped_bench.store.runs import check_writable
 
-    frame = joined(runs)
+    path, frame = Path(path), joined(runs)
+    check_writable(path.parent)
     if figures is not None:
         drawing.save(frame, Path(figures))
-    return html.write(frame, [run.metadata for run in runs], Path(path))
+    return html.write(frame, [run.metadata for run in runs], path)
 
 
 def joined(runs: list[Run]) -> "pd.DataFrame":

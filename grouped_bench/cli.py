@@ -1,5 +1,6 @@
 """The command `grouped-bench`: words into library calls, results into exit codes, nothing else."""
 
+import errno
 import json
 import os
 import sys
@@ -32,10 +33,19 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         code = INTERRUPTED
     except BrokenPipeError:
-        # The reader has had enough; Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = OK
+        _drop_output()
+        code = OK  # the reader has had enough
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF):
+            raise
+        _drop_output()
+        code = _refuse(f"The answer must reach standard output. Received: {error.strerror}. Send it elsewhere.")
     sys.exit(code if isinstance(code, int) else OK)
+
+
+def _drop_output() -> None:
+    """Send what is left to nowhere: Python would complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(message: str) -> int:

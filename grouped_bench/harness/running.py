@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import datetime
-import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ import pandas as pd
 from grouped_bench import __version__
 from grouped_bench.analyse.stats import FAMILY_ALPHA
 from grouped_bench.analyse.tasks import derive
-from grouped_bench.errors import OutputError, UnavailableError
+from grouped_bench.errors import UnavailableError
 from grouped_bench.harness.hosts import Host, TaskFailedError, Worker
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep import Sweep
@@ -24,7 +23,7 @@ from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.store.journal import SUFFIX, Journal
 from grouped_bench.store.rows import make_rows
-from grouped_bench.store.runs import write_run
+from grouped_bench.store.runs import check_writable, write_run
 from grouped_bench.store.schema import NAMES, SCHEMA_VERSION
 
 _UNREACHED = {
@@ -68,7 +67,7 @@ def carry_out(order: Order) -> Path:
     machine = environment.machine_slug()
     run_id = f"{began:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     path = order.out / machine / f"{run_id}.parquet"
-    _check_writable(path.parent)
+    check_writable(path.parent)
     with Progress(order.quiet) as progress, _hosts(order, progress) as hosts:
         probes = {name: _probe(host, order.control) for name, host in hosts.items()}
         _check_devices(order.plan, probes)
@@ -145,16 +144,6 @@ def full_name(device: str) -> str:
 
 def _device_model(device: str, probe: Probe) -> str:
     return probe.devices[full_name(device)] or environment.processor_model()
-
-
-def _check_writable(folder: Path) -> None:
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
-        raise OutputError(
-            "The output folder must be writable",
-            received=str(nearest),
-            remedy="Give another folder with --out",
-        )
 
 
 def _metadata(

@@ -62,6 +62,23 @@ def read_run(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return frame, metadata
 
 
+def check_writable(folder: Path) -> None:
+    """Raise OutputError unless `folder`, or the nearest one above it that exists, can take a file."""
+    nearest = folder
+    try:
+        nearest = next(path for path in (folder, *folder.parents, Path.cwd()) if path.exists())
+        refusal = None if nearest.is_dir() else "not a folder"
+        refusal = refusal or (None if os.access(nearest, os.W_OK | os.X_OK) else "no permission")
+    except OSError as error:
+        refusal = error.strerror
+    if refusal:
+        raise OutputError(
+            "The output folder must be writable",
+            received=f"{nearest} ({refusal})",
+            remedy="Give another folder",
+        )
+
+
 def find_runs(name: str, out: Path) -> list[Path]:
     """Files of the run or runs called `name`: a file, a folder, `latest`, or a run id (the last two under `out`)."""
     path = Path(name)

@@ -90,7 +90,7 @@ COHORT_KEY = (
     *("size", "kernel_size", "stride", "dilation", "padding", "bias", "dtype", "data_format", "pass"),
     *("backend", "execution", "device", "cache"),
 )
-RAW = ("samples_s", "reference_s", "visit_process", "first_calls_s")
+RAW = ("samples_s", "reference_s")
 STATUSES = (
     *("ok", "unsupported", "oom", "timeout", "crashed", "incorrect"),
     *("predicted_oom", "interrupted", "error"),
