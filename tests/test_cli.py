@@ -307,7 +307,10 @@ REFUSED = [
     (("run", "--space", "binary"), "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode"),
     (("run", "--budget", "0s"), "options: `budget` takes a duration above zero. Received: 0s. Write it like --budget "),
     (("run", "--margin", "3"), "options: `margin` takes a share between 0 and 1. Received: 3. Write it like --margin "),
-    (("run", "--groups", "4", "--out", "binary"), "The output folder must be writable. Received: binary (not a folder). Give another"),
+    (
+        ("run", "--groups", "4", "--out", "binary"),
+        "The output folder must be writable. Received: binary (not a folder). Give another",
+    ),
     (("run", "--groups", "1\n2\x1b[31m"), "Received: 1\\n2\\x1b[31m. Write it like "),
     (("run", "--groups", "\udcff"), "Received: \\udcff. Write it like "),
     (("plan", "--size", ",".join(map(str, range(1, 20_002)))), "at most 100,000 points. Received: 100,005 points."),
@@ -440,7 +443,7 @@ def test_show_and_report_load_no_framework(saved, elsewhere):
 
 
 def test_a_full_standard_output_is_said_in_one_line():
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             [sys.executable, "-c", "from grouped_bench.cli import main; main()", "list", "columns"],
             stdout=full,

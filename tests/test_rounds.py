@@ -120,9 +120,32 @@ def test_only_dear_variants_make_one_round():
 
 def test_warm_up_is_counted_apart():
     clock = FakeClock()
-    samples, warm_up, _ = visit({"a": 0.01, "b": 0.02}, clock=clock)
-    assert warm_up == pytest.approx(0.03)
+    samples, warm_up, _ = visit({"a": 0.03, "b": 0.04}, clock=clock)
+    assert warm_up == pytest.approx(0.07)
     assert clock.now == pytest.approx(warm_up + sum(map(sum, samples.values())))
+
+
+def test_samples_of_unequal_length_are_not_told_apart_by_a_slow_first_call():
+    """Every switch of workload costs 50 µs: twins timed over one and over four calls must still be equal."""
+    clock, last = FakeClock(), [""]
+
+    def twin(name):
+        def workload():
+            clock.now += 0.001 + (0.00005 if last[0] != name else 0)
+            last[0] = name
+
+        return workload
+
+    samples, warm_up = rounds.run_rounds(
+        {"a": twin("a"), "b": twin("b")},
+        nothing,
+        {"a": 1, "b": 4},
+        {"a": 0.001, "b": 0.004},
+        np.random.default_rng(0),
+        clock=clock,
+    )
+    assert np.median(samples["a"]) == pytest.approx(np.median(samples["b"]), rel=1e-9)
+    assert warm_up > 0.001 * (len(samples["a"]) + len(samples["b"]))
 
 
 def test_a_slowing_machine_leaves_ratios_alone():

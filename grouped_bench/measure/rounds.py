@@ -12,6 +12,10 @@ Workload = Callable[[], object]
 # A sample of 2 ms makes the clock's own cost (about 0.1 µs twice) 0.01 %. Of 1, 2, 5 and 10 ms in visits of equal
 # length it gave the steadiest medians of twins. A call longer than DEAR_S fills a visit: it gets one sample in each.
 SAMPLE_S = 0.002
+# The first call after another workload's is slower by some 50 µs (caches, predictors), which a sample of one call
+# shows and one of ten hides: twins differed by 5 %. An untimed call before each sample makes all of them hot; above
+# PRIMED_S the difference is below 0.3 % and the call not worth its time.
+PRIMED_S = 0.02
 VISIT_S = 0.12
 DEAR_S = 0.25
 MOST_ROUNDS = 60
@@ -88,13 +92,14 @@ def run_rounds(
 ) -> tuple[dict[str, list[float | None]], float]:
     """One visit: samples of every workload by round, None where it sat out, and the seconds of warm-up.
 
-    A workload whose sample is longer than DEAR_S takes part in one round, drawn at random. `mark` is told whose
-    turn it is.
+    A workload whose sample is longer than DEAR_S takes part in one round, drawn at random; one whose call is shorter
+    than PRIMED_S is called once, untimed, before each sample. `mark` is told whose turn it is.
     """
     names = list(workloads)
     rounds = rounds_for([sample_seconds[name] for name in names])
     dear = {name: int(rng.integers(rounds)) for name in names if sample_seconds[name] > DEAR_S}
     samples: dict[str, list[float | None]] = {name: [None] * rounds for name in names}
+    primed = {name for name in names if sample_seconds[name] / iterations[name] < PRIMED_S}
     warm_up = 0.0
     for name in names:
         if name not in dear:
@@ -104,5 +109,7 @@ def run_rounds(
         for name in (names[index] for index in order):
             if dear.get(name, number) == number:
                 mark(name)
+                if name in primed:
+                    warm_up += time_sample(workloads[name], synchronise, 1, clock)
                 samples[name][number] = time_sample(workloads[name], synchronise, iterations[name], clock)
     return samples, warm_up
