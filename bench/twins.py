@@ -9,6 +9,7 @@ import tempfile
 from collections import Counter
 
 import grouped_bench as gb
+from grouped_bench.report import tables
 
 SHAPES = {
     "channels": [32, 64],
@@ -40,6 +41,8 @@ def main() -> None:
     print(f"{len(cohorts)} cohorts of twins, {len(pairs)} pairs, {cohorts.min()} to {cohorts.max()} visits a cohort")
     for verdict in ("equivalent", "undecided", "faster", "slower"):
         print(f"  {verdict:10} {counts[verdict]:3}")
+    if counts["equivalent"] < len(pairs):
+        print(tables.render(frame, [], where="verdict in ['undecided', 'faster', 'slower']", by="verdict"))
     print(f"{run.metadata['time']['total_s'] / len(pairs):.1f} s a pair")
 
 

@@ -80,8 +80,11 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def synchronise(self) -> None:
-        """Return when every piece of work that was queued has finished."""
+    def synchroniser(self, device: str) -> Callable[[], None]:
+        """A function that returns when every piece of work queued on `device` has finished.
+
+        It is part of every sample, so where calls end with their work it must cost nothing.
+        """
 
     @abstractmethod
     def reserve(self, size: int) -> None:

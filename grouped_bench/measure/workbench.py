@@ -47,6 +47,11 @@ class Workbench:
         upstream = self.backend.array(self.problem.upstream, dtype) if training else None
         return self.backend.array(self.problem.x, dtype), upstream
 
+    @functools.cached_property
+    def synchronise(self) -> Callable[[], None]:
+        """Waits for the device."""
+        return self.backend.synchroniser(self.setting.device)
+
     def build(self, names: list[str], iterations: dict[str, int], *, check: bool) -> Reply:
         """Build, call once, check where asked, and warm up each variant; what fails is told by variant."""
         start = rounds.read_clock()
@@ -78,7 +83,7 @@ class Workbench:
             try:
                 samples, warm_up = rounds.run_rounds(
                     {name: self.steps[name] for name in names},
-                    self.backend.synchronise,
+                    self.synchronise,
                     self.iterations,
                     self.sample_seconds,
                     np.random.default_rng(seed),
@@ -101,7 +106,7 @@ class Workbench:
             step, layer = self._make_step(name)
             step()
             made = [_bytes(output) for output in step()]
-            self.backend.synchronise()
+            self.synchronise()
             held = [_bytes(t) for t in (*self.tensors, *layer.trainable_variables) if t is not None]
             peak, source = memory.peak_bytes(self.backend, step, self.setting.device, held, made)
             return {"peak_bytes": peak, "source": source}
@@ -120,7 +125,7 @@ class Workbench:
             start = clock()
             step, _ = self._make_step(name)
             outputs = list(step())
-            self.backend.synchronise()
+            self.synchronise()
             result: Reply = {"first_call_s": clock() - start, "verify_s": 0.0}
             if check:
                 start = clock()
@@ -131,7 +136,7 @@ class Workbench:
                     reason = f"{where}: relative error {error:.2g} against the float64 reference, {limit:.2g} allowed"
                     return {"status": "incorrect", "reason": reason, "relative_error": error}
             del outputs
-            found, sample_s, spent = rounds.calibrate(step, self.backend.synchronise)
+            found, sample_s, spent = rounds.calibrate(step, self.synchronise)
         self.steps[name] = step
         self.iterations[name] = iterations or found
         self.sample_seconds[name] = sample_s / found * self.iterations[name]
