@@ -1,6 +1,6 @@
 """Reference runs and the page of `results/`: measure them, or make the page again from the files that are there.
 
-python bench/publish.py --measure     # about half an hour on two cores
+python bench/publish.py --measure     # about twenty minutes on two cores
 python bench/publish.py               # only README and figures, from the Parquet files
 """
 
@@ -15,8 +15,8 @@ from grouped_bench.units import format_seconds, significant
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 RUNS = (
     {"name": "quick", "options": {}},
-    {"name": "resnext50", "options": {"pass": "inference", "budget": "12m"}},
-    {"name": "resnext50", "options": {"pass": "training", "budget": "18m"}},
+    {"name": "resnext50", "options": {"pass": "inference", "budget": "6m"}},
+    {"name": "resnext50", "options": {"pass": "training", "budget": "11m"}},
 )
 
 

@@ -31,7 +31,7 @@ def compute(name, case, backend, execution="graph", seed=0):
     values = variant.to_layer(problem.weights(variant.groups(case)), case)
     for variable, value in zip(layer.trainable_variables, values, strict=True):
         variable.assign(value)
-    upstream = backend.array(problem.upstream, case.compute_dtype) if case.pass_ == "training" else None
+    upstream = None if problem.upstream is None else backend.array(problem.upstream, case.compute_dtype)
     outputs = backend.step(layer, backend.array(problem.x, case.compute_dtype), upstream, execution)()
     error, where = verify.relative_error(list(outputs), problem, variant, backend)
     assert error <= verify.tolerance(case, variant), f"{name} on {case.title()}: {where} off by {error}"

@@ -1,6 +1,7 @@
 """The check before every measurement: output and gradients against the float64 reference."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -20,7 +21,7 @@ class Problem:
 
     case: Case
     x: np.ndarray
-    upstream: np.ndarray
+    upstream: np.ndarray | None
     seed: int
 
     def weights(self, groups: int) -> Weights:
@@ -33,12 +34,11 @@ class Problem:
 
 
 def make_problem(case: Case, seed: int) -> Problem:
-    """Inputs and upstream gradient of `case`, standard normal, drawn from `seed`."""
+    """Inputs and, for training, the upstream gradient of `case`, standard normal, drawn from `seed`."""
     rng = np.random.default_rng(seed)
-    x, upstream = (
-        rounded(rng.standard_normal(shape, dtype=np.float32), case.compute_dtype)
-        for shape in (case.input_shape, case.output_shape)
-    )
+    shapes = (case.input_shape, case.output_shape)[: 2 if case.pass_ == "training" else 1]
+    x, *rest = (rounded(rng.standard_normal(shape, dtype=np.float32), case.compute_dtype) for shape in shapes)
+    upstream = rest[0] if rest else None
     return Problem(case, x, upstream, seed)
 
 
@@ -72,41 +72,43 @@ def relative_error(outputs: list[Tensor], problem: Problem, variant: Variant, ba
 
     A wrong shape or a value that is not finite counts as an infinite error.
     """
-    case = problem.case
-    weights, rng = problem.weights(variant.groups(case)), np.random.default_rng(problem.seed)
-    arrays = [backend.to_numpy(tensor) for tensor in outputs]
-    shapes = [case.output_shape, case.input_shape]
-    for array, shape in zip(arrays, shapes, strict=False):
+    case, groups = problem.case, variant.groups(problem.case)
+    weights, rng = problem.weights(groups), np.random.default_rng(problem.seed)
+    y, *gradients = [backend.to_numpy(tensor) for tensor in outputs]
+    found = {"output": (y, case.output_shape)}
+    if problem.upstream is not None:
+        kernel = variant.from_layer(gradients[1:], case).kernel
+        found |= {"input gradient": (gradients[0], case.input_shape), "kernel gradient": (kernel, weights.kernel.shape)}
+    for name, (array, shape) in found.items():
         if array.shape != shape:
-            return float("inf"), f"shape {array.shape} instead of {shape}"
-    if not all(np.isfinite(array).all() for array in arrays):
-        return float("inf"), "values that are not finite"
-    x, upstream = (reference.channels_last(a, case) for a in (problem.x, problem.upstream))
-    groups = variant.groups(case)
-    errors = {
-        "output": _error(
-            reference.channels_last(arrays[0], case),
-            lambda points: reference.output_at(x, weights, case, groups, points),
-            rng,
-        )
-    }
-    if case.pass_ == "training":
-        errors["input gradient"] = _error(
-            reference.channels_last(arrays[1], case),
-            lambda points: reference.input_gradient_at(upstream, weights, case, groups, points),
-            rng,
-        )
-        gradients = variant.from_layer(arrays[2:], case)
-        errors["kernel gradient"] = _error(
-            gradients.kernel,
-            lambda points: reference.kernel_gradient_at(x, upstream, case, groups, points),
-            rng,
-        )
-        if gradients.bias is not None:
-            exact = reference.bias_gradient(upstream)
-            errors["bias gradient"] = float(np.max(np.abs(gradients.bias - exact)) / np.max(np.abs(exact)))
+            return float("inf"), f"{name} of shape {array.shape} instead of {shape}"
+        if not np.isfinite(array).all():
+            return float("inf"), f"{name} with values that are not finite"
+    x = reference.channels_last(problem.x, case)
+    output_at = functools.partial(reference.output_at, x, weights, case, groups)
+    errors = {"output": _error(reference.channels_last(y, case), output_at, rng)}
+    if problem.upstream is not None:
+        errors |= _gradient_errors(gradients, problem, variant, rng)
     worst = max(errors, key=lambda name: errors[name])
     return errors[worst], worst
+
+
+def _gradient_errors(
+    gradients: list[np.ndarray], problem: Problem, variant: Variant, rng: np.random.Generator
+) -> dict[str, float]:
+    case, groups = problem.case, variant.groups(problem.case)
+    x, upstream = (reference.channels_last(a, case) for a in (problem.x, problem.upstream) if a is not None)
+    input_at = functools.partial(reference.input_gradient_at, upstream, problem.weights(groups), case, groups)
+    kernel_at = functools.partial(reference.kernel_gradient_at, x, upstream, case, groups)
+    found = variant.from_layer(gradients[1:], case)
+    errors = {
+        "input gradient": _error(reference.channels_last(gradients[0], case), input_at, rng),
+        "kernel gradient": _error(found.kernel, kernel_at, rng),
+    }
+    if found.bias is not None:
+        exact = reference.bias_gradient(upstream)
+        errors["bias gradient"] = float(np.max(np.abs(found.bias - exact)) / np.max(np.abs(exact)))
+    return errors
 
 
 def _error(array: np.ndarray, reference_at: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator) -> float:

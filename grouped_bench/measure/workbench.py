@@ -43,9 +43,9 @@ class Workbench:
     @functools.cached_property
     def tensors(self) -> tuple[Tensor, Tensor | None]:
         """Input and, for training, upstream gradient on the device."""
-        dtype, training = self.case.compute_dtype, self.case.pass_ == "training"
-        upstream = self.backend.array(self.problem.upstream, dtype) if training else None
-        return self.backend.array(self.problem.x, dtype), upstream
+        dtype, upstream = self.case.compute_dtype, self.problem.upstream
+        x = self.backend.array(self.problem.x, dtype)
+        return x, None if upstream is None else self.backend.array(upstream, dtype)
 
     @functools.cached_property
     def synchronise(self) -> Callable[[], None]:
