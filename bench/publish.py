@@ -1,6 +1,6 @@
 """Reference runs and the page of `results/`: measure them, or make the page again from the files that are there.
 
-python bench/publish.py --measure     # about twenty minutes on two cores
+python bench/publish.py --measure     # about half an hour on two cores
 python bench/publish.py               # only README and figures, from the Parquet files
 """
 
@@ -14,9 +14,10 @@ from grouped_bench.units import format_seconds, significant
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 RUNS = (
-    {"name": "quick", "options": {}},
-    {"name": "resnext50", "options": {"pass": "inference", "budget": "6m"}},
-    {"name": "resnext50", "options": {"pass": "training", "budget": "11m"}},
+    {"preset": "quick"},
+    {"preset": "resnext50", "pass": "inference", "budget": "6m"},
+    {"preset": "resnext50", "pass": "training", "budget": "11m"},
+    {"groups": "1,2,4,8,16,32", "channels": "64,128", "pass": "inference,training", "budget": "6m"},
 )
 
 
@@ -32,10 +33,11 @@ def measure() -> None:
     """Put fresh runs in place of this machine's old ones."""
     old = sorted(RESULTS.rglob("*.parquet"))
     fresh = []
-    for planned in RUNS:
-        command = ["grouped-bench", "run", "--preset", planned["name"]]
-        command += [word for name, value in planned["options"].items() for word in (f"--{name}", value)]
-        run = gb.run(gb.Space.preset(planned["name"]), out=RESULTS, quiet=False, command=command, **planned["options"])
+    for options in RUNS:
+        command = ["grouped-bench", "run", *(word for name, value in options.items() for word in (f"--{name}", value))]
+        axes = {name: value for name, value in options.items() if name != "preset"}
+        space = gb.Space.preset(options["preset"]) if "preset" in options else gb.Space()
+        run = gb.run(space, out=RESULTS, quiet=False, command=command, **axes)
         fresh.append(run.path)
     for path in old:
         if path.parent == fresh[0].parent:
@@ -95,15 +97,15 @@ def network_time(run: gb.Run) -> list[str]:
         "All convolutions of the network, each as often as it stands there: sums of medians, which carry no interval. "
         f"Those with one group take {format_seconds(rest)}; its grouped ones, computed by",
         "",
-        "| variant | grouped convolutions | all | share of the grouped ones |",
-        "|---|--:|--:|--:|",
+        "| variant | computes | grouped convolutions | all | share of the grouped ones |",
+        "|---|---|--:|--:|--:|",
     ]
-    for name, rows in grouped.groupby("variant", sort=False):
+    for (function, name), rows in grouped.groupby(["computes", "variant"]):
         if (rows["status"] == "ok").all():
             spent = float((rows["latency_s"] * rows["times"]).sum())
             total = spent + rest
             share = significant(100 * spent / total, 2)
-            lines.append(f"| {name} | {format_seconds(spent)} | {format_seconds(total)} | {share} % |")
+            lines.append(f"| {name} | {function} | {format_seconds(spent)} | {format_seconds(total)} | {share} % |")
     return [*lines, ""]
 
 

@@ -71,6 +71,7 @@ def run(
         OutputError: the folder cannot be written, or the disk refused a record.
         HostError: a backend cannot start or has died. What was measured stays in the run's journal.
     """
+    from grouped_bench.harness.progress import Progress
     from grouped_bench.harness.running import Order, carry_out
 
     planned, control = plan(space, **options)
@@ -87,7 +88,9 @@ def run(
     )
     result = load(carry_out(order))
     if page:
-        result.report(result.path.with_suffix(".html"))
+        with Progress(quiet) as progress:
+            progress.say("writing the page")
+            result.report(result.path.with_suffix(".html"))
     return result
 
 

@@ -31,6 +31,7 @@ def main() -> NoReturn:
         told = error.format_message()
         code = _refuse(f"{told}{'' if told.endswith(('.', '?')) else '.'} Try `{path} --help`.")
     except (click.Abort, KeyboardInterrupt):
+        click.echo("grouped-bench: interrupted before there was anything to keep", err=True)
         code = INTERRUPTED
     except BrokenPipeError:
         _drop_output()
@@ -218,6 +219,29 @@ def report(runs: tuple[str, ...], output: str, figures: str | None, out: str) ->
 
     click.echo(f"Wrote {api.report(api.load_all(list(runs), out), output, figures)}")
     return OK
+
+
+@cli.command()
+@click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
+def doctor(format_: str) -> int:
+    """Say whether this machine is fit to measure on, in under 30 seconds.
+
+    Exit code 1 says that it is not. Twins are measured for a while, to tell
+    the smallest difference that could be told from none.
+
+    \b
+    JSON: {"schema": 1, "fit", "checks": [{"name", "grade", "found",
+    "remedy"}], "smallest_difference"}
+    \b
+    Example:
+      grouped-bench doctor
+    """
+    from grouped_bench.harness.doctor import diagnose
+    from grouped_bench.report import plans
+
+    diagnosis = diagnose()
+    click.echo(plans.diagnosis(diagnosis.to_dict(), format_))
+    return OK if diagnosis.fit else FAILED
 
 
 @cli.command(name="list")

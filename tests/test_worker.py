@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from cases import GRAPH, make_case
 
 import grouped_bench as gb
 from grouped_bench.errors import HostError, UnavailableError
+from grouped_bench.harness import hosts
 from grouped_bench.harness.hosts import Host, TaskFailedError
 
 FAULTS = str(Path(__file__).with_name("faulty_variants.py"))
@@ -86,6 +88,24 @@ def test_a_dead_worker_is_told_with_its_variant_and_last_words(name, reason, for
         fork().ask(build("regular", name))
     assert (caught.value.variant, caught.value.status) == (name, "crashed")
     assert re.match(reason, caught.value.reason)
+
+
+def test_a_worker_that_the_kernel_killed_for_memory_is_oom(fork, monkeypatch):
+    worker = fork()
+    monkeypatch.setattr(hosts, "kernel_oom_kills", lambda: 10**6)
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(TaskFailedError) as caught:
+        worker.ask(build("regular"))
+    assert (caught.value.status, caught.value.reason) == ("oom", "killed by the kernel for lack of memory")
+
+
+def test_a_worker_that_someone_killed_is_crashed(fork):
+    worker = fork()
+    os.kill(worker.pid, signal.SIGKILL)
+    with pytest.raises(TaskFailedError) as caught:
+        worker.ask(build("regular"))
+    assert (caught.value.variant, caught.value.status) == ("regular", "crashed")
+    assert caught.value.reason.startswith("SIGKILL")
 
 
 def test_a_hanging_worker_is_ended(fork):

@@ -41,9 +41,8 @@ def latency_interval(visit_medians: Sequence[float]) -> Interval | None:
     if len(values) >= ORDER_STATISTIC_VISITS:
         low, high = _median_interval(values, LATENCY_LEVEL)
         return Interval(float(np.median(values)), low, high)
-    centre, half = _student(np.log(values), 1 - LATENCY_LEVEL)
-    median = float(np.median(values))
-    return Interval(median, min(median, math.exp(centre - half)), max(median, math.exp(centre + half)))
+    logs, median = student_interval(np.log(values), 1 - LATENCY_LEVEL), float(np.median(values))
+    return Interval(median, min(median, math.exp(logs.low)), max(median, math.exp(logs.high)))
 
 
 def ratio_interval(log_ratios: Sequence[float], pairs: int) -> Interval | None:
@@ -55,8 +54,16 @@ def ratio_interval(log_ratios: Sequence[float], pairs: int) -> Interval | None:
     values = np.asarray(log_ratios, dtype=float)
     if len(values) < LEAST_VISITS:
         return None
-    centre, half = _student(values, FAMILY_ALPHA / max(1, pairs) * look_share(len(values)))
-    return Interval(math.exp(centre), math.exp(centre - half), math.exp(centre + half))
+    logs = student_interval(values, min(1.0, FAMILY_ALPHA / max(1, pairs) * look_share(len(values))))
+    return Interval(math.exp(logs.estimate), math.exp(logs.low), math.exp(logs.high))
+
+
+def student_interval(values: Sequence[float] | np.ndarray, alpha: float) -> Interval:
+    """Mean with Student's t interval of level 1 − `alpha`, for at least two values."""
+    array = np.asarray(values, dtype=float)
+    count, centre = len(array), float(np.mean(array))
+    half = float(special.stdtrit(count - 1, 1 - alpha / 2) * np.std(array, ddof=1)) / math.sqrt(count)
+    return Interval(centre, centre - half, centre + half)
 
 
 def verdict(interval: Interval | None, margin: float) -> str:
@@ -90,13 +97,6 @@ def look_share(visits: int) -> float:
     """
     number = len(looks(visits - 1))
     return FIRST_SHARE if number == 0 else (1 - FIRST_SHARE) / (number * (number + 1))
-
-
-def _student(values: np.ndarray, alpha: float) -> tuple[float, float]:
-    """Mean and half width of Student's t interval of level 1 − alpha."""
-    count = len(values)
-    spread = float(np.std(values, ddof=1)) / math.sqrt(count)
-    return float(np.mean(values)), float(special.stdtrit(count - 1, 1 - alpha / 2)) * spread
 
 
 def _median_interval(ordered: np.ndarray, level: float) -> tuple[float, float]:

@@ -35,9 +35,8 @@ def log_ratios(baseline: Samples, variant: Samples) -> list[float]:
     return [float(np.nanmedian(visit)) for visit in ratios if np.isfinite(visit).any()]
 
 
-def compare_pair(baseline: Samples, variant: Samples, *, pairs: int, margin: float) -> Pair:
-    """The pair's interval and verdict in a run of `pairs` comparisons."""
-    ratios = log_ratios(baseline, variant)
+def judge(ratios: Sequence[float], *, pairs: int, margin: float) -> Pair:
+    """Interval and verdict of one log ratio a visit, in a run of `pairs` comparisons."""
     interval = stats.ratio_interval(ratios, pairs)
     return Pair(interval, stats.verdict(interval, margin), len(ratios))
 
@@ -71,7 +70,7 @@ def _speedup(record: dict[str, Any], baseline: dict[str, Any] | None, pairs: int
     empty = dict.fromkeys(("speedup", "speedup_low", "speedup_high", "verdict"))
     if baseline is None or baseline is record or record["status"] != "ok" or baseline["status"] != "ok":
         return empty
-    pair = compare_pair(baseline["samples_s"], record["samples_s"], pairs=pairs, margin=margin)
+    pair = judge(log_ratios(baseline["samples_s"], record["samples_s"]), pairs=pairs, margin=margin)
     found = pair.interval
     return {
         "speedup": found.estimate if found else None,

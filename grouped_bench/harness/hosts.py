@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from grouped_bench import backends
@@ -143,6 +144,7 @@ class Worker:
         self._printed, self._marks, self._task_timeout = printed, marks, task_timeout
         self._last_words = ""
         self.ended = False
+        self._oom_kills = kernel_oom_kills()
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """The answer to `request`. Raises TaskFailedError when the worker dies or a task takes too long."""
@@ -161,7 +163,8 @@ class Worker:
                     raise TaskFailedError(variant, "timeout", f"no end within {self._task_timeout:g} s")
         except (EOFError, BrokenPipeError, ConnectionResetError):
             variant = self._variant(request)
-            raise TaskFailedError(variant, "crashed", self._death(self._end())) from None
+            status, reason = self._death(self._end())
+            raise TaskFailedError(variant, status, reason) from None
 
     def close(self) -> None:
         """End the worker and its children at once, asleep or busy."""
@@ -188,9 +191,20 @@ class Worker:
         words = self._turn().decode(errors="replace").split()
         return words[1] if len(words) > 1 else str(request["variants"][0])
 
-    def _death(self, code: int) -> str:
+    def _death(self, code: int) -> tuple[str, str]:
+        if code == -signal.SIGKILL and kernel_oom_kills() > self._oom_kills:
+            return "oom", "killed by the kernel for lack of memory"
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return f"{how}: {self._last_words}" if self._last_words else how
+        return "crashed", f"{how}: {self._last_words}" if self._last_words else how
+
+
+def kernel_oom_kills() -> int:
+    """How many processes the kernel has killed for lack of memory since it started; 0 where it does not tell."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
 def tail(file: Any) -> str:

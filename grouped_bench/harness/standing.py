@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from grouped_bench.analyse import stats
-from grouped_bench.analyse.tasks import Pair, compare_pair, visit_medians
+from grouped_bench.analyse.tasks import Pair, judge, log_ratios, visit_medians
 from grouped_bench.measure.rounds import DEAR_S
 from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control
@@ -32,7 +32,8 @@ class Standing:
         self.failed: set[str] = set()
         self.settled: set[str] = set()
         self.iterations: dict[str, int] = {}
-        self.samples: dict[str, list[list[float | None]]] = {name: [] for name in cohort.variants}
+        self._medians: dict[str, list[float]] = {name: [] for name in cohort.variants}
+        self._ratios: dict[str, list[float]] = {name: [] for name in cohort.variants}
         self.visits = 0
         self.seconds = 0.0
 
@@ -40,6 +41,15 @@ class Standing:
     def unchecked(self) -> bool:
         """Whether no process has verified the cohort yet."""
         return not self.iterations
+
+    @property
+    def pairs(self) -> dict[str, Pair]:
+        """Each variant that was paired with the baseline, as it stands."""
+        return {
+            name: judge(ratios, pairs=self._pairs, margin=self._control.margin)
+            for name, ratios in self._ratios.items()
+            if ratios and name != BASELINE
+        }
 
     def absorb(self, record: Record) -> None:
         """Take in the record of a visit and settle what it settles."""
@@ -49,9 +59,11 @@ class Standing:
         if record["samples"]:
             self.visits += 1
             self.seconds = record["seconds"]
-            rounds = len(next(iter(record["samples"].values())))
-            for name, visits in self.samples.items():
-                visits.append(record["samples"].get(name) or [None] * rounds)
+            baseline = record["samples"].get(BASELINE)
+            for name, samples in record["samples"].items():
+                self._medians[name] += visit_medians([samples])
+                if baseline is not None:
+                    self._ratios[name] += log_ratios([baseline], [samples])
         self.active = self._unsettled()
 
     def _unsettled(self) -> list[str]:
@@ -68,14 +80,14 @@ class Standing:
         return open_
 
     def _is_settled(self, name: str, paired: bool) -> bool:
-        medians = visit_medians(self.samples[name])
+        medians = self._medians[name]
         if len(medians) >= self._control.visits:
             return True
         if len(medians) < self._least(medians):
             return False
         if not paired:
             return self._latency_is_precise(medians)
-        pair = compare_pair(self.samples[BASELINE], self.samples[name], pairs=self._pairs, margin=self._control.margin)
+        pair = judge(self._ratios[name], pairs=self._pairs, margin=self._control.margin)
         return stats.is_look(pair.visits) and (pair.verdict != "undecided" or self._is_precise(pair))
 
     def _least(self, medians: list[float]) -> int:

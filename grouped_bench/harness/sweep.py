@@ -76,8 +76,8 @@ class Sweep:
         self._progress, self._seed, self._memory, self._clock = progress, seed, memory, clock
         self._deadline = None if control.budget is None else started + control.budget - _CLOSING_S
         self._rng = np.random.default_rng(seed)
-        self._standings = [Standing(number, cohort, plan.pairs, control) for number, cohort in enumerate(plan.cohorts)]
-        self._slots: dict[int, list[_Slot]] = {s.number: [] for s in self._standings}
+        self.standings = [Standing(number, cohort, plan.pairs, control) for number, cohort in enumerate(plan.cohorts)]
+        self._slots: dict[int, list[_Slot]] = {s.number: [] for s in self.standings}
         self._processes: Counter[int] = Counter()
         self._memory_left = plan.tasks if memory else 0
         self.time: dict[str, float] = defaultdict(float)
@@ -96,13 +96,13 @@ class Sweep:
                 self._record(self._visit(standing))
         except KeyboardInterrupt:
             return "user"
-        capped = any(s.visits >= self._control.visits for s in self._standings)
+        capped = any(s.visits >= self._control.visits for s in self.standings)
         return "visits" if capped else "settled"
 
     def _visits(self) -> Iterator[tuple[int, Standing]]:
         """Passes over the cohorts that need one more visit; the memory pass follows the first."""
         number = 0
-        while todo := [standing for standing in self._standings if standing.active]:
+        while todo := [standing for standing in self.standings if standing.active]:
             number += 1
             for index in self._rng.permutation(len(todo)):
                 yield number, todo[index]
@@ -119,7 +119,7 @@ class Sweep:
         self.records.append(record)
         self._keep(record)
         if record["kind"] == "visit":
-            self._standings[record["cohort"]].absorb(record)
+            self.standings[record["cohort"]].absorb(record)
 
     def _visit(self, standing: Standing) -> Record:
         """One visit: in a process that slept, or in a new one that builds first."""
@@ -164,7 +164,7 @@ class Sweep:
         answer = worker.ask({"op": "visit", "variants": names, "seed": int(self._rng.integers(2**32))})
         record["samples"] = answer["samples"]
         record["failed"] |= answer.get("failed", {})
-        iterations = {**self._standings[record["cohort"]].iterations}
+        iterations = {**self.standings[record["cohort"]].iterations}
         iterations.update({name: built["iterations"] for name, built in record["built"].items()})
         self.time["warm_up_s"] += answer.get("warm_up_s", 0.0)
         for name, samples in answer["samples"].items():
@@ -172,7 +172,7 @@ class Sweep:
 
     def _memory_pass(self) -> None:
         start = self._clock()
-        for standing in self._standings:
+        for standing in self.standings:
             for name in standing.cohort.variants:
                 self._memory_left -= 1
                 late = self._deadline is not None and self._clock() > self._deadline
@@ -227,18 +227,18 @@ class Sweep:
             slot.worker = None
 
     def _moment(self, number: int, now: str) -> Moment:
-        done = sum(not standing.active for standing in self._standings)
-        settled = sum(len(s.settled) + len(s.failed) for s in self._standings)
-        return Moment(number, done, len(self._standings), settled, self._plan.tasks, self._seconds_left(), now)
+        done = sum(not standing.active for standing in self.standings)
+        settled = sum(len(s.settled) + len(s.failed) for s in self.standings)
+        return Moment(number, done, len(self.standings), settled, self._plan.tasks, self._seconds_left(), now)
 
     def _seconds_left(self) -> float | None:
         """A guess: the visits that each open cohort needs at least, at what its last one took."""
-        visited = [s.seconds for s in self._standings if s.visits]
+        visited = [s.seconds for s in self.standings if s.visits]
         if not visited:
             return None
         typical = sum(visited) / len(visited)
         needed = [
-            max(1, LEAST_VISITS - s.visits) * (s.seconds if s.visits else typical) for s in self._standings if s.active
+            max(1, LEAST_VISITS - s.visits) * (s.seconds if s.visits else typical) for s in self.standings if s.active
         ]
         left = sum(needed) + self._memory_left * _MEMORY_GUESS_S
         return left if self._deadline is None else min(left, max(0.0, self._deadline - self._clock()))

@@ -8,7 +8,7 @@ from typing import Any
 from tabulate import MIN_PADDING, tabulate
 
 from grouped_bench.space.case import Case
-from grouped_bench.units import format_bytes, format_clock, format_count
+from grouped_bench.units import format_bytes, format_clock, format_count, significant
 
 WIDTH = 80
 
@@ -41,6 +41,24 @@ def listing(rows: list[dict[str, str]]) -> str:
     room = max(20, WIDTH - sum(width[key] + 2 for key in keys[:-1]))
     cells = [[*(row[key] for key in keys[:-1]), textwrap.fill(row[keys[-1]], room)] for row in rows]
     return tabulate(cells, headers=keys, tablefmt="simple", disable_numparse=True)
+
+
+def diagnosis(found: dict[str, Any], format: str) -> str:
+    """The dict of `Diagnosis.to_dict` as `table` or `json`."""
+    if format == "json":
+        return json.dumps(found, indent=1)
+    lines = [listing([{key: check[key] for key in ("name", "grade", "found")} for check in found["checks"]]), ""]
+    remedies = [f"{check['name']}: {check['remedy']}" for check in found["checks"] if check["remedy"]]
+    for remedy in remedies:
+        lines += textwrap.wrap(remedy, WIDTH, subsequent_indent="  ")
+    difference = found["smallest_difference"]
+    told = (
+        "The measurement gave too few visits to tell a smallest difference."
+        if difference is None
+        else f"The smallest difference that can be told in 20 s: {significant(100 * difference, 2)} %, measured on twins."
+    )
+    verdict = "fit" if found["fit"] else "not fit"
+    return "\n".join([*lines, *([""] if remedies else []), told, f"This machine is {verdict} to measure on."])
 
 
 def _headline(plan: dict[str, Any], cohorts: int) -> str:

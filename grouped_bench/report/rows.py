@@ -8,12 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from grouped_bench.space.case import Case, Setting
+from grouped_bench.space.case import BASELINE, BASELINES, Case, Setting
 from grouped_bench.store import schema
 
 Row = dict[str, Any]
 
-BASELINES = {"layer": "regular", "block": "bottleneck"}
 _UNREAD = ("samples_s", "reference_s")
 _INTEGERS = frozenset(column.name for column in schema.COLUMNS if "int64" in str(column.type))
 
@@ -67,7 +66,7 @@ def is_baseline(row: Row) -> bool:
 
 def baseline_name(row: Row) -> str:
     """The variant with which the others of the row's cohort are compared."""
-    return BASELINES.get(row["scope"], "regular")
+    return BASELINES.get(row["scope"], BASELINE)
 
 
 def by_function(rows: Iterable[Row]) -> list[list[Row]]:

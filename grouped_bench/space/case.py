@@ -5,7 +5,8 @@ import math
 from typing import Any
 
 PASSES = ("inference", "training")
-BASELINE = "regular"
+BASELINES = {"layer": "regular", "block": "bottleneck"}
+BASELINE = BASELINES["layer"]
 MIXED_PREFIX = "mixed_"
 LARGEST_COUNT = 10**17  # thrice it in MACs, and some 32 bytes for each of it, still fit 64 bits
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

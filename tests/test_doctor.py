@@ -1,0 +1,90 @@
+"""What the doctor finds in given facts, and how it says so."""
+
+import json
+
+import pytest
+
+from grouped_bench import cli
+from grouped_bench.harness import doctor
+from grouped_bench.report import plans
+
+FIT = {
+    "processor": {"usable": 4, "logical": 4, "governor": "performance"},
+    "limits": {"cgroup_cpu": None},
+    "libraries": {"tensorflow": "2.21.0"},
+    "load": 0.1,
+    "stolen": 0.0,
+    "free_bytes": 8 * 2**30,
+    "swapped_bytes": 0,
+    "backend": {"onednn": True},
+}
+
+
+def graded(**changes):
+    return {check.name: check for check in doctor.checks({**FIT, **changes})}
+
+
+def processor(**changes):
+    return {"processor": {**FIT["processor"], **changes}}
+
+
+def test_a_quiet_machine_is_good_in_everything():
+    assert {check.grade for check in graded().values()} == {doctor.GOOD}
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "grade", "remedy"),
+    [
+        ({"load": 1.5}, "load", "poor", "Stop other programs"),
+        ({"load": 4.0}, "load", "unfit", "Stop other programs"),
+        ({"stolen": 0.05}, "stolen time", "poor", "not shared"),
+        ({"stolen": 0.3}, "stolen time", "unfit", "not shared"),
+        (processor(governor="powersave"), "governor", "poor", "cpupower"),
+        ({"limits": {"cgroup_cpu": "50000 100000"}}, "processor limit", "unfit", "Raise the container's limit to 4"),
+        ({"free_bytes": 2**30}, "memory", "unfit", "Free 2 GiB"),
+        ({"swapped_bytes": 2**20}, "swap", "poor", "swapoff"),
+        ({"backend": {"onednn": False}}, "oneDNN", "unfit", "unset TF_ENABLE_ONEDNN_OPTS"),
+    ],
+)
+def test_what_is_wrong_is_graded_with_its_remedy(changes, name, grade, remedy):
+    check = graded(**changes)[name]
+    assert check.grade == grade
+    assert remedy in check.remedy
+    assert doctor.Diagnosis((check,), None).fit == (grade != "unfit")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [(processor(governor=None), "governor"), ({"stolen": None}, "stolen time"), ({"backend": {}}, "oneDNN")],
+)
+def test_what_cannot_be_read_is_unknown_and_does_not_condemn(changes, name):
+    check = graded(**changes)[name]
+    assert check.grade == "unknown"
+    assert doctor.Diagnosis((check,), None).fit
+
+
+def test_a_quota_of_all_processors_is_no_limit():
+    assert graded(limits={"cgroup_cpu": "400000 100000"})["processor limit"].grade == "good"
+    assert graded(limits={"cgroup_cpu": "max 100000"})["processor limit"].grade == "good"
+
+
+def test_the_table_fits_80_columns_and_tells_remedy_and_difference():
+    found = doctor.Diagnosis(tuple(graded(load=9.0).values()), 0.0123).to_dict()
+    text = plans.diagnosis(found, "table")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "load: Stop other programs" in text
+    assert "1.2 %, measured on twins" in text
+    assert text.endswith("This machine is not fit to measure on.")
+
+
+def test_json_carries_the_checks():
+    found = json.loads(plans.diagnosis(doctor.Diagnosis(tuple(graded().values()), None).to_dict(), "json"))
+    assert (found["schema"], found["fit"], found["smallest_difference"]) == (1, True, None)
+    assert found["checks"][0].keys() == {"name", "grade", "found", "remedy"}
+
+
+@pytest.mark.parametrize(("facts", "code"), [({}, 0), ({"load": 9.0}, 1)])
+def test_the_exit_code_says_whether_the_machine_is_fit(facts, code, monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "diagnose", lambda: doctor.Diagnosis(tuple(graded(**facts).values()), None))
+    assert cli.cli.main(["doctor"], standalone_mode=False) == code
+    assert "This machine is" in capsys.readouterr().out
