@@ -19,7 +19,7 @@ from grouped_bench.store.runs import read_run
 
 GOOD, POOR, UNFIT, UNKNOWN = "good", "poor", "unfit", "unknown"
 MEASURING_S = 18.0
-_TWINS = {"groups": 1, "channels": 64, "size": 14, "batch_size": 4, "variant": "regular,split_sum"}
+_TWINS: dict[str, Any] = {"groups": 1, "channels": 64, "size": 14, "batch_size": 4, "variant": "regular,split_sum"}
 _LEAST_FREE_BYTES = 2 * 2**30
 
 

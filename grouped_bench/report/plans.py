@@ -55,7 +55,7 @@ def diagnosis(found: dict[str, Any], format: str) -> str:
     told = (
         "The measurement gave too few visits to tell a smallest difference."
         if difference is None
-        else f"The smallest difference that can be told in 20 s: {significant(100 * difference, 2)} %, measured on twins."
+        else f"Smallest difference that can be told in 20 s: {significant(100 * difference, 2)} %, measured on twins."
     )
     verdict = "fit" if found["fit"] else "not fit"
     return "\n".join([*lines, *([""] if remedies else []), told, f"This machine is {verdict} to measure on."])
