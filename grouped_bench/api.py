@@ -35,9 +35,16 @@ class Run:
 
 def plan(space: Space, **options: Any) -> tuple[Plan, Control]:
     """What `run` would measure with the same arguments, and its controls; measures nothing."""
-    controls = {key: options.pop(key) for key in list(options) if key in Control.model_fields}
-    space = space.replace(**options) if options else space
-    return make_plan(space), validate(Control, {**space.control, **controls}, "options")
+    space, control = _resolved(space, options)
+    return make_plan(space), control
+
+
+def _resolved(space: Space, options: dict[str, Any]) -> tuple[Space, Control]:
+    """The space with the axes among `options` in place of its own, and the controls."""
+    controls = {key: value for key, value in options.items() if key in Control.model_fields}
+    axes = {key: value for key, value in options.items() if key not in controls}
+    space = space.replace(**axes) if axes else space
+    return space, validate(Control, {**space.control, **controls}, "options")
 
 
 def run(
@@ -74,9 +81,9 @@ def run(
     from grouped_bench.harness.progress import Progress
     from grouped_bench.harness.running import Order, carry_out
 
-    planned, control = plan(space, **options)
+    space, control = _resolved(space, options)
     order = Order(
-        plan=planned,
+        plan=make_plan(space),
         control=control,
         space=space.to_dict(),
         out=Path(out),

@@ -33,6 +33,8 @@ def main() -> NoReturn:
     except (click.Abort, KeyboardInterrupt):
         click.echo("grouped-bench: interrupted before there was anything to keep", err=True)
         code = INTERRUPTED
+    except SystemExit:
+        code = OK  # outside standalone mode click leaves only where its own writing meets a closed pipe
     except BrokenPipeError:
         _drop_output()
         code = OK  # the reader has had enough

@@ -11,7 +11,7 @@ from grouped_bench.space.case import BASELINE, Case, Setting
 from grouped_bench.space.counts import Counts
 from grouped_bench.space.space import Point, Space
 
-PROCESSES = 3
+PROCESSES = 6
 LEAST_VISITS = 6
 
 # What the estimate assumes, since it measures nothing: a machine of 50 GMAC/s and 10 GB/s, a first call of a

@@ -13,7 +13,7 @@ from grouped_bench.analyse import stats
 
 def test_too_few_visits_have_no_interval():
     assert stats.latency_interval([1.0, 1.1]) is None
-    assert stats.ratio_interval([0.0, 0.1], pairs=1) is None
+    assert stats.ratio_interval([0.0, 0.1], pairs=1, visits=6) is None
     assert stats.verdict(None, 0.03) == "undecided"
 
 
@@ -51,15 +51,23 @@ def test_latency_intervals_cover_the_median_of_a_bimodal_process(visits):
 
 def test_a_ratio_interval_is_students_t_at_the_corrected_level():
     logs = np.log([1.9, 2.0, 2.1, 2.05, 1.95, 2.0])
-    found = stats.ratio_interval(logs, pairs=10)
-    alpha = stats.FAMILY_ALPHA / 10 * stats.look_share(6)
+    found = stats.ratio_interval(logs, pairs=10, visits=6)
+    alpha = 0.05 / 10 * stats.look_share(6)
     low, high = scipy_stats.t.interval(1 - alpha, 5, np.mean(logs), scipy_stats.sem(logs))
     assert (found.low, found.high) == (pytest.approx(math.exp(low)), pytest.approx(math.exp(high)))
 
 
+def test_a_single_pair_is_held_to_one_per_cent():
+    logs = [0.1, 0.11, 0.12, 0.1, 0.11, 0.12]
+    found = stats.ratio_interval(logs, 1, visits=6)
+    expected = stats.student_interval(logs, 0.01 * stats.look_share(6))
+    assert (found.low, found.high) == (pytest.approx(math.exp(expected.low)), pytest.approx(math.exp(expected.high)))
+    assert stats.ratio_interval(logs, 5, visits=6) == found
+
+
 def test_more_pairs_widen_the_interval():
     logs = [0.1, 0.11, 0.12, 0.1, 0.11, 0.12]
-    one, many = stats.ratio_interval(logs, 1), stats.ratio_interval(logs, 100)
+    one, many = stats.ratio_interval(logs, 5, visits=6), stats.ratio_interval(logs, 100, visits=6)
     assert many.low < one.low < one.high < many.high
 
 
@@ -106,8 +114,8 @@ def test_twins_looked_at_after_every_look_are_seldom_told_apart():
     for _ in range(2000):
         logs = rng.normal(0, 0.04, 27)
         for look in stats.looks(27):
-            found = stats.verdict(stats.ratio_interval(logs[:look], pairs=1), 0.03)
+            found = stats.verdict(stats.ratio_interval(logs[:look], pairs=1, visits=look), 0.03)
             if found != "undecided":
                 wrong += found != "equivalent"
                 break
-    assert wrong <= 2000 * stats.FAMILY_ALPHA
+    assert wrong <= 2000 * stats.PAIR_ALPHA

@@ -13,6 +13,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.store.rows import make_rows
 
 TWINS = {"regular": 0.01, "grouped": 0.01}
+NEAR = {"regular": 0.01, "grouped": 0.0103}
 APART = {"regular": 0.01, "grouped": 0.001, "split_sum": 0.05}
 
 
@@ -102,12 +103,23 @@ def test_a_run_passes_over_all_cohorts_before_any_is_visited_again():
     assert len({tuple(p) for p in passes}) > 1
 
 
-def test_visits_of_a_cohort_take_turns_over_three_processes():
-    run = Sweeping(TWINS, cohorts=2)
+def test_where_starting_is_dear_visits_take_turns_over_processes_that_sleep():
+    run = Sweeping(NEAR, cohorts=2, host=FakeHost(None, NEAR, spread=0.05))
     for cohort in range(2):
         processes = [visit["process"] for visit in run.visits if visit["cohort"] == cohort]
-        assert processes == [number % PROCESSES for number in range(len(processes))]
-    assert run.host.forked == 2 * PROCESSES
+        in_turn = [n % PROCESSES + n // (2 * PROCESSES) * PROCESSES for n in range(len(processes))]
+        assert processes == in_turn
+        assert len(processes) > 2 * PROCESSES
+    assert run.host.most_alive <= 2 * PROCESSES
+
+
+def test_where_starting_is_cheap_every_visit_has_a_process_of_its_own():
+    costs = {"regular": 0.2, "grouped": 0.206}
+    run = Sweeping(costs, host=FakeHost(None, costs, spread=0.05))
+    processes = [visit["process"] for visit in run.visits]
+    assert processes == list(range(len(processes)))
+    assert len(processes) > PROCESSES
+    assert run.host.most_alive == 1
 
 
 def test_when_sleepers_would_fill_the_memory_visits_get_fresh_processes(monkeypatch):
@@ -208,7 +220,8 @@ def test_each_record_is_kept_before_the_next_request():
 
 def test_time_is_accounted_for():
     run = Sweeping(APART, cohorts=2, memory=True)
-    assert run.time["first_calls_s"] == pytest.approx(0.2 * 3 * 2 * PROCESSES)
+    built = sum(len(visit["built"]) for visit in run.visits)
+    assert run.time["first_calls_s"] == pytest.approx(0.2 * built)
     sampled = sum(sum(sum(s) for s in visit["samples"].values()) for visit in run.visits)
     assert run.time["samples_s"] == pytest.approx(sampled)
 

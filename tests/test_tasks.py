@@ -101,3 +101,11 @@ def test_every_statistic_is_derived_again_from_the_file(tmp_path):
         assert [None if pd.isna(v) else v for v in again[column]] == [
             None if pd.isna(v) else v for v in stored[column]
         ], column
+
+
+def test_visits_of_one_process_count_once():
+    """Six visits of two processes that settled apart say nothing about a third."""
+    ratios, processes = [0.30, 0.31, 0.32, -0.30, -0.31, -0.32], [0, 0, 0, 1, 1, 1]
+    assert tasks.by_process(ratios, processes) == [pytest.approx(0.31), pytest.approx(-0.31)]
+    assert tasks.judge(ratios, processes, pairs=1, margin=0.03).verdict == "undecided"
+    assert tasks.judge(ratios, processes, pairs=1, margin=0.03).interval is None

@@ -1,4 +1,4 @@
-"""Intervals and verdicts in which the visit, a process at its own moment, is the independent unit."""
+"""Intervals and verdicts in which the process is the independent unit: its visits share what it settled on."""
 
 import dataclasses
 import math
@@ -8,10 +8,11 @@ import numpy as np
 from scipy import special
 
 LATENCY_LEVEL = 0.95
-# Chance of any wrong `faster`, `slower` or `equivalent` in a whole run.
-FAMILY_ALPHA = 0.01
-LEAST_VISITS = 3
-ORDER_STATISTIC_VISITS = 6
+# Chance of a wrong verdict: of any in a whole run, and of each pair.
+FAMILY_ALPHA = 0.05
+PAIR_ALPHA = 0.01
+LEAST_PROCESSES = 3
+ORDER_STATISTIC_PROCESSES = 6
 # Numbers of visits at which a run may look at a pair, and the share of the pair's error that each look spends.
 # The first is for variants so slow that three visits must do; later ones grow by a third, and their shares,
 # 0.95/k(k+1), sum to 0.95 over any number of looks.
@@ -29,32 +30,33 @@ class Interval:
     high: float
 
 
-def latency_interval(visit_medians: Sequence[float]) -> Interval | None:
-    """Median of the visits' medians with its 95 % interval; None below three visits.
+def latency_interval(medians: Sequence[float]) -> Interval | None:
+    """Median of the processes' medians with its 95 % interval; None below three processes.
 
-    From six visits on interpolated order statistics (Hettmansperger and Sheather, 1986), which hold for any
-    distribution; below, Student's t on logarithms, which assumes one.
+    From six on interpolated order statistics (Hettmansperger and Sheather, 1986), which hold for any distribution;
+    below, Student's t on logarithms, which assumes one.
     """
-    values = np.sort(np.asarray(visit_medians, dtype=float))
-    if len(values) < LEAST_VISITS:
+    values = np.sort(np.asarray(medians, dtype=float))
+    if len(values) < LEAST_PROCESSES:
         return None
-    if len(values) >= ORDER_STATISTIC_VISITS:
+    if len(values) >= ORDER_STATISTIC_PROCESSES:
         low, high = _median_interval(values, LATENCY_LEVEL)
         return Interval(float(np.median(values)), low, high)
     logs, median = student_interval(np.log(values), 1 - LATENCY_LEVEL), float(np.median(values))
     return Interval(median, min(median, math.exp(logs.low)), max(median, math.exp(logs.high)))
 
 
-def ratio_interval(log_ratios: Sequence[float], pairs: int) -> Interval | None:
-    """Ratio of two latencies from one log ratio a visit, corrected for looks and for `pairs` comparisons.
+def ratio_interval(log_ratios: Sequence[float], pairs: int, *, visits: int) -> Interval | None:
+    """Ratio of two latencies from one log ratio a process, corrected for looks and for `pairs` comparisons.
 
-    Student's t at the level that is left for this look, Bonferroni over the pairs of the run; None below three
-    visits. Wherever a run may stop, the chance that any of its intervals misses its ratio is at most FAMILY_ALPHA.
+    Student's t at the level that is left for the look after `visits` visits, Bonferroni over the pairs of the run;
+    None below three processes. Wherever a run may stop, the chance that any of its intervals misses its ratio is at
+    most FAMILY_ALPHA, and that of each at most PAIR_ALPHA.
     """
     values = np.asarray(log_ratios, dtype=float)
-    if len(values) < LEAST_VISITS:
+    if len(values) < LEAST_PROCESSES:
         return None
-    logs = student_interval(values, min(1.0, FAMILY_ALPHA / max(1, pairs) * look_share(len(values))))
+    logs = student_interval(values, min(PAIR_ALPHA, FAMILY_ALPHA / max(1, pairs)) * look_share(visits))
     return Interval(math.exp(logs.estimate), math.exp(logs.low), math.exp(logs.high))
 
 

@@ -29,15 +29,39 @@ def visit_medians(samples: Samples) -> list[float]:
     return [float(np.nanmedian(visit)) for visit in present if np.isfinite(visit).any()]
 
 
+def _present(samples: Samples, processes: Sequence[int]) -> list[int]:
+    """Processes of the visits in which there are samples."""
+    return [int(p) for visit, p in zip(samples, processes, strict=True) if np.isfinite(_array(visit)).any()]
+
+
 def log_ratios(baseline: Samples, variant: Samples) -> list[float]:
     """Median log ratio of each visit over the rounds that both took part in."""
     ratios = [np.log(_array(b) / _array(v)) for b, v in zip(baseline, variant, strict=True)]
     return [float(np.nanmedian(visit)) for visit in ratios if np.isfinite(visit).any()]
 
 
-def judge(ratios: Sequence[float], *, pairs: int, margin: float) -> Pair:
-    """Interval and verdict of one log ratio a visit, in a run of `pairs` comparisons."""
-    interval = stats.ratio_interval(ratios, pairs)
+def paired(baseline: Samples, variant: Samples, processes: Sequence[int]) -> tuple[list[float], list[int]]:
+    """Log ratios of the visits that both made, and the process of each."""
+    ratios: list[float] = []
+    made_in: list[int] = []
+    for b, v, process in zip(baseline, variant, processes, strict=True):
+        found = log_ratios([b], [v])
+        ratios += found
+        made_in += [int(process)] * len(found)
+    return ratios, made_in
+
+
+def by_process(values: Sequence[float], processes: Sequence[int]) -> list[float]:
+    """Mean of the visits of each process: what a process settled on is in all of its visits."""
+    grouped: dict[int, list[float]] = {}
+    for value, process in zip(values, processes, strict=True):
+        grouped.setdefault(process, []).append(value)
+    return [float(np.mean(visits)) for visits in grouped.values()]
+
+
+def judge(ratios: Sequence[float], processes: Sequence[int], *, pairs: int, margin: float) -> Pair:
+    """Interval and verdict of one log ratio a visit, made in `processes`, in a run of `pairs` comparisons."""
+    interval = stats.ratio_interval(by_process(ratios, processes), pairs, visits=len(ratios))
     return Pair(interval, stats.verdict(interval, margin), len(ratios))
 
 
@@ -58,11 +82,15 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
 
 def _latency(record: dict[str, Any]) -> dict[str, Any]:
     medians = visit_medians(record["samples_s"]) if record["status"] == "ok" else []
-    interval = stats.latency_interval(medians)
+    interval = None
+    if medians:
+        processes = _present(record["samples_s"], record["visit_process"])
+        interval = stats.latency_interval(by_process(medians, processes))
+    latency = float(np.median(medians)) if medians else None
     return {
-        "latency_s": float(np.median(medians)) if medians else None,
-        "latency_low_s": interval.low if interval else None,
-        "latency_high_s": interval.high if interval else None,
+        "latency_s": latency,
+        "latency_low_s": min(interval.low, latency) if interval and latency else None,
+        "latency_high_s": max(interval.high, latency) if interval and latency else None,
     }
 
 
@@ -70,7 +98,9 @@ def _speedup(record: dict[str, Any], baseline: dict[str, Any] | None, pairs: int
     empty = dict.fromkeys(("speedup", "speedup_low", "speedup_high", "verdict"))
     if baseline is None or baseline is record or record["status"] != "ok" or baseline["status"] != "ok":
         return empty
-    pair = judge(log_ratios(baseline["samples_s"], record["samples_s"]), pairs=pairs, margin=margin)
+    pair = judge(
+        *paired(baseline["samples_s"], record["samples_s"], record["visit_process"]), pairs=pairs, margin=margin
+    )
     found = pair.interval
     return {
         "speedup": found.estimate if found else None,

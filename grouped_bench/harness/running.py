@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from grouped_bench import __version__
-from grouped_bench.analyse.stats import FAMILY_ALPHA
+from grouped_bench.analyse.stats import FAMILY_ALPHA, PAIR_ALPHA
 from grouped_bench.analyse.tasks import derive
 from grouped_bench.errors import UnavailableError
 from grouped_bench.harness.hosts import Host, TaskFailedError, Worker
@@ -157,7 +157,7 @@ def _metadata(
         "machine": machine,
         "started_at": began.isoformat(),
         "space": order.space,
-        "control": {**order.control.model_dump(), "alpha": FAMILY_ALPHA},
+        "control": {**order.control.model_dump(), "alpha": FAMILY_ALPHA, "pair_alpha": PAIR_ALPHA},
         "seed": order.seed,
         "environment": {**environment.describe(order.command), "backend": facts},
         "skipped": [skip.to_columns() for skip in order.plan.skipped],

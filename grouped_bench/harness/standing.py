@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from grouped_bench.analyse import stats
-from grouped_bench.analyse.tasks import Pair, judge, log_ratios, visit_medians
+from grouped_bench.analyse.tasks import Pair, by_process, judge, log_ratios, visit_medians
 from grouped_bench.measure.rounds import DEAR_S
 from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control
@@ -34,6 +34,9 @@ class Standing:
         self.iterations: dict[str, int] = {}
         self._medians: dict[str, list[float]] = {name: [] for name in cohort.variants}
         self._ratios: dict[str, list[float]] = {name: [] for name in cohort.variants}
+        self._processes: dict[str, list[int]] = {name: [] for name in cohort.variants}
+        self._paired_processes: dict[str, list[int]] = {name: [] for name in cohort.variants}
+        self.start_is_dear = True
         self.visits = 0
         self.seconds = 0.0
 
@@ -45,11 +48,7 @@ class Standing:
     @property
     def pairs(self) -> dict[str, Pair]:
         """Each variant that was paired with the baseline, as it stands."""
-        return {
-            name: judge(ratios, pairs=self._pairs, margin=self._control.margin)
-            for name, ratios in self._ratios.items()
-            if ratios and name != BASELINE
-        }
+        return {name: self._judge(name) for name, ratios in self._ratios.items() if ratios and name != BASELINE}
 
     def absorb(self, record: Record) -> None:
         """Take in the record of a visit and settle what it settles."""
@@ -61,9 +60,14 @@ class Standing:
             self.seconds = record["seconds"]
             baseline = record["samples"].get(BASELINE)
             for name, samples in record["samples"].items():
-                self._medians[name] += visit_medians([samples])
-                if baseline is not None:
-                    self._ratios[name] += log_ratios([baseline], [samples])
+                medians = visit_medians([samples])
+                ratios = log_ratios([baseline], [samples]) if baseline is not None else []
+                self._medians[name] += medians
+                self._processes[name] += [record["process"]] * len(medians)
+                self._ratios[name] += ratios
+                self._paired_processes[name] += [record["process"]] * len(ratios)
+            if record["built"]:
+                self.start_is_dear = record["start_seconds"] > record["seconds"] - record["start_seconds"]
         self.active = self._unsettled()
 
     def _unsettled(self) -> list[str]:
@@ -86,9 +90,13 @@ class Standing:
         if len(medians) < self._least(medians):
             return False
         if not paired:
-            return self._latency_is_precise(medians)
-        pair = judge(self._ratios[name], pairs=self._pairs, margin=self._control.margin)
+            return self._latency_is_precise(name)
+        pair = self._judge(name)
         return stats.is_look(pair.visits) and (pair.verdict != "undecided" or self._is_precise(pair))
+
+    def _judge(self, name: str) -> Pair:
+        ratios, processes = self._ratios[name], self._paired_processes[name]
+        return judge(ratios, processes, pairs=self._pairs, margin=self._control.margin)
 
     def _least(self, medians: list[float]) -> int:
         """Visits before anything settles: fewer where one sample fills a visit."""
@@ -99,6 +107,6 @@ class Standing:
         found = pair.interval
         return found is not None and math.log(found.high / found.low) / 2 <= self._control.precision
 
-    def _latency_is_precise(self, medians: list[float]) -> bool:
-        found = stats.latency_interval(medians)
+    def _latency_is_precise(self, name: str) -> bool:
+        found = stats.latency_interval(by_process(self._medians[name], self._processes[name]))
         return found is not None and (found.high - found.low) / 2 / found.estimate <= self._control.precision

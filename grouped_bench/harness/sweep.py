@@ -16,6 +16,8 @@ from grouped_bench.plan import LEAST_VISITS, PROCESSES, Plan
 from grouped_bench.space.axes import Control
 
 MOST_ASLEEP = 48
+# Where starting is dear a process serves so many visits: what it settled on is in each, so more of them tell little.
+VISITS_A_PROCESS = 2
 _LEAST_FREE_SHARE = 0.25
 _CLOSING_S = 3.0
 _MEMORY_GUESS_S = 0.3
@@ -44,6 +46,7 @@ class _Slot:
 
     process: int
     worker: WorkerLike | None = None
+    visits: int = 0
 
 
 class Sweep:
@@ -119,14 +122,16 @@ class Sweep:
         self.records.append(record)
         self._keep(record)
         if record["kind"] == "visit":
-            self.standings[record["cohort"]].absorb(record)
+            standing = self.standings[record["cohort"]]
+            standing.absorb(record)
+            self._rest(standing)
 
     def _visit(self, standing: Standing) -> Record:
         """One visit: in a process that slept, or in a new one that builds first."""
         start = self._clock()
         slot = self._slot(standing)
         record: Record = {"kind": "visit", "cohort": standing.number, "process": slot.process}
-        record |= {"built": {}, "failed": {}, "samples": {}}
+        record |= {"start_seconds": 0.0, "built": {}, "failed": {}, "samples": {}}
         try:
             if slot.worker is None:
                 slot.worker = self._build(standing, record)
@@ -138,7 +143,6 @@ class Sweep:
             record["failed"][failure.variant] = {"status": failure.status, "reason": failure.reason}
             record["samples"] = {}
         record["seconds"] = self._clock() - start
-        self._rest(slot)
         return record
 
     def _build(self, standing: Standing, record: Record) -> WorkerLike:
@@ -154,6 +158,8 @@ class Sweep:
         )
         record["built"], record["failed"] = answer["built"], answer["failed"]
         self.time["start_s"] += answer["start_s"] + answer["inputs_s"]
+        checked = sum(built["verify_s"] for built in answer["built"].values())
+        record["start_seconds"] = answer["start_s"] + answer["seconds"] - checked
         for built in answer["built"].values():
             self.time["first_calls_s"] += built["first_call_s"]
             self.time["verify_s"] += built["verify_s"]
@@ -203,22 +209,27 @@ class Sweep:
         return self._hosts[standing.cohort.setting.backend].fork(self._control.task_timeout)
 
     def _slot(self, standing: Standing) -> _Slot:
-        """The place of this visit's process: the visits of a cohort take turns over its places."""
+        """The place of this visit: visits take turns over the places, in a process that slept or a new one."""
         slots = self._slots[standing.number]
         place = standing.visits % PROCESSES
-        if place < len(slots) and slots[place].worker is not None:
-            return slots[place]
-        slot = _Slot(self._processes[standing.number])
+        if place < len(slots):
+            if slots[place].worker is not None and slots[place].visits < VISITS_A_PROCESS:
+                slots[place].visits += 1
+                return slots[place]
+            self._end(slots[place])
+        slot = _Slot(self._processes[standing.number], visits=1)
         self._processes[standing.number] += 1
         slots[place : place + 1] = [slot]
         return slot
 
-    def _rest(self, slot: _Slot) -> None:
-        """Leave a worker asleep for its next visit, or end it where sleepers would fill the memory."""
+    def _rest(self, standing: Standing) -> None:
+        """Leave a worker asleep where starting another is dear, unless sleepers would fill the memory."""
         asleep = sum(s.worker is not None for slots in self._slots.values() for s in slots)
         free = psutil.virtual_memory()
-        if asleep > MOST_ASLEEP or free.available < _LEAST_FREE_SHARE * free.total:
-            self._end(slot)
+        full = asleep > MOST_ASLEEP or free.available < _LEAST_FREE_SHARE * free.total
+        if full or not standing.start_is_dear or not standing.active:
+            for slot in self._slots[standing.number]:
+                self._end(slot)
 
     @staticmethod
     def _end(slot: _Slot) -> None:

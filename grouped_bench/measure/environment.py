@@ -12,6 +12,8 @@ from typing import Any
 import psutil
 
 VARIABLE_PREFIXES = ("TF_", "XLA_", "JAX_", "TORCH_", "OMP_", "MKL_", "ONEDNN_", "CUDA_", "KERAS_")
+# Terraform's variables share TensorFlow's prefix, and may hold secrets.
+FOREIGN_PREFIXES = ("TF_VAR_", "TF_CLI_", "TF_TOKEN_", "TF_LOG", "TF_INPUT", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLOUD_")
 LIBRARIES = ("tensorflow", "keras", "jax", "jaxlib", "torch", "numpy", "scipy", "pandas", "pyarrow")
 _CPU = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
@@ -62,7 +64,7 @@ def describe(arguments: Sequence[str]) -> dict[str, Any]:
             "virtual": "hypervisor" in _processor_flags(),
         },
         "libraries": library_versions(),
-        "variables": {k: without_paths(v) for k, v in sorted(os.environ.items()) if k.startswith(VARIABLE_PREFIXES)},
+        "variables": {name: without_paths(os.environ[name]) for name in sorted(os.environ) if _is_ours(name)},
         "command": [without_paths(argument) for argument in arguments],
     }
 
@@ -81,6 +83,10 @@ def library_versions() -> dict[str, str]:
 def without_paths(text: str) -> str:
     """`text` with every path reduced to its last name."""
     return re.sub(r"(?:~|\.{1,2})?(?:/[^/\s:=,]*)+", lambda match: match[0].rstrip("/").rpartition("/")[2], text)
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith(VARIABLE_PREFIXES) and not name.startswith(FOREIGN_PREFIXES)
 
 
 def _processor_flags() -> list[str]:

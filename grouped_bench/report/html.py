@@ -23,12 +23,13 @@ _SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?
 _CONTROL = {
     "precision": "precision asked for",
     "margin": "margin of equivalence",
-    "alpha": "chance allowed for any wrong verdict",
+    "alpha": "chance allowed for any wrong verdict of the run",
+    "pair_alpha": "chance allowed for a wrong verdict on one pair",
     "visits": "visits at most",
     "budget": "budget",
     "task_timeout": "time limit of a task",
 }
-_SHARES = ("precision", "margin", "alpha")
+_SHARES = ("precision", "margin", "alpha", "pair_alpha")
 _SPANS = ("budget", "task_timeout")
 _PROLOGUE = re.compile(r"\A.*?(?=<svg\b)", re.DOTALL)
 _NAMESPACE = re.compile(r'\sxmlns(:\w+)?="[^"]*"')
