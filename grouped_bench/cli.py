@@ -72,26 +72,26 @@ def cli() -> None:
 def space_options(function: F) -> F:
     """The options that `run` and `plan` share: where the space comes from, its axes, its controls."""
     for name, field in reversed(Control.model_fields.items()):
-        text = f"{_CONTROL_HELP[name]}; {_rule(field)}."
-        function = click.option(f"--{name.replace('_', '-')}", name, help=text)(function)
+        metavar, text = _CONTROL_HELP[name]
+        told = f"{text}, such as {field.examples[0]}.  [default: {field.default or 'none'}]"
+        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=told)(function)
     for axis in reversed(OPTION_AXES):
         if axis == "bias":
             function = click.option("--bias", is_flag=True, default=None, help="Add a bias.")(function)
             continue
         parameter = "passes" if axis == "pass" else axis
-        rule = _rule(axis_field(axis))
-        text = f"{rule[:1].upper()}{rule[1:]}. Default: {_default(axis)}."
+        text = f"{_rule(axis_field(axis))}  [default: {_default(axis)}]"
         function = click.option(f"--{axis.replace('_', '-')}", parameter, metavar="LIST", help=text)(function)
     function = click.option("--space", "space_file", metavar="FILE", help="TOML file of axes.")(function)
     return click.option("--preset", metavar="NAME", help="Named space; see `list presets`.")(function)
 
 
 _CONTROL_HELP = {
-    "precision": "Stop a pair whose interval is this narrow",
-    "margin": "Ratios this close to 1 are equivalent",
-    "visits": "Visits of a cohort, at most",
-    "budget": "Time for the whole run",
-    "task_timeout": "Time for one task's build, check or sample",
+    "precision": ("SHARE", "Stop where half the interval is below this share of the estimate"),
+    "margin": ("SHARE", "Call ratios equivalent that lie within 1 ± this"),
+    "visits": ("N", "Visit a case at most so often"),
+    "budget": ("DURATION", "End the whole run in this time"),
+    "task_timeout": ("DURATION", "End a task whose build, check or sample takes longer (s, m, h; seconds without)"),
 }
 
 
@@ -104,7 +104,7 @@ def _default(axis: str) -> str:
     if default is None:
         return "the backend's first"
     values = ("x".join(map(str, dict.fromkeys(v))) if isinstance(v, tuple) else str(v) for v in default)
-    return ",".join(values)
+    return "the five" if axis == "variant" else ",".join(values)
 
 
 @cli.command()

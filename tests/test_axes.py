@@ -9,6 +9,7 @@ from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES, Axes, Control, val
 
 INTEGERS = "takes positive integers"
 EXTENTS = "takes positive integers, or one extent a spatial axis such as 28x28"
+STEPS = "takes positive integers, or one step a spatial axis such as 2x1"
 SHARE = "takes a share between 0 and 1"
 DURATION = "takes a duration above zero"
 RULES = {
@@ -17,8 +18,8 @@ RULES = {
     "groups": INTEGERS,
     "channels": "takes positive integers, or IN:OUT",
     "kernel_size": EXTENTS,
-    "stride": EXTENTS,
-    "dilation": EXTENTS,
+    "stride": STEPS,
+    "dilation": STEPS,
     "padding": "takes same, valid, or (rank 1) causal",
     "size": EXTENTS,
     "batch_size": INTEGERS,

@@ -11,7 +11,7 @@ from frames import fail, frame, metadata
 from grouped_bench import api, catalogue, cli
 from grouped_bench.errors import HostError, OutputError, UnavailableError
 from grouped_bench.report import plans, tables
-from grouped_bench.space.axes import OPTION_AXES
+from grouped_bench.space.axes import OPTION_AXES, Control
 from grouped_bench.space.space import Space
 from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
@@ -390,13 +390,15 @@ def test_options_of_work_not_done_are_absent_and_refused(option, command, call):
 def test_every_axis_is_an_option_with_its_default_told(command, axis, call):
     out = " ".join(call(command, "--help")[1].split())
     assert f"--{axis.replace('_', '-')} " in out
-    assert out.count("Default: ") == len(OPTION_AXES) - 1
+    assert out.count("[default: ") >= len(OPTION_AXES) - 1 + len(Control.model_fields)
 
 
 def test_the_rule_of_an_axis_is_told_as_it_is_to_be_typed(call):
     out = " ".join(call("plan", "--help")[1].split())
-    assert "Positive integers, or IN:OUT. Default: 64." in out
-    assert "1, 2 or 3 (Conv1D, Conv2D, Conv3D). Default: 2." in out
+    assert "positive integers, or IN:OUT [default: 64]" in out
+    assert "1, 2 or 3 (Conv1D, Conv2D, Conv3D) [default: 2]" in out
+    assert "same, valid, or (rank 1) causal [default: same]" in out
+    assert "such as 10m. [default: none]" in out
 
 
 def test_the_version_is_told(call):

@@ -67,6 +67,7 @@ Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z_][\w.-]*$", max_leng
 Rank = Annotated[int, BeforeValidator(_number), Field(ge=1, le=3)]
 
 EXTENTS_RULE = "takes positive integers, or one extent a spatial axis such as 28x28"
+STEPS_RULE = "takes positive integers, or one step a spatial axis such as 2x1"
 
 
 class Axes(BaseModel):
@@ -85,8 +86,8 @@ class Axes(BaseModel):
         ((64, 64),), description="takes positive integers, or IN:OUT", examples=["64,3:64"]
     )
     kernel_size: Axis[Extents] = Field(((3,),), description=EXTENTS_RULE, examples=["1,3,5"])
-    stride: Axis[Extents] = Field(((1,),), description=EXTENTS_RULE, examples=["1,2"])
-    dilation: Axis[Extents] = Field(((1,),), description=EXTENTS_RULE, examples=["1,2"])
+    stride: Axis[Extents] = Field(((1,),), description=STEPS_RULE, examples=["1,2"])
+    dilation: Axis[Extents] = Field(((1,),), description=STEPS_RULE, examples=["1,2"])
     padding: Axis[Literal["same", "valid", "causal"]] = Field(
         ("same",), description="takes same, valid, or (rank 1) causal", examples=["same,valid"]
     )

@@ -69,7 +69,12 @@ COLUMNS = (
     Column("latency_s", pa.float64(), "s", "median over visits of the visit medians, an iteration"),
     Column("latency_low_s", pa.float64(), "s", "lower end of its 95 % interval"),
     Column("latency_high_s", pa.float64(), "s", "upper end of its 95 % interval"),
-    Column("speedup", pa.float64(), "", "latency of the baseline over this one's, paired by round"),
+    Column(
+        "speedup",
+        pa.float64(),
+        "",
+        "latency of the baseline over this one's: geometric mean over processes of ratios paired by round",
+    ),
     Column("speedup_low", pa.float64(), "", "lower end, corrected for looks and pairs"),
     Column("speedup_high", pa.float64(), "", "upper end, corrected for looks and pairs"),
     Column("verdict", pa.string(), "", "faster, slower, equivalent or undecided against the baseline"),
