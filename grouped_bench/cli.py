@@ -73,7 +73,7 @@ def space_options(function: F) -> F:
     """The options that `run` and `plan` share: where the space comes from, its axes, its controls."""
     for name, field in reversed(Control.model_fields.items()):
         metavar, text = _CONTROL_HELP[name]
-        told = f"{text}, such as {field.examples[0]}.  [default: {field.default or 'none'}]"
+        told = f"{text}, such as {(field.examples or [''])[0]}.  [default: {field.default or 'none'}]"
         function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=told)(function)
     for axis in reversed(OPTION_AXES):
         if axis == "bias":
