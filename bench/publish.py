@@ -5,6 +5,7 @@ python bench/publish.py               # only README and figures, from the Parque
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 import grouped_bench as gb
@@ -40,8 +41,9 @@ def measure() -> None:
         fresh.append(run.path)
     for path in old:
         if path.parent == fresh[0].parent:
-            for file in path.parent.glob(f"{path.stem}*"):
-                file.unlink()
+            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+            for suffix in (".parquet", ".html"):
+                path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def write_page(runs: list[gb.Run]) -> None:
