@@ -1,12 +1,14 @@
-"""Reference runs and the page of `results/`: measure them, or make the page again from the files that are there.
+"""Reference runs and the pages of `results/`: measure them, or make the pages again from the files that are there.
 
 python bench/publish.py --measure     # about ten minutes on two cores
-python bench/publish.py               # only README and figures, from the Parquet files
+python bench/publish.py               # only READMEs and figures, from the Parquet files and the kept evidence
 """
 
 import argparse
 import shutil
 from pathlib import Path
+
+import evidence_page
 
 import grouped_bench as gb
 from grouped_bench.report import figures, tables
@@ -27,6 +29,7 @@ def main() -> None:
     if parser.parse_args().measure:
         measure()
     write_page([gb.load(path) for path in sorted(RESULTS.rglob("*.parquet"))])
+    evidence_page.write()
 
 
 def measure() -> None:

@@ -1,6 +1,8 @@
 """Known durations: busy waits are recovered, an empty step costs next to nothing, queued work is waited for.
 
-Run it on a quiet machine: python bench/truth.py
+About half a minute.
+
+python bench/truth.py --save   # on a quiet machine
 """
 
 import queue
@@ -8,26 +10,46 @@ import statistics
 import threading
 import time
 
+import evidence
 import numpy as np
 
 from grouped_bench.measure import rounds
 
-VISITS = 6
+WAITS_S = (1e-4, 1e-3, 1e-2)
+QUEUED_S = 1e-3
+WAIT_ERROR, EMPTY_S = 0.005, 1e-6
 
 
 def main() -> None:
-    print(f"{'step':22} {'true':>10} {'measured':>10} {'off by':>8}")
-    for seconds in (1e-4, 1e-3, 1e-2):
-        tell(f"busy wait {seconds * 1e3:g} ms", seconds, measured(busy_wait(seconds)))
-    empty = measured(lambda: None)
-    print(f"{'empty step':22} {'0':>10} {empty * 1e9:7.0f} ns")
-    awaited, unawaited = queued(1e-3)
-    tell("queued 1 ms, awaited", 1e-3, awaited)
-    print(f"{'the same, not awaited':22} {'1000.0 µs':>10} {unawaited * 1e6:7.1f} µs  (what would be reported)")
+    given = evidence.parse(evidence.make_parser(__doc__))
+    found = measure(smoke=given.smoke)
+    for step in found["steps"]:
+        off = "" if step["error"] is None else f"{step['error']:8.2%}"
+        print(f"{step['name']:26} {step['true_s'] * 1e6:8.1f} µs {step['found_s'] * 1e6:9.3f} µs {off}")
+    evidence.conclude("truth", found, given)
 
 
-def tell(name: str, true: float, found: float) -> None:
-    print(f"{name:22} {true * 1e6:7.1f} µs {found * 1e6:7.1f} µs {found / true - 1:8.2%}")
+def measure(*, smoke: bool = False) -> evidence.Findings:
+    """What is found of steps whose durations are known."""
+    visits = 1 if smoke else 12
+    evidence.say("busy waits, an empty step, queued work")
+    steps = [told(f"busy wait of {s * 1e3:g} ms", s, median_of_visits(busy_wait(s), visits)) for s in WAITS_S]
+    steps.append(told("empty step", 0.0, median_of_visits(lambda: None, visits)))
+    awaited, unawaited = queued(QUEUED_S, visits)
+    steps.append(told("queued 1 ms, awaited", QUEUED_S, awaited))
+    steps.append(told("queued 1 ms, not awaited", QUEUED_S, unawaited))
+    waits, (empty, wait, _) = steps[: len(WAITS_S)], steps[len(WAITS_S) :]
+    asked = [
+        *((f"a {one['name']} recovered within 0.5 %", abs(one["error"]), WAIT_ERROR, "%") for one in waits),
+        ("an empty step at most 1 µs an iteration", empty["found_s"], EMPTY_S, "s"),
+        ("queued work not mistaken for done: within 10 % of what it takes", abs(wait["error"]), 0.1, "%"),
+    ]
+    return {"visits": visits, "steps": steps, "targets": [evidence.target(*one) for one in asked]}
+
+
+def told(name: str, true_s: float, found_s: float) -> evidence.Findings:
+    """A step, its true and its measured seconds an iteration, and by what share they differ."""
+    return {"name": name, "true_s": true_s, "found_s": found_s, "error": found_s / true_s - 1 if true_s else None}
 
 
 def busy_wait(seconds: float) -> rounds.Workload:
@@ -41,11 +63,11 @@ def busy_wait(seconds: float) -> rounds.Workload:
     return step
 
 
-def measured(step: rounds.Workload, synchronise: rounds.Workload = lambda: None) -> float:
+def median_of_visits(step: rounds.Workload, visits: int, synchronise: rounds.Workload = lambda: None) -> float:
     """Median over visits of the visits' medians, as a run takes it; seconds."""
     iterations, sample_s, _ = rounds.calibrate(step, synchronise)
     medians = []
-    for visit in range(VISITS):
+    for visit in range(visits):
         samples, _ = rounds.run_rounds(
             {"step": step}, synchronise, {"step": iterations}, {"step": sample_s}, np.random.default_rng(visit)
         )
@@ -53,7 +75,7 @@ def measured(step: rounds.Workload, synchronise: rounds.Workload = lambda: None)
     return statistics.median(medians)
 
 
-def queued(seconds: float) -> tuple[float, float]:
+def queued(seconds: float, visits: int) -> tuple[float, float]:
     """Seconds of a step that hands its work to a thread and returns at once: awaited, and not."""
     work: queue.Queue[float] = queue.Queue()
 
@@ -67,7 +89,7 @@ def queued(seconds: float) -> tuple[float, float]:
     def step() -> None:
         work.put(seconds)
 
-    awaited = measured(step, work.join)
+    awaited = median_of_visits(step, visits, work.join)
     iterations = 10
     start = time.perf_counter()
     for _ in range(iterations):

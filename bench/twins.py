@@ -1,49 +1,112 @@
-"""Twins: at groups=1 every variant computes one function, so a verdict `faster` or `slower` is a suspect.
+"""Twins: the baseline against itself, registered under other names. A verdict `faster` or `slower` is wrong.
 
-Run it on a quiet machine: python bench/twins.py
-It measures 20 cohorts of twins and counts their verdicts.
+75 cohorts of four twins in one run, so that the correction for 300 pairs is really applied; about 15 minutes.
+
+python bench/twins.py --save            # on a quiet machine
+python bench/twins.py --hog --save      # while another process keeps one processor busy, on and off
+python bench/twins.py --broken --save   # one twin is 5 % slower: the check can fail
 """
 
-import argparse
+import math
+import statistics
 import tempfile
 from collections import Counter
 
+import evidence
+import injected
+
 import grouped_bench as gb
+from grouped_bench.plan import make_plan
 from grouped_bench.report import tables
 
-SHAPES = {
-    "channels": [32, 64],
-    "size": [14, 28],
-    "kernel_size": [1, 3],
-    "batch_size": [4, 8],
-}
-TRAINING = {"channels": 64, "size": [14, 28], "batch_size": [4, 8]}
+BROKEN = "slower_5"
+CASES = [
+    {"channels": [16, 32, 64], "size": [7, 14, 28], "kernel_size": [1, 3], "batch_size": [1, 4, 8]},
+    {"channels": [16, 32, 64], "size": 7, "kernel_size": [1, 3], "batch_size": [1, 4, 8], "pass": "training"},
+    {"channels": 32, "size": 14, "batch_size": [1, 4, 8], "pass": "training"},
+]
+SMOKE = [{"channels": 8, "size": 7, "batch_size": 1}]
+WRONG_QUIET, WRONG_HOG, EQUIVALENT, PAIR_S = 0.01, 0.02, 0.9, 30.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--smoke", action="store_true", help="one small cohort, three visits")
-    parser.add_argument("--visits", type=int, default=36, help="visits of a cohort, at most")
-    parser.add_argument("--variant", default="regular,split_sum,split_concat", help="twins to compare")
-    given = parser.parse_args()
-    cases = [SHAPES, {**TRAINING, "pass": "training"}]
-    space = gb.Space(cases=cases, groups=1, variant=given.variant)
-    if given.smoke:
-        space = gb.Space(groups=1, channels=8, size=7, batch_size=1, variant=given.variant)
-    with tempfile.TemporaryDirectory() as folder:
-        run = gb.run(
-            space, out=folder, memory=False, page=False, quiet=False, visits=3 if given.smoke else given.visits, seed=0
-        )
+    parser = evidence.make_parser(__doc__)
+    parser.add_argument("--hog", action="store_true", help="beside a process that keeps one processor busy, on and off")
+    parser.add_argument("--broken", action="store_true", help=f"with {BROKEN} in the place of the first twin")
+    parser.add_argument("--budget", default="15m", help="time of the whole run, 15m unless given")
+    given = evidence.parse(parser)
+    found = measure(hog=given.hog, broken=given.broken, budget=given.budget, smoke=given.smoke)
+    print(f"{found['cohorts']} cohorts, {found['pairs']} pairs of twins, {found['seconds_a_pair']:.1f} s a pair")
+    for verdict in evidence.VERDICTS:
+        print(f"  {verdict:10} {found['verdicts'].get(verdict, 0):3}")
+    name = "-".join(["twins", *["hog"] * given.hog, *["broken"] * given.broken])
+    evidence.conclude(name, found, given)
+
+
+def measure(*, hog: bool = False, broken: bool = False, budget: str = "15m", smoke: bool = False) -> evidence.Findings:
+    """One run of all cohorts, and what became of its pairs."""
+    twins = [BROKEN if broken and name == injected.TWINS[0] else name for name in injected.TWINS]
+    space = gb.Space(cases=SMOKE if smoke else CASES, groups=1, variant=["regular", *twins])
+    evidence.say(f"{make_plan(space).pairs} pairs, {budget} at most")
+    limits = {"visits": 3} if smoke else {"visits": 200, "budget": budget}
+    with tempfile.TemporaryDirectory() as folder, evidence.hogged(hog):
+        run = gb.run(space, out=folder, memory=False, page=False, quiet=False, files=(injected.PATH,), **limits)
+    found = {"hog": hog, "broken": broken, "stopped_by": run.metadata["stopped_by"], **summary(run)}
+    return {**found, "targets": targets(found)}
+
+
+def summary(run: gb.Run) -> evidence.Findings:
+    """Verdicts, estimates and time of a run of twins."""
     frame = run.frame
-    cohorts = frame["samples_s"].map(len)[frame["variant"] == "regular"]
-    pairs = frame[frame["variant"] != "regular"]
-    counts = Counter(pairs["verdict"])
-    print(f"{len(cohorts)} cohorts of twins, {len(pairs)} pairs, {cohorts.min()} to {cohorts.max()} visits a cohort")
-    for verdict in ("equivalent", "undecided", "faster", "slower"):
-        print(f"  {verdict:10} {counts[verdict]:3}")
-    if counts["equivalent"] < len(pairs):
-        print(tables.render(frame, [], where="verdict in ['undecided', 'faster', 'slower']", by="verdict"))
-    print(f"{run.metadata['time']['total_s'] / len(pairs):.1f} s a pair")
+    pairs = frame[frame["variant"].isin(injected.TWINS)]
+    spoilt = frame[frame["variant"] == BROKEN]
+    counts = Counter(pairs["verdict"].fillna("none"))
+    logs = [math.log(ratio) for ratio in pairs["speedup"].dropna()]
+    wrong = counts["faster"] + counts["slower"]
+    if wrong:
+        evidence.say(tables.render(frame, [], where="verdict in ['faster', 'slower']", by="verdict"))
+    visits = frame.loc[frame["variant"] == "regular", "samples_s"].map(len)
+    latencies = frame.loc[frame["variant"] == "regular", "latency_s"].dropna()
+    return {
+        "cohorts": len(visits),
+        "pairs": len(pairs),
+        "pairs_corrected_for": len(pairs) + len(spoilt),
+        "verdicts": dict(counts),
+        "wrong": {**evidence.proportion(wrong, len(pairs)), "upper": evidence.upper_bound(wrong, len(pairs))},
+        "equivalent": evidence.proportion(counts["equivalent"], len(pairs)),
+        "sd_log_ratio": statistics.stdev(logs) if len(logs) > 1 else None,
+        "largest_log_ratio": max(map(abs, logs), default=None),
+        "total_s": run.metadata["time"]["total_s"],
+        "seconds_a_pair": run.metadata["time"]["total_s"] / (len(pairs) + len(spoilt)),
+        "visits": [int(visits.min()), float(visits.median()), int(visits.max())],
+        "latency_s": [latencies.min(), latencies.max()] if len(latencies) else None,
+        "hog_spans_s": evidence.HOG_SPANS_S,
+        "spoilt_by": injected.SLOWER[BROKEN],
+        "spoilt": dict(Counter(spoilt["verdict"].fillna("none"))),
+    }
+
+
+def targets(found: evidence.Findings) -> list[evidence.Findings]:
+    """What the project asks: few wrong verdicts, and when it is quiet nearly all settled, soon."""
+    if found["broken"]:
+        spoilt = evidence.proportion(found["spoilt"].get("slower", 0), sum(found["spoilt"].values()))
+        asked = f"{BROKEN} in place of a twin is `slower` in at least 90 % of cohorts"
+        return [evidence.target(asked, spoilt["share"], 0.9, "%", at_least=True)]
+    limit = WRONG_HOG if found["hog"] else WRONG_QUIET
+    asked = [
+        evidence.target(
+            f"wrong verdicts in at most {evidence.given(limit, '%')} of pairs", found["wrong"]["share"], limit, "%"
+        )
+    ]
+    if not found["hog"]:
+        share, seconds = found["equivalent"]["share"], found["seconds_a_pair"]
+        asked += [
+            evidence.target(
+                f"at least {evidence.given(EQUIVALENT, '%')} `equivalent`", share, EQUIVALENT, "%", at_least=True
+            ),
+            evidence.target(f"within {PAIR_S:g} s a pair (whole run over pairs)", seconds, PAIR_S, "s"),
+        ]
+    return asked
 
 
 if __name__ == "__main__":

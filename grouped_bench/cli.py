@@ -92,6 +92,7 @@ _CONTROL_HELP = {
     "visits": ("N", "Visit a case at most so often"),
     "budget": ("DURATION", "End the whole run in this time"),
     "task_timeout": ("DURATION", "End a task whose build, check or sample takes longer (s, m, h; seconds without)"),
+    "threads": ("N", "Have the backend compute in so many threads, instead of as many as it chooses"),
 }
 
 
@@ -186,10 +187,12 @@ def plan(format_: str, **options: Any) -> int:
 def show(runs: tuple[str, ...], by: str, sort: str, where: str, format_: str, out: str) -> int:
     """Print the tables of runs again, from their files.
 
-    RUN is a Parquet file, a folder of runs, a run id, or `latest`.
+    RUN is a Parquet file, a folder of runs, a run id, or `latest`. Of several
+    runs, the facts come first in which their environments differ.
 
     \b
-    JSON: {"schema": 1, "tasks": [the columns without samples]}
+    JSON: {"schema": 1, "tasks": [the columns without samples]}; of several
+    runs also "differences": [{"fact", "values": [{"run_id", "value"}]}]
     \b
     Examples:
       grouped-bench show latest

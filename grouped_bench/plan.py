@@ -1,6 +1,7 @@
 """A plan: the cohorts of a space in order, what was left out and why, and a rough estimate of the run."""
 
 import dataclasses
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -168,8 +169,8 @@ def _settings(point: Point) -> Iterator[Setting]:
     for backend, executions in known.items():
         wanted = [e for e in point.executions or executions[:1] if e in executions]
         for execution in wanted:
-            for device in point.devices:
-                yield Setting(backend, execution, device)
+            for device, cache in itertools.product(point.devices, point.caches):
+                yield Setting(backend, execution, device, cache)
 
 
 def _united(first: Cohort, second: Cohort) -> Cohort:

@@ -81,6 +81,7 @@ def significant(value: float, digits: int) -> str:
 
 
 def _scaled(count: float, units: list[tuple[str, float]], digits: int, gap: str) -> str:
+    count = _as_float(count)
     for unit, size in units:
         if abs(count) >= size:
             scaled = count / size
@@ -89,11 +90,15 @@ def _scaled(count: float, units: list[tuple[str, float]], digits: int, gap: str)
     return f"{count:.0f}{gap}{units[-1][0]}"
 
 
-def _finite(value: str | float) -> float:
+def _as_float(value: str | float) -> float:
     try:
-        number = float(value)
+        return float(value)
     except OverflowError:
-        number = math.inf
+        return math.inf
+
+
+def _finite(value: str | float) -> float:
+    number = _as_float(value)
     if not math.isfinite(number):
         raise ValueError("not a finite number")
     return number

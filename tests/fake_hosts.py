@@ -10,20 +10,24 @@ START_S, BUILD_S, MEMORY_S = 0.05, 0.2, 0.3
 class FakeHost:
     """Forks workers whose samples are `costs[variant]` times log-normal noise of the visit and of the round.
 
+    `round_spread` is that of the round where it differs from the visit's. `worker` is the class that is forked.
+
     `faults` maps a variant to what happens when it is built: an exception, or a failure's dict.
     """
 
-    def __init__(self, clock, costs, *, spread=0.01, faults=None, rounds=5, seed=0):
+    def __init__(self, clock, costs, *, spread=0.01, round_spread=None, faults=None, rounds=5, seed=0):
         self.clock, self.costs, self.spread, self.faults = clock, costs, spread, faults or {}
         self.rounds, self.rng = rounds, np.random.default_rng(seed)
         self.forked, self.alive, self.most_alive, self.requests = 0, 0, 0, []
+        self.round_spread, self.worker = round_spread, FakeWorker
+        self.disturbance = lambda: {"stolen": 0.0, "throttled": None}
 
     def fork(self, task_timeout):
         self.forked += 1
         self.alive += 1
         self.most_alive = max(self.most_alive, self.alive)
         self.clock.now += START_S
-        return FakeWorker(self)
+        return self.worker(self)
 
 
 class FakeWorker:
@@ -60,13 +64,16 @@ class FakeWorker:
 
     def _visit(self, request):
         host, names = self.host, request["variants"]
-        weather = np.exp(host.rng.normal(0, 0.2))
+        weather, rounds = np.exp(host.rng.normal(0, 0.2)), request["rounds"] or host.rounds
+        spread = host.spread if host.round_spread is None else host.round_spread
         samples = {}
         for name in names:
             middle = host.costs[name] * weather * np.exp(host.rng.normal(0, host.spread))
-            samples[name] = list(middle * np.exp(host.rng.normal(0, host.spread, host.rounds)))
+            samples[name] = list(middle * np.exp(host.rng.normal(0, spread, rounds)))
             host.clock.now += sum(samples[name])
-        return {"samples": samples, "warm_up_s": 0.0}
+        seconds = sum(map(sum, samples.values()))
+        reference = [0.001 * weather] * rounds
+        return {"samples": samples, "reference": reference, "warm_up_s": 0.0, "seconds": seconds, **host.disturbance()}
 
     def _memory(self, request):
         self.host.clock.now += MEMORY_S

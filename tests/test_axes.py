@@ -30,6 +30,7 @@ RULES = {
     "backend": "takes names of backends; `grouped-bench list backends` names them",
     "execution": "takes graph, xla and eager; the backend's first where it is not given",
     "device": "takes cpu, gpu, or one by its index such as gpu:1",
+    "cache": "takes hot and cold: whether calls find their inputs and weights in the cache",
     "multiplicity": "takes a positive integer: how often the case stands in its network",
     "label": "takes a text of at most 80 characters",
 }
@@ -39,6 +40,7 @@ CONTROL_RULES = {
     "visits": "takes a positive integer",
     "budget": DURATION,
     "task_timeout": DURATION,
+    "threads": "takes a positive integer up to 1024",
 }
 NEVER = ["", [[[[1]]]], {}, {"a": 1}, object(), math.nan, -1, 10**30, 1.5]
 NUMBERS = [*NEVER, None, 0, True, "abc", b"1", [], [None], [0, 1], "1,,2", "1,", "-3", "1.5", "٣", 2**24 + 1, range(3)]
@@ -48,7 +50,7 @@ MORE_EXTENTS = ["28x", "x28", "28x0", "1x2x3x4", "28X28", [[1, 2, 3, 4]], [[]], 
 BAD = {
     **{axis: [*NUMBERS, "28x28", "1:2"] for axis in ("groups", "batch_size")},
     **{axis: [*NUMBERS, *MORE_EXTENTS] for axis in ("kernel_size", "stride", "dilation", "size")},
-    **dict.fromkeys(("padding", "pass", "dtype", "data_format"), WORDS),
+    **dict.fromkeys(("padding", "pass", "dtype", "data_format", "cache"), WORDS),
     "rank": [*NUMBERS, 4, "0"],
     "channels": [*NUMBERS, ":", "3:", ":3", "1:2:3", "0:3", [[1, 2, 3]], [[]], [(3, True)]],
     "variant": NAMES,
@@ -65,6 +67,7 @@ BAD_CONTROLS = {
     **dict.fromkeys(("precision", "margin"), SHARES),
     **dict.fromkeys(("budget", "task_timeout"), DURATIONS),
     "visits": [0, -1, True, 1.5, "abc", [], 10**30],
+    "threads": [0, -1, True, 1.5, "abc", [], 1025],
 }
 
 
@@ -101,7 +104,7 @@ def test_a_bad_control_is_refused_in_words(name, value):
     assert error.remedy.startswith(f"Write it like --{name.replace('_', '-')} ")
 
 
-@pytest.mark.parametrize("key", ["group", "pass_", "passes", "cache", "scope", 3, "", "a\x1b[31m"])
+@pytest.mark.parametrize("key", ["group", "pass_", "passes", "caches", "scope", 3, "", "a\x1b[31m"])
 def test_an_unknown_axis_is_refused_with_those_there_are(key):
     error = refusal(Axes, {key: 1})
     assert "there is no key `" in error.rule
@@ -114,7 +117,7 @@ def test_an_unknown_control_is_refused_with_those_there_are():
     error = refusal(Control, {"speed": 1})
     assert str(error) == (
         "Space: there is no key `speed`. Received: speed = 1. "
-        "Use one of precision, margin, visits, budget, task_timeout."
+        "Use one of precision, margin, visits, budget, task_timeout, threads."
     )
 
 
@@ -168,6 +171,7 @@ def test_defaults_are_those_of_the_contract():
         "backend": ("tensorflow",),
         "execution": None,
         "device": ("cpu",),
+        "cache": ("hot",),
     }
 
 
@@ -175,3 +179,4 @@ def test_controls_are_read_in_their_units():
     read = validate(Control, {"precision": "5%", "margin": 0.01, "budget": "1h30m", "task_timeout": "500ms"}, "Space")
     assert (read.precision, read.margin, read.budget, read.task_timeout) == (0.05, 0.01, 5400.0, 0.5)
     assert (Control().precision, Control().margin, Control().budget, Control().task_timeout) == (0.02, 0.03, None, 60.0)
+    assert (Control().threads, validate(Control, {"threads": "2"}, "Space").threads) == (None, 2)

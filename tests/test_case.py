@@ -190,4 +190,5 @@ def test_cases_and_settings_are_keys():
 
 def test_setting_and_extents_are_told_as_typed():
     assert Setting("tensorflow", "xla", "gpu:1").title() == "tensorflow xla on gpu:1"
+    assert Setting("tensorflow", "graph", "cpu", "cold").title() == "tensorflow graph on cpu, cold cache"
     assert format_extents([28, 14]) == "28x14"

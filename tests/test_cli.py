@@ -17,7 +17,7 @@ from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
 
 COMMANDS = ("doctor", "run", "plan", "show", "report", "list")
-NOT_DONE = ("--resume", "--model", "--cache", "--threads", "--scope", "--import", "--memory-limit", "--input-shape")
+NOT_DONE = ("--resume", "--model", "--scope", "--import", "--memory-limit", "--input-shape")
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 
@@ -125,7 +125,7 @@ def test_an_axis_starts_from_the_defaults_unless_a_preset_or_file_is_given(comma
     assert all(keywords[name] == (True if axis == "bias" else "1,2") for _, _, keywords in calls.made)
 
 
-@pytest.mark.parametrize("control", ["precision", "margin", "visits", "budget", "task-timeout"])
+@pytest.mark.parametrize("control", [name.replace("_", "-") for name in Control.model_fields])
 def test_a_control_alone_leaves_the_preset_quick(control, call, calls):
     calls(api, "plan", KeyboardInterrupt())
     call("plan", f"--{control}", "3")
@@ -307,6 +307,8 @@ REFUSED = [
     (("run", "--space", "bad.toml"), "bad.toml must be TOML. Received: Invalid value (at end of document). Mend "),
     (("run", "--space", "binary"), "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode"),
     (("run", "--budget", "0s"), "options: `budget` takes a duration above zero. Received: 0s. Write it like --budget "),
+    (("run", "--cache", "warm"), "options: `cache` takes hot and cold: whether calls find their inputs and weights "),
+    (("run", "--threads", "0"), "options: `threads` takes a positive integer up to 1024. Received: 0. Write it like "),
     (("run", "--margin", "3"), "options: `margin` takes a share between 0 and 1. Received: 3. Write it like --margin "),
     (
         ("run", "--groups", "4", "--out", "binary"),

@@ -1,5 +1,6 @@
 """Every variant of the registry against the float64 reference and against its equals, on the real backend."""
 
+import dataclasses
 import os
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from grouped_bench import backends, variants
+from grouped_bench.backends.base import Operands
 from grouped_bench.measure import verify
 from grouped_bench.variants import reference
 
@@ -23,16 +25,26 @@ def backend():
     return backend
 
 
-def compute(name, case, backend, execution="graph", seed=0):
-    """Outputs of the variant `name` as NumPy arrays, gradients of weights in the reference's shape."""
+def compute(name, case, backend, execution="graph", seed=0, cache="hot"):
+    """Outputs of the variant `name` as NumPy arrays, gradients of weights in the reference's shape.
+
+    With a cold cache they are those of the last of two copies.
+    """
     variant, problem = variants.get(name), verify.make_problem(case, seed)
     layer = variant.layer(case, backend)
     layer.build(case.input_shape)
     values = variant.to_layer(problem.weights(variant.groups(case)), case)
-    for variable, value in zip(layer.trainable_variables, values, strict=True):
-        variable.assign(value)
+    weights = tuple(backend.array(value, case.variable_dtype) for value in values)
+    for variable, weight in zip(layer.trainable_variables, weights, strict=True):
+        variable.assign(weight)
     upstream = None if problem.upstream is None else backend.array(problem.upstream, case.compute_dtype)
-    outputs = backend.step(layer, backend.array(problem.x, case.compute_dtype), upstream, execution)()
+    operands = Operands(weights, backend.array(problem.x, case.compute_dtype), upstream)
+    if cache == "cold":
+        first, last = backend.copied_steps(layer, backend.copies(operands, 2), execution)
+        first()
+        outputs = last()
+    else:
+        outputs = backend.step(layer, operands.inputs, upstream, execution)()
     error, where = verify.relative_error(list(outputs), problem, variant, backend)
     assert error <= verify.tolerance(case, variant), f"{name} on {case.title()}: {where} off by {error}"
     arrays = [backend.to_numpy(tensor) for tensor in outputs]
@@ -90,9 +102,20 @@ def test_random_legal_cases_agree_with_the_reference(data, backend):
 
 @pytest.mark.parametrize("name", variants.names())
 @pytest.mark.parametrize("execution", ["graph", "xla", "eager"])
-def test_every_execution_computes_the_same(name, execution, backend):
-    compute(name, make_case(groups=2), backend, execution)
-    compute(name, make_case(groups=2, pass_="inference"), backend, execution)
+@pytest.mark.parametrize("cache", ["hot", "cold"])
+def test_every_execution_computes_the_same(name, execution, cache, backend):
+    compute(name, make_case(groups=2), backend, execution, cache=cache)
+    compute(name, make_case(groups=2, pass_="inference"), backend, execution, cache=cache)
+
+
+@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("rank", [1, 3])
+def test_cold_calls_compute_the_same_in_every_rank(name, rank, backend):
+    case = make_case(rank=rank, groups=2, bias=True)
+    if supported(name, case):
+        compute(name, case, backend, cache="cold")
+        compute(name, dataclasses.replace(case, pass_="inference", dtype="mixed_bfloat16"), backend, cache="cold")
+        compute(name, dataclasses.replace(case, dtype="mixed_bfloat16"), backend, "eager", cache="cold")
 
 
 @pytest.mark.parametrize("name", variants.names())

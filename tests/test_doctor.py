@@ -17,6 +17,10 @@ FIT = {
     "free_bytes": 8 * 2**30,
     "swapped_bytes": 0,
     "backend": {"onednn": True},
+    "others": 0.0,
+    "throttled": 0.0,
+    "spread": 1.05,
+    "variables": {"TF_CPP_MIN_LOG_LEVEL": "2"},
 }
 
 
@@ -44,6 +48,12 @@ def test_a_quiet_machine_is_good_in_everything():
         ({"free_bytes": 2**30}, "memory", "unfit", "Free 2 GiB"),
         ({"swapped_bytes": 2**20}, "swap", "poor", "swapoff"),
         ({"backend": {"onednn": False}}, "oneDNN", "unfit", "unset TF_ENABLE_ONEDNN_OPTS"),
+        ({"others": 0.2}, "other programs", "poor", "`top` names them"),
+        ({"others": 0.5}, "other programs", "unfit", "Stop other programs"),
+        ({"throttled": 0.5}, "throttling", "unfit", "Raise the quota"),
+        ({"spread": 1.2}, "speed", "poor", "Fix the clock"),
+        ({"spread": 1.7}, "speed", "unfit", "not shared"),
+        ({"variables": {"XLA_FLAGS": "x"}}, "variables", "poor", "unset XLA_FLAGS"),
     ],
 )
 def test_what_is_wrong_is_graded_with_its_remedy(changes, name, grade, remedy):
@@ -55,7 +65,14 @@ def test_what_is_wrong_is_graded_with_its_remedy(changes, name, grade, remedy):
 
 @pytest.mark.parametrize(
     ("changes", "name"),
-    [(processor(governor=None), "governor"), ({"stolen": None}, "stolen time"), ({"backend": {}}, "oneDNN")],
+    [
+        (processor(governor=None), "governor"),
+        ({"stolen": None}, "stolen time"),
+        ({"backend": {}}, "oneDNN"),
+        ({"others": None}, "other programs"),
+        ({"throttled": None}, "throttling"),
+        ({"spread": None}, "speed"),
+    ],
 )
 def test_what_cannot_be_read_is_unknown_and_does_not_condemn(changes, name):
     check = graded(**changes)[name]

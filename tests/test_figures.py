@@ -105,6 +105,16 @@ def test_savings_are_against_the_baseline_of_the_same_cohort():
     assert ("regular", 8) not in savings
 
 
+@pytest.mark.parametrize("name", figures.REGISTRY)
+def test_hot_and_cold_of_one_run_are_two_panels(name):
+    both = pd.concat([small(), small(cache="cold")])
+    alone, together = sketch(name, small()), sketch(name, both)
+    assert together.alt.count("hot cache") == together.alt.count("cold cache") > 0
+    assert "cache" not in alone.alt
+    titles = [axes.get_title().replace("\n", " ") for axes in together.figure.axes]
+    assert sum("cold cache" in title for title in titles) == sum("hot cache" in title for title in titles) > 0
+
+
 def test_unlike_things_are_never_in_one_panel():
     made = pd.concat([frame(groups=[1, 8]), frame(groups=[1], rank=1), small(run_id="other")])
     panels = split(plain(made), FAMILY, most=99)

@@ -77,9 +77,28 @@ def test_with_one_group_all_are_one_function():
     assert "fastest" not in text
 
 
-def test_flags_and_failures_are_told():
-    made = training(flags=["stolen_cpu"])
-    assert "30 tasks of 30 carry flags that make them less sure: 30 stolen_cpu." in said(made)
+def test_unstable_tasks_are_told_with_their_causes_and_nothing_is_claimed_of_them():
+    made = training()
+    moved = made["variant"] == "grouped"
+    made["flags"] = [["unstable", "stolen_cpu"] if m else [] for m in moved]
+    text = said(made)
+    assert (
+        "The machine moved under 6 of 30 tasks, which are unstable: no verdict on them is counted above. "
+        "Causes: 6 stolen_cpu."
+    ) in text
+    assert "was slower than" not in text.replace("split_sum (a convolution a group, summed; dense function) was", "")
+    closing = "\n".join(counts(plain(made), [metadata()]))
+    assert "Against the baseline: 8 faster, 4 slower, 6 equivalent, 6 unstable." in closing
+
+
+def test_an_unstable_row_has_no_clear_lead():
+    first, second = plain(training(groups=[4], channels=[64]))[2], plain(training(groups=[4], channels=[64]))[4]
+    assert lead_is_clear({**first, "speedup_low": 3.0}, {**second, "speedup_high": 2.0})
+    assert not lead_is_clear({**first, "speedup_low": 3.0, "flags": ("unstable",)}, {**second, "speedup_high": 2.0})
+
+
+def test_other_flags_are_told():
+    assert "Flags of tasks besides: 30 memory_failed." in said(training(flags=["memory_failed"]))
 
 
 def test_nothing_measured_and_no_verdicts():

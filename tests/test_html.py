@@ -4,6 +4,7 @@ import html.parser
 import itertools
 import re
 
+import pandas as pd
 import pytest
 from frames import HOSTILE, fail, frame, metadata
 
@@ -113,6 +114,45 @@ def test_what_a_reader_needs_is_there(text):
         "49%",
     ):
         assert words in text, words
+
+
+def of_two(first, second):
+    """The page of two runs without any row that was measured: quick, since it draws nothing."""
+    made = pd.concat([small(groups=[8], run_id=facts["run_id"]) for facts in (first, second)], ignore_index=True)
+    return page(fail(made, made["groups"] == 8, "oom", None), [first, second])
+
+
+def test_a_page_of_runs_that_differ_says_so_before_anything_else():
+    first, second = metadata(run_id="first"), metadata(run_id="second")
+    second["environment"]["backend"]["tensorflow"]["onednn"] = False
+    second["environment"]["variables"]["XLA_FLAGS"] = HOSTILE
+    text = of_two(first, second)
+    before, _, after = text.partition('<h2 id="differences">Differences between the runs</h2>')
+    assert '<a href="#differences">' in before
+    assert "<h2" not in before
+    told, _, _ = after.partition("</section>")
+    assert "These runs differ in what can change an answer" in told
+    assert '<th scope="col">fact</th><th scope="col">first</th><th scope="col">second</th>' in told
+    assert '<th scope="row">backend.tensorflow.onednn</th><td class="name">yes</td><td class="name">no</td>' in told
+    assert (
+        '<th scope="row">variables.XLA_FLAGS</th><td class="name">not set</td><td class="name">&lt;script&gt;' in told
+    )
+    assert told.count("<tr>") == 3
+    assert len(Reader(text).all("a")) == 8
+
+
+def test_a_page_of_equal_runs_or_of_one_says_nothing_of_differences(text):
+    equal = of_two(metadata(run_id="first"), metadata(run_id="second"))
+    assert "ifferences" not in equal
+    assert "ifferences" not in text
+
+
+def test_a_page_shows_only_so_many_facts_and_counts_the_rest():
+    odd = metadata(run_id="odd")
+    odd["environment"]["x"] = {f"fact{number}": number for number in range(100)}
+    text = of_two(metadata(), odd)
+    assert "40 facts more are not shown here." in text
+    assert text.count('<td class="name">not recorded</td>') == 60
 
 
 def test_tables_and_figures_can_be_read_by_ear(text):

@@ -1,5 +1,6 @@
 """Plans: which cohorts a space stands for, what is left out and why, and the keys of its JSON."""
 
+import itertools
 import json
 
 import pytest
@@ -24,12 +25,13 @@ def plan(**axes):
 
 
 def test_a_cohort_holds_every_variant_of_one_case_and_setting():
-    made = plan(groups=[1, 4], execution=["graph", "xla"], device=["cpu", "gpu:1"])
-    found = [(c.case.groups, c.setting.execution, c.setting.device) for c in made.cohorts]
-    assert found == [(g, e, d) for g in (1, 4) for e in ("graph", "xla") for d in ("cpu", "gpu:1")]
+    axes = {"groups": (1, 4), "execution": ("graph", "xla"), "device": ("cpu", "gpu:1"), "cache": ("hot", "cold")}
+    made = plan(**axes)
+    found = [(c.case.groups, c.setting.execution, c.setting.device, c.setting.cache) for c in made.cohorts]
+    assert found == list(itertools.product(*axes.values()))
     assert {c.variants[0] for c in made.cohorts} == {"regular"}
     assert all(set(c.variants) == set(FIVE) for c in made.cohorts)
-    assert made.tasks == 8 * 5
+    assert made.tasks == 16 * 5
 
 
 @pytest.mark.parametrize("variant", ["all", ["all"], ["grouped", "all"]])

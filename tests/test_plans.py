@@ -54,6 +54,11 @@ def test_reasons_are_told_once_with_their_number(plan):
     ]
 
 
+def test_the_same_case_hot_and_cold_are_two_titles():
+    titles = render(make_plan(Space(cache=["hot", "cold"])).to_dict(Control()), "table").split("\n\n")[1:]
+    assert ["cold cache" in " ".join(title.split()) for title in titles] == [False, True]
+
+
 def test_nothing_is_said_of_skips_where_there_are_none():
     assert "Left out" not in render(make_plan(Space()).to_dict(Control()), "table")
 

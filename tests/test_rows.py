@@ -16,7 +16,8 @@ def built(error=1e-7, iterations=10, seconds=0.5):
 
 
 def visit(process=0, cohort=0, **parts):
-    return {"kind": "visit", "cohort": cohort, "process": process, "built": {}, "failed": {}, "samples": {}, **parts}
+    empty = {"built": {}, "failed": {}, "samples": {}, "reference": [0.001], "stolen": 0.02, "throttled": None}
+    return {"kind": "visit", "cohort": cohort, "process": process, **empty, **parts}
 
 
 def rows(*records, plan=PLAN, unreached="the budget ended"):
@@ -38,6 +39,9 @@ def test_a_task_with_samples_is_ok():
     )
     assert outcome(made["regular"]) == outcome(made["grouped"]) == ("ok", None)
     assert made["regular"]["samples_s"] == [[1.0, 2.0], [5.0]]
+    assert made["grouped"]["reference_s"] == [[0.001], [0.001]]
+    assert made["grouped"]["visit_stolen"] == [0.02, 0.02]
+    assert made["grouped"]["visit_throttled"] == [None, None]
     assert made["regular"]["first_calls_s"] == [0.5, 0.25]
     assert made["regular"]["relative_error"] == 2e-7
     assert (made["regular"]["iterations"], made["grouped"]["iterations"]) == (10, 4)

@@ -252,6 +252,20 @@ def test_an_older_schema_is_read(run):
     assert read_run(run)[1] == {"schema": 0}
 
 
+def test_columns_that_came_later_are_null_where_a_file_lacks_them(run):
+    rewrite(run, pq.read_table(run).drop_columns(list(schema.LATER)))
+    frame, _ = read_run(run)
+    assert tuple(frame.columns) == schema.NAMES
+    assert frame[list(schema.LATER)].isna().all(axis=None)
+    assert frame["variant"].tolist() == ["regular", "grouped"]
+
+
+def test_a_later_column_of_another_type_is_named(run):
+    table = pq.read_table(run).drop_columns(["visit_stolen"])
+    rewrite(run, table.append_column("visit_stolen", pa.array(["a", "b"])))
+    assert "visit_stolen missing or of another type" in refusal(run)
+
+
 @pytest.mark.parametrize("name", ["run_id", "samples_s", "flags"])
 def test_a_missing_column_is_named(name, run):
     rewrite(run, pq.read_table(run).drop_columns([name]))

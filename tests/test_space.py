@@ -35,6 +35,7 @@ SPELLINGS = {
     "backend": ("tensorflow", '"tensorflow"', ["tensorflow"]),
     "execution": ("graph,xla", '["graph", "xla"]', ["graph", "xla"]),
     "device": ("cpu,gpu:1", '["cpu", "gpu:1"]', ["cpu", "gpu:1"]),
+    "cache": ("hot,cold", '["hot", "cold"]', ["hot", "cold"]),
 }
 
 
@@ -204,6 +205,11 @@ def test_too_many_points_are_refused_before_any_is_made():
     assert "4,985,014,995 points" in refusal(
         Space, **{name: list(range(1, 1000)) for name in ("groups", "size", "channels")}
     )
+
+
+def test_every_axis_multiplies_the_points():
+    more = {**TOO_MANY, "variant": "regular,grouped,split_sum", "cache": "hot,cold"}
+    assert "120,012 points" in refusal(Space, **more)
 
 
 def test_options_cannot_make_too_many_points_of_a_space_that_had_few():

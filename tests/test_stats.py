@@ -119,3 +119,33 @@ def test_twins_looked_at_after_every_look_are_seldom_told_apart():
                 wrong += found != "equivalent"
                 break
     assert wrong <= 2000 * stats.PAIR_ALPHA
+
+
+def test_robust_variance_is_that_of_normal_values_and_ignores_outliers_and_gaps():
+    rng = np.random.default_rng(0)
+    values = rng.normal(3, 0.2, 4000)
+    values[:40] = 50
+    values[40:80] = np.nan
+    assert stats.robust_variance(values) == pytest.approx(0.04, rel=0.1)
+
+
+def simulated_error(rounds, *, within, between, visit_cost, round_cost, seconds):
+    """Standard error of the mean over the visits that fit into `seconds`, medians of `rounds` normal rounds each."""
+    visits = seconds / (visit_cost + rounds * round_cost)
+    return math.sqrt((between + math.pi / 2 * within / rounds) / visits)
+
+
+@pytest.mark.parametrize(("within", "between"), [(0.03**2, 0.01**2), (0.05**2, 0.002**2), (0.01**2, 0.03**2)])
+def test_best_rounds_are_those_of_the_least_error(within, between):
+    rng, costs = np.random.default_rng(0), {"visit_cost": 0.3, "round_cost": 0.01}
+    counts = [15] * 4000
+    medians = rng.normal(0, math.sqrt(between + math.pi / 2 * within / 15), len(counts))
+    best = stats.best_rounds(medians, [within] * len(counts), counts, **costs)
+    errors = {
+        rounds: simulated_error(rounds, within=within, between=between, seconds=30, **costs) for rounds in range(1, 400)
+    }
+    assert errors[max(1, round(best))] <= 1.02 * min(errors.values())
+
+
+def test_visits_that_differ_by_their_rounds_alone_want_ever_more_rounds():
+    assert stats.best_rounds([0.0, 0.001, -0.001], [0.01] * 3, [5] * 3, visit_cost=1, round_cost=1) == math.inf

@@ -1,9 +1,12 @@
 """The sweep on fake hosts and a fake clock: passes, stopping, budgets, failures, memory pass, processes."""
 
+import itertools
+
+import numpy as np
 import pytest
 from cases import GRAPH, make_case
 from fake_clock import FakeClock
-from fake_hosts import FakeHost, crash
+from fake_hosts import FakeHost, FakeWorker, crash
 
 from grouped_bench.harness import sweep as sweep_module
 from grouped_bench.harness.progress import Moment, Progress, moment_line
@@ -41,7 +44,7 @@ class Sweeping:
             clock=self.clock,
         )
         self.stopped_by = sweep.run()
-        self.time, self.records = sweep.time, sweep.records
+        self.time, self.records, self.standings = sweep.time, sweep.records, sweep.standings
         self.visits = [r for r in self.records if r["kind"] == "visit"]
 
     def _keep(self, interrupt_at):
@@ -180,6 +183,84 @@ def test_a_budget_too_short_leaves_tasks_interrupted_with_the_reason():
     statuses = {row["status"] for row in run.rows()}
     assert statuses == {"ok", "interrupted"}
     assert {row["reason"] for row in run.rows() if row["status"] == "interrupted"} == {"not reached"}
+
+
+def test_the_most_undecided_cohorts_get_what_is_left_of_a_budget():
+    """Cohorts differ in noise; the pass that the budget cuts short goes to those with the widest intervals."""
+    host = FakeHost(None, {"regular": 0.01, "grouped": 0.0103}, spread=0.05)
+    spreads = np.linspace(0.02, 0.3, 10)
+
+    def visit_of(worker, request):
+        host.spread = spreads[host.case]
+        return FakeWorker._visit(worker, request)
+
+    class Noisy(FakeWorker):
+        def ask(self, request):
+            if "case" in request:
+                self.case = request["case"]["size"][0] - 4
+            host.case = self.case
+            return visit_of(self, request) if request["op"] == "visit" else super().ask(request)
+
+    host.worker = Noisy
+    run = Sweeping(host.costs, host=host, cohorts=10, visits=10_000, budget=47.0)
+    assert run.stopped_by == "budget"
+    widths = [standing.width for standing in run.standings]
+    counts = [standing.visits for standing in run.standings]
+    most = max(counts)
+    assert most > min(counts)
+    open_ = [number for number, standing in enumerate(run.standings) if standing.active]
+    assert min(widths[n] for n in open_ if counts[n] == most) > 0
+    got_more = [n for n in open_ if counts[n] == most]
+    got_less = [n for n in open_ if counts[n] == most - 1]
+    assert got_more and got_less
+    assert np.mean(spreads[got_more]) > np.mean(spreads[got_less])
+
+
+def test_a_cohort_too_dear_for_what_is_left_leaves_it_to_the_others():
+    host = FakeHost(None, {"regular": 0.01, "grouped": 0.0103}, spread=0.2)
+
+    class Uneven(FakeWorker):
+        def ask(self, request):
+            answer = super().ask(request)
+            if request["op"] == "build" and request["case"]["size"][0] == 4:
+                host.clock.now += 15.0
+            return answer
+
+    host.worker = Uneven
+    run = Sweeping(host.costs, host=host, cohorts=2, visits=10_000, budget=60.0)
+    assert run.stopped_by == "budget"
+    assert run.clock.now > 0.9 * 57
+    assert run.visits[-1]["cohort"] == 1
+
+
+def test_disturbed_visits_are_made_again():
+    host = FakeHost(None, APART)
+    turns = itertools.cycle([0.5, 0.0])
+    host.disturbance = lambda: {"stolen": next(turns), "throttled": None}
+    run = Sweeping(APART, host=host)
+    assert run.stopped_by == "settled"
+    assert visits_of(run, "grouped") == 2 * LEAST_VISITS
+
+
+def test_a_machine_that_is_never_calm_ends_at_the_visits_allowed():
+    host = FakeHost(None, APART)
+    host.disturbance = lambda: {"stolen": 0.5, "throttled": None}
+    run = Sweeping(APART, host=host, visits=9)
+    assert run.stopped_by == "visits"
+    assert visits_of(run, "grouped") == 9
+
+
+def test_rounds_grow_where_they_differ_more_than_visits_and_starting_is_dear():
+    """The fake host's visits differ by 1 %, their rounds by 20 %."""
+    host = FakeHost(None, {"regular": 0.01, "grouped": 0.0103}, spread=0.01, round_spread=0.2)
+    Sweeping(host.costs, host=host, visits=12)
+    asked = [request["rounds"] for request in host.requests if request["op"] == "visit"]
+    assert asked[:3] == [None] * 3
+    assert 2 * host.rounds <= max(asked[3:]) <= 4 * host.rounds
+    assert min(asked[3:]) >= host.rounds
+    steady = FakeHost(None, {"regular": 0.01, "grouped": 0.0103}, spread=0.05, round_spread=0.001)
+    Sweeping(steady.costs, host=steady, visits=12)
+    assert {r["rounds"] for r in steady.requests if r["op"] == "visit"} == {None, steady.rounds}
 
 
 def test_an_interrupt_keeps_every_record_before_it():

@@ -252,6 +252,28 @@ def test_closing_lines_count_what_is_true():
     assert "10 of 20 tasks" in table(made, where="groups == 8")
 
 
+@pytest.mark.parametrize("output", ["table", "markdown"])
+def test_an_unstable_row_shows_no_interval_and_no_verdict(output):
+    made = frame(groups=[8], channels=[64], passes=["training"], variants=["regular", "grouped"])
+    made["flags"] = [[], ["unstable", "speed_changed"]]
+    text = table(made, format=output)
+    row = next(line for line in text.splitlines() if "grouped " in line and "ms" in line)
+    assert "unstable" in row
+    assert "slower" not in row
+    assert "±" not in row
+    assert "[" not in row
+    assert "±" in next(line for line in text.splitlines() if "regular " in line and "ms" in line)
+
+
+@pytest.mark.parametrize("output", ["csv", "json"])
+def test_data_keeps_the_verdict_and_the_flags_of_an_unstable_row(output):
+    made = frame(groups=[8], channels=[64], passes=["training"], variants=["regular", "grouped"])
+    made["flags"] = [[], ["unstable", "speed_changed"]]
+    text = table(made, format=output)
+    assert "slower" in text
+    assert "speed_changed" in text
+
+
 @pytest.mark.parametrize("output", ["table", "markdown", "csv", "json"])
 @pytest.mark.parametrize("facts", [[], [{}], [metadata()]])
 def test_nothing_to_show_is_no_crash(output, facts):
@@ -291,3 +313,98 @@ def test_runs_are_told_apart():
     text = table(both)
     assert text.count("Conv2D 64→64") == 2
     assert "run second" in text
+
+
+# Runs whose environments differ
+
+
+def with_environment(run_id, **changes):
+    facts = metadata(run_id=run_id)
+    facts["environment"]["backend"] = {"tensorflow": {"onednn": True, "intra_op_threads": 0, **changes}}
+    return facts
+
+
+def shown(*facts, **options):
+    return render(pd.concat([one_cohort(run_id=one["run_id"]) for one in facts]), list(facts), **options)
+
+
+def test_runs_that_differ_in_what_can_change_an_answer_say_so_first():
+    facts = [with_environment("first"), with_environment("second", onednn=False, intra_op_threads=4)]
+    assert shown(*facts).splitlines()[:4] == [
+        "These runs differ in what can change an answer; run 1 is first and run 2 is",
+        "second:",
+        "  backend.tensorflow.onednn: yes in run 1; no in run 2",
+        "  backend.tensorflow.intra_op_threads: 0 in run 1; 4 in run 2",
+    ]
+    assert shown(*facts, format="markdown").startswith(
+        "### These runs differ in what can change an answer\n\n"
+        "| fact | first | second |\n| --- | --- | --- |\n"
+        "| backend.tensorflow.onednn | yes | no |\n"
+        "| backend.tensorflow.intra_op_threads | 0 | 4 |\n\n### Conv2D"
+    )
+    assert json.loads(shown(*facts, format="json"))["differences"] == [
+        {
+            "fact": fact,
+            "values": [{"run_id": "first", "value": first}, {"run_id": "second", "value": second}],
+        }
+        for fact, first, second in (
+            ("backend.tensorflow.onednn", "yes", "no"),
+            ("backend.tensorflow.intra_op_threads", "0", "4"),
+        )
+    ]
+
+
+@pytest.mark.parametrize("output", ["table", "markdown", "csv"])
+def test_equal_runs_and_single_ones_say_nothing_of_differences(output):
+    for facts in ([with_environment("a"), with_environment("b")], [with_environment("a")]):
+        assert "differ" not in shown(*facts, format=output)
+
+
+def test_json_tells_differences_of_several_runs_only():
+    assert set(json.loads(shown(with_environment("a"), format="json"))) == {"schema", "tasks"}
+    equal = json.loads(shown(with_environment("a"), with_environment("b"), format="json"))
+    assert equal["differences"] == []
+
+
+def test_values_are_told_once_and_what_is_not_known_is_said():
+    facts = [with_environment("a", tf32=True), with_environment("b", tf32=True), with_environment("c", tf32=None)]
+    assert "  backend.tensorflow.tf32: yes in runs 1 and 2; unknown in run 3\n" in shown(*facts)
+    told = shown(facts[0], with_environment("d"))
+    assert told.startswith("These runs may differ in what can change an answer; run 1 is a and run 2 is d:\n")
+    assert "  backend.tensorflow.tf32: yes in run 1; not recorded in run 2\n" in told
+
+
+def test_a_variable_that_is_set_to_nothing_and_bytes_are_written_for_people():
+    first, second = with_environment("a"), with_environment("b")
+    second["environment"]["variables"]["XLA_FLAGS"] = ""
+    second["environment"]["memory"]["total_bytes"] = 4 * 2**30
+    text = shown(first, second)
+    assert "variables.XLA_FLAGS: not set in run 1; empty in run 2" in text
+    assert "memory.total_bytes: 8.00 GiB in run 1; 4.00 GiB in run 2" in text
+
+
+def test_a_long_value_is_cut_and_keeps_its_run():
+    first, second = with_environment("a"), with_environment("b")
+    second["environment"]["variables"]["XLA_FLAGS"] = "--xla_flag=1 " * 99
+    told, _, _ = shown(first, second).partition("Conv2D")
+    assert "… in run 2" in " ".join(told.split())
+    assert len(told.splitlines()) < 8
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_differences_of_strangers_fit_and_do_nothing(width):
+    facts = [with_environment(f"{HOSTILE}{number}") for number in range(3)]
+    for number, one in enumerate(facts):
+        one["environment"]["backend"]["tensorflow"][HOSTILE] = f"漢字{HOSTILE}{number}" * 9
+        one["environment"]["processor"]["flags"] = [f"flag{number * 100 + i}" for i in range(99)]
+        one["environment"]["x"] = {f"fact{i}": number for i in range(200)}
+        one["environment"]["huge_bytes"] = 10**400 + number
+    text = shown(*facts, width=width)
+    assert max(map(display_width, text.splitlines())) <= width
+    assert not [c for c in text if not c.isprintable() and c != "\n"]
+    assert "  and 142 facts more\n" in text
+    assert "in run 3" in text
+    marked = shown(*facts, format="markdown")
+    assert "<script" not in marked
+    assert marked.partition("142 facts more are not shown here.")[0].count("\n| ") == 62
+    assert len(json.loads(shown(*facts, format="json"))["differences"]) == 202

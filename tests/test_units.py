@@ -79,7 +79,11 @@ def test_seconds_are_written_in_the_unit_that_fits(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (13107200, "12.5 MiB"), (2**40, "1.00 TiB")]
+    ("count", "text"),
+    [
+        *((0, "0 B"), (1023, "1023 B"), (1024, "1.00 KiB"), (13107200, "12.5 MiB"), (2**40, "1.00 TiB")),
+        *((10**400, "inf TiB"), (-(2**40), "-1.00 TiB")),
+    ],
 )
 def test_bytes_are_written_in_binary_units(count, text):
     assert units.format_bytes(count) == text

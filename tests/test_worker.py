@@ -55,9 +55,13 @@ def test_a_worker_builds_checks_and_samples(fork):
     assert answer["failed"] == {}
     assert answer["built"]["regular"]["relative_error"] < 1e-5
     assert answer["built"]["regular"]["iterations"] >= 1
-    samples = worker.ask(request("visit", "regular", "grouped_native"))["samples"]
-    assert len(samples["regular"]) == len(samples["grouped_native"]) >= 3
-    assert all(sample > 0 for sample in samples["regular"])
+    answer = worker.ask(request("visit", "regular", "grouped_native", rounds=None))
+    samples = answer["samples"]
+    assert set(samples) == {"regular", "grouped_native"}
+    assert len(samples["regular"]) == len(samples["grouped_native"]) == len(answer["reference"]) >= 3
+    assert all(sample > 0 for sample in samples["regular"] + answer["reference"])
+    assert 0 <= answer["stolen"] <= 1
+    assert len(worker.ask(request("visit", "regular", rounds=5))["samples"]["regular"]) == 5
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,7 @@ def test_a_variant_that_fails_during_a_visit_is_named(fork):
     worker = fork()
     answer = worker.ask(build("regular", "breaks_later", setting=eager))
     while not answer["failed"]:
-        answer = {"failed": {}} | worker.ask(request("visit", "regular", "breaks_later"))
+        answer = {"failed": {}} | worker.ask(request("visit", "regular", "breaks_later", rounds=None))
     assert "worn out" in answer["failed"]["breaks_later"]["reason"]
 
 

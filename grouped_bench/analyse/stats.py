@@ -19,6 +19,8 @@ ORDER_STATISTIC_PROCESSES = 6
 FIRST_LOOKS = (3, 6)
 FIRST_SHARE = 0.05
 LOOK_GROWTH = 4 / 3
+_NORMAL_QUARTILES = 1.349  # distance of a normal distribution's quartiles, in standard deviations
+_MEDIAN_VARIANCE = math.pi / 2  # of a median over that of a mean, for normal values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,36 @@ def verdict(interval: Interval | None, margin: float) -> str:
     if interval.low > 1:
         return "faster"
     return "slower" if interval.high < 1 else "undecided"
+
+
+def robust_variance(values: Sequence[float] | np.ndarray) -> float:
+    """Variance of a normal distribution with the quartiles of `values`, NaN among them left out."""
+    low, high = np.nanquantile(np.asarray(values, dtype=float), (0.25, 0.75))
+    return float((high - low) / _NORMAL_QUARTILES) ** 2
+
+
+def best_rounds(
+    medians: Sequence[float],
+    round_variances: Sequence[float],
+    rounds: Sequence[int],
+    *,
+    visit_cost: float,
+    round_cost: float,
+) -> float:
+    """Rounds a visit that make the mean over visits surest in a given time (Kalibera and Jones, 2013).
+
+    √(cost of a visit / cost of a round × variance within visits / variance between them); infinite where visits
+    differ by no more than their rounds explain.
+
+    Args:
+        medians: of each visit.
+        round_variances: variance of single rounds in each visit.
+        rounds: of each visit.
+        visit_cost, round_cost: seconds that a visit takes besides its rounds, and each of them.
+    """
+    within = _MEDIAN_VARIANCE * float(np.mean(round_variances))
+    between = float(np.var(medians, ddof=1)) - within * float(np.mean(1 / np.asarray(rounds, dtype=float)))
+    return math.sqrt(visit_cost / round_cost * within / between) if between > 0 else math.inf
 
 
 def looks(most: int) -> list[int]:

@@ -1,13 +1,15 @@
-"""From raw samples to latency, speed-up and verdict of each task: everything here can be derived again from a file."""
+"""From raw samples to latency, speed-up, verdict and flags of each task: all can be derived again from a file."""
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse import stats
+from grouped_bench.analyse import stability, stats
+from grouped_bench.analyse.stability import Visit
 from grouped_bench.space.case import BASELINE
 from grouped_bench.store.schema import COHORT_KEY
 
@@ -15,58 +17,60 @@ Samples = Sequence[Sequence[float | None]]
 
 
 @dataclasses.dataclass(frozen=True)
+class Value:
+    """What one visit says of a task: a latency in seconds, or a log ratio."""
+
+    value: float
+    visit: Visit
+
+
+@dataclasses.dataclass(frozen=True)
 class Pair:
-    """A variant against the baseline: corrected interval of the speed-up, verdict, and visits that both made."""
+    """A variant against the baseline: corrected interval of the speed-up, verdict, and the visits that count."""
 
     interval: stats.Interval | None
     verdict: str
     visits: int
 
 
-def visit_medians(samples: Samples) -> list[float]:
+def latencies(samples: Samples, visits: Sequence[Visit]) -> list[Value]:
     """Median of each visit's samples, visits without any left out; seconds an iteration."""
-    present = [_array(visit) for visit in samples]
-    return [float(np.nanmedian(visit)) for visit in present if np.isfinite(visit).any()]
+    return list(_medians((_array(visit) for visit in samples), visits))
 
 
-def _present(samples: Samples, processes: Sequence[int]) -> list[int]:
-    """Processes of the visits in which there are samples."""
-    return [int(p) for visit, p in zip(samples, processes, strict=True) if np.isfinite(_array(visit)).any()]
-
-
-def log_ratios(baseline: Samples, variant: Samples) -> list[float]:
+def log_ratios(baseline: Samples, variant: Samples, visits: Sequence[Visit]) -> list[Value]:
     """Median log ratio of each visit over the rounds that both took part in."""
-    ratios = [np.log(_array(b) / _array(v)) for b, v in zip(baseline, variant, strict=True)]
-    return [float(np.nanmedian(visit)) for visit in ratios if np.isfinite(visit).any()]
+    return list(_medians((round_ratios(b, v) for b, v in zip(baseline, variant, strict=True)), visits))
 
 
-def paired(baseline: Samples, variant: Samples, processes: Sequence[int]) -> tuple[list[float], list[int]]:
-    """Log ratios of the visits that both made, and the process of each."""
-    ratios: list[float] = []
-    made_in: list[int] = []
-    for b, v, process in zip(baseline, variant, processes, strict=True):
-        found = log_ratios([b], [v])
-        ratios += found
-        made_in += [int(process)] * len(found)
-    return ratios, made_in
+def round_ratios(baseline: Sequence[float | None], variant: Sequence[float | None]) -> np.ndarray:
+    """Log ratio of every round of a visit, NaN where one sat out."""
+    return np.asarray(np.log(_array(baseline) / _array(variant)))
 
 
-def by_process(values: Sequence[float], processes: Sequence[int]) -> list[float]:
+def counted(values: Sequence[Value]) -> list[Value]:
+    """The values that count: those of calm visits where at least three processes made such, else all."""
+    calm = [value for value in values if value.visit.calm]
+    return calm if len({value.visit.process for value in calm}) >= stats.LEAST_PROCESSES else list(values)
+
+
+def by_process(values: Sequence[Value]) -> list[float]:
     """Mean of the visits of each process: what a process settled on is in all of its visits."""
     grouped: dict[int, list[float]] = {}
-    for value, process in zip(values, processes, strict=True):
-        grouped.setdefault(process, []).append(value)
-    return [float(np.mean(visits)) for visits in grouped.values()]
+    for value in values:
+        grouped.setdefault(value.visit.process, []).append(value.value)
+    return [math.fsum(visits) / len(visits) for visits in grouped.values()]
 
 
-def judge(ratios: Sequence[float], processes: Sequence[int], *, pairs: int, margin: float) -> Pair:
-    """Interval and verdict of one log ratio a visit, made in `processes`, in a run of `pairs` comparisons."""
-    interval = stats.ratio_interval(by_process(ratios, processes), pairs, visits=len(ratios))
-    return Pair(interval, stats.verdict(interval, margin), len(ratios))
+def judge(ratios: Sequence[Value], *, pairs: int, margin: float) -> Pair:
+    """Interval and verdict of one log ratio a visit, in a run of `pairs` comparisons."""
+    used = counted(ratios)
+    interval = stats.ratio_interval(by_process(used), pairs, visits=len(used))
+    return Pair(interval, stats.verdict(interval, margin), len(used))
 
 
 def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
-    """`frame` of one run with latency, speed-up and verdict columns filled from its samples.
+    """`frame` of one run with latency, speed-up, verdict and flag columns filled from its samples.
 
     Rows whose status is not ok keep nulls; a cohort without an ok baseline has no verdicts.
     """
@@ -75,32 +79,50 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     baselines = {key: record for key, record in zip(keys, records, strict=True) if record["variant"] == BASELINE}
     others = [r for k, r in zip(keys, records, strict=True) if k in baselines and r["variant"] != BASELINE]
     for key, record in zip(keys, records, strict=True):
-        record.update(_latency(record))
-        record.update(_speedup(record, baselines.get(key), len(others), margin))
+        visits = visits_of(record)
+        record.update(_latency(record, visits))
+        record.update(_speedup(record, baselines.get(key), visits, len(others), margin))
     return pd.DataFrame(records, columns=frame.columns, dtype=object)
 
 
-def _latency(record: dict[str, Any]) -> dict[str, Any]:
-    medians = visit_medians(record["samples_s"]) if record["status"] == "ok" else []
-    interval = None
-    if medians:
-        processes = _present(record["samples_s"], record["visit_process"])
-        interval = stats.latency_interval(by_process(medians, processes))
-    latency = float(np.median(medians)) if medians else None
+def visits_of(record: dict[str, Any]) -> list[Visit]:
+    """How each visit of a row went; a file may not say what was stolen."""
+    lists = [record[name] for name in ("visit_process", "visit_stolen", "visit_throttled")]
+    count = len(record["samples_s"])
+    columns = [_plain(values) if _has_values(values) else [None] * count for values in lists]
+    return [Visit(int(process), *disturbed) for process, *disturbed in zip(*columns, strict=True)]
+
+
+def _latency(record: dict[str, Any], visits: Sequence[Visit]) -> dict[str, Any]:
+    found = counted(latencies(record["samples_s"], visits)) if record["status"] == "ok" else []
+    kept = [flag for flag in _plain(record["flags"]) if flag not in stability.FLAGS]
+    if not found:
+        return {"latency_s": None, "latency_low_s": None, "latency_high_s": None, "flags": kept}
+    interval = stats.latency_interval(by_process(found))
+    latency = float(np.median([value.value for value in found]))
+    used = {id(value.visit) for value in found}
+    places = [place for place, visit in enumerate(visits) if id(visit) in used]
+    reference = record["reference_s"] if _has_values(record["reference_s"]) else None
+    flags = stability.flags(
+        [visits[place] for place in places],
+        [_array(record["samples_s"][place]) for place in places],
+        [_array(reference[place]) for place in places] if reference is not None else [],
+    )
     return {
         "latency_s": latency,
-        "latency_low_s": min(interval.low, latency) if interval and latency else None,
-        "latency_high_s": max(interval.high, latency) if interval and latency else None,
+        "latency_low_s": min(interval.low, latency) if interval else None,
+        "latency_high_s": max(interval.high, latency) if interval else None,
+        "flags": [*flags, *kept],
     }
 
 
-def _speedup(record: dict[str, Any], baseline: dict[str, Any] | None, pairs: int, margin: float) -> dict[str, Any]:
+def _speedup(
+    record: dict[str, Any], baseline: dict[str, Any] | None, visits: Sequence[Visit], pairs: int, margin: float
+) -> dict[str, Any]:
     empty = dict.fromkeys(("speedup", "speedup_low", "speedup_high", "verdict"))
     if baseline is None or baseline is record or record["status"] != "ok" or baseline["status"] != "ok":
         return empty
-    pair = judge(
-        *paired(baseline["samples_s"], record["samples_s"], record["visit_process"]), pairs=pairs, margin=margin
-    )
+    pair = judge(log_ratios(baseline["samples_s"], record["samples_s"], visits), pairs=pairs, margin=margin)
     found = pair.interval
     return {
         "speedup": found.estimate if found else None,
@@ -110,8 +132,23 @@ def _speedup(record: dict[str, Any], baseline: dict[str, Any] | None, pairs: int
     }
 
 
-def _array(visit: Sequence[float | None]) -> np.ndarray:
-    return np.array([np.nan if sample is None else sample for sample in visit], dtype=float)
+def _medians(series: Iterator[np.ndarray], visits: Sequence[Visit]) -> Iterator[Value]:
+    for values, visit in zip(series, visits, strict=True):
+        if np.isfinite(values).any():
+            yield Value(float(np.nanmedian(values)), visit)
+
+
+def _array(samples: Sequence[float | None]) -> np.ndarray:
+    return np.array([np.nan if sample is None else sample for sample in samples], dtype=float)
+
+
+def _has_values(values: Any) -> bool:
+    return isinstance(values, (list, tuple, np.ndarray)) and len(values) > 0
+
+
+def _plain(values: Any) -> list[Any]:
+    """A list column as a list, its nulls None."""
+    return [None if pd.isna(value) else value for value in values]
 
 
 def _hashable(value: Any) -> Any:

@@ -17,6 +17,26 @@ Step = Callable[[], Sequence[Tensor]]
 
 
 @dataclasses.dataclass(frozen=True)
+class Operands:
+    """What one call reads: weights in the order of the layer's variables, input and, for training, upstream gradient.
+
+    `weights` are tensors, or what the backend keeps weights in.
+    """
+
+    weights: tuple[Tensor, ...]
+    inputs: Tensor
+    upstream: Tensor | None
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of them, weights first."""
+        return (*self.weights, *self.arguments())
+
+    def arguments(self) -> tuple[Tensor, ...]:
+        """All but the weights."""
+        return (self.inputs,) if self.upstream is None else (self.inputs, self.upstream)
+
+
+@dataclasses.dataclass(frozen=True)
 class Device:
     """A device that a backend sees: its name in options and its model."""
 
@@ -44,8 +64,11 @@ class Backend(ABC):
         return importlib.metadata.version(self.module)
 
     @abstractmethod
-    def load(self) -> None:
-        """Import the framework and Keras on it; touch no device, start no thread pool."""
+    def load(self, threads: int | None = None) -> None:
+        """Import the framework and Keras on it; touch no device, start no thread pool.
+
+        With `threads` it will compute in so many; without, in as many as it chooses.
+        """
 
     @abstractmethod
     def devices(self) -> list[Device]:
@@ -77,6 +100,17 @@ class Backend(ABC):
 
         Without `upstream` it is inference and returns (y,); with it training, which returns (y, dx, *dweights), the
         gradients of sum(y · upstream).
+        """
+
+    @abstractmethod
+    def copies(self, operands: Operands, count: int) -> list[Operands]:
+        """`count` copies of `operands`, each in memory of its own that the framework allocated."""
+
+    @abstractmethod
+    def copied_steps(self, layer: Any, copies: Sequence[Operands], execution: str) -> list[Step]:
+        """Steps like `step`'s, one for each of `copies`, that read it instead of the layer's weights; of one trace.
+
+        The layer's own weights are NaN afterwards, so that a step which still read them would be found incorrect.
         """
 
     @abstractmethod

@@ -1,13 +1,18 @@
 """TensorFlow: graph, XLA and eager execution of Keras layers and of its native convolution."""
 
-from collections.abc import Callable
+import functools
+import os
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import numpy as np
 
-from grouped_bench.backends.base import Backend, Device, Step, Tensor
+from grouped_bench.backends.base import Backend, Device, Operands, Step, Tensor
 from grouped_bench.space.case import Case
+
+Function = Callable[..., tuple[Tensor, ...]]
+_THREAD_VARIABLES = {"intra": "TF_NUM_INTRAOP_THREADS", "inter": "TF_NUM_INTEROP_THREADS"}
 
 
 class TensorFlow(Backend):
@@ -18,9 +23,16 @@ class TensorFlow(Backend):
     executions = ("graph", "xla", "eager")
     variables: ClassVar[dict[str, str]] = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
-    def load(self) -> None:
+    def load(self, threads: int | None = None) -> None:
         import keras  # noqa: F401
-        import tensorflow  # noqa: F401
+        import tensorflow as tf
+
+        if threads is not None:
+            # As on a machine with so many processors: threads inside an operation and across operations, XLA's too.
+            for variable in _THREAD_VARIABLES.values():
+                os.environ.pop(variable, None)  # TensorFlow heeds it more than what is set here
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
 
     def devices(self) -> list[Device]:
         import tensorflow as tf
@@ -40,8 +52,10 @@ class TensorFlow(Backend):
         return {
             "keras": keras.version(),
             "onednn": _onednn(),
-            "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads(),
-            "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads(),
+            # 0: as many as there are usable processors, which is TensorFlow's own choice.
+            "intra_op_threads": _asked_threads("intra") or tf.config.threading.get_intra_op_parallelism_threads(),
+            "inter_op_threads": _asked_threads("inter") or tf.config.threading.get_inter_op_parallelism_threads(),
+            "usable_processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
         }
 
@@ -82,23 +96,36 @@ class TensorFlow(Backend):
         )
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
+        operands = Operands(_weights(layer), inputs, upstream)
+        function, arguments = _compiled(_pass(layer, operands), execution), operands.arguments()
+        return lambda: function(*arguments)
+
+    def copies(self, operands: Operands, count: int) -> list[Operands]:
         import tensorflow as tf
 
-        variables = [variable.value for variable in layer.trainable_variables]
+        def copy(tensor: Tensor) -> Tensor:
+            return tf.raw_ops.DeepCopy(x=tensor)
 
-        def inference(x: Tensor) -> tuple[Tensor, ...]:
-            return (layer(x),)
+        return [
+            Operands(
+                tuple(tf.Variable(copy(weight)) for weight in operands.weights),
+                copy(operands.inputs),
+                None if operands.upstream is None else copy(operands.upstream),
+            )
+            for _ in range(count)
+        ]
 
-        def training(x: Tensor, dy: Tensor) -> tuple[Tensor, ...]:
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                y = layer(x, training=True)
-            return (y, *tape.gradient(y, [x, *variables], output_gradients=dy))
+    def copied_steps(self, layer: Any, copies: Sequence[Operands], execution: str) -> list[Step]:
+        import keras
 
-        function, arguments = (inference, (inputs,)) if upstream is None else (training, (inputs, upstream))
-        if execution != "eager":
-            function = tf.function(function, autograph=False, jit_compile=execution == "xla")
-        return lambda: function(*arguments)
+        if execution == "eager":
+            steps = [_stateless(layer, copy) for copy in copies]
+        else:
+            own = Operands(_weights(layer), copies[0].inputs, copies[0].upstream)
+            steps = _recaptured(_compiled(_pass(layer, own), execution), own, copies)
+        for variable in layer.trainable_variables:
+            variable.assign(keras.ops.full_like(variable, float("nan")))
+        return steps
 
     def synchroniser(self, device: str) -> Callable[[], None]:
         import tensorflow as tf
@@ -147,6 +174,80 @@ class TensorFlow(Backend):
             ValueError,
         )
         return "unsupported" if isinstance(error, refusals) else "error"
+
+
+def _weights(layer: Any) -> tuple[Tensor, ...]:
+    return tuple(variable.value for variable in layer.trainable_variables)
+
+
+def _pass(layer: Any, operands: Operands) -> Function:
+    """A function of the input and, for training, the upstream gradient, with gradients by `operands.weights`."""
+    import tensorflow as tf
+
+    weights = operands.weights
+
+    def inference(x: Tensor) -> tuple[Tensor, ...]:
+        return (layer(x),)
+
+    def training(x: Tensor, dy: Tensor) -> tuple[Tensor, ...]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x, training=True)
+        return (y, *tape.gradient(y, [x, *weights], output_gradients=dy))
+
+    return inference if operands.upstream is None else training
+
+
+def _compiled(function: Function, execution: str) -> Function:
+    import tensorflow as tf
+
+    if execution == "eager":
+        return function
+    compiled: Function = tf.function(function, autograph=False, jit_compile=execution == "xla")
+    return compiled
+
+
+def _recaptured(function: Any, own: Operands, copies: Sequence[Operands]) -> list[Step]:
+    """Steps of the traced `function`, with the variables that it captured exchanged for each copy's.
+
+    Weights as arguments would cost some 10 µs each in every call, which captured ones do not: a split into 32 would
+    look slower than it is.
+    """
+    concrete = function.get_concrete_function(*own.arguments())
+    captured = concrete.captured_inputs
+    places = {id(weight.handle): place for place, weight in enumerate(own.weights)}
+
+    def step(captures: list[Tensor], arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        concrete.set_external_captures(captures)
+        outputs: tuple[Tensor, ...] = function(*arguments)
+        return outputs
+
+    def captures(copy: Operands) -> list[Tensor]:
+        return [copy.weights[places[id(c)]].handle if id(c) in places else c for c in captured]
+
+    return [functools.partial(step, captures(copy), copy.arguments()) for copy in copies]
+
+
+def _stateless(layer: Any, copy: Operands) -> Step:
+    """An eager step in which Keras takes the copy's weights for the layer's.
+
+    Not `stateless_call`, which calls the layer without Keras' casts of inputs and weights.
+    """
+    import keras
+
+    function, arguments = _pass(layer, copy), copy.arguments()
+
+    def step() -> tuple[Tensor, ...]:
+        with keras.StatelessScope(zip(layer.trainable_variables, copy.weights, strict=True)):
+            return function(*arguments)
+
+    return step
+
+
+def _asked_threads(kind: str) -> int:
+    """Threads that the environment asks for; 0 where it does not."""
+    asked = os.environ.get(_THREAD_VARIABLES[kind], "")
+    return int(asked) if asked.isdecimal() else 0
 
 
 def _nothing() -> None:

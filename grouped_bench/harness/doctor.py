@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
-from grouped_bench.analyse.stats import Interval
+from grouped_bench.analyse.stability import SPEED_SPREAD, STOLEN_SHARE, THROTTLED_SHARE, speed_spread
+from grouped_bench.analyse.tasks import visits_of
 from grouped_bench.harness.running import Order, carry_out, probe_backend
 from grouped_bench.measure import environment
 from grouped_bench.plan import make_plan
@@ -21,6 +23,11 @@ GOOD, POOR, UNFIT, UNKNOWN = "good", "poor", "unfit", "unknown"
 MEASURING_S = 18.0
 _TWINS: dict[str, Any] = {"groups": 1, "channels": 64, "size": 14, "batch_size": 4, "variant": "regular,split_sum"}
 _LEAST_FREE_BYTES = 2 * 2**30
+_GOOD_SPREAD = 1.1
+_STEERING = (
+    *("TF_XLA_FLAGS", "XLA_FLAGS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ONEDNN_MAX_CPU_ISA"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,8 +61,9 @@ def diagnose(backend: str = "tensorflow") -> Diagnosis:
     """Look at the machine, then measure twins on it for MEASURING_S seconds."""
     load = psutil.getloadavg()[0]
     before = psutil.cpu_times()
-    interval = _measure_twins()
+    twins = _measure_twins()
     after = psutil.cpu_times()
+    visits = visits_of(twins)
     facts = {
         **environment.describe([]),
         "load": load,
@@ -63,8 +71,12 @@ def diagnose(backend: str = "tensorflow") -> Diagnosis:
         "free_bytes": psutil.virtual_memory().available,
         "swapped_bytes": psutil.swap_memory().used,
         "backend": probe_backend(backend).facts,
+        "others": _share([visit.stolen for visit in visits], STOLEN_SHARE),
+        "throttled": _share([visit.throttled for visit in visits], THROTTLED_SHARE),
+        "spread": speed_spread([np.asarray(visit, dtype=float) for visit in twins["reference_s"]]),
     }
-    difference = math.log(interval.high / interval.low) / 2 if interval else None
+    told = twins["verdict"] is not None and not math.isnan(twins["speedup_low"])
+    difference = math.log(twins["speedup_high"] / twins["speedup_low"]) / 2 if told else None
     return Diagnosis(tuple(checks(facts)), difference)
 
 
@@ -81,7 +93,14 @@ def _share_stolen(before: Any, after: Any) -> float | None:
     return float((after.steal - before.steal) / total) if total > 0 else None
 
 
-def _measure_twins() -> Interval | None:
+def _share(values: list[float | None], limit: float) -> float | None:
+    """Share of the known `values` that are above `limit`."""
+    known = [value for value in values if value is not None]
+    return sum(value > limit for value in known) / len(known) if known else None
+
+
+def _measure_twins() -> dict[str, Any]:
+    """The row of a twin of the baseline, measured for MEASURING_S."""
     control = Control(budget=MEASURING_S, visits=200, precision=0.001, margin=0.0001)
     order = Order(
         plan=make_plan(Space(**_TWINS)),
@@ -95,10 +114,7 @@ def _measure_twins() -> Interval | None:
     )
     with tempfile.TemporaryDirectory() as folder:
         frame, _ = read_run(carry_out(dataclasses.replace(order, out=Path(folder))))
-    row = frame[frame["variant"] == "split_sum"].iloc[0]
-    if row["verdict"] is None or math.isnan(row["speedup_low"]):
-        return None
-    return Interval(float(row["speedup"]), float(row["speedup_low"]), float(row["speedup_high"]))
+    return {str(name): value for name, value in frame[frame["variant"] == "split_sum"].iloc[0].items()}
 
 
 def _load(facts: dict[str, Any]) -> Check:
@@ -115,6 +131,34 @@ def _steal(facts: dict[str, Any]) -> Check:
     grade = GOOD if stolen < 0.01 else POOR if stolen < 0.1 else UNFIT
     remedy = "" if grade == GOOD else "Use a machine whose processors are not shared"
     return Check("stolen time", grade, f"{stolen:.1%} of the processors' time went to other machines", remedy)
+
+
+def _others(facts: dict[str, Any]) -> Check:
+    remedy = "Stop other programs; `top` names them"
+    found = f"took more than {STOLEN_SHARE:.0%} of the processors' time in"
+    return _visits_check("other programs", facts["others"], found, remedy)
+
+
+def _throttling(facts: dict[str, Any]) -> Check:
+    remedy = "Raise the quota of the container, or cool the machine"
+    found = f"a quota or a low clock held back more than {THROTTLED_SHARE:.0%} of"
+    return _visits_check("throttling", facts["throttled"], found, remedy)
+
+
+def _visits_check(name: str, share: float | None, found: str, remedy: str) -> Check:
+    if share is None:
+        return Check(name, UNKNOWN, "this system does not tell")
+    grade = GOOD if share <= 0.05 else POOR if share <= 1 / 3 else UNFIT
+    return Check(name, grade, f"{found} {share:.0%} of the visits measured", "" if grade == GOOD else remedy)
+
+
+def _speed(facts: dict[str, Any]) -> Check:
+    spread = facts["spread"]
+    if spread is None:
+        return Check("speed", UNKNOWN, "too few visits")
+    grade = GOOD if spread <= _GOOD_SPREAD else POOR if spread <= SPEED_SPREAD else UNFIT
+    remedy = "" if grade == GOOD else "Fix the clock (governor, turbo), or use a machine that is not shared"
+    return Check("speed", grade, f"a fixed workload took {spread - 1:.0%} longer in slow visits than in fast", remedy)
 
 
 def _governor(facts: dict[str, Any]) -> Check:
@@ -158,6 +202,14 @@ def _onednn(facts: dict[str, Any]) -> Check:
     return Check("oneDNN", UNFIT, "off: grouped gradients fail on the CPU", "unset TF_ENABLE_ONEDNN_OPTS")
 
 
+def _variables(facts: dict[str, Any]) -> Check:
+    found = [name for name in facts["variables"] if name in _STEERING]
+    if not found:
+        return Check("variables", GOOD, "none that steer threads or compilers")
+    remedy = f"unset {' '.join(found)}, unless these are what you want to measure"
+    return Check("variables", POOR, f"{', '.join(found)} set: figures hold for that only", remedy)
+
+
 def _versions(facts: dict[str, Any]) -> Check:
     found = ", ".join(f"{name} {version}" for name, version in facts["libraries"].items())
     return Check("versions", GOOD, found)
@@ -165,11 +217,15 @@ def _versions(facts: dict[str, Any]) -> Check:
 
 _GRADES: tuple[Callable[[dict[str, Any]], Check], ...] = (
     _load,
+    _others,
     _steal,
+    _speed,
+    _throttling,
     _governor,
     _quota,
     _memory,
     _swap,
     _onednn,
+    _variables,
     _versions,
 )

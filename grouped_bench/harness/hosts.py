@@ -70,17 +70,21 @@ class Host:
     Args:
         backend: name of the backend.
         files: Python files that register variants, run once after the import.
+        threads: in how many the backend is to compute; it chooses unless given.
         python: interpreter to run, the current one unless given.
     """
 
-    def __init__(self, backend: str, files: Sequence[str] = (), python: str = sys.executable) -> None:
+    def __init__(
+        self, backend: str, files: Sequence[str] = (), *, threads: int | None = None, python: str = sys.executable
+    ) -> None:
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
         self._printed = tempfile.TemporaryFile()
         self._workers: set[Worker] = set()
         environment = {**os.environ, **backends.get(backend).variables}
+        arguments = [backend, str(theirs.fileno()), str(threads or 0), *files]
         self._process = subprocess.Popen(
-            [python, "-u", "-m", "grouped_bench.measure.worker", backend, str(theirs.fileno()), *files],
+            [python, "-u", "-m", "grouped_bench.measure.worker", *arguments],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=self._printed,

@@ -98,7 +98,7 @@ def _hosts(order: Order, progress: Progress) -> Iterator[dict[str, Host]]:
     try:
         for name in dict.fromkeys(cohort.setting.backend for cohort in order.plan.cohorts):
             progress.say(f"starting {name}")
-            hosts[name] = Host(name, order.files)
+            hosts[name] = Host(name, order.files, threads=order.control.threads)
         yield hosts
     finally:
         for host in hosts.values():

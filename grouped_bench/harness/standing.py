@@ -5,14 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from grouped_bench.analyse import stats
-from grouped_bench.analyse.tasks import Pair, by_process, judge, log_ratios, visit_medians
-from grouped_bench.measure.rounds import DEAR_S
+from grouped_bench.analyse import stats, tasks
+from grouped_bench.analyse.stability import Visit
+from grouped_bench.analyse.tasks import Pair, Value
+from grouped_bench.measure.rounds import DEAR_S, LEAST_ROUNDS, MOST_ROUNDS
 from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE
 
 LEAST_DEAR_VISITS = 3
+# No visit grows longer than so many first ones: the sooner another comes, the more of the run's weather is met.
+_LONGEST_GROWTH = 4
 Record = dict[str, Any]
 
 
@@ -32,10 +35,13 @@ class Standing:
         self.failed: set[str] = set()
         self.settled: set[str] = set()
         self.iterations: dict[str, int] = {}
-        self._medians: dict[str, list[float]] = {name: [] for name in cohort.variants}
-        self._ratios: dict[str, list[float]] = {name: [] for name in cohort.variants}
-        self._processes: dict[str, list[int]] = {name: [] for name in cohort.variants}
-        self._paired_processes: dict[str, list[int]] = {name: [] for name in cohort.variants}
+        self._latencies: dict[str, list[Value]] = {name: [] for name in cohort.variants}
+        self._ratios: dict[str, list[Value]] = {name: [] for name in cohort.variants}
+        self._round_variances: dict[str, list[float]] = {name: [] for name in cohort.variants}
+        self._round_counts: list[int] = []
+        self._start_costs: list[float] = []
+        self._round_costs: list[float] = []
+        self.capped = False
         self.start_is_dear = True
         self.visits = 0
         self.seconds = 0.0
@@ -50,6 +56,34 @@ class Standing:
         """Each variant that was paired with the baseline, as it stands."""
         return {name: self._judge(name) for name, ratios in self._ratios.items() if ratios and name != BASELINE}
 
+    @property
+    def width(self) -> float:
+        """Half the widest interval of the open variants, as a logarithm: how undecided the cohort is."""
+        widths = [self._width(name) for name in self.active if name != BASELINE or len(self.active) == 1]
+        return max(widths, default=0.0)
+
+    @property
+    def rounds(self) -> int | None:
+        """Rounds for the next visit, by the variances and costs seen so far; None where they cannot tell yet.
+
+        Never fewer than in the first visit: the number of visits is limited too.
+        """
+        open_ = [name for name in self.active if len(self._logs(name)) >= stats.LEAST_PROCESSES]
+        if not open_ or min(self._round_counts) < LEAST_ROUNDS:
+            return None
+        wanted = [
+            stats.best_rounds(
+                self._logs(name),
+                self._round_variances[name],
+                self._round_counts,
+                visit_cost=float(np.mean(self._start_costs)),
+                round_cost=float(np.mean(self._round_costs)),
+            )
+            for name in open_
+        ]
+        least = self._round_counts[0]
+        return int(np.clip(np.median(wanted), least, max(least, min(MOST_ROUNDS, _LONGEST_GROWTH * least))))
+
     def absorb(self, record: Record) -> None:
         """Take in the record of a visit and settle what it settles."""
         self.failed |= set(record["failed"])
@@ -58,21 +92,28 @@ class Standing:
         if record["samples"]:
             self.visits += 1
             self.seconds = record["seconds"]
-            baseline = record["samples"].get(BASELINE)
-            for name, samples in record["samples"].items():
-                medians = visit_medians([samples])
-                ratios = log_ratios([baseline], [samples]) if baseline is not None else []
-                self._medians[name] += medians
-                self._processes[name] += [record["process"]] * len(medians)
-                self._ratios[name] += ratios
-                self._paired_processes[name] += [record["process"]] * len(ratios)
+            self._take_in(record)
             if record["built"]:
                 self.start_is_dear = record["start_seconds"] > record["seconds"] - record["start_seconds"]
         self.active = self._unsettled()
 
+    def _take_in(self, record: Record) -> None:
+        visit = [Visit(record["process"], record["stolen"], record["throttled"])]
+        baseline = record["samples"].get(BASELINE)
+        rounds = len(next(iter(record["samples"].values())))
+        for name, samples in record["samples"].items():
+            self._latencies[name] += tasks.latencies([samples], visit)
+            if baseline is not None:
+                self._ratios[name] += tasks.log_ratios([baseline], [samples], visit)
+            series = tasks.round_ratios(baseline or [1.0] * rounds, samples)
+            self._round_variances[name].append(stats.robust_variance(series))
+        self._round_counts.append(rounds)
+        self._start_costs.append(record["seconds"] - record["visit_seconds"])
+        self._round_costs.append(record["visit_seconds"] / rounds)
+
     def _unsettled(self) -> list[str]:
         alive = [name for name in self.cohort.variants if name not in self.failed]
-        paired = BASELINE in alive and len(alive) > 1
+        paired = self._is_paired(alive)
         for name in alive:
             waits = name in self.settled or (paired and name == BASELINE)
             if not waits and self._is_settled(name, paired):
@@ -83,30 +124,46 @@ class Standing:
             open_ = []
         return open_
 
+    @staticmethod
+    def _is_paired(alive: list[str]) -> bool:
+        return BASELINE in alive and len(alive) > 1
+
     def _is_settled(self, name: str, paired: bool) -> bool:
-        medians = self._medians[name]
-        if len(medians) >= self._control.visits:
+        if self._is_sure(name, paired):
             return True
-        if len(medians) < self._least(medians):
+        used_up = len(self._latencies[name]) >= self._control.visits
+        self.capped |= used_up
+        return used_up
+
+    def _is_sure(self, name: str, paired: bool) -> bool:
+        """Whether calm visits have told what was asked."""
+        calm = [value for value in self._latencies[name] if value.visit.calm]
+        if len(calm) < self._least(calm):
             return False
+        precise = self._width(name) <= self._control.precision
         if not paired:
-            return self._latency_is_precise(name)
+            return precise
         pair = self._judge(name)
-        return stats.is_look(pair.visits) and (pair.verdict != "undecided" or self._is_precise(pair))
+        return stats.is_look(pair.visits) and (precise or pair.verdict != "undecided")
 
     def _judge(self, name: str) -> Pair:
-        ratios, processes = self._ratios[name], self._paired_processes[name]
-        return judge(ratios, processes, pairs=self._pairs, margin=self._control.margin)
+        return tasks.judge(self._ratios[name], pairs=self._pairs, margin=self._control.margin)
 
-    def _least(self, medians: list[float]) -> int:
-        """Visits before anything settles: fewer where one sample fills a visit."""
-        dear = bool(medians) and float(np.median(medians)) > DEAR_S
+    def _least(self, values: list[Value]) -> int:
+        """Calm visits before anything settles: fewer where one sample fills a visit."""
+        dear = bool(values) and float(np.median([value.value for value in values])) > DEAR_S
         return min(LEAST_DEAR_VISITS if dear else LEAST_VISITS, self._control.visits)
 
-    def _is_precise(self, pair: Pair) -> bool:
-        found = pair.interval
-        return found is not None and math.log(found.high / found.low) / 2 <= self._control.precision
+    def _width(self, name: str) -> float:
+        """Half the width of the variant's interval: of its speed-up where it has a baseline, else of its latency."""
+        if self._ratios[name] and name != BASELINE:
+            found = self._judge(name).interval
+        else:
+            found = stats.latency_interval(tasks.by_process(tasks.counted(self._latencies[name])))
+        return math.inf if found is None else math.log(found.high / found.low) / 2
 
-    def _latency_is_precise(self, name: str) -> bool:
-        found = stats.latency_interval(by_process(self._medians[name], self._processes[name]))
-        return found is not None and (found.high - found.low) / 2 / found.estimate <= self._control.precision
+    def _logs(self, name: str) -> list[float]:
+        """What the visits say of the variant, as logarithms."""
+        if BASELINE not in self.active:
+            return [math.log(value.value) for value in self._latencies[name]]
+        return [] if name == BASELINE else [value.value for value in self._ratios[name]]

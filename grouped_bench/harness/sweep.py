@@ -93,30 +93,36 @@ class Sweep:
         """
         try:
             for number, standing in self._visits():
-                if not self._affords(standing):
-                    return "budget"
                 self._progress.show(self._moment(number, standing.cohort.title()))
                 self._record(self._visit(standing))
         except KeyboardInterrupt:
             return "user"
-        capped = any(s.visits >= self._control.visits for s in self.standings)
-        return "visits" if capped else "settled"
+        if any(standing.active for standing in self.standings):
+            return "budget"
+        return "visits" if any(standing.capped for standing in self.standings) else "settled"
 
     def _visits(self) -> Iterator[tuple[int, Standing]]:
-        """Passes over the cohorts that need one more visit; the memory pass follows the first."""
+        """Passes over the cohorts that need one more visit; the memory pass follows the first.
+
+        The order is random; in a pass that the budget will cut short the most undecided come first.
+        """
         number = 0
-        while todo := [standing for standing in self.standings if standing.active]:
+        while todo := [s for s in self.standings if s.active and self._affords(s.seconds)]:
             number += 1
-            for index in self._rng.permutation(len(todo)):
-                yield number, todo[index]
+            order = [todo[index] for index in self._rng.permutation(len(todo))]
+            if number > 1 and not self._affords(sum(standing.seconds for standing in todo)):
+                order.sort(key=lambda standing: -standing.width)
+            for standing in order:
+                if self._affords(standing.seconds):
+                    yield number, standing
             if number == 1 and self._memory:
                 self._memory_pass()
 
-    def _affords(self, standing: Standing) -> bool:
+    def _affords(self, seconds: float) -> bool:
+        """Whether the budget has room for `seconds` more, and for the memory pass."""
         if self._deadline is None:
             return True
-        ahead = self._memory_left * _MEMORY_GUESS_S + standing.seconds
-        return self._clock() + ahead <= self._deadline
+        return self._clock() + self._memory_left * _MEMORY_GUESS_S + seconds <= self._deadline
 
     def _record(self, record: Record) -> None:
         self.records.append(record)
@@ -131,7 +137,7 @@ class Sweep:
         start = self._clock()
         slot = self._slot(standing)
         record: Record = {"kind": "visit", "cohort": standing.number, "process": slot.process}
-        record |= {"start_seconds": 0.0, "built": {}, "failed": {}, "samples": {}}
+        record |= {"start_seconds": 0.0, "visit_seconds": 0.0, "built": {}, "failed": {}, "samples": {}}
         try:
             if slot.worker is None:
                 slot.worker = self._build(standing, record)
@@ -167,8 +173,10 @@ class Sweep:
         return worker
 
     def _sample(self, worker: WorkerLike, names: list[str], record: Record) -> None:
-        answer = worker.ask({"op": "visit", "variants": names, "seed": int(self._rng.integers(2**32))})
-        record["samples"] = answer["samples"]
+        seed, rounds = int(self._rng.integers(2**32)), self.standings[record["cohort"]].rounds
+        answer = worker.ask({"op": "visit", "variants": names, "seed": seed, "rounds": rounds})
+        record["samples"], record["visit_seconds"] = answer["samples"], answer["seconds"]
+        record |= {name: answer.get(name) for name in ("reference", "stolen", "throttled")}
         record["failed"] |= answer.get("failed", {})
         iterations = {**self.standings[record["cohort"]].iterations}
         iterations.update({name: built["iterations"] for name, built in record["built"].items()})

@@ -11,22 +11,24 @@ from typing import Any
 
 import psutil
 
+from grouped_bench.measure.limits import cpu_limit, memory_limit
+from grouped_bench.measure.memory_speed import memory_speed_mts
+from grouped_bench.measure.processor import last_level_cache_bytes, read, speed_settings
+
 VARIABLE_PREFIXES = ("TF_", "XLA_", "JAX_", "TORCH_", "OMP_", "MKL_", "ONEDNN_", "CUDA_", "KERAS_")
 # Terraform's variables share TensorFlow's prefix, and may hold secrets.
 FOREIGN_PREFIXES = ("TF_VAR_", "TF_CLI_", "TF_TOKEN_", "TF_LOG", "TF_INPUT", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLOUD_")
 LIBRARIES = ("tensorflow", "keras", "jax", "jaxlib", "torch", "numpy", "scipy", "pandas", "pyarrow")
-_CPU = Path("/sys/devices/system/cpu")
-_CGROUP = Path("/sys/fs/cgroup")
+_CPUINFO = Path("/proc/cpuinfo")
+_NODES = Path("/sys/devices/system/node")
+_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def processor_model() -> str:
     """The processor's model name as the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass  # not Linux
+    for line in (read(_CPUINFO) or "").splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 
@@ -38,7 +40,10 @@ def machine_slug(model: str | None = None, count: int | None = None) -> str:
 
 
 def describe(arguments: Sequence[str]) -> dict[str, Any]:
-    """Processor, memory, system, libraries and environment variables, as plain values without paths or host names."""
+    """Processor, memory, system, libraries and environment variables, as plain values without paths or host names.
+
+    What the system does not tell is None.
+    """
     return {
         "processor": {
             "model": processor_model(),
@@ -46,22 +51,24 @@ def describe(arguments: Sequence[str]) -> dict[str, Any]:
             "physical": psutil.cpu_count(logical=False),
             "usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
             "flags": _processor_flags(),
-            "governor": _read(_CPU / "cpu0/cpufreq/scaling_governor"),
-            "smt": _read(_CPU / "smt/control"),
-            "turbo_off": _read(_CPU / "intel_pstate/no_turbo"),
+            "last_level_cache_bytes": last_level_cache_bytes(),
+            **speed_settings(),
             "load_average": [round(load, 2) for load in psutil.getloadavg()],
         },
         "memory": {
             "total_bytes": psutil.virtual_memory().total,
             "swap_bytes": psutil.swap_memory().total,
-            "cgroup_limit": _read(_CGROUP / "memory.max"),
+            "cgroup_limit": memory_limit(),
+            "numa_nodes": len(list(_NODES.glob("node[0-9]*"))) or None,
+            "transparent_huge_pages": _transparent_huge_pages(),
+            "speed_mts": memory_speed_mts(),
         },
-        "limits": {"cgroup_cpu": _read(_CGROUP / "cpu.max")},
+        "limits": {"cgroup_cpu": cpu_limit()},
         "system": {
             "python": platform.python_version(),
             "implementation": sys.implementation.name,
             "kernel": f"{platform.system()} {platform.release()}",
-            "virtual": "hypervisor" in _processor_flags(),
+            "virtual": _is_virtual(),
         },
         "libraries": library_versions(),
         "variables": {name: without_paths(os.environ[name]) for name in sorted(os.environ) if _is_ours(name)},
@@ -89,18 +96,19 @@ def _is_ours(name: str) -> bool:
     return name.startswith(VARIABLE_PREFIXES) and not name.startswith(FOREIGN_PREFIXES)
 
 
-def _processor_flags() -> list[str]:
+def _processor_flags() -> list[str] | None:
     wanted = ("avx", "avx2", "avx512", "amx", "fma", "neon", "asimd", "sve", "hypervisor", "bf16", "f16c")
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return []
-    found = re.search(r"^(?:flags|Features)\s*:\s*(.*)$", text, re.MULTILINE)
-    return [flag for flag in found[1].split() if any(word in flag for word in wanted)] if found else []
+    found = re.search(r"^(?:flags|Features)\s*:\s*(.*)$", read(_CPUINFO) or "", re.MULTILINE)
+    return [flag for flag in found[1].split() if any(word in flag for word in wanted)] if found else None
 
 
-def _read(path: Path) -> str | None:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return None
+def _is_virtual() -> bool | None:
+    """Whether there is a hypervisor below; None where the processor has no flag that says so, as on ARM."""
+    found = re.search(r"^flags\s*:\s*(.*)$", read(_CPUINFO) or "", re.MULTILINE)
+    return "hypervisor" in found[1].split() if found else None
+
+
+def _transparent_huge_pages() -> str | None:
+    """The choice that is in brackets among those there are: `always [madvise] never`."""
+    chosen = re.search(r"\[(\w+)\]", read(_HUGE_PAGES) or "")
+    return chosen[1] if chosen else None

@@ -21,6 +21,8 @@ DEAR_S = 0.25
 MOST_ROUNDS = 60
 LEAST_ROUNDS = 3
 WARM_SAMPLES = 3
+# The machine's reference workload takes its turn in every round under this name, which no variant can have.
+REFERENCE = "(reference)"
 
 read_clock: Clock = time.perf_counter
 
@@ -87,16 +89,18 @@ def run_rounds(
     sample_seconds: Mapping[str, float],
     rng: np.random.Generator,
     *,
+    rounds: int | None = None,
     mark: Callable[[str], None] = lambda name: None,
     clock: Clock = read_clock,
 ) -> tuple[dict[str, list[float | None]], float]:
     """One visit: samples of every workload by round, None where it sat out, and the seconds of warm-up.
 
-    A workload whose sample is longer than DEAR_S takes part in one round, drawn at random; one whose call is shorter
-    than PRIMED_S is called once, untimed, before each sample. `mark` is told whose turn it is.
+    There are `rounds` rounds, or as many as VISIT_S a workload allows. A workload whose sample is longer than DEAR_S
+    takes part in one round, drawn at random; one whose call is shorter than PRIMED_S is called once, untimed, before
+    each sample. `mark` is told whose turn it is.
     """
     names = list(workloads)
-    rounds = rounds_for([sample_seconds[name] for name in names])
+    rounds = rounds or rounds_for([sample_seconds[name] for name in names if name != REFERENCE])
     dear = {name: int(rng.integers(rounds)) for name in names if sample_seconds[name] > DEAR_S}
     samples: dict[str, list[float | None]] = {name: [None] * rounds for name in names}
     primed = {name for name in names if sample_seconds[name] / iterations[name] < PRIMED_S}

@@ -9,13 +9,19 @@ from typing import Any
 import numpy as np
 
 from grouped_bench import variants
-from grouped_bench.backends.base import Backend, Step, Tensor
-from grouped_bench.measure import memory, rounds, verify
+from grouped_bench.backends.base import Backend, Operands, Step, Tensor
+from grouped_bench.measure import cold, disturbance, memory, rounds, verify
 from grouped_bench.space.case import DTYPE_BYTES, Case, Setting
 
 Reply = dict[str, Any]
 LONGEST_REASON = 400
 _POOL_FACTOR = 64
+_REFERENCE = Case(
+    rank=2, batch_size=4, in_channels=64, out_channels=64, groups=1, size=(14, 14), kernel_size=(3, 3), stride=(1, 1),
+    dilation=(1, 1), padding="same", bias=False, dtype="float32", data_format="channels_last", pass_="inference",
+)  # fmt: skip
+# Of a variant's sample: enough to see the machine's speed, which every round tells again.
+_REFERENCE_SHARE = 0.5
 
 
 class Workbench:
@@ -69,45 +75,77 @@ class Workbench:
                 self.steps.pop(name, None)
         return {"built": built, "failed": failed, "inputs_s": inputs_s}
 
-    def visit(self, names: list[str], seed: int) -> Reply:
-        """One visit's samples by variant and round, or the variant that failed in it."""
+    def visit(self, names: list[str], seed: int, count: int | None = None) -> Reply:
+        """One visit's samples by variant and round, or the variant that failed in it.
+
+        With them come the reference workload's samples in the same rounds and what disturbed the visit. `count` is
+        the number of rounds; without it each variant gets about VISIT_S.
+        """
         current = [names[0]]
 
         def mark(name: str) -> None:
-            current[0] = name
-            self.mark(name)
+            if name != rounds.REFERENCE:  # what fails in its turn was left behind by the variant before it
+                current[0] = name
+                self.mark(name)
 
         def timed() -> Reply:
+            step, iterations, sample_s = self.reference
             gc.collect()
             gc.disable()
+            watch = disturbance.Watch(self.setting.device)
             try:
                 samples, warm_up = rounds.run_rounds(
-                    {name: self.steps[name] for name in names},
+                    {name: self.steps[name] for name in names} | {rounds.REFERENCE: step},
                     self.synchronise,
-                    self.iterations,
-                    self.sample_seconds,
+                    self.iterations | {rounds.REFERENCE: iterations},
+                    self.sample_seconds | {rounds.REFERENCE: sample_s},
                     np.random.default_rng(seed),
+                    rounds=count,
                     mark=mark,
                 )
             finally:
                 gc.enable()
-            return {"samples": samples, "warm_up_s": warm_up}
+            reference = samples.pop(rounds.REFERENCE)
+            return {"samples": samples, "reference": reference, "warm_up_s": warm_up, **watch.stop()}
 
         with self.backend.on(self.setting.device):
             result = self._attempt(timed)
         return {"samples": {}, "failed": {current[0]: result}} if "status" in result else result
 
+    @functools.cached_property
+    def reference(self) -> tuple[Step, int, float]:
+        """The machine's reference workload, its iterations a sample, and the seconds that such a sample takes.
+
+        The backend's own dense convolution of one fixed shape, called without compiling anything: it uses the
+        threads and units that the variants use, and its speed tells the machine's from theirs.
+        """
+        rng = np.random.default_rng(0)
+        shapes = (_REFERENCE.input_shape, _REFERENCE.kernel_shape(1))
+        x, kernel = (self.backend.array(rng.standard_normal(s, dtype=np.float32), "float32") for s in shapes)
+
+        def step() -> tuple[Tensor]:
+            return (self.backend.convolution(x, kernel, _REFERENCE),)
+
+        iterations, sample_s, _ = rounds.calibrate(step, self.synchronise)
+        fewer = max(1, round(iterations * _REFERENCE_SHARE))
+        return step, fewer, sample_s * fewer / iterations
+
     def peak_memory(self, name: str) -> Reply:
-        """Peak bytes of one warmed-up call of `name` and their source; both None where nothing can tell."""
+        """Peak bytes of one warmed-up call of `name` and their source; both None where nothing can tell.
+
+        The call is a hot one whatever the setting: it holds one copy of inputs and weights, not those that cold calls
+        rotate among.
+        """
         self.mark(name)
 
         def read() -> Reply:
             self.backend.reserve(_POOL_FACTOR * variants.get(name).counts(self.case).min_bytes)
-            step, layer = self._make_step(name)
+            operands = self._operands(name)
+            step = self._hot_step(name, operands)
             step()
             made = [_bytes(output) for output in step()]
             self.synchronise()
-            held = [_bytes(t) for t in (*self.tensors, *layer.trainable_variables) if t is not None]
+            held = [_bytes(tensor) for tensor in operands.tensors()]
             peak, source = memory.peak_bytes(self.backend, step, self.setting.device, held, made)
             return {"peak_bytes": peak, "source": source}
 
@@ -122,8 +160,9 @@ class Workbench:
     def _build_one(self, name: str, iterations: int | None, *, check: bool) -> Reply:
         variant, clock = variants.get(name), rounds.read_clock
         with self.backend.on(self.setting.device):
+            make_step = self._step_maker(name)
             start = clock()
-            step, _ = self._make_step(name)
+            step = make_step()
             outputs = list(step())
             self.synchronise()
             result: Reply = {"first_call_s": clock() - start, "verify_s": 0.0}
@@ -142,15 +181,36 @@ class Workbench:
         self.sample_seconds[name] = sample_s / found * self.iterations[name]
         return {**result, "iterations": self.iterations[name], "warm_up_s": spent}
 
-    def _make_step(self, name: str) -> tuple[Step, Any]:
+    def _step_maker(self, name: str) -> Callable[[], Step]:
+        """What makes the step of `name`, once its inputs, its weights and, for cold calls, their copies are there."""
+        operands = self._operands(name)
+        if self.setting.cache == "hot":
+            return functools.partial(self._hot_step, name, operands)
+        sizes = [_bytes(tensor) for tensor in operands.tensors()]
+        copies = self.backend.copies(operands, cold.copies_needed(sizes, self.setting.device))
+        return functools.partial(self._cold_step, name, operands, copies)
+
+    def _operands(self, name: str) -> Operands:
         variant, case = variants.get(name), self.case
-        layer = variant.layer(case, self.backend)
-        layer.build(case.input_shape)
         values = variant.to_layer(self.problem.weights(variant.groups(case)), case)
-        for variable, value in zip(layer.trainable_variables, values, strict=True):
-            variable.assign(self.backend.array(value, case.variable_dtype))
-        step = self.backend.step(layer, *self.tensors, self.setting.execution)
-        return step, layer
+        weights = (self.backend.array(value, case.variable_dtype) for value in values)
+        return Operands(tuple(weights), *self.tensors)
+
+    def _layer(self, name: str, operands: Operands) -> Any:
+        layer = variants.get(name).layer(self.case, self.backend)
+        layer.build(self.case.input_shape)
+        for variable, weight in zip(layer.trainable_variables, operands.weights, strict=True):
+            variable.assign(weight)
+        return layer
+
+    def _hot_step(self, name: str, operands: Operands) -> Step:
+        return self.backend.step(
+            self._layer(name, operands), operands.inputs, operands.upstream, self.setting.execution
+        )
+
+    def _cold_step(self, name: str, operands: Operands, copies: list[Operands]) -> Step:
+        layer = self._layer(name, operands)
+        return cold.rotating(self.backend.copied_steps(layer, copies, self.setting.execution))
 
     def _attempt(self, action: Callable[[], Reply]) -> Reply:
         """What `action` returns, or its exception as a status and a reason: a failing task is a finding."""

@@ -1,8 +1,9 @@
 """The host process, which holds an imported backend and forks, and its children, the workers, which measure.
 
-Run as `python -m grouped_bench.measure.worker BACKEND FD [FILE.py …]`. The host answers messages on the socket FD,
-one JSON object a line; `fork` brings along the descriptors of the new worker's own socket, of the file that takes
-what it prints, and of the file that tells whose turn it is. Needs the standard library, NumPy and the backend only.
+Run as `python -m grouped_bench.measure.worker BACKEND FD THREADS [FILE.py …]`, with THREADS 0 for the backend's own
+choice. The host answers messages on the socket FD, one JSON object a line; `fork` brings along the descriptors of the
+new worker's own socket, of the file that takes what it prints, and of the file that tells whose turn it is. Needs the
+standard library, NumPy and the backend only.
 """
 
 import ctypes
@@ -30,11 +31,11 @@ _FORK_DESCRIPTORS = 3
 
 def main(arguments: list[str]) -> None:
     """Load the backend, say so, and fork a worker for each request until the socket closes."""
-    name, descriptor, *files = arguments
+    name, descriptor, threads, *files = arguments
     control = socket.socket(fileno=int(descriptor))
     start = read_clock()
     backend = backends.get(name)
-    backend.load()
+    backend.load(int(threads) or None)
     for file in files:
         runpy.run_path(file)
     # Objects made so far are shared with every worker; collecting them would copy their pages.
@@ -94,7 +95,7 @@ def serve(backend: Backend, connection: socket.socket, marks: int, asked: float)
     answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "probe": lambda request: _probe(backend),
         "build": lambda request: _build(benches, backend, mark, request),
-        "visit": lambda request: benches[0].visit(request["variants"], request["seed"]),
+        "visit": lambda request: benches[0].visit(request["variants"], request["seed"], request["rounds"]),
         "memory": lambda request: _memory(backend, mark, request),
     }
     with connection.makefile("r", encoding="utf-8") as requests:

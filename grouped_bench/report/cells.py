@@ -5,13 +5,15 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from grouped_bench.report.rows import Row, is_baseline
+from grouped_bench.analyse.stability import UNSTABLE
+from grouped_bench.report.rows import Row, is_baseline, is_unstable, verdict_of
 from grouped_bench.space.case import format_extents
 from grouped_bench.units import earned_digits, format_bytes, format_count, format_seconds, significant
 
 DASH = "—"
 _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 _MOST_PLACES = 9
+_UNSURE_DIGITS = 2
 
 
 def clean(value: object) -> str:
@@ -39,10 +41,12 @@ def shorten(text: str, width: int) -> str:
 
 
 def latency(row: Row) -> str:
-    """Seconds an iteration, with half the width of its interval in per cent: `3.71 ms ±2%`."""
+    """Seconds an iteration, with half the width of its interval in per cent: `3.71 ms ±2%`, or `3.7 ms unstable`."""
     value, low, high = row["latency_s"], row["latency_low_s"], row["latency_high_s"]
     if value is None:
         return DASH
+    if is_unstable(row):
+        return f"{format_seconds(value, _UNSURE_DIGITS)} {UNSTABLE}"
     text = format_seconds(value, earned_digits(value, low, high))
     if low is None or high is None or not value:
         return text
@@ -57,7 +61,7 @@ def speedup(row: Row) -> str:
         return "baseline"
     if value is None:
         return DASH
-    return ratio(value, low, high)
+    return f"{significant(value, _UNSURE_DIGITS)}×" if is_unstable(row) else ratio(value, low, high)
 
 
 def ratio(value: float, low: float | None, high: float | None) -> str:
@@ -74,8 +78,8 @@ def bare_ratio(value: float, low: float | None, high: float | None) -> str:
 
 
 def verdict(row: Row) -> str:
-    """faster, slower, equivalent or undecided; a dash where no verdict was reached."""
-    return text_of(row["verdict"])
+    """faster, slower, equivalent, undecided or unstable; a dash where no verdict was reached."""
+    return text_of(verdict_of(row))
 
 
 def memory(row: Row) -> str:
@@ -126,6 +130,13 @@ def column_text(row: Row, name: str) -> str:
     if name in ("params", "params_total", "macs"):
         return format_count(value)
     return text_of(value)
+
+
+def fact_text(name: str, value: object) -> str:
+    """A run-wide fact: bytes in their unit, other numbers as they are, the rest as `text_of` has it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return text_of(value)
+    return format_bytes(value) if name.endswith("_bytes") else str(value)
 
 
 MEASURES: dict[str, Callable[[Row], str]] = {

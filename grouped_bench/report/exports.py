@@ -10,6 +10,7 @@ from typing import Any
 
 from grouped_bench.report import cells, findings
 from grouped_bench.report.blocks import Block, blocks, sorted_by
+from grouped_bench.report.contrast import Contrast, contrast
 from grouped_bench.report.rows import Row, ascending, is_ok
 from grouped_bench.report.where import NAMES
 from grouped_bench.store import schema
@@ -40,7 +41,7 @@ class Request:
 
 def markdown(request: Request) -> str:
     """A heading and a pipe table a block; what could act as markup is escaped."""
-    lines: list[str] = []
+    lines = _contrast_table(contrast(request.metadata))
     for block in request.blocks():
         lines += [f"### {_escape(block.heading)}", ""]
         lines += [_escape(block.detail), ""] if block.detail else []
@@ -53,6 +54,15 @@ def markdown(request: Request) -> str:
             lines += [_pipes([_escape(text) for text in texts])]
         lines += [""]
     return "\n".join([*lines, *(_escape(line) for line in request.closing())]) + "\n"
+
+
+def _contrast_table(found: Contrast | None) -> list[str]:
+    if found is None:
+        return []
+    lines = [f"### {found.headline}", "", _pipes(["fact", *map(_escape, found.runs)])]
+    lines += [_pipes(["---"] * (1 + len(found.runs)))]
+    lines += [_pipes(map(_escape, (fact, *texts))) for fact, texts in found.shown]
+    return [*lines, "", *([f"{found.left_out} facts more are not shown here.", ""] if found.left_out else [])]
 
 
 def _pipes(texts: Iterable[str]) -> str:
@@ -82,9 +92,22 @@ def _csv_cell(row: Row, name: str) -> str:
 
 
 def as_json(request: Request) -> str:
-    """`{"schema": 1, "tasks": [...]}` with every column but the raw samples."""
+    """`{"schema": 1, "tasks": [...]}` with every column but the raw samples; of several runs also `"differences"`."""
     tasks = [{name: row[name] for name in NAMES} for row in _flat(request)]
-    return json.dumps({"schema": schema.SCHEMA_VERSION, "tasks": tasks}, indent=1, allow_nan=False, default=str) + "\n"
+    told = {"schema": schema.SCHEMA_VERSION, "tasks": tasks}
+    if len(request.metadata) > 1:
+        told["differences"] = _differences(contrast(request.metadata))
+    return json.dumps(told, indent=1, allow_nan=False, default=str) + "\n"
+
+
+def _differences(found: Contrast | None) -> list[dict[str, Any]]:
+    if found is None:
+        return []
+    runs = found.runs
+    return [
+        {"fact": fact, "values": [{"run_id": r, "value": t} for r, t in zip(runs, texts, strict=True)]}
+        for fact, texts in found.rows
+    ]
 
 
 def _flat(request: Request) -> list[Row]:

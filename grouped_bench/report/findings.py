@@ -7,8 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from grouped_bench.analyse.stability import FLAGS, UNSTABLE
 from grouped_bench.report import cells
 from grouped_bench.report.rows import (
+    VERDICTS,
     Cohort,
     Row,
     baseline_name,
@@ -16,12 +18,13 @@ from grouped_bench.report.rows import (
     cohorts,
     is_baseline,
     is_ok,
+    is_unstable,
     plain,
     varying,
+    verdict_of,
 )
 from grouped_bench.store import schema
 
-VERDICTS = ("faster", "slower", "equivalent", "undecided")
 STOPS = {
     "settled": "stopped when every verdict was settled",
     "visits": "stopped when the visits allowed were used up",
@@ -34,6 +37,7 @@ _GLOSSES = {
     "split_concat": "a convolution a group, concatenated",
     "split_sum": "a convolution a group, summed",
 }
+_CAUSES = tuple(flag for flag in FLAGS if flag != UNSTABLE)
 _SETTING = ("machine", "backend", "execution", "device", "cache", "dtype", "rank", "pass")
 _MOST_PARTS = 6
 
@@ -71,7 +75,7 @@ def counts(rows: Sequence[Row], metadata: Sequence[dict[str, Any]], *, of: int |
     total = len(rows)
     shown = f"{total} of {cells.counted(of, 'task')}" if of not in (None, total) else cells.counted(total, "task")
     statuses = _tally((row["status"] for row in rows), schema.STATUSES)
-    verdicts = _tally((row["verdict"] for row in _compared(rows)), VERDICTS)
+    verdicts = _tally(map(verdict_of, _compared(rows)), VERDICTS)
     lines = [f"{shown} in {cells.counted(len(cohorts(rows)), 'cohort')}: {statuses}." if total else f"{shown}."]
     if verdicts:
         lines.append(f"Against the baseline: {verdicts}.")
@@ -89,7 +93,8 @@ def stop(facts: dict[str, Any]) -> str:
 def lead_is_clear(first: Row, second: Row) -> bool:
     """Whether the interval of the first one's speed-up lies wholly above the second one's."""
     low, high = _ends(first)[0], _ends(second)[1]
-    return low is not None and high is not None and low > high
+    stable = not is_unstable(first) and not is_unstable(second)
+    return stable and low is not None and high is not None and low > high
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +155,7 @@ def _against_baseline(rows: Sequence[Row]) -> str:
     reach = _ratio(ends[0]) if len(rows) == 1 else f"from {_ratio(ends[0])} to {_ratio(ends[-1])}"
     verb = "was" if len(rows) == 1 else "ran"
     over = baseline_name(rows[0])
-    return f". Its speed-up over {over} {verb} {reach} ({_tally((row['verdict'] for row in rows), VERDICTS)})"
+    return f". Its speed-up over {over} {verb} {reach} ({_tally(map(verdict_of, rows), VERDICTS)})"
 
 
 def _slower(found: Sequence[Cohort]) -> list[str]:
@@ -189,7 +194,7 @@ def _twins(found: Sequence[Cohort]) -> list[str]:
     rows = [row for cohort in alike for row in _compared(cohort.rows) if row["computes"] in ("dense", "grouped")]
     if not rows:
         return []
-    verdicts = _tally((row["verdict"] for row in rows), VERDICTS)
+    verdicts = _tally(map(verdict_of, rows), VERDICTS)
     return [
         "With one group the dense and the grouped function are the same; of "
         f"{cells.counted(len(rows), 'comparison')} there, {verdicts}."
@@ -198,7 +203,7 @@ def _twins(found: Sequence[Cohort]) -> list[str]:
 
 def _open(found: Sequence[Cohort]) -> list[str]:
     judged = [row for cohort in found for row in _compared(cohort.rows)]
-    undecided = sum(row["verdict"] == "undecided" for row in judged)
+    undecided = sum(verdict_of(row) == "undecided" for row in judged)
     if not undecided:
         return []
     return [
@@ -208,11 +213,16 @@ def _open(found: Sequence[Cohort]) -> list[str]:
 
 
 def _flags(rows: Sequence[Row]) -> list[str]:
-    flagged = [row for row in rows if row["flags"]]
-    if not flagged:
-        return []
-    tally = _tally(flag for row in flagged for flag in row["flags"])
-    return [f"{cells.counted(len(flagged), 'task')} of {len(rows)} carry flags that make them less sure: {tally}."]
+    moved = list(filter(is_unstable, rows))
+    told = []
+    if moved:
+        tally = _tally(flag for row in moved for flag in row["flags"] if flag in _CAUSES)
+        told.append(
+            f"The machine moved under {len(moved)} of {cells.counted(len(rows), 'task')}, which are unstable: no "
+            f"verdict on them is counted above. Causes: {tally}."
+        )
+    others = [flag for row in rows for flag in row["flags"] or () if flag not in FLAGS]
+    return told + ([f"Flags of tasks besides: {_tally(others)}."] if others else [])
 
 
 def _run_lines(facts: dict[str, Any], *, several: bool) -> list[str]:
@@ -227,7 +237,7 @@ def _compared(rows: Iterable[Row]) -> list[Row]:
 
 
 def _is_slower(row: Row) -> bool:
-    return bool(row["verdict"] == "slower")
+    return verdict_of(row) == "slower"
 
 
 def _ends(row: Row) -> tuple[float | None, float | None]:

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from grouped_bench.report import cells
 from grouped_bench.report.panels import FAMILY, NothingToDrawError, Panel, Panels, grid, label, split
 from grouped_bench.report.points import alt
-from grouped_bench.report.rows import Row, is_baseline, is_ok
+from grouped_bench.report.rows import VERDICTS, Row, is_baseline, is_ok, verdict_of
 from grouped_bench.units import significant
 
 _NAMES = ("variant", "computes", *(name for name in FAMILY if name not in ("in_channels", "out_channels")))
@@ -91,7 +91,7 @@ def _rule(place: Axes, groups: Sequence[int], channels: Sequence[tuple[int, int]
 
 def _cell(place: Axes, row: Row, spot: tuple[int, int], paint: Callable[[float], Any], *, written: bool) -> None:
     measured = _measured(row)
-    decided = measured and row["verdict"] in ("faster", "slower", "equivalent")
+    decided = measured and verdict_of(row) in ("faster", "slower", "equivalent")
     colour: Any = paint(row["speedup"]) if decided else _UNDECIDED
     hatch = None if measured else "////"
     corner, edge = (spot[0] - 0.5, spot[1] - 0.5), "#bbbbbb" if hatch else "white"
@@ -106,7 +106,7 @@ def _text(row: Row, measured: bool) -> str:
         status = cells.text_of(row["status"])
         return cells.DASH if status == "ok" else _SHORT.get(status, cells.shorten(status, 9))
     number = f"{significant(row['speedup'], 2)}×"
-    return {"equivalent": f"≈{number}", "faster": number, "slower": number}.get(row["verdict"], f"{number} ?")
+    return {"equivalent": f"≈{number}", "faster": number, "slower": number}.get(verdict_of(row) or "", f"{number} ?")
 
 
 def _luminance(colour: Sequence[float]) -> float:
@@ -132,8 +132,8 @@ def _words(panel: Panel) -> str:
         return "nothing measured"
     low, high = (pick(measured, key=lambda row: row["speedup"]) for pick in (min, max))
     span = f"from {_point(low)} to {_point(high)}" if low is not high else _point(low)
-    verdicts = [row["verdict"] for row in measured]
-    tally = [f"{verdicts.count(word)} {word}" for word in ("faster", "slower", "equivalent", "undecided")]
+    verdicts = [verdict_of(row) for row in measured]
+    tally = [f"{verdicts.count(word)} {word}" for word in VERDICTS]
     return f"speed-up {span}; {', '.join(text for text in tally if not text.startswith('0 '))}"
 
 

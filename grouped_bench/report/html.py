@@ -13,13 +13,14 @@ from markupsafe import Markup
 from grouped_bench.errors import OutputError
 from grouped_bench.report import cells, figures, findings
 from grouped_bench.report.blocks import blocks
+from grouped_bench.report.contrast import contrast, run_name
 from grouped_bench.report.files import replace
-from grouped_bench.report.rows import Row, case_title, is_ok, plain
+from grouped_bench.report.rows import Row, case_title, is_ok, plain, verdict_of
 from grouped_bench.store import schema
-from grouped_bench.units import format_bytes, format_clock, format_seconds
+from grouped_bench.units import format_clock, format_seconds
 
 _MOST_REASONS = 100
-_SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?"}
+_SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?", "unstable": "~"}
 _CONTROL = {
     "precision": "precision asked for",
     "margin": "margin of equivalence",
@@ -50,6 +51,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
         .render(
             title=_title(rows, metadata),
             counts=findings.counts(rows, metadata),
+            contrast=contrast(metadata),
             findings=findings.findings(frame),
             figures=[(drawn, _inline(drawn)) for drawn in figures.draw(frame)],
             blocks=blocks(rows),
@@ -60,6 +62,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
             most_reasons=_MOST_REASONS,
             cells=cells,
             case_title=case_title,
+            verdict_of=verdict_of,
             signs=_SIGNS,
         )
     )
@@ -88,7 +91,7 @@ class _Run:
     """What the page says of one run beside its rows."""
 
     def __init__(self, facts: dict[str, Any], rows: Sequence[Row]) -> None:
-        self.name = cells.clean(facts.get("run_id", "run without an id"))
+        self.name = run_name(facts)
         self.stop = findings.stop(facts)
         self.environment = list(_flat(facts.get("environment") or {}))
         self.command = cells.clean(" ".join(str(word) for word in facts.get("command") or ()))
@@ -172,11 +175,8 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         for key, part in value.items():
             yield from _flat(part, f"{path}.{key}" if path else str(key))
-    elif path.endswith("_bytes") and isinstance(value, (int, float)):
-        yield cells.clean(path), format_bytes(value)
     else:
-        text = str(value) if isinstance(value, int) and not isinstance(value, bool) else cells.text_of(value)
-        yield cells.clean(path), text
+        yield cells.clean(path), cells.fact_text(path, value)
 
 
 def _inline(drawn: figures.Drawn) -> Markup:

@@ -37,6 +37,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "size": lambda text: f"on {text}",
     "batch_size": lambda text: f"batch {text}",
     "bias": lambda text: {"yes": "bias", "no": "no bias"}.get(text, text),
+    "cache": lambda text: f"{text} cache",
     "run_id": lambda text: f"run {text}",
     "variant": str,
     "computes": lambda text: f"({text})",

@@ -7,7 +7,7 @@ from typing import Any
 
 from tabulate import MIN_PADDING, tabulate
 
-from grouped_bench.space.case import Case
+from grouped_bench.space.case import Case, Setting
 from grouped_bench.units import format_bytes, format_clock, format_count, significant
 
 WIDTH = 80
@@ -72,7 +72,8 @@ def _headline(plan: dict[str, Any], cohorts: int) -> str:
 
 
 def _title(task: dict[str, Any]) -> str:
-    name = f"{Case.from_columns(task).title()}, {task['backend']} {task['execution']} on {task['device']}"
+    setting = Setting(task["backend"], task["execution"], task["device"], task["cache"])
+    name = f"{Case.from_columns(task).title()}, {setting.title()}"
     times = f" ({task['multiplicity']} ×)" if task["multiplicity"] else ""
     return name + times + (f": {task['label']}" if task["label"] else "")
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from grouped_bench.report import cells
 from grouped_bench.report.panels import NothingToDrawError, Panel, Panels
-from grouped_bench.report.rows import Row, cohorts, is_baseline, is_ok
+from grouped_bench.report.rows import Row, cohorts, is_baseline, is_ok, verdict_of
 from grouped_bench.units import significant
 
 INTERVALS = {"latency_s": ("latency_low_s", "latency_high_s"), "speedup": ("speedup_low", "speedup_high")}
@@ -96,7 +96,7 @@ def saving_words(panel: Panel) -> str:
     if not saving:
         return f"{cells.counted(len(panel.rows), 'point')}, none with fewer multiply-accumulates than it"
     kept = sum(row["speedup"] >= row["saving"] for row in saving)
-    slower = sum(row["verdict"] == "slower" for row in saving)
+    slower = sum(verdict_of(row) == "slower" for row in saving)
     points = cells.counted(len(saving), "point")
     most = significant(max(row["saving"] for row in saving), 2)
     return (

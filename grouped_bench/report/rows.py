@@ -8,11 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from grouped_bench.analyse.stability import UNSTABLE
 from grouped_bench.space.case import BASELINE, BASELINES, Case, Setting
 from grouped_bench.store import schema
 
 Row = dict[str, Any]
 
+VERDICTS = ("faster", "slower", "equivalent", "undecided", UNSTABLE)
 _UNREAD = ("samples_s", "reference_s")
 _INTEGERS = frozenset(column.name for column in schema.COLUMNS if "int64" in str(column.type))
 
@@ -57,6 +59,16 @@ def cohorts(rows: Iterable[Row]) -> list[Cohort]:
 def is_ok(row: Row) -> bool:
     """Whether the task was measured and may be ranked."""
     return bool(row["status"] == "ok")
+
+
+def is_unstable(row: Row) -> bool:
+    """Whether the machine moved while the row was measured, so that its figures are not to be relied on."""
+    return UNSTABLE in (row["flags"] or ())
+
+
+def verdict_of(row: Row) -> str | None:
+    """The row's verdict, `unstable` where its figures are not to be relied on, None where there is none."""
+    return UNSTABLE if row["verdict"] is not None and is_unstable(row) else row["verdict"]
 
 
 def is_baseline(row: Row) -> bool:
@@ -104,8 +116,7 @@ def case_title(row: Row) -> str:
 
 def setting_title(row: Row) -> str:
     """One line that names the row's setting."""
-    title = Setting(row["backend"], row["execution"], row["device"]).title()
-    return title if row["cache"] in (None, "hot") else f"{title}, {row['cache']} cache"
+    return Setting(row["backend"], row["execution"], row["device"], row["cache"] or "hot").title()
 
 
 def _column(frame: pd.DataFrame, name: str) -> list[Any]:

@@ -11,6 +11,8 @@ import tabulate
 from grouped_bench.errors import SpaceError
 from grouped_bench.report import cells, exports
 from grouped_bench.report.blocks import Block
+from grouped_bench.report.contrast import contrast
+from grouped_bench.report.contrast import lines as contrast_lines
 from grouped_bench.report.exports import Request
 from grouped_bench.report.rows import Row, plain
 from grouped_bench.report.where import NAMES, select
@@ -76,7 +78,8 @@ def _column(name: str | None, option: str) -> str | None:
 def _terminal(request: Request) -> str:
     width, found = request.width, request.blocks()
     layout = _layout(found, request)
-    lines: list[str] = []
+    apart = contrast(request.metadata)
+    lines = [*contrast_lines(apart, width), ""] if apart else []
     for block in found:
         for heading in filter(None, (block.heading, block.detail)):
             lines += textwrap.wrap(cells.clean(heading), width, max_lines=4, placeholder=" …")

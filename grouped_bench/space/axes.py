@@ -120,6 +120,10 @@ class Axes(BaseModel):
     device: Axis[Annotated[str, Field(strict=True, pattern=r"^(cpu|gpu)(:\d{1,3})?$")]] = Field(
         ("cpu",), description="takes cpu, gpu, or one by its index such as gpu:1", examples=["cpu"]
     )
+    cache: Axis[Literal["hot", "cold"]] = Field(
+        ("hot",), description="takes hot and cold: whether calls find their inputs and weights in the cache",
+        examples=["hot,cold"],
+    )  # fmt: skip
     multiplicity: Count | None = Field(
         None, description="takes a positive integer: how often the case stands in its network", examples=["3"]
     )
@@ -139,6 +143,7 @@ def axis_field(name: str) -> Any:
 
 Share = Annotated[float, BeforeValidator(parse_share), Field(gt=0, lt=1)]
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+Threads = Annotated[Count, Field(le=1024)]
 
 
 class Control(BaseModel):
@@ -151,6 +156,7 @@ class Control(BaseModel):
     visits: Count = Field(24, description="takes a positive integer", examples=["24"])
     budget: Seconds | None = Field(None, description="takes a duration above zero", examples=["10m"])
     task_timeout: Seconds = Field(60.0, description="takes a duration above zero", examples=["60s"])
+    threads: Threads | None = Field(None, description="takes a positive integer up to 1024", examples=["1"])
 
 
 Model = TypeVar("Model", bound=BaseModel)

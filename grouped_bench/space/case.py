@@ -155,7 +155,10 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """Where and how a case is computed."""
+    """Where and how a case is computed.
+
+    With `cache` hot, calls in a row read the same inputs and weights; cold, each reads others that no cache holds.
+    """
 
     backend: str
     execution: str
@@ -164,7 +167,8 @@ class Setting:
 
     def title(self) -> str:
         """One line that names the setting to a person."""
-        return f"{self.backend} {self.execution} on {self.device}"
+        title = f"{self.backend} {self.execution} on {self.device}"
+        return title if self.cache == "hot" else f"{title}, {self.cache} cache"
 
 
 def format_extents(extents: tuple[int, ...] | list[int]) -> str:

@@ -30,6 +30,7 @@ class Point:
     backends: tuple[str, ...]
     executions: tuple[str, ...] | None
     devices: tuple[str, ...]
+    caches: tuple[str, ...]
     multiplicity: int | None
     label: str | None
 
@@ -138,6 +139,7 @@ class Space:
                     backends=product.backend,
                     executions=product.execution,
                     devices=product.device,
+                    caches=product.cache,
                     multiplicity=product.multiplicity,
                     label=product.label,
                 )
@@ -182,7 +184,7 @@ def _refuse_unknown(table: dict[str, Any], source: str) -> None:
 
 
 def _count(product: Axes) -> int:
-    axes = (*_CASE_AXES, "variant", "backend", "device", "execution")
+    axes = (*_CASE_AXES, "variant", "backend", "device", "execution", "cache")
     return math.prod(len(getattr(product, axis) or (None,)) for axis in axes)
 
 

@@ -48,7 +48,10 @@ def _row(
         peak_memory_bytes=memory.get("peak_bytes"),
         memory_source=memory.get("source"),
         samples_s=[_visit_samples(visit, variant) for visit in timed],
+        reference_s=[visit["reference"] for visit in timed],
         visit_process=[visit["process"] for visit in timed],
+        visit_stolen=[visit["stolen"] for visit in timed],
+        visit_throttled=[visit["throttled"] for visit in timed],
         iterations=built[0]["iterations"] if built else None,
         flags=["memory_failed"] if "status" in memory else [],
     )

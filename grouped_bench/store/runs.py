@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grouped_bench.errors import OutputError, RunError, shown
-from grouped_bench.store.schema import METADATA_KEY, NAMES, SCHEMA_VERSION, arrow_schema
+from grouped_bench.store.schema import LATER, METADATA_KEY, NAMES, SCHEMA_VERSION, arrow_schema
 
 LATEST = "latest"
 
@@ -52,7 +52,7 @@ def read_run(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
             table = file.read()
         metadata = _metadata(table, path)
         _check_columns(table, path)
-        frame = table.select(list(NAMES)).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+        frame = _with_later_columns(table).select(list(NAMES)).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise RunError(
             "A run must be a readable Parquet file",
@@ -113,13 +113,25 @@ def _holds(test: Callable[[], bool]) -> bool:
 def _check_columns(table: pa.Table, path: Path) -> None:
     # A list, since a foreign table may hold two columns of one name.
     found = [(field.name, field.type) for field in table.schema]
-    wrong = [field.name for field in arrow_schema() if found.count((field.name, field.type)) != 1]
+    names = [name for name, _ in found]
+    wrong = [
+        field.name
+        for field in arrow_schema()
+        if found.count((field.name, field.type)) != 1 and (field.name in names or field.name not in LATER)
+    ]
     if wrong:
         raise RunError(
             "A run must have the columns of `grouped-bench list columns`, each of its type",
             received=f"{path}: {', '.join(wrong[:5])} missing or of another type",
             remedy="Give a file that grouped-bench run wrote",
         )
+
+
+def _with_later_columns(table: pa.Table) -> pa.Table:
+    for field in arrow_schema():
+        if field.name in LATER and field.name not in table.schema.names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table
 
 
 def _metadata(table: pa.Table, path: Path) -> dict[str, Any]:

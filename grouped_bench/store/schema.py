@@ -31,7 +31,7 @@ COLUMNS = (
     Column("execution", pa.string(), "", "graph, xla or eager"),
     Column("device", pa.string(), "", "cpu, gpu or gpu:N"),
     Column("device_name", pa.string(), "", "model of the device"),
-    Column("cache", pa.string(), "", "hot: inputs and weights are reused call after call"),
+    Column("cache", pa.string(), "", "hot: call after call reads the same inputs and weights; cold: each others"),
     Column("scope", pa.string(), "", "layer: one convolution"),
     Column("variant", pa.string(), "", "way in which the function is computed"),
     Column("computes", pa.string(), "", "function: dense, grouped, or one of its own"),
@@ -86,6 +86,8 @@ COLUMNS = (
     Column("visit_process", pa.list_(pa.int64()), "", "which process of the cohort made each visit"),
     Column("iterations", pa.int64(), "", "calls a sample"),
     Column("flags", pa.list_(pa.string()), "", "what makes the figures less sure"),
+    Column("visit_stolen", _SERIES, "", "share of the processors' time that other programs took in each visit"),
+    Column("visit_throttled", _SERIES, "", "share of each visit in which a quota or a low clock held it back"),
 )
 
 NAMES = tuple(column.name for column in COLUMNS)
@@ -95,6 +97,8 @@ COHORT_KEY = (
     *("size", "kernel_size", "stride", "dilation", "padding", "bias", "dtype", "data_format", "pass"),
     *("backend", "execution", "device", "cache"),
 )
+# Came after the first files: one that lacks them is read, and they are null.
+LATER = ("visit_stolen", "visit_throttled")
 RAW = ("samples_s", "reference_s")
 STATUSES = (
     *("ok", "unsupported", "oom", "timeout", "crashed", "incorrect"),

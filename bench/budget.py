@@ -1,0 +1,88 @@
+"""Does `--budget` hold, and who gets the time? A sweep of 100 tasks under budgets of 60 s and 120 s; about 3 minutes.
+
+A run is the command as typed, in a process of its own, from its start to its end: import, memory pass and page too.
+
+python bench/budget.py --save   # on a quiet machine
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from typing import Any
+
+import evidence
+
+import grouped_bench as gb
+from grouped_bench.measure.rounds import read_clock
+from grouped_bench.space.case import BASELINE
+
+BUDGETS_S = (60, 120)
+HOLDS = 0.1
+AXES = ["--groups", "2,4,8,16,32", "--channels", "32,64", "--size", "7,14", "--batch-size", "4"]
+SMOKE_AXES = ["--groups", "2", "--channels", "8", "--size", "7", "--variant", "regular,split_sum", "--visits", "3"]
+
+
+def main() -> None:
+    given = evidence.parse(evidence.make_parser(__doc__))
+    found = measure(smoke=given.smoke)
+    for run in found["runs"]:
+        print(f"budget {run['budget_s']} s: {run['process_s']:.1f} s, {run['tasks']} tasks, visits {run['visits']}")
+    evidence.conclude("budget", found, given)
+
+
+def measure(*, smoke: bool = False) -> evidence.Findings:
+    """A run under each budget."""
+    found: evidence.Findings = {"runs": [], "axes": AXES}
+    with evidence.until_interrupted(found):
+        for seconds in (20,) if smoke else BUDGETS_S:
+            evidence.say(f"a run of {seconds} s")
+            found["runs"].append(timed_run(SMOKE_AXES if smoke else AXES, seconds))
+    asked = [
+        evidence.target(
+            f"a budget of {run['budget_s']} s holds within 10 %", run["process_s"] / run["budget_s"] - 1, HOLDS, "%"
+        )
+        for run in found["runs"]
+    ]
+    return {**found, "targets": asked}
+
+
+def timed_run(axes: list[str], seconds: int) -> evidence.Findings:
+    """One run of `axes` with a budget: what it took, and how its visits were spread over the cohorts."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["run", *axes, "--budget", f"{seconds}s", "--out", folder]
+        start = read_clock()
+        subprocess.run(
+            [sys.executable, "-c", "import grouped_bench.cli as cli; cli.main()", *command],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        process_s = read_clock() - start
+        run = gb.load(folder)
+    return {"budget_s": seconds, "process_s": process_s, **spread(run)}
+
+
+def spread(run: gb.Run) -> dict[str, Any]:
+    """Outcomes of a run, and the visits of its cohorts: of all, of the settled, and of those with an undecided pair."""
+    frame = run.frame
+    visits: dict[str, list[int]] = {"all": [], "settled": [], "undecided": []}
+    for _, rows in frame.groupby((frame["variant"] == BASELINE).cumsum()):  # which stands first in its cohort
+        count = max(map(len, rows["samples_s"]))
+        visits["all"].append(count)
+        visits["undecided" if (rows["verdict"] == "undecided").any() else "settled"].append(count)
+    return {
+        "measured_s": run.metadata["time"]["total_s"],
+        "stopped_by": run.metadata["stopped_by"],
+        "tasks": len(frame),
+        "statuses": dict(Counter(frame["status"])),
+        "verdicts": dict(Counter(frame["verdict"].dropna())),
+        "cohorts": {name: len(counts) for name, counts in visits.items()},
+        "visits": {
+            name: [min(counts), statistics.median(counts), max(counts)] if counts else None
+            for name, counts in visits.items()
+        },
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The page of `results/evidence`, made from what the measuring scripts kept there; every figure is read from a file."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import evidence
+import evidence_figures as drawing
+import jinja2
+from matplotlib.figure import Figure
+
+from grouped_bench.report.files import replace
+
+TEMPLATE = Path(__file__).with_name("evidence.md.jinja")
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A figure of what was kept under a name, and the words for who cannot see it."""
+
+    alt: str
+    draw: Callable[[evidence.Findings], Figure]
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """A question, the commands that answer it and the figures of their answers, by the name each is kept under."""
+
+    title: str
+    commands: dict[str, str]
+    figures: dict[str, Drawing] = dataclasses.field(default_factory=dict)
+
+
+QUESTIONS = (
+    Question(
+        "Does it see differences that are not there?",
+        {"twins": "twins.py", "twins-hog": "twins.py --hog", "twins-broken": "twins.py --broken"},
+    ),
+    Question(
+        "How do other tools do on such twins?",
+        {"peers": "peers.py", "peers-hog": "peers.py --hog"},
+        {
+            "peers": Drawing("Error of each comparison of identical twins, by tool", drawing.peer_errors),
+            "peers-hog": Drawing("Error of each comparison beside the hog, by tool", drawing.peer_errors),
+        },
+    ),
+    Question(
+        "Does it see the differences that are there, and how soon?",
+        {"power": "power.py"},
+        {"power": Drawing("Share of injected slow-downs found against seconds a pair", drawing.power_curve)},
+    ),
+    Question("Are known durations recovered?", {"truth": "truth.py"}),
+    Question("Is time spent where the variance is?", {"design": "design.py"}),
+    Question("Does the budget hold?", {"budget": "budget.py"}),
+    Question("What does the measuring itself cost?", {"overhead": "overhead.py"}),
+    Question("Can the memory figures be trusted?", {"memory": "memory.py"}),
+)
+
+
+def write(folder: Path = evidence.EVIDENCE) -> None:
+    """`folder`/README.md, and the figures beside the findings they are drawn from; nothing where nothing was kept."""
+    machines: dict[str, dict[str, evidence.Findings]] = {}
+    for entry in evidence.load_all(folder):
+        machines.setdefault(entry["machine"], {})[entry["name"]] = entry
+    if not machines:
+        return
+    for machine, kept in machines.items():
+        for question in QUESTIONS:
+            for name, figure in question.figures.items():
+                if name in kept:
+                    drawing.save(figure.draw(kept[name]["findings"]), folder / machine / name)
+    replace(folder / "README.md", page(machines).encode())
+
+
+def page(machines: dict[str, dict[str, evidence.Findings]]) -> str:
+    """The page as Markdown; a figure that the template wants and a file lacks is an error, never a blank."""
+    surroundings = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    surroundings.filters |= {"shown": evidence.shown, "given": evidence.given, "signed": evidence.signed}
+    surroundings.filters["extract"] = lambda key, table: table[key]
+    names: dict[str, Any] = {"machines": machines, "questions": QUESTIONS}
+    text = surroundings.from_string(TEMPLATE.read_text(encoding="utf-8")).render(names)
+    return _BLANK_LINES.sub("\n\n", text).strip() + "\n"

@@ -1,0 +1,58 @@
+"""Variants that are the dense layer again: `twin_N` as it is, `slower_P` made P % slower. A host runs this file.
+
+Injected around the compiled step, as TensorFlow sees nothing of it: after each call a busy wait for the share of
+what that very call took, so that the truth is known whatever the weather.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from grouped_bench.backends.tensorflow import BACKEND
+from grouped_bench.variants.base import variant
+from grouped_bench.variants.regular import Regular
+
+PATH = str(Path(__file__).resolve())
+TWINS = tuple(f"twin_{number}" for number in range(1, 5))
+SLOWER = {f"slower_{percent}": percent / 100 for percent in (1, 2, 5, 10)}
+
+
+def slowed(step: Any, share: float) -> Any:
+    """`step` with a busy wait of `share` of its own duration after each call."""
+
+    def call() -> Any:
+        start = time.perf_counter()
+        outputs = step()
+        now = time.perf_counter()
+        until = now + share * (now - start)
+        while now < until:
+            now = time.perf_counter()
+        return outputs
+
+    return call
+
+
+def register(called: str, share: float) -> None:
+    """Register the dense layer as `called`, `share` slower."""
+
+    class Injected(Regular):
+        name = called
+        summary = f"the baseline again, {share:.0%} slower" if share else "the baseline again"
+
+        def layer(self, case: Any, backend: Any) -> Any:
+            layer = super().layer(case, backend)
+            layer.slow_down = share
+            return layer
+
+    variant(Injected)
+
+
+def _step(layer: Any, *rest: Any, **options: Any) -> Any:
+    step = _plain_step(layer, *rest, **options)
+    share = getattr(layer, "slow_down", 0.0)
+    return slowed(step, share) if share else step
+
+
+_plain_step, BACKEND.step = BACKEND.step, _step
+for _name, _share in {**dict.fromkeys(TWINS, 0.0), **SLOWER}.items():
+    register(_name, _share)

@@ -1,0 +1,131 @@
+"""Memory that can be trusted: five readings in five processes of every variant, rank and pass on the CPU.
+
+Asked of each: that its readings lie within 3 % or 1 MiB, whichever is more, and that the least is no less than what
+must live at once: input, weights and output, and for training upstream gradient, input gradient and weight gradients.
+That is every tensor of the pass once, which `min_bytes` counts. A large shape, whose every tensor is above the
+256 KiB from which TensorFlow's allocator counts on the CPU, and a small one. About 3 minutes.
+
+python bench/memory.py --save
+"""
+
+from typing import Any
+
+import evidence
+import visits
+
+from grouped_bench import variants
+from grouped_bench.harness.hosts import Host, TaskFailedError
+from grouped_bench.measure.rounds import read_clock
+from grouped_bench.plan import Cohort
+from grouped_bench.units import format_bytes
+
+READINGS = 5
+REPEATABLE, REPEATABLE_BYTES = 0.03, 2**20
+BOTH = ["inference", "training"]
+SHAPES = {
+    "large": [
+        {"rank": 1, "groups": 2, "channels": 512, "size": 256, "batch_size": 4, "pass": BOTH},
+        {"rank": 2, "groups": 2, "channels": 256, "size": 28, "batch_size": 4, "pass": BOTH},
+        {"rank": 3, "groups": 2, "channels": 128, "size": 8, "batch_size": 4, "pass": BOTH},
+    ],
+    "small": [
+        {"rank": rank, "groups": 2, "channels": 16, "size": 8, "batch_size": 1, "pass": BOTH} for rank in (1, 2, 3)
+    ],
+}
+SMOKE = {"small": [{"rank": 1, "groups": 2, "channels": 8, "size": 8, "batch_size": 1}]}
+
+
+def main() -> None:
+    parser = evidence.make_parser(__doc__)
+    parser.add_argument("--minutes", type=float, default=6.0, help="no task begins later than this, 6 unless given")
+    given = evidence.parse(parser)
+    found = measure(minutes=given.minutes, smoke=given.smoke)
+    for task in found["tasks"]:
+        peaks = " ".join("null" if peak is None else format_bytes(peak) for peak in task["peaks"])
+        print(f"{task['shape']:6} {task['case']:60} {task['variant']:15} {task['status']:12} {peaks}")
+    evidence.conclude("memory", found, given)
+
+
+def measure(*, minutes: float = 6.0, smoke: bool = False) -> evidence.Findings:
+    """Readings of every task, how far they lie apart, and whether they can be true."""
+    found: evidence.Findings = {"readings": 2 if smoke else READINGS, "tasks": []}
+    found |= {"repeatable": REPEATABLE, "repeatable_bytes": REPEATABLE_BYTES}
+    shapes = SMOKE if smoke else SHAPES
+    planned = [
+        (shape, cohort, name)
+        for shape, cases in shapes.items()
+        for cohort in visits.cohorts(cases, variants.names())
+        for name in cohort.variants
+    ]
+    start = read_clock()
+    host = Host("tensorflow")
+    with evidence.until_interrupted(found):
+        for number, (shape, cohort, name) in enumerate(planned):
+            if read_clock() - start > 60 * minutes:
+                evidence.say(f"time is up after {number} of {len(planned)} tasks")
+                break
+            if number % 10 == 0:
+                evidence.say(f"{number}/{len(planned)} tasks read")
+            found["tasks"].append({"shape": shape, **task(host, cohort, name, found["readings"])})
+    host.close()
+    return {**found, **summary(found["tasks"]), "planned": len(planned), "total_s": read_clock() - start}
+
+
+def task(host: Host, cohort: Cohort, name: str, readings: int) -> evidence.Findings:
+    """`readings` readings of one task, each in a process of its own."""
+    answers = [read(host, cohort, name) for _ in range(readings)]
+    failed = next((answer for answer in answers if "status" in answer), None)
+    peaks = [answer.get("peak_bytes") for answer in answers]
+    known = [peak for peak in peaks if peak is not None]
+    allowed = max(REPEATABLE * min(known), REPEATABLE_BYTES) if known else None
+    least = cohort.counts(name).min_bytes
+    return {
+        "case": cohort.case.title(),
+        "rank": cohort.case.rank,
+        "pass": cohort.case.pass_,
+        "variant": name,
+        "status": failed["status"] if failed else "ok",
+        "reason": failed["reason"] if failed else None,
+        "source": answers[0].get("source"),
+        "peaks": peaks,
+        "least_bytes": least,
+        "spread_bytes": max(known) - min(known) if known else None,
+        "repeatable": len(known) == len(peaks) and max(known) - min(known) <= allowed if known else None,
+        "possible": min(known) >= least if known else None,
+    }
+
+
+def read(host: Host, cohort: Cohort, name: str) -> dict[str, Any]:
+    """One reading, or the status and reason of its failure."""
+    worker = host.fork(visits.TASK_TIMEOUT_S)
+    try:
+        answer = worker.ask({"op": "memory", **visits.request(cohort, [name])})
+    except TaskFailedError as failure:
+        return {"status": failure.status, "reason": failure.reason}
+    worker.close()
+    return answer
+
+
+def summary(tasks: list[evidence.Findings]) -> evidence.Findings:
+    """How many tasks were read, how many hold, and the two targets."""
+    read_ = [one for one in tasks if one["repeatable"] is not None]
+    apart = [one for one in read_ if not one["repeatable"]]
+    impossible = [one for one in read_ if not one["possible"]]
+    spreads = [one["spread_bytes"] / min(p for p in one["peaks"] if p is not None) for one in read_]
+    asked = (
+        ("tasks whose readings lie further apart than 3 % or 1 MiB: none", apart),
+        ("tasks read below what must live at once: none", impossible),
+    )
+    return {
+        "read": len(read_),
+        "null": sum(one["status"] == "ok" and one["repeatable"] is None for one in tasks),
+        "failed": sum(one["status"] != "ok" for one in tasks),
+        "largest_spread": max(spreads, default=None),
+        "targets": [
+            evidence.target(text, len(those) if read_ else None, 0, f"of {len(read_)}") for text, those in asked
+        ],
+    }
+
+
+if __name__ == "__main__":
+    main()

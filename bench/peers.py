@@ -1,0 +1,116 @@
+"""Peers: one convolution and its identical twin, compared by us, pytest-benchmark and torch.utils.benchmark.
+
+30 comparisons by each tool, one after another in turn so that all meet the same weather; about 10 minutes.
+A comparison is a fresh process with the tool's default settings. The peers give no verdict: a claim of theirs is a
+ratio that is off by more than 5 %. Ours is a verdict `faster` or `slower`. The twins are the same: all are wrong.
+
+torch.utils.benchmark needs `pip install torch`, which nothing else here does; without it, it is left out.
+
+python bench/peers.py --save            # on a quiet machine
+python bench/peers.py --hog --save      # while another process keeps one processor busy, on and off
+"""
+
+import importlib.metadata
+import importlib.util
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import evidence
+import peer_steps
+
+from grouped_bench.measure.rounds import read_clock
+
+CLAIM = 0.05
+STEPS = str(Path(peer_steps.__file__).resolve())
+TOOLS = {"ours": "grouped-bench", "pytest": "pytest-benchmark", "torch": "torch"}
+PROCESS_TIMEOUT_S = 300.0
+
+
+def main() -> None:
+    parser = evidence.make_parser(__doc__)
+    parser.add_argument("--hog", action="store_true", help="beside a process that keeps one processor busy, on and off")
+    parser.add_argument("--comparisons", type=int, default=30, help="of each tool, 30 unless given")
+    parser.add_argument("--minutes", type=float, default=15.0, help="none begins later than this, 15 unless given")
+    given = evidence.parse(parser)
+    found = measure(comparisons=1 if given.smoke else given.comparisons, minutes=given.minutes, hog=given.hog)
+    for name, tool in found["tools"].items():
+        if tool["comparisons"]:
+            print(
+                f"{name:24} sd {evidence.shown(tool['sd_log_ratio'], '%')}, worst {tool['worst']:.1%}, "
+                f"{tool['claims']} claims, {tool['process_s']:.1f} s a comparison"
+            )
+    evidence.conclude("peers-hog" if given.hog else "peers", found, given)
+
+
+def measure(*, comparisons: int = 30, minutes: float = 15.0, hog: bool = False) -> evidence.Findings:
+    """What each tool said of the twins, and what it took."""
+    found: evidence.Findings = {"hog": hog, "claim": CLAIM, "tools": {}, "targets": []}
+    if importlib.util.find_spec("torch") is None:
+        evidence.say("torch.utils.benchmark is left out: `pip install torch` brings it")
+        tools = [tool for tool in TOOLS if tool != "torch"]
+    else:
+        tools = list(TOOLS)
+    made: dict[str, list[dict[str, Any]]] = {tool: [] for tool in tools}
+    start = read_clock()
+    with evidence.until_interrupted(found), evidence.hogged(hog):
+        for number in range(comparisons):
+            if read_clock() - start > 60 * minutes:
+                evidence.say(f"time is up after {number} of {comparisons} comparisons")
+                break
+            for tool in tools:
+                evidence.say(f"comparison {number + 1}/{comparisons}: {TOOLS[tool]}")
+                made[tool].append(compare(tool))
+    found["tools"] = {TOOLS[tool]: summary(tool, results) for tool, results in made.items()}
+    return found
+
+
+def compare(tool: str) -> dict[str, Any]:
+    """One comparison in a fresh process, and the seconds from its start to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        command = [sys.executable, STEPS, tool]
+        if tool == "pytest":
+            options = ["--quiet", "-p", "no:cacheprovider", f"--benchmark-json={report}"]
+            command = [sys.executable, "-m", "pytest", STEPS, *options]
+        start = read_clock()
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=PROCESS_TIMEOUT_S, check=False)
+        seconds = read_clock() - start
+        if ended.returncode:
+            sys.exit(f"{TOOLS[tool]} failed: {(ended.stdout + ended.stderr).strip()[-2000:]}")
+        said = (
+            peer_steps.from_report(json.loads(report.read_text()))
+            if tool == "pytest"
+            else json.loads(ended.stdout.splitlines()[-1])
+        )
+    return {**said, "process_s": seconds}
+
+
+def summary(tool: str, results: list[dict[str, Any]]) -> evidence.Findings:
+    """Error, claims and time of a tool's comparisons."""
+    logs = [result["log_ratio"] for result in results]
+    claims = sum(
+        result["verdict"] in ("faster", "slower") if tool == "ours" else abs(result["log_ratio"]) > CLAIM
+        for result in results
+    )
+    return {
+        "version": importlib.metadata.version(TOOLS[tool]),
+        "comparisons": len(results),
+        "log_ratios": logs,
+        "sd_log_ratio": statistics.stdev(logs) if len(logs) > 1 else None,
+        "worst": max(map(abs, logs), default=None),
+        "claims": claims,
+        "undecided": sum(result["verdict"] == "undecided" for result in results) if tool == "ours" else None,
+        "process_s": statistics.mean(result["process_s"] for result in results) if results else None,
+        "without_import_s": (
+            statistics.mean(result["process_s"] - result["import_s"] for result in results) if results else None
+        ),
+    }
+
+
+if __name__ == "__main__":
+    main()

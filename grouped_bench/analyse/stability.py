@@ -1,0 +1,83 @@
+"""Whether the machine stood still while a task was measured: calm visits, and the flags of what was not."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from grouped_bench.analyse import stats
+
+# A visit is disturbed where other programs took more of the processors' time than STOLEN_SHARE (a quiet machine's own
+# chores take up to 0.07), or a quota or a low clock held it back for more than THROTTLED_SHARE of it.
+STOLEN_SHARE = 0.10
+THROTTLED_SHARE = 0.05
+# The middle half of the visits' reference latencies lies within this ratio while the machine's speed stands.
+SPEED_SPREAD = 1.25
+# A series is settled where its first third is, with 99 % confidence, within this share of its last.
+SETTLED_SHARE = 0.05
+SETTLED_ALPHA = 0.01
+LEAST_ROUNDS_OF_A_SERIES = 6
+UNSTABLE = "unstable"
+FLAGS = (UNSTABLE, "stolen_cpu", "throttled", "speed_changed", "not_settled")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Visit:
+    """How one visit went: its process, and the shares of it that were stolen and throttled, None where unknown."""
+
+    process: int
+    stolen: float | None = None
+    throttled: float | None = None
+
+    @property
+    def calm(self) -> bool:
+        """Whether nothing is known to have disturbed it."""
+        return (self.stolen or 0) <= STOLEN_SHARE and (self.throttled or 0) <= THROTTLED_SHARE
+
+
+def flags(visits: Sequence[Visit], samples: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> list[str]:
+    """What makes the figures of a task unsure, `unstable` first; nothing where nothing does.
+
+    Args:
+        visits: the visits that count.
+        samples: of each its samples by round, NaN where the variant sat out.
+        reference: of each the reference workload's samples; empty where there are none.
+    """
+    found = [
+        ("stolen_cpu", any((visit.stolen or 0) > STOLEN_SHARE for visit in visits)),
+        ("throttled", any((visit.throttled or 0) > THROTTLED_SHARE for visit in visits)),
+        ("speed_changed", speed_changed(reference)),
+        ("not_settled", not settled(samples, visits)),
+    ]
+    causes = [name for name, holds in found if holds]
+    return [UNSTABLE, *causes] if causes else []
+
+
+def speed_changed(reference: Sequence[np.ndarray]) -> bool:
+    """Whether the machine's own speed, by the medians of its reference workload, moved from visit to visit."""
+    spread = speed_spread(reference)
+    return spread is not None and spread > SPEED_SPREAD
+
+
+def speed_spread(reference: Sequence[np.ndarray]) -> float | None:
+    """Upper over lower quartile of the visits' reference medians; None where too few can tell."""
+    medians = [float(np.nanmedian(visit)) for visit in reference if np.isfinite(visit).any()]
+    if len(medians) < stats.LEAST_PROCESSES:
+        return None
+    low, high = np.quantile(medians, (0.25, 0.75))
+    return float(high / low)
+
+
+def settled(samples: Sequence[np.ndarray], visits: Sequence[Visit]) -> bool:
+    """Whether samples early in a visit are like those late in it, over the processes; True where too few can tell."""
+    trends: dict[int, list[float]] = {}
+    for series, visit in zip(samples, visits, strict=True):
+        present = np.log(series[np.isfinite(series)])
+        if len(present) >= LEAST_ROUNDS_OF_A_SERIES:
+            third = len(present) // 3
+            trend = float(np.median(present[:third]) - np.median(present[-third:]))
+            trends.setdefault(visit.process, []).append(trend)
+    if len(trends) < stats.LEAST_PROCESSES:
+        return True
+    found = stats.student_interval([float(np.mean(values)) for values in trends.values()], SETTLED_ALPHA)
+    return found.low <= SETTLED_SHARE and found.high >= -SETTLED_SHARE

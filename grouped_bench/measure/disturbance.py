@@ -1,0 +1,103 @@
+"""What disturbed a visit: processor time that others took, limits that held it back, a GPU below its clock."""
+
+import dataclasses
+import os
+import resource
+from pathlib import Path
+from typing import Any
+
+from grouped_bench.measure.rounds import read_clock
+
+_STAT = Path("/proc/stat")
+_CGROUPS = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
+# Fields of the first line of /proc/stat (proc(5)): user, nice, system, irq and softirq are work, then what a
+# hypervisor took.
+_WORK_FIELDS, _STEAL_FIELD = (1, 2, 3, 6, 7), 8
+_LEAST_CLOCK = 0.75  # of a GPU's highest; below it nvbench discards a sample
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reading:
+    wall: float
+    own: float
+    busy: float | None
+    held_back: float | None
+
+
+class Watch:
+    """Watches a stretch of work of this process from its making until `stop`.
+
+    Args:
+        device: where the work runs; the clock of a GPU is read through NVML where that is installed.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._start = _read()
+
+    def stop(self) -> dict[str, float | None]:
+        """`stolen`: share of the usable processors' time that other programs and a hypervisor took.
+        `throttled`: share of the stretch in which a quota held this process back, or 1 where a GPU ended below
+        three quarters of its highest clock. None where the system does not tell.
+        """
+        start, end = self._start, _read()
+        wall = end.wall - start.wall
+        stolen = throttled = None
+        if wall > 0 and start.busy is not None and end.busy is not None:
+            others = (end.busy - start.busy) - (end.own - start.own)
+            stolen = min(1.0, max(0.0, others / wall / processors()))
+        if wall > 0 and start.held_back is not None and end.held_back is not None:
+            throttled = min(1.0, (end.held_back - start.held_back) / wall)
+        if self._device.startswith("gpu"):
+            share = gpu_clock_share(int(self._device.partition(":")[2] or 0))
+            throttled = None if share is None else float(share < _LEAST_CLOCK)
+        return {"stolen": stolen, "throttled": throttled}
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpu_clock_share(index: int) -> float | None:
+    """The GPU's clock as a share of its highest; None without NVML."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        handle: Any = pynvml.nvmlDeviceGetHandleByIndex(index)
+        now = pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)
+        return float(now / pynvml.nvmlDeviceGetMaxClockInfo(handle, pynvml.NVML_CLOCK_SM))
+    except pynvml.NVMLError:
+        return None
+
+
+def _read() -> _Reading:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return _Reading(read_clock(), used.ru_utime + used.ru_stime, _busy_seconds(), _held_back_seconds())
+
+
+def _busy_seconds() -> float | None:
+    """Seconds for which all processors together have worked, or were taken by a hypervisor."""
+    try:
+        fields = _STAT.read_text().partition("\n")[0].split()
+        ticks = sum(int(fields[place]) for place in (*_WORK_FIELDS, _STEAL_FIELD))
+    except (OSError, IndexError, ValueError):
+        return None
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _held_back_seconds() -> float | None:
+    """Seconds for which a quota has held this control group back."""
+    for path in _CGROUPS:
+        try:
+            facts = dict(line.split() for line in path.read_text().splitlines())
+        except (OSError, ValueError):
+            continue
+        if "throttled_usec" in facts:
+            return int(facts["throttled_usec"]) / 1e6
+        if "throttled_time" in facts:
+            return int(facts["throttled_time"]) / 1e9
+    return None

@@ -1,0 +1,61 @@
+"""What Linux tells of the processor under /sys, None for what it does not tell."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+_CPU = Path("/sys/devices/system/cpu")
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
+def last_level_cache_bytes() -> int | None:
+    """Bytes of the first processor's highest cache level; None where unknown.
+
+    A processor with several such caches, as an EPYC has one a core complex, has as many bytes in each.
+    """
+    found = []
+    for index in (_CPU / "cpu0/cache").glob("index*"):
+        level, size = read(index / "level"), re.fullmatch(r"(\d+)([KMG]?)", read(index / "size") or "")
+        if level and level.isdecimal() and size:
+            found.append((int(level), int(size[1]) * _UNITS[size[2]]))
+    return max(found)[1] if found else None
+
+
+def last_level_caches() -> int:
+    """How many caches of the highest level the usable processors have between them; 1 where unknown."""
+    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
+    found = set()
+    for number in usable:
+        indices = (_CPU / f"cpu{number}/cache").glob("index*")
+        levels = {i: read(i / "level") or "" for i in indices}
+        shared = [(int(level), read(i / "shared_cpu_list") or "") for i, level in levels.items() if level.isdecimal()]
+        found |= {max(shared)} if shared else set()
+    return len(found) or 1
+
+
+def speed_settings() -> dict[str, Any]:
+    """What sets the first processor's clock, and whether its cores are shared by threads."""
+    frequency = read(_CPU / "cpu0/cpufreq/scaling_max_freq")
+    return {
+        "governor": read(_CPU / "cpu0/cpufreq/scaling_governor"),
+        "max_frequency_mhz": int(frequency) // 1000 if frequency and frequency.isdecimal() else None,
+        "smt": read(_CPU / "smt/control"),
+        "turbo_off": _turbo_off(),
+    }
+
+
+def _turbo_off() -> bool | None:
+    """Intel's own driver says whether turbo is off, every other driver whether its boost is on."""
+    off, boost = read(_CPU / "intel_pstate/no_turbo"), read(_CPU / "cpufreq/boost")
+    if off is not None:
+        return off == "1"
+    return None if boost is None else boost == "0"
+
+
+def read(path: Path) -> str | None:
+    """The text of a file under /proc or /sys, stripped; None where it cannot be read."""
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None

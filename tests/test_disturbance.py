@@ -1,0 +1,102 @@
+"""What disturbed a visit, read from files made here and a clock that stands still."""
+
+import sys
+import types
+
+import pytest
+
+from grouped_bench.measure import disturbance
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch):
+    """A system of two processors that tests move: wall and own seconds, ticks of work, seconds held back."""
+    state = types.SimpleNamespace(wall=0.0, own=0.0, stat=tmp_path / "stat", group=tmp_path / "cpu.stat")
+    monkeypatch.setattr(disturbance, "_STAT", state.stat)
+    monkeypatch.setattr(disturbance, "_CGROUPS", (tmp_path / "none", state.group))
+    monkeypatch.setattr(disturbance, "processors", lambda: 2)
+    monkeypatch.setattr(disturbance, "read_clock", lambda: state.wall)
+    used = types.SimpleNamespace
+    monkeypatch.setattr(
+        disturbance.resource, "getrusage", lambda who: used(ru_utime=state.own * 0.75, ru_stime=state.own * 0.25)
+    )
+
+    def ticks(user=0, nice=0, system=0, idle=0, iowait=0, irq=0, softirq=0, steal=0):
+        state.stat.write_text(f"cpu  {user} {nice} {system} {idle} {iowait} {irq} {softirq} {steal} 0 0\ncpu0 1 1\n")
+
+    state.ticks = ticks
+    monkeypatch.setattr(disturbance.os, "sysconf", lambda name: 100)
+    return state
+
+
+def watched(system, *, seconds, own, ticks, device="cpu"):
+    system.ticks(user=1000, idle=5000)
+    watch = disturbance.Watch(device)
+    system.wall, system.own = system.wall + seconds, system.own + own
+    system.ticks(**ticks)
+    return watch.stop()
+
+
+def test_a_machine_of_ones_own_has_nothing_stolen(system):
+    found = watched(system, seconds=2.0, own=3.0, ticks={"user": 1250, "system": 50, "idle": 5100})
+    assert found["stolen"] == pytest.approx(0)
+
+
+def test_the_work_of_others_is_a_share_of_the_processors_time(system):
+    found = watched(system, seconds=2.0, own=2.0, ticks={"user": 1200, "nice": 100, "irq": 50, "softirq": 50})
+    assert found["stolen"] == pytest.approx(2 / 4)
+
+
+def test_what_a_hypervisor_takes_is_stolen(system):
+    found = watched(system, seconds=2.0, own=1.0, ticks={"user": 1100, "steal": 40})
+    assert found["stolen"] == pytest.approx(0.4 / 4)
+
+
+def test_waiting_and_idling_are_no_work(system):
+    found = watched(system, seconds=2.0, own=1.0, ticks={"user": 1100, "idle": 9000, "iowait": 900})
+    assert found["stolen"] == pytest.approx(0)
+
+
+def test_ticks_are_coarse_and_a_share_is_never_negative(system):
+    assert watched(system, seconds=0.02, own=0.03, ticks={"user": 1000})["stolen"] == 0
+
+
+@pytest.mark.parametrize("text", ["", "cpu 1 2\n", "cpu a b c d e f g h\n"])
+def test_a_system_that_does_not_tell_gives_null(system, text):
+    system.stat.write_text(text)
+    assert disturbance.Watch("cpu").stop() == {"stolen": None, "throttled": None}
+    system.stat.unlink()
+    assert disturbance.Watch("cpu").stop()["stolen"] is None
+
+
+@pytest.mark.parametrize(("key", "unit"), [("throttled_usec", 1e6), ("throttled_time", 1e9)])
+def test_a_quota_that_holds_back_is_told_in_both_forms_of_control_groups(system, key, unit):
+    system.group.write_text(f"nr_periods 5\n{key} {int(1 * unit)}\n")
+    system.ticks()
+    watch = disturbance.Watch("cpu")
+    system.wall = 2.0
+    system.group.write_text(f"nr_periods 9\n{key} {int(1.5 * unit)}\n")
+    assert watch.stop()["throttled"] == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(("clock", "throttled"), [(1980, 0.0), (1400, 1.0)])
+def test_a_gpu_below_three_quarters_of_its_clock_is_throttled(system, monkeypatch, clock, throttled):
+    asked = []
+    nvml = types.SimpleNamespace(
+        NVMLError=RuntimeError,
+        NVML_CLOCK_SM=1,
+        nvmlInit=lambda: None,
+        nvmlDeviceGetHandleByIndex=asked.append,
+        nvmlDeviceGetClockInfo=lambda handle, kind: clock,
+        nvmlDeviceGetMaxClockInfo=lambda handle, kind: 1980,
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    system.ticks()
+    assert disturbance.Watch("gpu:1").stop()["throttled"] == throttled
+    assert asked == [1]
+
+
+def test_a_gpu_that_nothing_can_ask_is_null(system, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    system.ticks()
+    assert disturbance.Watch("gpu").stop()["throttled"] is None
