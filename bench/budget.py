@@ -35,16 +35,12 @@ def main() -> None:
 def measure(*, smoke: bool = False) -> evidence.Findings:
     """A run under each budget."""
     found: evidence.Findings = {"runs": [], "axes": AXES}
-    with evidence.until_interrupted(found):
+    with evidence.as_far_as_it_goes(found):
         for seconds in (20,) if smoke else BUDGETS_S:
             evidence.say(f"a run of {seconds} s")
             found["runs"].append(timed_run(SMOKE_AXES if smoke else AXES, seconds))
-    asked = [
-        evidence.target(
-            f"a budget of {run['budget_s']} s holds within 10 %", run["process_s"] / run["budget_s"] - 1, HOLDS, "%"
-        )
-        for run in found["runs"]
-    ]
+    over = {run["budget_s"]: run["process_s"] / run["budget_s"] - 1 for run in found["runs"]}
+    asked = [evidence.target(f"a budget of {s} s exceeded by at most 10 %", x, HOLDS, "%") for s, x in over.items()]
     return {**found, "targets": asked}
 
 
@@ -78,7 +74,7 @@ def spread(run: gb.Run) -> dict[str, Any]:
         "verdicts": dict(Counter(frame["verdict"].dropna())),
         "cohorts": {name: len(counts) for name, counts in visits.items()},
         "visits": {
-            name: [min(counts), statistics.median(counts), max(counts)] if counts else None
+            name: [min(counts), statistics.median_low(counts), max(counts)] if counts else None
             for name, counts in visits.items()
         },
     }

@@ -18,7 +18,10 @@ from typing import Any
 import psutil
 
 from grouped_bench import __version__
+from grouped_bench.errors import GroupedBenchError
+from grouped_bench.harness.hosts import TaskFailedError
 from grouped_bench.measure import environment
+from grouped_bench.measure.environment import without_paths
 from grouped_bench.report.files import replace
 
 SCHEMA_VERSION = 1
@@ -53,15 +56,16 @@ def say(text: str) -> None:
 
 
 def conclude(name: str, findings: Findings, given: argparse.Namespace) -> None:
-    """Tell which targets were met and, where asked, keep the findings; a smoke has met nothing."""
+    """Tell which targets were met, keep the findings where asked, and exit; the figures of a smoke mean nothing."""
+    cut_short = findings.get("cut_short")
     if given.smoke:
-        say("a smoke: it ran, and its figures mean nothing")
-        return
+        sys.exit(cut_short and f"a smoke must not fail: {cut_short}")
     for one in findings["targets"]:
         print(f"{met_or_missed(one):12} {one['asked']}: {shown(one['found'], one['unit'])}")
     if given.save:
         path = save(name, findings)
         print(f"kept in {path.relative_to(EVIDENCE.parent.parent)}")
+    sys.exit(cut_short and f"cut short: {cut_short}")
 
 
 def target(asked: str, found: float | None, limit: float, unit: str, *, at_least: bool = False) -> Findings:
@@ -158,13 +162,14 @@ def _finite(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def until_interrupted(findings: Findings) -> Iterator[None]:
-    """Ctrl-C ends the block and not the script: what was found so far stands, marked as cut short."""
+def as_far_as_it_goes(findings: Findings) -> Iterator[None]:
+    """Ctrl-C or a failure ends the block and not the script: what was found so far stands, and says so."""
     try:
         yield
     except KeyboardInterrupt:
-        findings["cut_short"] = True
-        say("interrupted: telling what was found so far")
+        findings["cut_short"] = "interrupted"
+    except (TaskFailedError, GroupedBenchError, subprocess.SubprocessError) as problem:
+        findings["cut_short"] = without_paths(str(problem))
 
 
 @contextlib.contextmanager

@@ -55,6 +55,7 @@ QUESTIONS = (
     Question("Are known durations recovered?", {"truth": "truth.py"}),
     Question("Is time spent where the variance is?", {"design": "design.py"}),
     Question("Does the budget hold?", {"budget": "budget.py"}),
+    Question("Does it matter whether the cache is hot?", {"cache": "cache.py"}),
     Question("What does the measuring itself cost?", {"overhead": "overhead.py"}),
     Question("Can the memory figures be trusted?", {"memory": "memory.py"}),
 )

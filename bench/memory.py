@@ -59,7 +59,7 @@ def measure(*, minutes: float = 6.0, smoke: bool = False) -> evidence.Findings:
     ]
     start = read_clock()
     host = Host("tensorflow")
-    with evidence.until_interrupted(found):
+    with evidence.as_far_as_it_goes(found):
         for number, (shape, cohort, name) in enumerate(planned):
             if read_clock() - start > 60 * minutes:
                 evidence.say(f"time is up after {number} of {len(planned)} tasks")
@@ -75,10 +75,6 @@ def task(host: Host, cohort: Cohort, name: str, readings: int) -> evidence.Findi
     """`readings` readings of one task, each in a process of its own."""
     answers = [read(host, cohort, name) for _ in range(readings)]
     failed = next((answer for answer in answers if "status" in answer), None)
-    peaks = [answer.get("peak_bytes") for answer in answers]
-    known = [peak for peak in peaks if peak is not None]
-    allowed = max(REPEATABLE * min(known), REPEATABLE_BYTES) if known else None
-    least = cohort.counts(name).min_bytes
     return {
         "case": cohort.case.title(),
         "rank": cohort.case.rank,
@@ -87,12 +83,19 @@ def task(host: Host, cohort: Cohort, name: str, readings: int) -> evidence.Findi
         "status": failed["status"] if failed else "ok",
         "reason": failed["reason"] if failed else None,
         "source": answers[0].get("source"),
-        "peaks": peaks,
-        "least_bytes": least,
-        "spread_bytes": max(known) - min(known) if known else None,
-        "repeatable": len(known) == len(peaks) and max(known) - min(known) <= allowed if known else None,
-        "possible": min(known) >= least if known else None,
+        **judged([answer.get("peak_bytes") for answer in answers], cohort.counts(name).min_bytes),
     }
+
+
+def judged(peaks: list[int | None], least_bytes: int) -> evidence.Findings:
+    """Whether readings are repeatable and possible; nulls where no reading could tell, and that is no fault."""
+    known = [peak for peak in peaks if peak is not None]
+    spread = max(known) - min(known) if known else None
+    told = {"peaks": peaks, "least_bytes": least_bytes, "spread_bytes": spread}
+    if spread is None:
+        return {**told, "repeatable": None, "possible": None}
+    close = spread <= max(REPEATABLE * min(known), REPEATABLE_BYTES)
+    return {**told, "repeatable": close and len(known) == len(peaks), "possible": min(known) >= least_bytes}
 
 
 def read(host: Host, cohort: Cohort, name: str) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """One convolution and its identical twin, and each peer's comparison of the two, in a process of its own.
 
 A process is `python bench/peer_steps.py TOOL`, or `pytest bench/peer_steps.py` for pytest-benchmark, whose tests these
-are. TOOL is `ours` or `torch`, and prints one JSON object: log ratio of the twin's time to the other's, the verdict
-where the tool gives one, and the seconds that imports took.
+are. TOOL is `ours`, `ours-smoke` or `torch`, and prints one JSON object: log ratio of the twin's time to the other's,
+the verdict where the tool gives one, and the seconds that imports took.
 """
 
 import json
@@ -50,15 +50,15 @@ def test_step(benchmark: Any, made: tuple[dict[str, Any], float], name: str) -> 
     assert benchmark(steps[name])
 
 
-def ours() -> dict[str, Any]:
-    """One run of one pair, as a user would make it."""
+def ours(**limits: Any) -> dict[str, Any]:
+    """One run of one pair, as a user would make it where there are no `limits`."""
     start = time.perf_counter()
     import grouped_bench as gb
     from grouped_bench.harness import running  # noqa: F401  (what a run imports when it is called)
 
     import_s = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as folder:
-        run = gb.run(gb.Space(**CASE), out=folder, memory=False, page=False, files=(injected.PATH,))
+        run = gb.run(gb.Space(**CASE), out=folder, memory=False, page=False, files=(injected.PATH,), **limits)
     row = run.frame.set_index("variant").loc[TWIN]
     return {
         "log_ratio": -math.log(row["speedup"]),
@@ -89,4 +89,5 @@ def from_report(report: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    print(json.dumps({"ours": ours, "torch": torch}[sys.argv[1]]()))
+    TOOLS = {"ours": ours, "ours-smoke": lambda: ours(visits=3), "torch": torch}
+    print(json.dumps(TOOLS[sys.argv[1]]()))

@@ -61,7 +61,7 @@ def measure(*, minutes: float = 10.0, smoke: bool = False) -> evidence.Findings:
     }
     start = read_clock()
     host = Host("tensorflow", [injected.PATH])
-    with evidence.until_interrupted(found):
+    with evidence.as_far_as_it_goes(found):
         for names, share in ((LARGE, 1 - SMALL_SHARE), (SMALL, 1.0)):
             every = visits.cohorts(CASES, (BASELINE, *names))
             for number, cohort in enumerate(every[:1] if smoke else every, 1):

@@ -42,6 +42,9 @@ def frame(plan):
             "built": {v: {"first_call_s": 0.1, "relative_error": 0.0, "iterations": 4} for v in cohort.variants},
             "failed": {},
             "samples": {v: list(0.01 * np.exp(rng.normal(0, 0.1, ROUNDS))) for v in cohort.variants},
+            "reference": list(0.001 * np.exp(rng.normal(0, 0.1, ROUNDS))),
+            "stolen": 0.0,
+            "throttled": 0.0,
         }
         for number, cohort in enumerate(plan.cohorts)
         for visit in range(VISITS)

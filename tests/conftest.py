@@ -1,7 +1,23 @@
 """Settings for every test."""
 
+import pytest
 from hypothesis import settings
+
+from grouped_bench import variants
+from grouped_bench.backends.tensorflow import BACKEND
+from grouped_bench.variants.base import REGISTRY
 
 # A deadline is a real duration, and the suite must pass on a loaded machine.
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
+
+
+@pytest.fixture
+def registry():
+    """Leaves variants and the backend as they were before the test ran a file that registers variants."""
+    variants.names()
+    before = dict(REGISTRY)
+    yield REGISTRY
+    REGISTRY.clear()
+    REGISTRY.update(before)
+    vars(BACKEND).pop("step", None)

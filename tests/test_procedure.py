@@ -162,9 +162,7 @@ def test_intervals_that_early_stopping_and_many_pairs_have_widened_hold_the_trut
     assert np.mean(held) >= 0.99
 
 
-@pytest.mark.parametrize(
-    ("world", "equivalent"), [("log-normal", 0.9), ("drift", 0.9), ("step", 0.9), ("stolen", 0.4)]
-)
+@pytest.mark.parametrize(("world", "equivalent"), [("log-normal", 0.9), ("drift", 0.9), ("step", 0.9), ("stolen", 0.4)])
 def test_twins_end_equivalent_and_ten_per_cent_is_found(world, equivalent, outcomes):
     """A procedure that never decides is never wrong.
 

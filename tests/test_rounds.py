@@ -71,6 +71,12 @@ def test_a_dear_workload_is_warmed_up_by_one_call():
     assert clock.now == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize(("cost", "calls"), [(1e-5, 8), (0.3, 3), (5.0, 1)])
+def test_calls_that_fit_into_a_second(cost, calls):
+    clock = FakeClock()
+    assert rounds.calls_within(1.0, clock.work(cost), nothing, most=8, clock=clock) == calls
+
+
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8])
 def test_orders_are_balanced_for_position_and_predecessor(count):
     block = count * (2 if count % 2 else 1)

@@ -253,6 +253,16 @@ def test_closing_lines_count_what_is_true():
 
 
 @pytest.mark.parametrize("output", ["table", "markdown"])
+def test_memory_of_the_resident_set_is_marked_and_explained(output):
+    made = one_cohort()
+    assert "~" not in table(made, format=output)
+    made["memory_source"] = ["resident"] + ["allocator"] * (len(made) - 1)
+    text = table(made, format=output)
+    assert text.count("~") == 2
+    assert "~: memory read from the resident set" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("output", ["table", "markdown"])
 def test_an_unstable_row_shows_no_interval_and_no_verdict(output):
     made = frame(groups=[8], channels=[64], passes=["training"], variants=["regular", "grouped"])
     made["flags"] = [[], ["unstable", "speed_changed"]]

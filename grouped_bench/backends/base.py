@@ -139,4 +139,4 @@ class Backend(ABC):
 
     @abstractmethod
     def status_of(self, error: Exception) -> str:
-        """The status that an exception of a step stands for: `unsupported`, `oom` or `error`."""
+        """The status that an exception stands for: `unsupported` (NotImplementedError too), `oom` or `error`."""

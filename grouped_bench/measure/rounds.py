@@ -58,6 +58,13 @@ def calibrate(
             iterations = max(2 * iterations, int(iterations * SAMPLE_S / max(seconds, 1e-9) * 0.9))
 
 
+def calls_within(
+    seconds: float, workload: Workload, synchronise: Callable[[], None], *, most: int, clock: Clock = read_clock
+) -> int:
+    """Calls that fit into `seconds`, by timing one: at least one, at most `most`."""
+    return int(np.clip(seconds / max(time_sample(workload, synchronise, 1, clock), 1e-9), 1, most))
+
+
 def rounds_for(sample_seconds: Sequence[float]) -> int:
     """Rounds of a visit in which every variant that is not dear gets about VISIT_S."""
     cheap = [seconds for seconds in sample_seconds if seconds <= DEAR_S]

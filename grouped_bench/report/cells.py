@@ -83,8 +83,15 @@ def verdict(row: Row) -> str:
 
 
 def memory(row: Row) -> str:
-    """Peak memory of a call: `12.5 MiB`; a dash where nothing could tell it."""
-    return DASH if row["peak_memory_bytes"] is None else format_bytes(row["peak_memory_bytes"])
+    """Peak memory of a call: `12.5 MiB`, `~52.0 KiB` from the resident set; a dash where nothing could tell it."""
+    if row["peak_memory_bytes"] is None:
+        return DASH
+    return f"{'~' if is_coarse(row) else ''}{format_bytes(row['peak_memory_bytes'])}"
+
+
+def is_coarse(row: Row) -> bool:
+    """Whether the row's memory was read from the resident set, which moves from reading to reading."""
+    return row["peak_memory_bytes"] is not None and row["memory_source"] == "resident"
 
 
 def params(row: Row) -> str:

@@ -79,6 +79,8 @@ def counts(rows: Sequence[Row], metadata: Sequence[dict[str, Any]], *, of: int |
     lines = [f"{shown} in {cells.counted(len(cohorts(rows)), 'cohort')}: {statuses}." if total else f"{shown}."]
     if verdicts:
         lines.append(f"Against the baseline: {verdicts}.")
+    if any(map(cells.is_coarse, rows)):
+        lines.append("~: memory read from the resident set, which moves by tens of KiB; not to be compared closely.")
     return lines + [line for facts in metadata for line in _run_lines(facts, several=len(metadata) > 1)]
 
 

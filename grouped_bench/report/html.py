@@ -20,7 +20,7 @@ from grouped_bench.store import schema
 from grouped_bench.units import format_clock, format_seconds
 
 _MOST_REASONS = 100
-_SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?", "unstable": "~"}
+_SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?", "unstable": "!"}
 _CONTROL = {
     "precision": "precision asked for",
     "margin": "margin of equivalence",

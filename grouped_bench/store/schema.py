@@ -78,7 +78,12 @@ COLUMNS = (
     Column("speedup_low", pa.float64(), "", "lower end, corrected for looks and pairs"),
     Column("speedup_high", pa.float64(), "", "upper end, corrected for looks and pairs"),
     Column("verdict", pa.string(), "", "faster, slower, equivalent or undecided against the baseline"),
-    Column("peak_memory_bytes", pa.int64(), "B", "peak of one warmed-up call, inputs and weights included"),
+    Column(
+        "peak_memory_bytes",
+        pa.int64(),
+        "B",
+        "peak that nine in ten warmed-up calls stay within, inputs and weights included",
+    ),
     Column("memory_source", pa.string(), "", "allocator or resident"),
     Column("energy_j", pa.float64(), "J", "an iteration; null where there is no meter"),
     Column("samples_s", _SAMPLES, "s", "[visit][round], seconds an iteration"),

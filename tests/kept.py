@@ -1,0 +1,113 @@
+"""Findings of every measuring script in the shape in which they are kept, small and made up."""
+
+import budget
+import design
+import evidence
+import memory
+import peers
+import power
+import truth
+import twins
+
+CASE = "Conv2D 8→8 k3x3 on 7x7 groups 1 batch 1 inference"
+
+
+def twins_run(*, hog=False, broken=False, wrong=0):
+    found = {
+        **{"hog": hog, "broken": broken, "stopped_by": "settled", "cohorts": 75, "pairs": 300},
+        **{"pairs_corrected_for": 300, "verdicts": {"equivalent": 300 - wrong, "faster": wrong}},
+        "wrong": {**evidence.proportion(wrong, 300), "upper": evidence.upper_bound(wrong, 300)},
+        "equivalent": evidence.proportion(300 - wrong, 300),
+        **{"sd_log_ratio": 0.0047, "largest_log_ratio": 0.013, "total_s": 900.0, "seconds_a_pair": 3.0},
+        **{"visits": [6, 8, 20], "latency_s": [2e-4, 3e-3], "hog_spans_s": (0.5, 3.0)},
+        **{"unstable": evidence.proportion(3, 375), "disturbed_visits": evidence.proportion(9, 600)},
+        **{"spoilt_by": 0.05, "spoilt": {"slower": 74, "undecided": 1} if broken else {}},
+    }
+    return {**found, "targets": twins.targets(found)}
+
+
+def power_run():
+    times = {0.01: [None, 20.0], 0.02: [9.0, 12.0], 0.05: [3.0, 4.0], 0.1: []}
+    trials = [
+        {"case": CASE, "slow_down": share, "found_s": seconds, "followed_s": seconds or 30.0, "estimate": share * 1.1,
+         "verdict": "slower" if seconds else "undecided", "default_verdict": "equivalent"}
+        for share, found in times.items() for seconds in found
+    ]  # fmt: skip
+    levels = [power.level(share, [t for t in trials if t["slow_down"] == share]) for share in times]
+    found = {"trials": trials, "levels": levels, "followed_s": 30.0, "margin": 0.005, "default_margin": 0.03}
+    return {**found, "targets": power.targets(found)}
+
+
+def peers_run(*, hog=False):
+    results = [{"log_ratio": log, "verdict": "undecided", "process_s": 9.0, "import_s": 4.0} for log in (0.01, -0.2)]
+    tools = {peers.TOOLS[tool]: peers.summary(tool, results) for tool in ("ours", "pytest")}
+    return {"hog": hog, "claim": 0.05, "tools": tools, "targets": []}
+
+
+def truth_run():
+    steps = [truth.told("busy wait of 1 ms", 1e-3, 1.02e-3), truth.told("empty step", 0.0, 4e-8)]
+    return {"visits": 12, "steps": steps, "targets": [evidence.target("recovered within 0.5 %", 0.02, 0.005, "%")]}
+
+
+def design_run():
+    pairs = [
+        {"case": CASE, "variant": "split_concat", "width": 0.01, "fixed_s": 20.0, "ours_s": 5.0, "visits": 8,
+         "reached": reached, "ratio": 0.25} for reached in (True, False)
+    ]  # fmt: skip
+    made_of = {"processes": design.PROCESSES, "values_a_process": design.VALUES, "value_s": design.VALUE_S}
+    return {"pairs": pairs, **made_of, "allowed_s": 25.0, "least_visits": 6, "targets": []}
+
+
+def budget_run():
+    spread = {"cohorts": {"settled": 20, "undecided": 0}, "visits": {"settled": [6, 8, 11], "undecided": None}}
+    run = {"budget_s": 60, "process_s": 58.0, "measured_s": 55.0, "tasks": 100, "statuses": {"ok": 100}, **spread}
+    return {"runs": [{**run, "verdicts": {"faster": 80}}], "axes": budget.AXES, "targets": []}
+
+
+def cache_run():
+    way = {"verdict": "faster", "speedup": 1.2}
+    pair = {"variant": "split_concat", "changed": True, "hot": way, "cold": {**way, "verdict": "slower"}}
+    shares = dict.fromkeys(("verdicts", "decided", "best", "clearly_best"), evidence.proportion(1, 4))
+    cases = [{"case": CASE, "cold_over_hot": {"regular": 1.3}, "pairs": [pair]}]
+    return {"cases": cases, "changed": shares, "targets": []}
+
+
+def overhead_run():
+    shares = {"samples_s": 0.6, "first_calls_s": 0.3, "other_s": 0.1}
+    spent = {"total_s": 60.0, "import_s": 4.0, "memory_s": 3.0}
+    return {**spent, "shares": shares, "workers": 20, "worker_start_s": [0.05, 0.06, 0.08], "targets": []}
+
+
+def memory_run():
+    common = {
+        "shape": "large",
+        "case": CASE,
+        "rank": 2,
+        "pass": "training",
+        "variant": "regular",
+        "source": "allocator",
+    }
+    tasks = [
+        {**common, "status": "ok", "reason": None, **memory.judged(peaks, 4 * 2**20)}
+        for peaks in ([5 * 2**20] * 5, [2**20, 9 * 2**20], [None] * 5)
+    ]
+    tasks.append({**common, "status": "unsupported", "reason": "no kernel", **memory.judged([], 4 * 2**20)})
+    rules = {"readings": 5, "repeatable": memory.REPEATABLE, "repeatable_bytes": memory.REPEATABLE_BYTES}
+    return {**rules, "tasks": tasks, **memory.summary(tasks)}
+
+
+def everything():
+    return {
+        "twins": twins_run(wrong=6),
+        "twins-hog": twins_run(hog=True),
+        "twins-broken": twins_run(broken=True),
+        "peers": peers_run(),
+        "peers-hog": peers_run(hog=True),
+        "power": power_run(),
+        "truth": truth_run(),
+        "design": design_run(),
+        "budget": budget_run(),
+        "cache": cache_run(),
+        "overhead": overhead_run(),
+        "memory": memory_run(),
+    }
