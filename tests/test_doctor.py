@@ -51,8 +51,8 @@ def test_a_quiet_machine_is_good_in_everything():
         ({"others": 0.2}, "other programs", "poor", "`top` names them"),
         ({"others": 0.5}, "other programs", "unfit", "Stop other programs"),
         ({"throttled": 0.5}, "throttling", "unfit", "Raise the quota"),
-        ({"spread": 1.2}, "speed", "poor", "Fix the clock"),
-        ({"spread": 1.7}, "speed", "unfit", "not shared"),
+        ({"spread": 1.5}, "speed", "poor", "Fix the clock"),
+        ({"spread": 1.9}, "speed", "unfit", "not shared"),
         ({"variables": {"XLA_FLAGS": "x"}}, "variables", "poor", "unset XLA_FLAGS"),
     ],
 )

@@ -11,8 +11,12 @@ from grouped_bench.analyse import stats
 # chores take up to 0.07), or a quota or a low clock held it back for more than THROTTLED_SHARE of it.
 STOLEN_SHARE = 0.10
 THROTTLED_SHARE = 0.05
-# The middle half of the visits' reference latencies lies within this ratio while the machine's speed stands.
-SPEED_SPREAD = 1.25
+# The speed changed where the upper quartile of the visits' reference latencies is this many times the lower (processes
+# settle apart: on a quiet machine up to 1.63 in 75 cohorts), or where the visits of one half of the time differ from
+# those of the other by STEP and more, with 99 % confidence.
+SPEED_SPREAD = 1.75
+STEP = 0.10
+STEP_ALPHA = 0.01
 # A series is settled where its first third is, with 99 % confidence, within this share of its last.
 SETTLED_SHARE = 0.05
 SETTLED_ALPHA = 0.01
@@ -54,18 +58,29 @@ def flags(visits: Sequence[Visit], samples: Sequence[np.ndarray], reference: Seq
 
 
 def speed_changed(reference: Sequence[np.ndarray]) -> bool:
-    """Whether the machine's own speed, by the medians of its reference workload, moved from visit to visit."""
+    """Whether the machine's own speed, by the medians of its reference workload, came and went or moved for good."""
+    from scipy.stats import mannwhitneyu  # takes half a second, which only a run has
+
     spread = speed_spread(reference)
-    return spread is not None and spread > SPEED_SPREAD
+    if spread is None:
+        return False
+    logs = np.log(_medians(reference))
+    first, second = logs[: len(logs) // 2], logs[len(logs) // 2 :]
+    step = abs(float(np.median(first) - np.median(second)))
+    return spread > SPEED_SPREAD or (step > STEP and float(mannwhitneyu(first, second).pvalue) < STEP_ALPHA)
 
 
 def speed_spread(reference: Sequence[np.ndarray]) -> float | None:
     """Upper over lower quartile of the visits' reference medians; None where too few can tell."""
-    medians = [float(np.nanmedian(visit)) for visit in reference if np.isfinite(visit).any()]
+    medians = _medians(reference)
     if len(medians) < stats.LEAST_PROCESSES:
         return None
     low, high = np.quantile(medians, (0.25, 0.75))
     return float(high / low)
+
+
+def _medians(reference: Sequence[np.ndarray]) -> list[float]:
+    return [float(np.nanmedian(visit)) for visit in reference if np.isfinite(visit).any()]
 
 
 def settled(samples: Sequence[np.ndarray], visits: Sequence[Visit]) -> bool:

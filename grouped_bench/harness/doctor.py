@@ -23,7 +23,7 @@ GOOD, POOR, UNFIT, UNKNOWN = "good", "poor", "unfit", "unknown"
 MEASURING_S = 18.0
 _TWINS: dict[str, Any] = {"groups": 1, "channels": 64, "size": 14, "batch_size": 4, "variant": "regular,split_sum"}
 _LEAST_FREE_BYTES = 2 * 2**30
-_GOOD_SPREAD = 1.1
+_GOOD_SPREAD = 1.25
 _STEERING = (
     *("TF_XLA_FLAGS", "XLA_FLAGS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ONEDNN_MAX_CPU_ISA"),
