@@ -17,7 +17,7 @@ Reply = dict[str, Any]
 LONGEST_REASON = 400
 _POOL_FACTOR = 64
 # Calls whose memory is read, and the seconds that they may take: branches that overlap in one call do not in the next.
-_MEMORY_CALLS, _MEMORY_S = 32, 1.0
+_MEMORY_CALLS, _MEMORY_S = 32, 0.3
 _REFERENCE = Case(
     rank=2, batch_size=4, in_channels=64, out_channels=64, groups=1, size=(14, 14), kernel_size=(3, 3), stride=(1, 1),
     dilation=(1, 1), padding="same", bias=False, dtype="float32", data_format="channels_last", pass_="inference",
