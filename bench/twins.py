@@ -70,6 +70,7 @@ def summary(run: gb.Run) -> evidence.Findings:
     pairs = frame[frame["variant"].isin(injected.TWINS)]
     spoilt = frame[frame["variant"] == BROKEN]
     counts = Counter(pairs["verdict"].fillna("none"))
+    steady = pairs[[stability.UNSTABLE not in flags for flags in pairs["flags"]]]
     logs = [math.log(ratio) for ratio in pairs["speedup"].dropna()]
     wrong = counts["faster"] + counts["slower"]
     if wrong:
@@ -85,7 +86,8 @@ def summary(run: gb.Run) -> evidence.Findings:
         "decided": evidence.proportion(wrong + counts["equivalent"], len(pairs)),
         # Over cohorts: the pairs of one share its baseline and its visits.
         "wrong_cohorts_at_most": evidence.upper_bound(wrong_cohorts(pairs), len(visits)),
-        "equivalent": evidence.proportion(counts["equivalent"], len(pairs)),
+        # As a table shows them: one that is unstable has no verdict there. Wrong ones count all the same.
+        "equivalent": evidence.proportion(int((steady["verdict"] == "equivalent").sum()), len(pairs)),
         "sd_log_ratio": statistics.stdev(logs) if len(logs) > 1 else None,
         "largest_log_ratio": max(map(abs, logs), default=None),
         "total_s": run.metadata["time"]["total_s"],

@@ -102,11 +102,31 @@ def test_the_strictest_of_nested_groups_holds(system, tmp_path, monkeypatch):
     assert watch.stop()["throttled"] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(("clock", "throttled"), [(1980, 0.0), (1400, 1.0)])
-def test_a_gpu_below_three_quarters_of_its_clock_is_throttled(system, monkeypatch, clock, throttled):
+@pytest.mark.parametrize(
+    ("clock", "throttled", "visible", "handle"),
+    [
+        (1980, 0.0, None, 1),
+        (1400, 1.0, None, 1),
+        (1400, 1.0, "3,5", 5),
+        (1400, 1.0, "3, GPU-af", "GPU-af"),
+        (1400, None, "3", ""),
+    ],
+)
+def test_a_gpu_below_three_quarters_of_its_clock_is_throttled(system, monkeypatch, clock, throttled, visible, handle):
     asked = []
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    def by_uuid(name):
+        asked.append(name)
+        if not name:
+            raise RuntimeError
+
     nvml = types.SimpleNamespace(
         NVMLError=RuntimeError,
+        nvmlDeviceGetHandleByUUID=by_uuid,
         NVML_CLOCK_SM=1,
         nvmlInit=lambda: None,
         nvmlDeviceGetHandleByIndex=asked.append,
@@ -116,7 +136,7 @@ def test_a_gpu_below_three_quarters_of_its_clock_is_throttled(system, monkeypatc
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     system.ticks()
     assert disturbance.Watch("gpu:1").stop()["throttled"] == throttled
-    assert asked == [1]
+    assert asked == [handle]
 
 
 def test_a_gpu_that_nothing_can_ask_is_null(system, monkeypatch):
