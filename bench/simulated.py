@@ -13,7 +13,7 @@ import evidence
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-import test_procedure as procedure  # noqa: E402  (found on the path above)
+import test_procedure as procedure
 
 WRONG_PAIRS, WRONG_RUNS = 0.01, 0.05
 
@@ -55,9 +55,18 @@ def outcome(world: str, runs: list[list[tuple[float, str, object]]]) -> evidence
         "wrong": sum(wrong),
         "wrong_runs": sum(count > 0 for count in wrong),
         "by_ratio": {
-            f"{ratio:g}": dict(Counter(verdict for true, verdict in verdicts if true == ratio))
+            f"{ratio:g}": told([verdict for true, verdict in verdicts if true == ratio])
             for ratio in procedure.RATIOS.values()
         },
+    }
+
+
+def told(verdicts: list[str]) -> evidence.Findings:
+    """Verdicts by name, and how many of them decide."""
+    counts = Counter(verdicts)
+    return {
+        "verdicts": dict(counts),
+        "decided": evidence.proportion(len(verdicts) - counts["undecided"], len(verdicts)),
     }
 
 

@@ -123,9 +123,7 @@ class Workbench:
         threads and units that the variants use, and its speed tells the machine's from theirs. None where it cannot
         be made, for which no variant is to blame.
         """
-        made: list[tuple[Step, int, float]] = []
-        self._attempt(lambda: {"made": made.append(self._make_reference())})
-        return made[0] if made else None
+        return self._attempt(lambda: {"made": self._make_reference()}).get("made")
 
     def _make_reference(self) -> tuple[Step, int, float]:
         rng = np.random.default_rng(0)
