@@ -35,6 +35,7 @@ class Question:
 
 
 QUESTIONS = (
+    Question("Is the procedure right where the truth is known?", {"simulated": "simulated.py"}),
     Question(
         "Does it see differences that are not there?",
         {"twins": "twins.py", "twins-hog": "twins.py --hog", "twins-broken": "twins.py --broken"},

@@ -16,6 +16,8 @@ from grouped_bench.report.findings import findings
 from grouped_bench.units import format_seconds, significant
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
+# Names the reference runs, since anybody's own runs may lie beside them.
+PUBLISHED = RESULTS / "published.txt"
 RUNS = (
     {"preset": "quick"},
     {"preset": "resnext50", "pass": "inference", "budget": "3m"},
@@ -28,22 +30,28 @@ def main() -> None:
     parser.add_argument("--measure", action="store_true", help="measure the runs anew, in place of those there")
     if parser.parse_args().measure:
         measure()
-    write_page([gb.load(path) for path in sorted(RESULTS.rglob("*.parquet"))])
+    write_page([gb.load(path) for path in published()])
     evidence_page.write()
 
 
+def published() -> list[Path]:
+    """Files of the reference runs, and of no run that somebody made beside them."""
+    return [RESULTS / line for line in PUBLISHED.read_text(encoding="utf-8").split()]
+
+
 def measure() -> None:
-    """Put fresh runs in place of this machine's old ones."""
-    old = sorted(RESULTS.rglob("*.parquet"))
-    fresh = []
+    """Put fresh reference runs in place of this machine's old ones."""
+    old, fresh = published(), []
     for options in RUNS:
         command = ["grouped-bench", "run", *(word for name, value in options.items() for word in (f"--{name}", value))]
         axes = {name: value for name, value in options.items() if name != "preset"}
         space = gb.Space.preset(options["preset"]) if "preset" in options else gb.Space()
         run = gb.run(space, out=RESULTS, quiet=False, command=command, **axes)
         fresh.append(run.path)
+    others = [path for path in old if path.parent != fresh[0].parent]
+    PUBLISHED.write_text("\n".join(path.relative_to(RESULTS).as_posix() for path in [*others, *fresh]) + "\n")
     for path in old:
-        if path.parent == fresh[0].parent:
+        if path not in others:
             shutil.rmtree(path.with_suffix(""), ignore_errors=True)
             for suffix in (".parquet", ".html"):
                 path.with_suffix(suffix).unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """One cohort swept alone, visit by visit: for scripts that ask when an answer was there, and what it had cost.
 
-The only script that drives the harness below `grouped_bench.run`.
+The only script that drives a sweep below `grouped_bench.run`.
 """
 
 import dataclasses

@@ -89,7 +89,7 @@ def space_options(function: F) -> F:
 _CONTROL_HELP = {
     "precision": ("SHARE", "Stop where half the interval is below this share of the estimate"),
     "margin": ("SHARE", "Call ratios equivalent that lie within 1 ± this"),
-    "visits": ("N", "Visit a case at most so often"),
+    "visits": ("N", "Measure a case in at most so many short visits, each normally in a new process"),
     "budget": ("DURATION", "End the whole run in this time"),
     "task_timeout": ("DURATION", "End a task whose build, check or sample takes longer (s, m, h; seconds without)"),
     "threads": ("N", "Have the backend compute in so many threads, instead of as many as it chooses"),
@@ -129,8 +129,9 @@ def run(
 ) -> int:
     """Measure a space: print the table, write the Parquet file and the page.
 
-    Without any axis, preset or file this runs the preset `quick`. LIST is a
-    comma list, such as 1,2,4.
+    Without any axis, preset or file this runs the preset `quick`. With an
+    axis and no preset the other axes take their defaults. LIST is a comma
+    list, such as 1,2,4.
 
     \b
     Examples:
@@ -159,7 +160,7 @@ def run(
 def plan(format_: str, **options: Any) -> int:
     """Show what `run` would measure with the same options; measure nothing.
 
-    The estimate knows no slow implementation: it is the least to expect.
+    The estimate is rough: it knows no slow implementation.
 
     \b
     JSON: {"schema": 1, "tasks": [analytic columns], "skipped": [the same,
@@ -231,8 +232,8 @@ def report(runs: tuple[str, ...], output: str, figures: str | None, out: str) ->
 def doctor(format_: str) -> int:
     """Say whether this machine is fit to measure on, in under 30 seconds.
 
-    Exit code 1 says that it is not. Twins are measured for a while, to tell
-    the smallest difference that could be told from none.
+    Exit code 1 says that it is not. A layer is measured against itself for
+    a while, to tell the smallest difference that one pair would show here.
 
     \b
     JSON: {"schema": 1, "fit", "checks": [{"name", "grade", "found",

@@ -6,6 +6,7 @@ import evidence
 import memory
 import peers
 import power
+import simulated
 import truth
 import twins
 
@@ -16,7 +17,8 @@ def twins_run(*, hog=False, broken=False, wrong=0):
     found = {
         **{"hog": hog, "broken": broken, "stopped_by": "settled", "cohorts": 75, "pairs": 300},
         **{"pairs_corrected_for": 300, "verdicts": {"equivalent": 300 - wrong, "faster": wrong}},
-        "wrong": {**evidence.proportion(wrong, 300), "upper": evidence.upper_bound(wrong, 300)},
+        **{"wrong": evidence.proportion(wrong, 300), "decided": evidence.proportion(300, 300)},
+        "wrong_cohorts_at_most": evidence.upper_bound(wrong, 75),
         "equivalent": evidence.proportion(300 - wrong, 300),
         **{"sd_log_ratio": 0.0047, "largest_log_ratio": 0.013, "total_s": 900.0, "seconds_a_pair": 3.0},
         **{"visits": [6, 8, 20], "latency_s": [2e-4, 3e-3], "hog_spans_s": (0.5, 3.0)},
@@ -96,8 +98,17 @@ def memory_run():
     return {**rules, "tasks": tasks, **memory.summary(tasks)}
 
 
+def simulated_run():
+    runs = [[(1.0, "equivalent", None), (1.1, "faster", None), (1.1, "equivalent", None), (1.02, "undecided", None)]]
+    worlds = [simulated.outcome("drift", runs), simulated.outcome("step", runs)]
+    total = {key: sum(world[key] for world in worlds) for key in ("pairs", "decided", "wrong", "runs", "wrong_runs")}
+    asked = [evidence.target("wrong verdicts in at most 1 % of pairs", 0.25, 0.01, "%")]
+    return {"worlds": worlds, "pairs_a_run": 4, "total": total, "targets": asked}
+
+
 def everything():
     return {
+        "simulated": simulated_run(),
         "twins": twins_run(wrong=6),
         "twins-hog": twins_run(hog=True),
         "twins-broken": twins_run(broken=True),

@@ -10,11 +10,11 @@ from grouped_bench.measure import disturbance
 
 @pytest.fixture
 def system(tmp_path, monkeypatch):
-    """A system of two processors that tests move: wall and own seconds, ticks of work, seconds held back."""
-    state = types.SimpleNamespace(wall=0.0, own=0.0, stat=tmp_path / "stat", group=tmp_path / "cpu.stat")
+    """Two usable processors of three that tests move: wall and own seconds, ticks of work, seconds held back."""
+    state = types.SimpleNamespace(wall=0.0, own=0.0, foreign=0, stat=tmp_path / "stat", group=tmp_path / "cpu.stat")
     monkeypatch.setattr(disturbance, "_STAT", state.stat)
-    monkeypatch.setattr(disturbance, "_CGROUPS", (tmp_path / "none", state.group))
-    monkeypatch.setattr(disturbance, "processors", lambda: 2)
+    monkeypatch.setattr(disturbance, "cpu_groups", lambda: [tmp_path / "none", tmp_path])
+    monkeypatch.setattr(disturbance, "processors", lambda: {0, 2})
     monkeypatch.setattr(disturbance, "read_clock", lambda: state.wall)
     used = types.SimpleNamespace
     monkeypatch.setattr(
@@ -22,7 +22,9 @@ def system(tmp_path, monkeypatch):
     )
 
     def ticks(user=0, nice=0, system=0, idle=0, iowait=0, irq=0, softirq=0, steal=0):
-        state.stat.write_text(f"cpu  {user} {nice} {system} {idle} {iowait} {irq} {softirq} {steal} 0 0\ncpu0 1 1\n")
+        ours = f"{user} {nice} {system} {idle} {iowait} {irq} {softirq} {steal} 0 0"
+        foreign = f"cpu1 {state.foreign} 0 0 0 0 0 0 0 0 0"
+        state.stat.write_text(f"cpu  1 1\ncpu0 {ours}\n{foreign}\ncpu2 0 0 0 0 0 0 0 0 0 0\ncpu21 9 9\nintr 5\n")
 
     state.ticks = ticks
     monkeypatch.setattr(disturbance.os, "sysconf", lambda name: 100)
@@ -47,6 +49,14 @@ def test_the_work_of_others_is_a_share_of_the_processors_time(system):
     assert found["stolen"] == pytest.approx(2 / 4)
 
 
+def test_work_on_processors_that_are_not_ours_steals_nothing(system):
+    system.ticks(user=1000)
+    watch = disturbance.Watch("cpu")
+    system.wall, system.own, system.foreign = 2.0, 3.0, 200
+    system.ticks(user=1300)
+    assert watch.stop()["stolen"] == pytest.approx(0)
+
+
 def test_what_a_hypervisor_takes_is_stolen(system):
     found = watched(system, seconds=2.0, own=1.0, ticks={"user": 1100, "steal": 40})
     assert found["stolen"] == pytest.approx(0.4 / 4)
@@ -61,7 +71,7 @@ def test_ticks_are_coarse_and_a_share_is_never_negative(system):
     assert watched(system, seconds=0.02, own=0.03, ticks={"user": 1000})["stolen"] == 0
 
 
-@pytest.mark.parametrize("text", ["", "cpu 1 2\n", "cpu a b c d e f g h\n"])
+@pytest.mark.parametrize("text", ["", "cpu 1 2\n", "cpu0 1 2\n", "cpu0 a b c d e f g h\n", f"cpu0{' 1' * 10}\n"])
 def test_a_system_that_does_not_tell_gives_null(system, text):
     system.stat.write_text(text)
     assert disturbance.Watch("cpu").stop() == {"stolen": None, "throttled": None}
@@ -79,11 +89,44 @@ def test_a_quota_that_holds_back_is_told_in_both_forms_of_control_groups(system,
     assert watch.stop()["throttled"] == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize(("clock", "throttled"), [(1980, 0.0), (1400, 1.0)])
-def test_a_gpu_below_three_quarters_of_its_clock_is_throttled(system, monkeypatch, clock, throttled):
+def test_the_strictest_of_nested_groups_holds(system, tmp_path, monkeypatch):
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    monkeypatch.setattr(disturbance, "cpu_groups", lambda: [inner, tmp_path])
+    system.group.write_text("throttled_usec 0\n")
+    (inner / "cpu.stat").write_text("throttled_usec 1000000\n")
+    system.ticks()
+    watch = disturbance.Watch("cpu")
+    system.wall = 2.0
+    (inner / "cpu.stat").write_text("throttled_usec 2000000\n")
+    assert watch.stop()["throttled"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("clock", "throttled", "visible", "handle"),
+    [
+        (1980, 0.0, None, 1),
+        (1400, 1.0, None, 1),
+        (1400, 1.0, "3,5", 5),
+        (1400, 1.0, "3, GPU-af", "GPU-af"),
+        (1400, None, "3", ""),
+    ],
+)
+def test_a_gpu_below_three_quarters_of_its_clock_is_throttled(system, monkeypatch, clock, throttled, visible, handle):
     asked = []
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
+    def by_uuid(name):
+        asked.append(name)
+        if not name:
+            raise RuntimeError
+
     nvml = types.SimpleNamespace(
         NVMLError=RuntimeError,
+        nvmlDeviceGetHandleByUUID=by_uuid,
         NVML_CLOCK_SM=1,
         nvmlInit=lambda: None,
         nvmlDeviceGetHandleByIndex=asked.append,
@@ -93,7 +136,7 @@ def test_a_gpu_below_three_quarters_of_its_clock_is_throttled(system, monkeypatc
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
     system.ticks()
     assert disturbance.Watch("gpu:1").stop()["throttled"] == throttled
-    assert asked == [1]
+    assert asked == [handle]
 
 
 def test_a_gpu_that_nothing_can_ask_is_null(system, monkeypatch):

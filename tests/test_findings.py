@@ -83,7 +83,7 @@ def test_unstable_tasks_are_told_with_their_causes_and_nothing_is_claimed_of_the
     made["flags"] = [["unstable", "stolen_cpu"] if m else [] for m in moved]
     text = said(made)
     assert (
-        "The machine moved under 6 of 30 tasks, which are unstable: no verdict on them is counted above. "
+        "The machine moved under 6 of 30 tasks, which are unstable: nothing is claimed of their speed-ups. "
         "Causes: 6 stolen_cpu."
     ) in text
     assert "was slower than" not in text.replace("split_sum (a convolution a group, summed; dense function) was", "")

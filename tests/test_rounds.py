@@ -114,6 +114,12 @@ def test_a_dear_variant_takes_part_in_one_round_and_is_null_in_the_others():
     assert None not in samples["fast"]
 
 
+def test_dear_variants_meet_in_one_round():
+    for seed in range(9):
+        samples, _, _ = visit({"fast": 0.005, "dear": 2.0, "dearer": 3.0}, seed=seed)
+        assert [value is None for value in samples["dear"]] == [value is None for value in samples["dearer"]]
+
+
 def test_the_round_of_a_dear_variant_changes_with_the_seed():
     places = {visit({"fast": 0.005, "dear": 2.0}, seed=seed)[0]["dear"].index(pytest.approx(2.0)) for seed in range(9)}
     assert len(places) > 1

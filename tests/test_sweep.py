@@ -204,12 +204,10 @@ def test_the_most_undecided_cohorts_get_what_is_left_of_a_budget():
     host.worker = Noisy
     run = Sweeping(host.costs, host=host, cohorts=10, visits=10_000, budget=47.0)
     assert run.stopped_by == "budget"
-    widths = [standing.width for standing in run.standings]
     counts = [standing.visits for standing in run.standings]
     most = max(counts)
     assert most > min(counts)
     open_ = [number for number, standing in enumerate(run.standings) if standing.active]
-    assert min(widths[n] for n in open_ if counts[n] == most) > 0
     got_more = [n for n in open_ if counts[n] == most]
     got_less = [n for n in open_ if counts[n] == most - 1]
     assert got_more and got_less
@@ -242,12 +240,81 @@ def test_disturbed_visits_are_made_again():
     assert visits_of(run, "grouped") == 2 * LEAST_VISITS
 
 
-def test_a_machine_that_is_never_calm_ends_at_the_visits_allowed():
-    host = FakeHost(None, APART)
+@pytest.mark.parametrize(("dear", "visits"), [(False, 20), (True, 11)])
+def test_patience_with_a_machine_that_is_never_calm_ends(dear, visits):
+    """At the first look after three times the least number of visits."""
+    costs = {"regular": 0.01, "grouped": 3.0 if dear else 0.001}
+    host = FakeHost(None, costs)
     host.disturbance = lambda: {"stolen": 0.5, "throttled": None}
-    run = Sweeping(APART, host=host, visits=9)
+    run = Sweeping(costs, host=host, visits=40)
+    assert run.stopped_by == "settled"
+    assert visits_of(run, "grouped") == visits
+
+
+def test_calm_visits_of_two_processes_settle_nothing():
+    """Starting is dear, so processes serve two visits; the calm ones come from two of them."""
+    costs = {"regular": 0.01, "grouped": 3.0}
+    host = FakeHost(None, costs)
+    calm = {0, 6, 1, 7}
+    turns = itertools.count()
+    host.disturbance = lambda: {"stolen": 0.0 if next(turns) in calm else 0.5, "throttled": None}
+
+    class Slow(FakeWorker):
+        def _build(self, request):
+            answer = super()._build(request)
+            host.clock.now += 60.0
+            return {**answer, "seconds": answer["seconds"] + 60.0}
+
+    host.worker = Slow
+    run = Sweeping(costs, host=host, visits=8)
+    assert len({visit["process"] for visit in run.visits[:8] if visit["stolen"] == 0.0}) == 2
+    assert visits_of(run, "grouped") == 8
     assert run.stopped_by == "visits"
-    assert visits_of(run, "grouped") == 9
+
+
+def test_after_the_baseline_has_failed_a_variant_settles_by_its_own_latency():
+    costs = {"regular": 0.01, "grouped": 0.01}
+    host = FakeHost(None, costs, spread=0.001)
+    turns = itertools.count()
+
+    class Failing(FakeWorker):
+        def _visit(self, request):
+            if next(turns) == 3:
+                return {"samples": {}, "failed": {"regular": {"status": "error", "reason": "worn out"}}, "seconds": 0.1}
+            return super()._visit(request)
+
+    host.worker = Failing
+    run = Sweeping(costs, host=host, visits=40)
+    widths = [standing.width for standing in run.standings]
+    assert run.stopped_by in ("settled", "visits")
+    assert widths == [0.0]
+    rows = {row["variant"]: row["status"] for row in run.rows()}
+    assert rows == {"regular": "error", "grouped": "ok"}
+    assert visits_of(run, "grouped") > LEAST_VISITS  # the host's weather moves latencies by 20 %, ratios by nothing
+
+
+def test_a_baseline_alone_gets_more_rounds_too():
+    host = FakeHost(None, {"regular": 0.01}, spread=0.01, round_spread=0.5)
+    host.rng = np.random.default_rng(5)
+    Sweeping(host.costs, host=host, visits=12)
+    asked = [request["rounds"] for request in host.requests if request["op"] == "visit"]
+    assert asked[:3] == [None] * 3
+    assert None not in asked[3:]
+
+
+def test_a_variant_that_seldom_meets_the_baseline_warns_of_nothing(recwarn):
+    host = FakeHost(None, {"regular": 0.01, "grouped": 0.011})
+
+    class Apart(FakeWorker):
+        def _visit(self, request):
+            answer = super()._visit(request)
+            for place, name in enumerate(answer["samples"]):
+                answer["samples"][name] = [v if r == place else None for r, v in enumerate(answer["samples"][name])]
+            return answer
+
+    host.worker = Apart
+    Sweeping(host.costs, host=host, visits=8)
+    assert [str(w.message) for w in recwarn if "NaN" in str(w.message)] == []
 
 
 def test_rounds_grow_where_they_differ_more_than_visits_and_starting_is_dear():

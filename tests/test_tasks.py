@@ -116,6 +116,17 @@ def test_a_task_that_never_met_a_calm_machine_is_unstable():
     assert frame.loc["grouped", "speedup"] == pytest.approx(2, rel=0.01)
 
 
+def test_a_ratio_is_no_steadier_than_its_baseline():
+    rng = np.random.default_rng(0)
+    falling = np.exp(np.linspace(0.3, 0, 12))
+    records = [
+        visit(n, {"regular": list(0.02 * falling * np.exp(rng.normal(0, 0.01, 12))), "grouped": noisy(rng, 0.01, 12)})
+        for n in range(8)
+    ]
+    frame = frame_of(records, ("regular", "grouped"))
+    assert frame.loc["regular", "flags"] == frame.loc["grouped", "flags"] == ["unstable", "not_settled"]
+
+
 def test_flags_of_other_origin_stay():
     frame = frame_of([visit(n, {"regular": [1.0]}) for n in range(4)], ("regular",)).reset_index()
     frame["flags"] = [["memory_failed", "unstable"]]

@@ -58,7 +58,10 @@ def flags(visits: Sequence[Visit], samples: Sequence[np.ndarray], reference: Seq
 
 
 def speed_changed(reference: Sequence[np.ndarray]) -> bool:
-    """Whether the machine's own speed, by the medians of its reference workload, came and went or moved for good."""
+    """Whether the machine's own speed, by the medians of its reference workload, came and went or moved for good.
+
+    The second needs ten visits to be told.
+    """
     from scipy.stats import mannwhitneyu  # takes half a second, which only a run has
 
     spread = speed_spread(reference)

@@ -78,10 +78,10 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     records: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
     baselines = {key: record for key, record in zip(keys, records, strict=True) if record["variant"] == BASELINE}
     others = [r for k, r in zip(keys, records, strict=True) if k in baselines and r["variant"] != BASELINE]
+    for record in records:
+        record.update(_latency(record, visits_of(record)))
     for key, record in zip(keys, records, strict=True):
-        visits = visits_of(record)
-        record.update(_latency(record, visits))
-        record.update(_speedup(record, baselines.get(key), visits, len(others), margin))
+        record.update(_speedup(record, baselines.get(key), visits_of(record), len(others), margin))
     return pd.DataFrame(records, columns=frame.columns, dtype=object)
 
 
@@ -129,6 +129,8 @@ def _speedup(
         "speedup_low": found.low if found else None,
         "speedup_high": found.high if found else None,
         "verdict": pair.verdict,
+        # A ratio is no steadier than its baseline.
+        "flags": list(dict.fromkeys([*(f for f in baseline["flags"] if f in stability.FLAGS), *record["flags"]])),
     }
 
 

@@ -16,6 +16,9 @@ from grouped_bench.space.case import BASELINE
 LEAST_DEAR_VISITS = 3
 # No visit grows longer than so many first ones: the sooner another comes, the more of the run's weather is met.
 _LONGEST_GROWTH = 4
+# Where visits are never calm, so many times the least number of them must do.
+_PATIENCE = 3
+_LEAST_OF_A_VARIANCE = 2
 Record = dict[str, Any]
 
 
@@ -68,7 +71,11 @@ class Standing:
 
         Never fewer than in the first visit: the number of visits is limited too.
         """
-        open_ = [name for name in self.active if len(self._logs(name)) >= stats.LEAST_PROCESSES]
+        open_ = [
+            name
+            for name in self.active
+            if len(self._logs(name)) >= stats.LEAST_PROCESSES and self._round_variances[name]
+        ]
         if not open_ or min(self._round_counts) < LEAST_ROUNDS:
             return None
         wanted = [
@@ -91,7 +98,8 @@ class Standing:
             self.iterations.setdefault(name, built["iterations"])
         if record["samples"]:
             self.visits += 1
-            self.seconds = record["seconds"]
+            # Without the check, which no later visit makes.
+            self.seconds = record["seconds"] - sum(built["verify_s"] for built in record["built"].values())
             self._take_in(record)
             if record["built"]:
                 self.start_is_dear = record["start_seconds"] > record["seconds"] - record["start_seconds"]
@@ -105,15 +113,16 @@ class Standing:
             self._latencies[name] += tasks.latencies([samples], visit)
             if baseline is not None:
                 self._ratios[name] += tasks.log_ratios([baseline], [samples], visit)
-            series = tasks.round_ratios(baseline or [1.0] * rounds, samples)
-            self._round_variances[name].append(stats.robust_variance(series))
+            paired = baseline is not None and name != BASELINE
+            series = tasks.round_ratios(baseline if paired else [1.0] * rounds, samples)
+            if np.isfinite(series).sum() >= _LEAST_OF_A_VARIANCE:
+                self._round_variances[name].append(stats.robust_variance(series))
         self._round_counts.append(rounds)
-        self._start_costs.append(record["seconds"] - record["visit_seconds"])
+        self._start_costs.append(self.seconds - record["visit_seconds"])
         self._round_costs.append(record["visit_seconds"] / rounds)
 
     def _unsettled(self) -> list[str]:
-        alive = [name for name in self.cohort.variants if name not in self.failed]
-        paired = self._is_paired(alive)
+        alive, paired = self._alive, self._is_paired
         for name in alive:
             waits = name in self.settled or (paired and name == BASELINE)
             if not waits and self._is_settled(name, paired):
@@ -124,9 +133,14 @@ class Standing:
             open_ = []
         return open_
 
-    @staticmethod
-    def _is_paired(alive: list[str]) -> bool:
-        return BASELINE in alive and len(alive) > 1
+    @property
+    def _alive(self) -> list[str]:
+        return [name for name in self.cohort.variants if name not in self.failed]
+
+    @property
+    def _is_paired(self) -> bool:
+        """Whether there is a baseline that others are compared with."""
+        return BASELINE in self._alive and len(self._alive) > 1
 
     def _is_settled(self, name: str, paired: bool) -> bool:
         if self._is_sure(name, paired):
@@ -136,9 +150,11 @@ class Standing:
         return used_up
 
     def _is_sure(self, name: str, paired: bool) -> bool:
-        """Whether calm visits have told what was asked."""
-        calm = [value for value in self._latencies[name] if value.visit.calm]
-        if len(calm) < self._least(calm):
+        """Whether calm visits have told what was asked, or patience with a machine that never is has ended."""
+        made, least = self._latencies[name], self._least(self._latencies[name])
+        used = tasks.counted(made)
+        waits = not all(value.visit.calm for value in used) and len(made) < _PATIENCE * least
+        if len(used) < least or waits:
             return False
         precise = self._width(name) <= self._control.precision
         if not paired:
@@ -150,13 +166,13 @@ class Standing:
         return tasks.judge(self._ratios[name], pairs=self._pairs, margin=self._control.margin)
 
     def _least(self, values: list[Value]) -> int:
-        """Calm visits before anything settles: fewer where one sample fills a visit."""
+        """Visits before anything settles: fewer where one sample fills a visit."""
         dear = bool(values) and float(np.median([value.value for value in values])) > DEAR_S
         return min(LEAST_DEAR_VISITS if dear else LEAST_VISITS, self._control.visits)
 
     def _width(self, name: str) -> float:
         """Half the width of the variant's interval: of its speed-up where it has a baseline, else of its latency."""
-        if self._ratios[name] and name != BASELINE:
+        if self._is_paired and name != BASELINE:
             found = self._judge(name).interval
         else:
             found = stats.latency_interval(tasks.by_process(tasks.counted(self._latencies[name])))
@@ -164,6 +180,6 @@ class Standing:
 
     def _logs(self, name: str) -> list[float]:
         """What the visits say of the variant, as logarithms."""
-        if BASELINE not in self.active:
+        if not self._is_paired:
             return [math.log(value.value) for value in self._latencies[name]]
         return [] if name == BASELINE else [value.value for value in self._ratios[name]]

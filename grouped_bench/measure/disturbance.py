@@ -6,11 +6,12 @@ import resource
 from pathlib import Path
 from typing import Any
 
+from grouped_bench.measure.limits import cpu_groups
+from grouped_bench.measure.processor import read
 from grouped_bench.measure.rounds import read_clock
 
 _STAT = Path("/proc/stat")
-_CGROUPS = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
-# Fields of the first line of /proc/stat (proc(5)): user, nice, system, irq and softirq are work, then what a
+# Fields of a processor's line of /proc/stat (proc(5)): user, nice, system, irq and softirq are work, then what a
 # hypervisor took.
 _WORK_FIELDS, _STEAL_FIELD = (1, 2, 3, 6, 7), 8
 _LEAST_CLOCK = 0.75  # of a GPU's highest; below it nvbench discards a sample
@@ -45,29 +46,40 @@ class Watch:
         stolen = throttled = None
         if wall > 0 and start.busy is not None and end.busy is not None:
             others = (end.busy - start.busy) - (end.own - start.own)
-            stolen = min(1.0, max(0.0, others / wall / processors()))
+            stolen = min(1.0, max(0.0, others / wall / len(processors())))
         if wall > 0 and start.held_back is not None and end.held_back is not None:
             throttled = min(1.0, (end.held_back - start.held_back) / wall)
         if self._device.startswith("gpu"):
-            share = gpu_clock_share(int(self._device.partition(":")[2] or 0))
+            share = gpu_clock_share(int(self._device.partition(":")[2] or 0), os.environ.get("CUDA_VISIBLE_DEVICES"))
             throttled = None if share is None else float(share < _LEAST_CLOCK)
         return {"stolen": stolen, "throttled": throttled}
 
 
-def processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def processors() -> set[int]:
+    """Numbers of the processors that this process may use."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
-def gpu_clock_share(index: int) -> float | None:
-    """The GPU's clock as a share of its highest; None without NVML."""
+def gpu_clock_share(index: int, visible: str | None) -> float | None:
+    """The clock of a GPU as a share of its highest; None without NVML.
+
+    Args:
+        index: the number by which CUDA knows it.
+        visible: what CUDA_VISIBLE_DEVICES says, since NVML counts all that there are.
+    """
+    names = visible.split(",") if visible else []
+    name = names[index].strip() if index < len(names) else "" if visible else str(index)
     try:
         import pynvml
     except ImportError:
         return None
     try:
         pynvml.nvmlInit()
-        handle: Any = pynvml.nvmlDeviceGetHandleByIndex(index)
+        handle: Any
+        if name.isdecimal():
+            handle = pynvml.nvmlDeviceGetHandleByIndex(int(name))
+        else:
+            handle = pynvml.nvmlDeviceGetHandleByUUID(name)
         now = pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)
         return float(now / pynvml.nvmlDeviceGetMaxClockInfo(handle, pynvml.NVML_CLOCK_SM))
     except pynvml.NVMLError:
@@ -80,24 +92,26 @@ def _read() -> _Reading:
 
 
 def _busy_seconds() -> float | None:
-    """Seconds for which all processors together have worked, or were taken by a hypervisor."""
+    """Seconds for which the usable processors together have worked, or were taken by a hypervisor."""
+    ours = {f"cpu{number}" for number in processors()}
     try:
-        fields = _STAT.read_text().partition("\n")[0].split()
-        ticks = sum(int(fields[place]) for place in (*_WORK_FIELDS, _STEAL_FIELD))
+        lines = [line.split() for line in _STAT.read_text().splitlines()]
+        fields = [words for words in lines if words and words[0] in ours]
+        ticks = sum(int(words[place]) for words in fields for place in (*_WORK_FIELDS, _STEAL_FIELD))
     except (OSError, IndexError, ValueError):
         return None
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return ticks / os.sysconf("SC_CLK_TCK") if len(fields) == len(ours) else None
 
 
 def _held_back_seconds() -> float | None:
-    """Seconds for which a quota has held this control group back."""
-    for path in _CGROUPS:
-        try:
-            facts = dict(line.split() for line in path.read_text().splitlines())
-        except (OSError, ValueError):
-            continue
-        if "throttled_usec" in facts:
-            return int(facts["throttled_usec"]) / 1e6
-        if "throttled_time" in facts:
-            return int(facts["throttled_time"]) / 1e9
-    return None
+    """Seconds for which quotas have held this process' control group back; None where none tells."""
+    found = [_throttled_seconds(group / "cpu.stat") for group in cpu_groups()]
+    known = [seconds for seconds in found if seconds is not None]
+    return max(known) if known else None
+
+
+def _throttled_seconds(path: Path) -> float | None:
+    facts = dict(line.split() for line in (read(path) or "").splitlines() if line.count(" ") == 1)
+    if "throttled_usec" in facts:
+        return int(facts["throttled_usec"]) / 1e6
+    return int(facts["throttled_time"]) / 1e9 if "throttled_time" in facts else None

@@ -29,6 +29,11 @@ def memory_limit() -> str | None:
     return str(min(numbers)) if numbers else _NONE if _NONE in found else None
 
 
+def cpu_groups() -> list[Path]:
+    """Folders of the control groups that share out processor time to this process, of either version."""
+    return [*_groups(""), *_groups("cpu")]
+
+
 def _groups(controller: str) -> Iterator[Path]:
     """Folders of the process' group and of those above it, of a controller of version 1, or of version 2 with "".
 

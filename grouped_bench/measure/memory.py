@@ -55,8 +55,9 @@ def peak_bytes(
 
 def _high(read: Callable[[], int | None], calls: int) -> int | None:
     """What nine in ten of `calls` readings stay within, the largest of fewer than eleven; None where there is none."""
-    found = sorted(reading for reading in (read() for _ in range(calls)) if reading is not None)
-    return found[math.ceil(_SHARE_OF_CALLS * (len(found) - 1))] if found else None
+    readings = [read() for _ in range(calls)]
+    found = sorted(reading or 0 for reading in readings)
+    return None if readings.count(None) == calls else found[math.ceil(_SHARE_OF_CALLS * (calls - 1))]
 
 
 def resident_growth(step: Step) -> int | None:

@@ -102,13 +102,13 @@ def run_rounds(
 ) -> tuple[dict[str, list[float | None]], float]:
     """One visit: samples of every workload by round, None where it sat out, and the seconds of warm-up.
 
-    There are `rounds` rounds, or as many as VISIT_S a workload allows. A workload whose sample is longer than DEAR_S
-    takes part in one round, drawn at random; one whose call is shorter than PRIMED_S is called once, untimed, before
-    each sample. `mark` is told whose turn it is.
+    There are `rounds` rounds, or as many as VISIT_S a workload allows. Workloads whose sample is longer than DEAR_S
+    take part in one round, drawn at random and the same for all of them; one whose call is shorter than PRIMED_S is
+    called once, untimed, before each sample. `mark` is told whose turn it is.
     """
     names = list(workloads)
     rounds = rounds or rounds_for([sample_seconds[name] for name in names if name != REFERENCE])
-    dear = {name: int(rng.integers(rounds)) for name in names if sample_seconds[name] > DEAR_S}
+    dear = dict.fromkeys((name for name in names if sample_seconds[name] > DEAR_S), int(rng.integers(rounds)))
     samples: dict[str, list[float | None]] = {name: [None] * rounds for name in names}
     primed = {name for name in names if sample_seconds[name] / iterations[name] < PRIMED_S}
     warm_up = 0.0

@@ -91,36 +91,41 @@ class Workbench:
                 self.mark(name)
 
         def timed() -> Reply:
-            step, iterations, sample_s = self.reference
+            reference = {rounds.REFERENCE: self.reference} if self.reference else {}
             gc.collect()
             gc.disable()
             watch = disturbance.Watch(self.setting.device)
             try:
                 samples, warm_up = rounds.run_rounds(
-                    {name: self.steps[name] for name in names} | {rounds.REFERENCE: step},
+                    {name: self.steps[name] for name in names} | {name: made[0] for name, made in reference.items()},
                     self.synchronise,
-                    self.iterations | {rounds.REFERENCE: iterations},
-                    self.sample_seconds | {rounds.REFERENCE: sample_s},
+                    self.iterations | {name: made[1] for name, made in reference.items()},
+                    self.sample_seconds | {name: made[2] for name, made in reference.items()},
                     np.random.default_rng(seed),
                     rounds=count,
                     mark=mark,
                 )
             finally:
                 gc.enable()
-            reference = samples.pop(rounds.REFERENCE)
-            return {"samples": samples, "reference": reference, "warm_up_s": warm_up, **watch.stop()}
+            disturbed = watch.stop()
+            of_machine = samples.pop(rounds.REFERENCE, [None] * len(samples[names[0]]))
+            return {"samples": samples, "reference": of_machine, "warm_up_s": warm_up, **disturbed}
 
         with self.backend.on(self.setting.device):
             result = self._attempt(timed)
         return {"samples": {}, "failed": {current[0]: result}} if "status" in result else result
 
     @functools.cached_property
-    def reference(self) -> tuple[Step, int, float]:
+    def reference(self) -> tuple[Step, int, float] | None:
         """The machine's reference workload, its iterations a sample, and the seconds that such a sample takes.
 
         The backend's own dense convolution of one fixed shape, called without compiling anything: it uses the
-        threads and units that the variants use, and its speed tells the machine's from theirs.
+        threads and units that the variants use, and its speed tells the machine's from theirs. None where it cannot
+        be made, for which no variant is to blame.
         """
+        return self._attempt(lambda: {"made": self._make_reference()}).get("made")
+
+    def _make_reference(self) -> tuple[Step, int, float]:
         rng = np.random.default_rng(0)
         shapes = (_REFERENCE.input_shape, _REFERENCE.kernel_shape(1))
         x, kernel = (self.backend.array(rng.standard_normal(s, dtype=np.float32), "float32") for s in shapes)

@@ -220,8 +220,8 @@ def _flags(rows: Sequence[Row]) -> list[str]:
     if moved:
         tally = _tally(flag for row in moved for flag in row["flags"] if flag in _CAUSES)
         told.append(
-            f"The machine moved under {len(moved)} of {cells.counted(len(rows), 'task')}, which are unstable: no "
-            f"verdict on them is counted above. Causes: {tally}."
+            f"The machine moved under {len(moved)} of {cells.counted(len(rows), 'task')}, which are unstable: "
+            f"nothing is claimed of their speed-ups. Causes: {tally}."
         )
     others = [flag for row in rows for flag in row["flags"] or () if flag not in FLAGS]
     return told + ([f"Flags of tasks besides: {_tally(others)}."] if others else [])

@@ -65,7 +65,7 @@ def _headline(plan: dict[str, Any], cohorts: int) -> str:
     estimate = plan["estimate"]
     return textwrap.fill(
         f"{cohorts} cohorts, {len(plan['tasks'])} tasks, {len(plan['skipped'])} cases left out. "
-        f"At least about {format_clock(estimate['seconds'])} (it knows no slow implementation); "
+        f"About {format_clock(estimate['seconds'])} (it knows no slow implementation); "
         f"the largest task needs {format_bytes(estimate['peak_bytes'])} or more.",
         WIDTH,
     )
