@@ -29,7 +29,7 @@ def main() -> None:
 def measure(*, smoke: bool = False) -> evidence.Findings:
     """Every world's runs, and what their verdicts come to."""
     found: evidence.Findings = {"worlds": [], "pairs_a_run": procedure.COHORTS * len(procedure.RATIOS)}
-    with evidence.until_interrupted(found):
+    with evidence.as_far_as_it_goes(found):
         for number, world in enumerate(procedure.WORLDS):
             evidence.say(f"{number + 1}/{len(procedure.WORLDS)} {world}")
             runs = range(1000 * number, 1000 * number + (1 if smoke else procedure.RUNS))
