@@ -16,7 +16,8 @@ import numpy as np
 from grouped_bench.measure import rounds
 
 WAITS_S = (1e-4, 1e-3, 1e-2)
-QUEUED_S = 1e-3
+# Long enough that handing it over, some 0.1 ms, is not what is measured.
+QUEUED_S = 1e-2
 WAIT_ERROR, EMPTY_S = 0.005, 1e-6
 
 
@@ -36,8 +37,8 @@ def measure(*, smoke: bool = False) -> evidence.Findings:
     steps = [told(f"busy wait of {s * 1e3:g} ms", s, median_of_visits(busy_wait(s), visits)) for s in WAITS_S]
     steps.append(told("empty step", 0.0, median_of_visits(lambda: None, visits)))
     awaited, unawaited = queued(QUEUED_S, visits)
-    steps.append(told("queued 1 ms, awaited", QUEUED_S, awaited))
-    steps.append(told("queued 1 ms, not awaited", QUEUED_S, unawaited))
+    steps.append(told("queued 10 ms, awaited", QUEUED_S, awaited))
+    steps.append(told("queued 10 ms, not awaited", QUEUED_S, unawaited))
     waits, (empty, wait, _) = steps[: len(WAITS_S)], steps[len(WAITS_S) :]
     asked = [
         *((f"a {one['name']} recovered within 0.5 %", abs(one["error"]), WAIT_ERROR, "%") for one in waits),

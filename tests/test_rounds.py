@@ -50,7 +50,7 @@ def test_a_sample_ends_when_the_device_has_finished():
 
 
 def test_the_clock_costs_at_most_a_thousandth_of_a_calibrated_sample():
-    clock = FakeClock(reading=1e-6)
+    clock = FakeClock(reading=2e-7)
     workload = clock.work(2e-6)
     iterations, _, _ = rounds.calibrate(workload, nothing, clock)
     assert rounds.time_sample(workload, nothing, iterations, clock) == pytest.approx(2e-6, rel=1e-3)

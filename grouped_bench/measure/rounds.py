@@ -9,18 +9,21 @@ import numpy as np
 Clock = Callable[[], float]
 Workload = Callable[[], object]
 
-# A sample of 2 ms makes the clock's own cost (about 0.1 µs twice) 0.01 %. Of 1, 2, 5 and 10 ms in visits of equal
-# length it gave the steadiest medians of twins. A call longer than DEAR_S fills a visit: it gets one sample in each.
-SAMPLE_S = 0.002
+# A sample of 0.5 ms makes the clock's own cost (some 0.1 µs) 0.02 %. Noise is drawn anew at each switch of workload, so
+# many short samples beat few long ones: for twins of 0.3 to 2 ms a call, visits of turns alternating, the standard
+# deviation of a visit's log ratio times the root of its seconds was 2.4 % at 4 ms, 2.0 % at 2, 1.9 % at 1, 1.5 % at
+# 0.5 and 1.7 % at one call (8 visits of 4 twins in each of 4 cases). A call longer than DEAR_S fills a visit: it gets one sample.
+SAMPLE_S = 0.0005
 # The first call after another workload's is slower by some 50 µs (caches, predictors), which a sample of one call
 # shows and one of ten hides: twins differed by 5 %. An untimed call before each sample makes all of them hot; above
 # PRIMED_S the difference is below 0.3 % and the call not worth its time.
 PRIMED_S = 0.02
 VISIT_S = 0.12
 DEAR_S = 0.25
-MOST_ROUNDS = 60
+MOST_ROUNDS = 240
 LEAST_ROUNDS = 3
 WARM_SAMPLES = 3
+WARM_SAMPLE_S = 0.002
 # The machine's reference workload takes its turn in every round under this name, which no variant can have.
 REFERENCE = "(reference)"
 
@@ -42,7 +45,7 @@ def time_sample(
 def calibrate(
     workload: Workload, synchronise: Callable[[], None], clock: Clock = read_clock
 ) -> tuple[int, float, float]:
-    """Warm up and find the iterations of a sample: at least double them until WARM_SAMPLES last SAMPLE_S.
+    """Warm up and find the iterations of a sample: at least double them until WARM_SAMPLES last WARM_SAMPLE_S.
 
     Returns iterations, the seconds that such a sample will take, and the seconds spent.
     """
@@ -50,12 +53,12 @@ def calibrate(
     while True:
         seconds = time_sample(workload, synchronise, iterations, clock) * iterations
         spent += seconds
-        samples += seconds >= SAMPLE_S
+        samples += seconds >= WARM_SAMPLE_S
         if samples >= WARM_SAMPLES or seconds >= DEAR_S:
             needed = max(1, round(iterations * SAMPLE_S / seconds))
             return needed, seconds / iterations * needed, spent
-        if seconds < SAMPLE_S:
-            iterations = max(2 * iterations, int(iterations * SAMPLE_S / max(seconds, 1e-9) * 0.9))
+        if seconds < WARM_SAMPLE_S:
+            iterations = max(2 * iterations, int(iterations * WARM_SAMPLE_S / max(seconds, 1e-9) * 0.9))
 
 
 def calls_within(
