@@ -59,13 +59,14 @@ def timed_run(axes: list[str], seconds: int) -> evidence.Findings:
 
 
 def spread(run: gb.Run) -> dict[str, Any]:
-    """Outcomes of a run, and the visits of its cohorts: of all, of the settled, and of those with an undecided pair."""
+    """Outcomes of a run, and the visits of its cohorts: of the settled, and of those with an undecided pair."""
     frame = run.frame
-    visits: dict[str, list[int]] = {"all": [], "settled": [], "undecided": []}
+    visits: dict[str, list[int]] = {"all": [], "settled": [], "undecided": [], "not reached": []}
     for _, rows in frame.groupby((frame["variant"] == BASELINE).cumsum()):  # which stands first in its cohort
         count = max(map(len, rows["samples_s"]))
         visits["all"].append(count)
-        visits["undecided" if (rows["verdict"] == "undecided").any() else "settled"].append(count)
+        undecided = (rows["verdict"] == "undecided").any()
+        visits["undecided" if undecided else "settled" if count else "not reached"].append(count)
     return {
         "measured_s": run.metadata["time"]["total_s"],
         "stopped_by": run.metadata["stopped_by"],

@@ -61,7 +61,10 @@ def design_run():
 
 
 def budget_run():
-    spread = {"cohorts": {"settled": 20, "undecided": 0}, "visits": {"settled": [6, 8, 11], "undecided": None}}
+    spread = {
+        "cohorts": {"settled": 20, "undecided": 0, "not reached": 0},
+        "visits": {"settled": [6, 8, 11], "undecided": None},
+    }
     run = {"budget_s": 60, "process_s": 58.0, "measured_s": 55.0, "tasks": 100, "statuses": {"ok": 100}, **spread}
     return {"runs": [{**run, "verdicts": {"faster": 80}}], "axes": budget.AXES, "targets": []}
 

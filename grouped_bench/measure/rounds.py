@@ -12,7 +12,8 @@ Workload = Callable[[], object]
 # A sample of 0.5 ms makes the clock's own cost (some 0.1 µs) 0.02 %. Noise is drawn anew at each switch of workload, so
 # many short samples beat few long ones: for twins of 0.3 to 2 ms a call, visits of turns alternating, the standard
 # deviation of a visit's log ratio times the root of its seconds was 2.4 % at 4 ms, 2.0 % at 2, 1.9 % at 1, 1.5 % at
-# 0.5 and 1.7 % at one call (8 visits of 4 twins in each of 4 cases). A call longer than DEAR_S fills a visit: it gets one sample.
+# 0.5 and 1.7 % at one call (8 visits of 4 twins in each of 4 cases). A call longer than DEAR_S fills a visit: it gets
+# one sample.
 SAMPLE_S = 0.0005
 # The first call after another workload's is slower by some 50 µs (caches, predictors), which a sample of one call
 # shows and one of ten hides: twins differed by 5 %. An untimed call before each sample makes all of them hot; above
