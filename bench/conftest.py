@@ -1,7 +1,5 @@
 """The real backend, loaded once, for the benchmarks of the variants."""
 
-import os
-
 import pytest
 
 from grouped_bench import backends
@@ -9,7 +7,4 @@ from grouped_bench import backends
 
 @pytest.fixture(scope="session")
 def backend():
-    backend = backends.get("tensorflow")
-    os.environ.update(backend.variables)
-    backend.load()
-    return backend
+    return backends.load("tensorflow")

@@ -64,10 +64,7 @@ def measure(*, minutes: float = 10.0, smoke: bool = False) -> evidence.Findings:
     start = read_clock()
     host = Host("tensorflow")
     with evidence.as_far_as_it_goes(found):
-        for number, cohort in enumerate(every):
-            if read_clock() - start > 60 * minutes:
-                evidence.say(f"time is up after {number} of {len(every)} cohorts")
-                break
+        for number, cohort in evidence.in_time(every, minutes, start, "cohorts"):
             evidence.say(f"{number + 1}/{len(every)} {cohort.title()}")
             found["pairs"] += compare(host, cohort, processes, allowed_s, fixed_first=number % 2 == 0)
     host.close()

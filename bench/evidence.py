@@ -11,9 +11,9 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -22,6 +22,7 @@ from grouped_bench.errors import GroupedBenchError
 from grouped_bench.harness.hosts import TaskFailedError
 from grouped_bench.measure import environment
 from grouped_bench.measure.environment import without_paths
+from grouped_bench.measure.rounds import read_clock
 from grouped_bench.report.files import replace
 
 SCHEMA_VERSION = 1
@@ -32,6 +33,7 @@ HOG_SPANS_S = (0.5, 3.0)
 _LOAD_BEFORE = psutil.getloadavg()[0]
 
 Findings = dict[str, Any]
+Thing = TypeVar("Thing")
 
 
 def make_parser(about: str | None) -> argparse.ArgumentParser:
@@ -53,6 +55,15 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
 def say(text: str) -> None:
     """Progress, on stderr."""
     print(text, file=sys.stderr, flush=True)
+
+
+def in_time(things: Sequence[Thing], minutes: float, start: float, noun: str) -> Iterator[tuple[int, Thing]]:
+    """`things` with their places, none begun later than `minutes` after `start`; says how far that went."""
+    for place, thing in enumerate(things):
+        if read_clock() - start > 60 * minutes:
+            say(f"time is up after {place} of {len(things)} {noun}")
+            return
+        yield place, thing
 
 
 def conclude(name: str, findings: Findings, given: argparse.Namespace) -> None:
@@ -106,17 +117,19 @@ def signed(found: float | None, unit: str) -> str:
 
 def upper_bound(hits: int, of: int, level: float = 0.95) -> float | None:
     """One-sided Clopper–Pearson bound: the true share is at most this, unless 1 − `level` bad luck was met."""
-    from scipy import special
+    from scipy.stats import binomtest
 
-    if not of:
-        return None
-    return 1.0 if hits == of else float(special.betaincinv(hits + 1, of - hits, level))
+    return float(binomtest(hits, of, alternative="less").proportion_ci(level).high) if of else None
 
 
 def proportion(hits: int, of: int) -> Findings:
     """A share with its two-sided 95 % Clopper–Pearson interval; nulls where there was nothing to count."""
-    low, high = (1 - (upper_bound(of - hits, of, 0.975) or 0.0), upper_bound(hits, of, 0.975)) if of else (None, None)
-    return {"hits": hits, "of": of, "share": hits / of if of else None, "low": low, "high": high}
+    from scipy.stats import binomtest
+
+    if not of:
+        return {"hits": hits, "of": of, "share": None, "low": None, "high": None}
+    interval = binomtest(hits, of).proportion_ci()
+    return {"hits": hits, "of": of, "share": hits / of, "low": float(interval.low), "high": float(interval.high)}
 
 
 def save(name: str, findings: Findings, folder: Path = EVIDENCE) -> Path:

@@ -1,6 +1,5 @@
 """The figures of the evidence page, in the style of the report's: drawn from what was kept, as SVG and PNG."""
 
-import io
 import math
 from pathlib import Path
 from typing import Any
@@ -20,17 +19,13 @@ _TOOLS = ((BLACK, "o"), (SKY, "D"), (VERMILION, "s"))
 
 def save(figure: Figure, path: Path) -> None:
     """Write `figure` at `path` with the endings .svg and .png, the same to the byte for the same findings."""
-    image = io.BytesIO()
-    with matplotlib.rc_context(figures._STYLE):
-        figure.savefig(image, format="png", dpi=160, metadata={"Software": None})
-        svg = figures._svg(figure, path.name)
-    replace(path.with_suffix(".svg"), svg.encode())
-    replace(path.with_suffix(".png"), image.getvalue())
+    for suffix, content in figures.files_of(figure, path.name).items():
+        replace(path.with_suffix(f".{suffix}"), content)
 
 
 def power_curve(found: evidence.Findings) -> Figure:
     """Share of trials found against seconds a pair: a line a slow-down, with 95 % Clopper–Pearson bands."""
-    with matplotlib.rc_context(figures._STYLE):
+    with matplotlib.rc_context(figures.STYLE):
         figure = Figure(figsize=(7.0, 3.8), layout="constrained")
         place = figure.subplots()
         levels = [level for level in found["levels"] if level["trials"]]
@@ -59,7 +54,7 @@ def curve(times: list[float | None], until: float) -> list[dict[str, Any]]:
 
 def peer_errors(found: evidence.Findings) -> Figure:
     """What each tool said of the twins, comparison by comparison: the truth is 0."""
-    with matplotlib.rc_context(figures._STYLE):
+    with matplotlib.rc_context(figures.STYLE):
         figure = Figure(figsize=(7.0, 2.4), layout="constrained")
         place = figure.subplots()
         tools = [(name, tool) for name, tool in found["tools"].items() if tool["comparisons"]]

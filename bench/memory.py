@@ -60,10 +60,7 @@ def measure(*, minutes: float = 6.0, smoke: bool = False) -> evidence.Findings:
     start = read_clock()
     host = Host("tensorflow")
     with evidence.as_far_as_it_goes(found):
-        for number, (shape, cohort, name) in enumerate(planned):
-            if read_clock() - start > 60 * minutes:
-                evidence.say(f"time is up after {number} of {len(planned)} tasks")
-                break
+        for number, (shape, cohort, name) in evidence.in_time(planned, minutes, start, "tasks"):
             if number % 10 == 0:
                 evidence.say(f"{number}/{len(planned)} tasks read")
             found["tasks"].append({"shape": shape, **task(host, cohort, name, found["readings"])})
@@ -102,7 +99,7 @@ def read(host: Host, cohort: Cohort, name: str) -> dict[str, Any]:
     """One reading, or the status and reason of its failure."""
     worker = host.fork(visits.TASK_TIMEOUT_S)
     try:
-        answer = worker.ask({"op": "memory", **visits.request(cohort, [name])})
+        answer = worker.ask({"op": "memory", **cohort.request([name], 0)})
     except TaskFailedError as failure:
         return {"status": failure.status, "reason": failure.reason}
     worker.close()

@@ -7,7 +7,6 @@ the verdict where the tool gives one, and the seconds that imports took.
 
 import json
 import math
-import os
 import statistics
 import sys
 import tempfile
@@ -29,9 +28,7 @@ def make_steps() -> tuple[dict[str, Any], float]:
     from grouped_bench.space.space import Space
 
     start = time.perf_counter()
-    backend = backends.get("tensorflow")
-    os.environ.update(backend.variables)
-    backend.load()
+    backend = backends.load("tensorflow")
     import_s = time.perf_counter() - start
     cohort = make_plan(Space(**CASE)).cohorts[0]
     bench = Workbench(cohort.case, cohort.setting, 0, backend, mark=lambda turn: None)

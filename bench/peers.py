@@ -62,10 +62,7 @@ def measure(
     made: dict[str, list[dict[str, Any]]] = {tool: [] for tool in tools}
     start, comparisons = read_clock(), 1 if smoke else comparisons
     with evidence.as_far_as_it_goes(found), evidence.hogged(hog):
-        for number in range(comparisons):
-            if read_clock() - start > 60 * minutes:
-                evidence.say(f"time is up after {number} of {comparisons} comparisons")
-                break
+        for number, _ in evidence.in_time(range(comparisons), minutes, start, "comparisons"):
             for tool in tools:
                 evidence.say(f"comparison {number + 1}/{comparisons}: {TOOLS[tool]}")
                 made[tool].append(compare(tool, smoke=smoke))

@@ -63,12 +63,9 @@ def measure(*, minutes: float = 10.0, smoke: bool = False) -> evidence.Findings:
     host = Host("tensorflow", [injected.PATH])
     with evidence.as_far_as_it_goes(found):
         for names, share in ((LARGE, 1 - SMALL_SHARE), (SMALL, 1.0)):
-            every = visits.cohorts(CASES, (BASELINE, *names))
-            for number, cohort in enumerate(every[:1] if smoke else every, 1):
-                if read_clock() - start > 60 * minutes * share:
-                    evidence.say(f"time is up after {number - 1} of {len(every)} cohorts")
-                    break
-                evidence.say(f"{', '.join(names)}: {number}/{len(every)} {cohort.title()}")
+            every = visits.cohorts(CASES, (BASELINE, *names))[: 1 if smoke else None]
+            for number, cohort in evidence.in_time(every, minutes * share, start, "cohorts"):
+                evidence.say(f"{', '.join(names)}: {number + 1}/{len(every)} {cohort.title()}")
                 found["trials"] += trials(host, cohort, names, 1.0 if smoke else FOLLOWED_S)
     host.close()
     found["levels"] = [level(share, [t for t in found["trials"] if t["slow_down"] == share]) for share in LEVELS]

@@ -46,19 +46,9 @@ def cohorts(cases: list[dict[str, Any]], variants: Sequence[str]) -> tuple[Cohor
     return make_plan(Space(cases=cases, variant=list(variants))).cohorts
 
 
-def request(cohort: Cohort, variants: Sequence[str], seed: int = 0) -> dict[str, Any]:
-    """What every message to a worker says about its cohort."""
-    return {
-        "case": cohort.case.to_columns(),
-        "setting": dataclasses.asdict(cohort.setting),
-        "seed": seed,
-        "variants": list(variants),
-    }
-
-
 def build(worker: Worker, cohort: Cohort, variants: Sequence[str]) -> dict[str, Any]:
     """The worker's answer once it has built and warmed up `variants`, unchecked."""
-    return worker.ask({"op": "build", **request(cohort, variants), "iterations": {}, "check": False})
+    return worker.ask({"op": "build", **cohort.request(variants, 0), "iterations": {}, "check": False})
 
 
 def sweep(

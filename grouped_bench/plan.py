@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from grouped_bench import backends, variants
@@ -42,6 +42,15 @@ class Cohort:
     def title(self) -> str:
         """One line that names the cohort to a person."""
         return f"{self.case.title()}, {self.setting.title()}"
+
+    def request(self, names: Sequence[str], seed: int) -> dict[str, Any]:
+        """What every message to a worker about the variants `names` of this cohort says."""
+        return {
+            "case": self.case.to_columns(),
+            "setting": dataclasses.asdict(self.setting),
+            "seed": seed,
+            "variants": list(names),
+        }
 
     def to_columns(self, variant: str | None) -> dict[str, Any]:
         """The analytic columns of the task of `variant`; None stands for the whole cohort."""

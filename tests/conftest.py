@@ -3,13 +3,19 @@
 import pytest
 from hypothesis import settings
 
-from grouped_bench import variants
+from grouped_bench import backends, variants
 from grouped_bench.backends.tensorflow import BACKEND
 from grouped_bench.variants.base import REGISTRY
 
 # A deadline is a real duration, and the suite must pass on a loaded machine.
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
+
+
+@pytest.fixture(scope="session")
+def backend():
+    """The real backend, loaded once."""
+    return backends.load("tensorflow")
 
 
 @pytest.fixture

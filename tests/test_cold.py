@@ -8,7 +8,6 @@ import pytest
 from cases import GRAPH, make_case
 
 import grouped_bench as gb
-from grouped_bench import backends
 from grouped_bench.backends.base import Operands
 from grouped_bench.measure import cold
 from grouped_bench.measure.workbench import Workbench
@@ -17,14 +16,6 @@ from grouped_bench.report import tables
 KIB = 2**10
 CASE = make_case(groups=2, channels=(8, 8), bias=True)
 READ = 4 * (2 * 6 * 6 * 8 + 2 * 6 * 6 * 8 + 3 * 3 * 8 * 8 + 8)  # input, upstream gradient, dense weights, bias
-
-
-@pytest.fixture(scope="module")
-def backend():
-    backend = backends.get("tensorflow")
-    os.environ.update(backend.variables)
-    backend.load()
-    return backend
 
 
 @pytest.fixture

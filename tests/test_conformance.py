@@ -1,7 +1,6 @@
 """Every variant of the registry against the float64 reference and against its equals, on the real backend."""
 
 import dataclasses
-import os
 
 import numpy as np
 import pytest
@@ -9,20 +8,12 @@ from cases import make_case
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from grouped_bench import backends, variants
+from grouped_bench import variants
 from grouped_bench.backends.base import Operands
 from grouped_bench.measure import verify
 from grouped_bench.variants import reference
 
 EXACT = {"dense": ("regular", "split_sum"), "grouped": ("grouped", "grouped_native", "split_concat")}
-
-
-@pytest.fixture(scope="module")
-def backend():
-    backend = backends.get("tensorflow")
-    os.environ.update(backend.variables)
-    backend.load()
-    return backend
 
 
 def compute(name, case, backend, execution="graph", seed=0, cache="hot"):

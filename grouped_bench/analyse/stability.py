@@ -62,11 +62,11 @@ def speed_changed(reference: Sequence[np.ndarray]) -> bool:
 
     The second needs ten visits to be told.
     """
-    from scipy.stats import mannwhitneyu  # takes half a second, which only a run has
-
     spread = speed_spread(reference)
     if spread is None:
         return False
+    from scipy.stats import mannwhitneyu  # takes half a second, which only a run has
+
     logs = np.log(_medians(reference))
     first, second = logs[: len(logs) // 2], logs[len(logs) // 2 :]
     step = abs(float(np.median(first) - np.median(second)))
@@ -88,14 +88,15 @@ def _medians(reference: Sequence[np.ndarray]) -> list[float]:
 
 def settled(samples: Sequence[np.ndarray], visits: Sequence[Visit]) -> bool:
     """Whether samples early in a visit are like those late in it, over the processes; True where too few can tell."""
-    trends: dict[int, list[float]] = {}
+    trends: list[tuple[int, float]] = []
     for series, visit in zip(samples, visits, strict=True):
         present = np.log(series[np.isfinite(series)])
         if len(present) >= LEAST_ROUNDS_OF_A_SERIES:
             third = len(present) // 3
             trend = float(np.median(present[:third]) - np.median(present[-third:]))
-            trends.setdefault(visit.process, []).append(trend)
-    if len(trends) < stats.LEAST_PROCESSES:
+            trends.append((visit.process, trend))
+    means = stats.process_means(trends)
+    if len(means) < stats.LEAST_PROCESSES:
         return True
-    found = stats.student_interval([float(np.mean(values)) for values in trends.values()], SETTLED_ALPHA)
+    found = stats.student_interval(means, SETTLED_ALPHA)
     return found.low <= SETTLED_SHARE and found.high >= -SETTLED_SHARE

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from scipy import special
@@ -60,6 +60,14 @@ def ratio_interval(log_ratios: Sequence[float], pairs: int, *, visits: int) -> I
         return None
     logs = student_interval(values, min(PAIR_ALPHA, FAMILY_ALPHA / max(1, pairs)) * look_share(visits))
     return Interval(math.exp(logs.estimate), math.exp(logs.low), math.exp(logs.high))
+
+
+def process_means(values: Iterable[tuple[int, float]]) -> list[float]:
+    """Mean of the values of each process, from (process, value): what a process settled on is in all of them."""
+    grouped: dict[int, list[float]] = {}
+    for process, value in values:
+        grouped.setdefault(process, []).append(value)
+    return [math.fsum(of_one) / len(of_one) for of_one in grouped.values()]
 
 
 def student_interval(values: Sequence[float] | np.ndarray, alpha: float) -> Interval:

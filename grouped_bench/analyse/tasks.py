@@ -1,7 +1,6 @@
 """From raw samples to latency, speed-up, verdict and flags of each task: all can be derived again from a file."""
 
 import dataclasses
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -55,11 +54,8 @@ def counted(values: Sequence[Value]) -> list[Value]:
 
 
 def by_process(values: Sequence[Value]) -> list[float]:
-    """Mean of the visits of each process: what a process settled on is in all of its visits."""
-    grouped: dict[int, list[float]] = {}
-    for value in values:
-        grouped.setdefault(value.visit.process, []).append(value.value)
-    return [math.fsum(visits) / len(visits) for visits in grouped.values()]
+    """Mean of the visits of each process."""
+    return stats.process_means((value.visit.process, value.value) for value in values)
 
 
 def judge(ratios: Sequence[Value], *, pairs: int, margin: float) -> Pair:
@@ -78,10 +74,11 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     records: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
     baselines = {key: record for key, record in zip(keys, records, strict=True) if record["variant"] == BASELINE}
     others = [r for k, r in zip(keys, records, strict=True) if k in baselines and r["variant"] != BASELINE]
-    for record in records:
-        record.update(_latency(record, visits_of(record)))
-    for key, record in zip(keys, records, strict=True):
-        record.update(_speedup(record, baselines.get(key), visits_of(record), len(others), margin))
+    made = [visits_of(record) for record in records]
+    for record, visits in zip(records, made, strict=True):
+        record.update(_latency(record, visits))
+    for key, record, visits in zip(keys, records, made, strict=True):
+        record.update(_speedup(record, baselines.get(key), visits, len(others), margin))
     return pd.DataFrame(records, columns=frame.columns, dtype=object)
 
 
@@ -100,8 +97,8 @@ def _latency(record: dict[str, Any], visits: Sequence[Visit]) -> dict[str, Any]:
         return {"latency_s": None, "latency_low_s": None, "latency_high_s": None, "flags": kept}
     interval = stats.latency_interval(by_process(found))
     latency = float(np.median([value.value for value in found]))
-    used = {id(value.visit) for value in found}
-    places = [place for place, visit in enumerate(visits) if id(visit) in used]
+    used = {value.visit for value in found}
+    places = [place for place, visit in enumerate(visits) if visit in used]
     reference = record["reference_s"] if _has_values(record["reference_s"]) else None
     flags = stability.flags(
         [visits[place] for place in places],

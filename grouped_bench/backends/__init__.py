@@ -1,6 +1,7 @@
 """Where a convolution runs. Each module here is one backend; none imports its framework when imported."""
 
 import importlib
+import os
 import pkgutil
 
 from grouped_bench.backends.base import Backend
@@ -23,4 +24,12 @@ def get(name: str) -> Backend:
             received=f"no module {backend.module}",
             remedy=f"Install it with pip install {backend.module}",
         )
+    return backend
+
+
+def load(name: str, threads: int | None = None) -> Backend:
+    """The backend called `name`, its variables set and its framework imported in this process."""
+    backend = get(name)
+    os.environ.update(backend.variables)
+    backend.load(threads)
     return backend

@@ -81,7 +81,7 @@ class Host:
         self._channel = Channel(ours)
         self._printed = tempfile.TemporaryFile()
         self._workers: set[Worker] = set()
-        environment = {**os.environ, **backends.get(backend).variables}
+        backends.get(backend)  # what is not installed is refused here, in words
         arguments = [backend, str(theirs.fileno()), str(threads or 0), *files]
         self._process = subprocess.Popen(
             [python, "-u", "-m", "grouped_bench.measure.worker", *arguments],
@@ -89,7 +89,6 @@ class Host:
             stdin=subprocess.DEVNULL,
             stdout=self._printed,
             stderr=self._printed,
-            env=environment,
             start_new_session=True,
         )
         theirs.close()

@@ -122,13 +122,12 @@ class Standing:
         self._round_costs.append(record["visit_seconds"] / rounds)
 
     def _unsettled(self) -> list[str]:
-        alive, paired = self._alive, self._is_paired
-        for name in alive:
-            waits = name in self.settled or (paired and name == BASELINE)
-            if not waits and self._is_settled(name, paired):
+        for name in self._alive:
+            waits = name in self.settled or (self._is_paired and name == BASELINE)
+            if not waits and self._is_settled(name):
                 self.settled.add(name)
-        open_ = [name for name in alive if name not in self.settled]
-        if paired and open_ == [BASELINE]:
+        open_ = [name for name in self._alive if name not in self.settled]
+        if self._is_paired and open_ == [BASELINE]:
             self.settled.add(BASELINE)
             open_ = []
         return open_
@@ -142,14 +141,14 @@ class Standing:
         """Whether there is a baseline that others are compared with."""
         return BASELINE in self._alive and len(self._alive) > 1
 
-    def _is_settled(self, name: str, paired: bool) -> bool:
-        if self._is_sure(name, paired):
+    def _is_settled(self, name: str) -> bool:
+        if self._is_sure(name):
             return True
         used_up = len(self._latencies[name]) >= self._control.visits
         self.capped |= used_up
         return used_up
 
-    def _is_sure(self, name: str, paired: bool) -> bool:
+    def _is_sure(self, name: str) -> bool:
         """Whether calm visits have told what was asked, or patience with a machine that never is has ended."""
         made, least = self._latencies[name], self._least(self._latencies[name])
         used = tasks.counted(made)
@@ -157,7 +156,7 @@ class Standing:
         if len(used) < least or waits:
             return False
         precise = self._width(name) <= self._control.precision
-        if not paired:
+        if not self._is_paired:
             return precise
         pair = self._judge(name)
         return stats.is_look(pair.visits) and (precise or pair.verdict != "undecided")

@@ -156,8 +156,7 @@ class Sweep:
         answer = worker.ask(
             {
                 "op": "build",
-                **self._request(standing),
-                "variants": standing.active,
+                **standing.cohort.request(standing.active, self._seed),
                 "iterations": standing.iterations,
                 "check": standing.unchecked,
             }
@@ -199,19 +198,11 @@ class Sweep:
         record: Record = {"kind": "memory", "cohort": standing.number, "variant": name}
         try:
             worker = self._fork(standing)
-            record |= worker.ask({"op": "memory", **self._request(standing), "variants": [name]})
+            record |= worker.ask({"op": "memory", **standing.cohort.request([name], self._seed)})
             worker.close()
         except TaskFailedError as failure:
             record |= {"status": failure.status, "reason": failure.reason}
         return record
-
-    def _request(self, standing: Standing) -> dict[str, Any]:
-        cohort = standing.cohort
-        return {
-            "case": cohort.case.to_columns(),
-            "setting": dataclasses.asdict(cohort.setting),
-            "seed": self._seed,
-        }
 
     def _fork(self, standing: Standing) -> WorkerLike:
         return self._hosts[standing.cohort.setting.backend].fork(self._control.task_timeout)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from grouped_bench.measure.limits import cpu_groups
-from grouped_bench.measure.processor import read
+from grouped_bench.measure.processor import read, usable
 from grouped_bench.measure.rounds import read_clock
 
 _STAT = Path("/proc/stat")
@@ -56,8 +56,8 @@ class Watch:
 
 
 def processors() -> set[int]:
-    """Numbers of the processors that this process may use."""
-    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+    """Numbers of the processors that this process may use, all where the system does not tell."""
+    return usable() or set(range(os.cpu_count() or 1))
 
 
 def gpu_clock_share(index: int, visible: str | None) -> float | None:

@@ -13,7 +13,7 @@ import psutil
 
 from grouped_bench.measure.limits import cpu_limit, memory_limit
 from grouped_bench.measure.memory_speed import memory_speed_mts
-from grouped_bench.measure.processor import last_level_cache_bytes, read, speed_settings
+from grouped_bench.measure.processor import last_level_cache_bytes, read, speed_settings, usable
 
 VARIABLE_PREFIXES = ("TF_", "XLA_", "JAX_", "TORCH_", "OMP_", "MKL_", "ONEDNN_", "CUDA_", "KERAS_")
 # Terraform's variables share TensorFlow's prefix, and may hold secrets.
@@ -49,7 +49,7 @@ def describe(arguments: Sequence[str]) -> dict[str, Any]:
             "model": processor_model(),
             "logical": psutil.cpu_count(),
             "physical": psutil.cpu_count(logical=False),
-            "usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+            "usable": len(usable() or ()) or None,
             "flags": _processor_flags(),
             "last_level_cache_bytes": last_level_cache_bytes(),
             **speed_settings(),

@@ -1,4 +1,4 @@
-"""Peak memory of one warmed-up call: from the framework's allocator, else from the resident set, else unknown."""
+"""Peak memory of a warmed-up call: from the framework's allocator, else from the resident set, else unknown."""
 
 import ctypes
 import math

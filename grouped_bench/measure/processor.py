@@ -9,6 +9,11 @@ _CPU = Path("/sys/devices/system/cpu")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
 
 
+def usable() -> set[int] | None:
+    """Numbers of the processors that this process may use; None where the system does not tell."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+
+
 def last_level_cache_bytes() -> int | None:
     """Bytes of the first processor's highest cache level; None where unknown.
 
@@ -24,9 +29,8 @@ def last_level_cache_bytes() -> int | None:
 
 def last_level_caches() -> int:
     """How many caches of the highest level the usable processors have between them; 1 where unknown."""
-    usable = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
     found = set()
-    for number in usable:
+    for number in usable() or ():
         indices = (_CPU / f"cpu{number}/cache").glob("index*")
         levels = {i: read(i / "level") or "" for i in indices}
         shared = [(int(level), read(i / "shared_cpu_list") or "") for i, level in levels.items() if level.isdecimal()]

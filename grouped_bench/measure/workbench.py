@@ -91,16 +91,16 @@ class Workbench:
                 self.mark(name)
 
         def timed() -> Reply:
-            reference = {rounds.REFERENCE: self.reference} if self.reference else {}
+            turns = [*names, *self.reference]
             gc.collect()
             gc.disable()
             watch = disturbance.Watch(self.setting.device)
             try:
                 samples, warm_up = rounds.run_rounds(
-                    {name: self.steps[name] for name in names} | {name: made[0] for name, made in reference.items()},
+                    {name: self.steps[name] for name in turns},
                     self.synchronise,
-                    self.iterations | {name: made[1] for name, made in reference.items()},
-                    self.sample_seconds | {name: made[2] for name, made in reference.items()},
+                    self.iterations,
+                    self.sample_seconds,
                     np.random.default_rng(seed),
                     rounds=count,
                     mark=mark,
@@ -116,16 +116,16 @@ class Workbench:
         return {"samples": {}, "failed": {current[0]: result}} if "status" in result else result
 
     @functools.cached_property
-    def reference(self) -> tuple[Step, int, float] | None:
-        """The machine's reference workload, its iterations a sample, and the seconds that such a sample takes.
+    def reference(self) -> list[str]:
+        """The name of the machine's reference workload, which it puts among the steps.
 
         The backend's own dense convolution of one fixed shape, called without compiling anything: it uses the
-        threads and units that the variants use, and its speed tells the machine's from theirs. None where it cannot
+        threads and units that the variants use, and its speed tells the machine's from theirs. Empty where it cannot
         be made, for which no variant is to blame.
         """
-        return self._attempt(lambda: {"made": self._make_reference()}).get("made")
+        return [] if "status" in self._attempt(self._make_reference) else [rounds.REFERENCE]
 
-    def _make_reference(self) -> tuple[Step, int, float]:
+    def _make_reference(self) -> Reply:
         rng = np.random.default_rng(0)
         shapes = (_REFERENCE.input_shape, _REFERENCE.kernel_shape(1))
         x, kernel = (self.backend.array(rng.standard_normal(s, dtype=np.float32), "float32") for s in shapes)
@@ -135,10 +135,12 @@ class Workbench:
 
         iterations, sample_s, _ = rounds.calibrate(step, self.synchronise)
         fewer = max(1, round(iterations * _REFERENCE_SHARE))
-        return step, fewer, sample_s * fewer / iterations
+        self.steps[rounds.REFERENCE], self.iterations[rounds.REFERENCE] = step, fewer
+        self.sample_seconds[rounds.REFERENCE] = sample_s * fewer / iterations
+        return {"iterations": fewer}
 
     def peak_memory(self, name: str) -> Reply:
-        """Peak bytes of one warmed-up call of `name` and their source; both None where nothing can tell.
+        """Peak bytes of warmed-up calls of `name` and their source; both None where nothing can tell.
 
         The call is a hot one whatever the setting: it holds one copy of inputs and weights, not those that cold calls
         rotate among.

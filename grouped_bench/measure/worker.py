@@ -34,8 +34,7 @@ def main(arguments: list[str]) -> None:
     name, descriptor, threads, *files = arguments
     control = socket.socket(fileno=int(descriptor))
     start = read_clock()
-    backend = backends.get(name)
-    backend.load(int(threads) or None)
+    backend = backends.load(name, int(threads) or None)
     for file in files:
         runpy.run_path(file)
     # Objects made so far are shared with every worker; collecting them would copy their pages.

@@ -45,7 +45,7 @@ _SETTING = (
     *("backend", "execution", "device", "cache"),
 )
 _DODGE = 1.04
-_STYLE: dict[Any, Any] = {  # the stubs name every key of Matplotlib's by its own literal
+STYLE: dict[Any, Any] = {  # the stubs name every key of Matplotlib's by its own literal
     "svg.fonttype": "none",
     "svg.hashsalt": "grouped-bench",
     "text.parse_math": False,
@@ -233,7 +233,7 @@ def _draw_front(place: Axes, front: Sequence[Row]) -> None:
 
 def _drawn(name: str, rows: Sequence[Row]) -> Drawn:
     title, draw = REGISTRY[name]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         try:
             sketch = draw(rows, title)
         except NothingToDrawError as reason:
@@ -244,14 +244,20 @@ def _drawn(name: str, rows: Sequence[Row]) -> Drawn:
 def _files(name: str, rows: Sequence[Row]) -> dict[str, bytes]:
     """Content by suffix; nothing where there is nothing to draw."""
     title, draw = REGISTRY[name]
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         try:
             sketch = draw(rows, title)
         except NothingToDrawError:
             return {}
+        return files_of(sketch.figure, name)
+
+
+def files_of(figure: Figure, name: str) -> dict[str, bytes]:
+    """A figure drawn in STYLE as content by suffix, the same to the byte for the same figure."""
+    with matplotlib.rc_context(STYLE):
         image = io.BytesIO()
-        sketch.figure.savefig(image, format="png", dpi=160, metadata={"Software": None})
-        return {"svg": _svg(sketch.figure, name).encode("utf-8"), "png": image.getvalue()}
+        figure.savefig(image, format="png", dpi=160, metadata={"Software": None})
+        return {"svg": _svg(figure, name).encode("utf-8"), "png": image.getvalue()}
 
 
 def _svg(figure: Figure, name: str) -> str:
