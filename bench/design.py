@@ -133,7 +133,7 @@ def fixed_design(host: Host, cohort: Cohort, name: str, processes: int) -> dict[
     logs, seconds = [], 0.0
     for _ in range(processes):
         start = read_clock()
-        worker = host.fork(visits.TASK_TIMEOUT_S)
+        worker = host.fork(visits.LIMITS)
         iterations = visits.build(worker, cohort, [name])["built"][name]["iterations"]
         seconds += read_clock() - start
         values, rounds = [], None

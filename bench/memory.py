@@ -14,7 +14,8 @@ import evidence
 import visits
 
 from grouped_bench import variants
-from grouped_bench.harness.hosts import Host, TaskFailedError
+from grouped_bench.harness.hosts import Host
+from grouped_bench.harness.workers import TaskFailedError
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.plan import Cohort
 from grouped_bench.units import format_bytes
@@ -97,7 +98,7 @@ def judged(peaks: list[int | None], least_bytes: int) -> evidence.Findings:
 
 def read(host: Host, cohort: Cohort, name: str) -> dict[str, Any]:
     """One reading, or the status and reason of its failure."""
-    worker = host.fork(visits.TASK_TIMEOUT_S)
+    worker = host.fork(visits.LIMITS)
     try:
         answer = worker.ask({"op": "memory", **cohort.request([name], 0)})
     except TaskFailedError as failure:

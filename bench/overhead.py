@@ -50,7 +50,7 @@ def worker_starts(count: int) -> list[float]:
     host = Host("tensorflow")
     costs = []
     for _ in range(count):
-        worker = host.fork(visits.TASK_TIMEOUT_S)
+        worker = host.fork(visits.LIMITS)
         answer = visits.build(worker, cohort, ["regular"])
         costs.append(answer["start_s"] + answer["inputs_s"])
         worker.close()

@@ -54,8 +54,9 @@ def frame(plan):
         "machine": "bench",
         "started_at": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
         "backend_version": "0",
+        "device_name": "bench",
     }
-    rows = make_rows(plan, records, {"tensorflow": shared}, "")
+    rows = make_rows([{**task, **shared} for task in plan.numbered()], records, "")
     assert len(rows) == 1000
     return pd.DataFrame(rows, columns=list(NAMES), dtype=object)
 

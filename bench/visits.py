@@ -3,25 +3,25 @@
 The only script that drives a sweep below `grouped_bench.run`.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from grouped_bench.analyse import stats, tasks
 from grouped_bench.analyse.stability import Visit
-from grouped_bench.harness.hosts import Host, Worker
+from grouped_bench.harness.hosts import Host
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.standing import Record, Standing
 from grouped_bench.harness.sweep import Sweep
+from grouped_bench.harness.workers import Limits, Worker
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.plan import Cohort, Plan, make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE
 from grouped_bench.space.space import Space
 
-TASK_TIMEOUT_S = 60.0
-# Of a record: the seconds that the start of its process took, which every pair of the visit needs whole.
-FIXED = "fixed_seconds"
+LIMITS = Limits(60.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,13 +68,10 @@ def sweep(
         endless: whether pairs stay open when they have settled, until there is enough.
     """
     records: list[Record] = []
-    started = 0.0
 
     def keep(record: Record) -> None:
-        nonlocal started
-        before, started = started, running.time["start_s"]
         if record["samples"]:
-            records.append({**record, FIXED: started - before})
+            records.append(record)
             if enough(records):
                 raise EnoughError
 
@@ -87,13 +84,10 @@ def sweep(
         if endless:
             running.standings = [_Endless(0, cohort, plan.pairs, control)]
         try:
-            interrupted = running.run() == "user"
-        except EnoughError:
-            interrupted = False
+            with contextlib.suppress(EnoughError):
+                running.run()
         finally:
             lent.close()
-    if interrupted:
-        raise KeyboardInterrupt
     return records
 
 
@@ -104,7 +98,7 @@ def seconds_of(records: Sequence[Record], variant: str) -> float:
     variants, which all get about the same time.
     """
     return sum(
-        record[FIXED] + (record["seconds"] - record[FIXED]) * 2 / len(record["samples"])
+        record["time"]["start_s"] + (record["seconds"] - record["time"]["start_s"]) * 2 / len(record["samples"])
         for record in records
         if variant in record["samples"] and BASELINE in record["samples"]
     )
@@ -165,9 +159,12 @@ class _Lent:
     def __init__(self, host: Host) -> None:
         self._host, self._workers = host, list[Worker]()
 
-    def fork(self, task_timeout: float) -> Worker:
-        self._workers.append(self._host.fork(task_timeout))
+    def fork(self, limits: Limits) -> Worker:
+        self._workers.append(self._host.fork(limits))
         return self._workers[-1]
+
+    def restart(self) -> None:
+        self._host.restart()
 
     def close(self) -> None:
         for worker in self._workers:

@@ -1,19 +1,20 @@
-"""The library's front door: `run`, `plan`, `load`, `report`, and the `Run` that they give."""
+"""The library's front door: `run`, `resume`, `plan`, `load`, `report`, and the `Run` that they give."""
 
 import dataclasses
+import json
 import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grouped_bench.errors import RunError
 from grouped_bench.plan import Plan, make_plan
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.space import Space
+from grouped_bench.store import DEFAULT_OUT
 
 if TYPE_CHECKING:
     import pandas as pd
-
-DEFAULT_OUT = Path("results")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +58,8 @@ def run(
     quiet: bool = True,
     command: list[str] | None = None,
     files: tuple[str, ...] = (),
+    force: bool = False,
+    wait: bool = False,
     **options: Any,
 ) -> Run:
     """Measure `space`, write the Parquet file and the page, and return the run.
@@ -70,15 +73,17 @@ def run(
         quiet: whether to show no progress on stderr.
         command: the command line to record, this process' own when not given.
         files: Python files that register variants, run in every host.
+        force: whether to try tasks that are predicted to run out of memory.
+        wait: whether to wait for another run on this machine to end, rather than to refuse.
         **options: axes that replace those of the space (`device="cpu"`) and controls (`budget="10m"`).
 
     Raises:
         SpaceError: an argument breaks a rule, or no legal case is left.
-        UnavailableError: a device, backend or variant is not there.
-        OutputError: the folder cannot be written, or the disk refused a record.
-        HostError: a backend cannot start or has died. What was measured stays in the run's journal.
+        UnavailableError: a device, backend or variant is not there, or another run is measuring.
+        OutputError: the folder cannot be written.
+        HostError: a backend cannot start.
+        CutShortError: the run ended before its file was written; `resume` goes on with it.
     """
-    from grouped_bench.harness.progress import Progress
     from grouped_bench.harness.running import Order, carry_out
 
     space, control = _resolved(space, options)
@@ -92,8 +97,97 @@ def run(
         quiet=quiet,
         command=sys.argv if command is None else command,
         files=files,
+        force=force,
+        wait=wait,
     )
-    result = load(carry_out(order))
+    return _finished(carry_out(order), page=page, quiet=quiet)
+
+
+def resume(
+    name: str | Path,
+    *,
+    space: Space | None = None,
+    out: str | Path = DEFAULT_OUT,
+    page: bool = True,
+    quiet: bool = True,
+    wait: bool = False,
+    command: list[str] | None = None,
+    **options: Any,
+) -> Run:
+    """Go on with a run that did not end, and return it: what it measured is not measured again.
+
+    Args:
+        name: its journal, its run id, or `latest`.
+        space, **options: may repeat those of the run (`seed`, `memory` and `force` too), and no others.
+        out, page, quiet, wait, command: as of `run`.
+
+    Raises:
+        RunError: the run has ended, was asked for something else, or was made by another version or machine.
+        The others of `run`.
+    """
+    from grouped_bench.harness.record import read_unfinished
+    from grouped_bench.harness.running import Order, go_on
+    from grouped_bench.store.journal import read_journal
+    from grouped_bench.store.runs import find_journal
+
+    path = find_journal(str(name), Path(out))
+    header, _, _ = read_journal(path)
+    read_unfinished(path)  # refuses what no run has written
+    asked = header["order"]
+    plan, control = _planned_again(header, space, options)
+    order = Order(
+        plan=plan,
+        control=control,
+        space=header["space"],
+        out=Path(out),
+        seed=header["seed"],
+        memory=asked["memory"],
+        quiet=quiet,
+        command=sys.argv if command is None else command,
+        files=tuple(asked["files"]),
+        force=asked["force"],
+        wait=wait,
+    )
+    return _finished(go_on(path, order), page=page, quiet=quiet)
+
+
+def _planned_again(header: dict[str, Any], space: Space | None, options: dict[str, Any]) -> tuple[Plan, Control]:
+    """The plan and controls of the run with this header; RunError where `space` and `options` ask for others."""
+    own = {name: header["control"].get(name) for name in Control.model_fields}
+    made, control = _resolved(space or Space(**header["space"]), _without(options, _ONCE))
+    given = {name: getattr(control, name) for name in options if name in own}
+    given |= {name: options[name] for name in _ONCE if name in options}
+    for name, value in given.items():
+        before = {**own, **header["order"], "seed": header["seed"]}[name]
+        if value != before:
+            raise _other_options(f"{name} {value}, which was {before}")
+    plan = make_plan(made)
+    known = [_without(task, ("backend_version", "device_name")) for task in header["tasks"]]
+    if json.loads(json.dumps(plan.numbered())) != known:
+        raise _other_options(f"a plan of {plan.tasks} tasks, which is not the run's own of {len(known)}")
+    return plan, validate(Control, own, "journal")
+
+
+_ONCE = ("seed", "memory", "force")
+
+
+def _without(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in names}
+
+
+def _other_options(received: str) -> RunError:
+    return RunError(
+        "With --resume only the run's own options may be repeated",
+        received=received,
+        remedy="Leave that out, or start a new run",
+    )
+
+
+def _finished(path: Path, *, page: bool, quiet: bool) -> Run:
+    """The run at `path`, with its page where that is wanted."""
+    from grouped_bench.harness.progress import Progress
+
+    result = load(path)
     if page:
         with Progress(quiet) as progress:
             progress.say("writing the page")
@@ -112,10 +206,21 @@ def load(name: str | Path, out: str | Path = DEFAULT_OUT) -> Run:
 
 def load_all(names: list[str], out: str | Path = DEFAULT_OUT) -> list[Run]:
     """Every run that `names` stand for, each once, in their order."""
-    from grouped_bench.store.runs import find_runs, read_run
+    from grouped_bench.store.runs import find_runs
 
     paths = dict.fromkeys(path for name in names for path in find_runs(name, Path(out)))
-    return [Run(*read_run(path), path) for path in paths]
+    return [Run(*_read(path), path) for path in paths]
+
+
+def _read(path: Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
+    from grouped_bench.harness.record import read_unfinished
+    from grouped_bench.store.journal import SUFFIX
+    from grouped_bench.store.runs import read_run
+
+    # A run may end between the moment it is found and now.
+    if path.suffix == SUFFIX and path.exists():
+        return read_unfinished(path)
+    return read_run(path.with_suffix(".parquet") if path.suffix == SUFFIX else path)
 
 
 def report(runs: list[Run], path: str | Path, figures: str | Path | None = None) -> Path:

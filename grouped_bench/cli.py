@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from grouped_bench import __version__
-from grouped_bench.errors import GroupedBenchError
+from grouped_bench.errors import CutShortError, GroupedBenchError
 from grouped_bench.space.axes import OPTION_AXES, Control, axis_field
 
 OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
@@ -26,12 +26,13 @@ def main() -> NoReturn:
         sys.stdout.flush()
     except GroupedBenchError as error:
         code = _refuse(str(error))
+        code = INTERRUPTED if isinstance(error, CutShortError) else code
     except click.ClickException as error:
         path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "grouped-bench"
         told = error.format_message()
         code = _refuse(f"{told}{'' if told.endswith(('.', '?')) else '.'} Try `{path} --help`.")
     except (click.Abort, KeyboardInterrupt):
-        click.echo("grouped-bench: interrupted before there was anything to keep", err=True)
+        click.echo("grouped-bench: interrupted", err=True)
         code = INTERRUPTED
     except SystemExit:
         code = OK  # outside standalone mode click leaves only where its own writing meets a closed pipe
@@ -92,6 +93,7 @@ _CONTROL_HELP = {
     "visits": ("N", "Measure a case in at most so many short visits, each normally in a new process"),
     "budget": ("DURATION", "End the whole run in this time"),
     "task_timeout": ("DURATION", "End a task whose build, check or sample takes longer (s, m, h; seconds without)"),
+    "memory_limit": ("SIZE", "End a task that holds more memory, with the framework in it"),
     "threads": ("N", "Have the backend compute in so many threads, instead of as many as it chooses"),
 }
 
@@ -112,15 +114,18 @@ def _default(axis: str) -> str:
 @space_options
 @click.option("--out", default="results", show_default=True, help="Folder for the run's files.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of inputs, weights and orders.")
-@click.option("--no-memory", is_flag=True, help="Leave out the memory pass.")
+@click.option("--no-memory", "memory", flag_value=False, default=None, help="Leave out the memory pass.")
+@click.option("--force", is_flag=True, default=None, help="Try tasks that are predicted to run out of memory.")
+@click.option("--resume", metavar="RUN", help="Go on with a run that did not end: its id, its journal, or latest.")
+@click.option("--wait", is_flag=True, help="Wait for another run on this machine to end, instead of refusing.")
 @click.option("--no-report", is_flag=True, help="Leave out the HTML page.")
 @click.option("--strict", is_flag=True, help="Exit 1 when a task's status is not ok.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--format", "format_", type=click.Choice(SHOW_FORMATS), default="table", show_default=True)
 def run(
     out: str,
-    seed: int | None,
-    no_memory: bool,
+    resume: str | None,
+    wait: bool,
     no_report: bool,
     strict: bool,
     quiet: bool,
@@ -138,18 +143,23 @@ def run(
       grouped-bench run
       grouped-bench run --groups 1,32 --channels 128 --pass inference,training
       grouped-bench run --space my_sweep.toml --budget 30m --out results
+      grouped-bench run --resume latest
     """
     from grouped_bench import api
     from grouped_bench.report import tables
 
-    space, given = _space(options)
-    result = api.run(space, out=out, seed=seed, memory=not no_memory, page=not no_report, quiet=quiet, **given)
+    how: dict[str, Any] = {"out": out, "page": not no_report, "quiet": quiet, "wait": wait}
+    space, given = _space(options, resumed=resume is not None)
+    result = api.resume(resume, space=space, **how, **given) if resume else api.run(space, **how, **given)
     click.echo(tables.render(result.frame, [result.metadata], format=format_))
     files = [result.path] if no_report else [result.path, result.path.with_suffix(".html")]
     for file in files:
         click.echo(f"Wrote {file}", err=format_ != "table")
     if result.metadata["stopped_by"] == "user":
-        click.echo("Interrupted: what was measured is kept in the file above.", err=True)
+        from grouped_bench.store.journal import resume_command
+
+        go_on = resume_command(result.path.stem, Path(out))
+        click.echo(f"Interrupted: what was measured is kept in the file above. Go on with `{go_on}`.", err=True)
         return INTERRUPTED
     return FAILED if strict and (result.frame["status"] != "ok").any() else OK
 
@@ -270,8 +280,11 @@ def list_(what: str, format_: str) -> int:
     return OK
 
 
-def _space(options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The space that the options name, and those options that replace its axes or controls."""
+def _space(options: dict[str, Any], *, resumed: bool = False) -> tuple[Any, dict[str, Any]]:
+    """The space that the options name, and those options that replace its axes or controls or say how to run.
+
+    A run that is resumed has a space of its own, so that none may be named.
+    """
     from grouped_bench.space.space import Space
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -280,5 +293,7 @@ def _space(options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         raise click.UsageError("Give --preset or --space, not both")
     if file:
         return Space.from_toml(Path(file)), given
-    axes = set(given) - set(Control.model_fields)
+    axes = set(given) - set(Control.model_fields) - {"seed", "memory", "force"}
+    if resumed and not axes and not preset:
+        return None, given
     return (Space(source="options") if axes and not preset else Space.preset(preset or "quick")), given

@@ -35,6 +35,10 @@ class HostError(GroupedBenchError):
     """A host process that cannot start or stopped answering."""
 
 
+class CutShortError(GroupedBenchError):
+    """A run that ended before its file was written; its journal keeps what was measured."""
+
+
 def shown(value: object, limit: int = 120) -> str:
     """`value` as it came, in at most `limit` printable characters."""
     try:

@@ -101,6 +101,11 @@ class Plan:
         """The analytic columns of every task, in order."""
         return [cohort.to_columns(variant) for cohort in self.cohorts for variant in cohort.variants]
 
+    def numbered(self) -> list[dict[str, Any]]:
+        """The same, with the number of its cohort under `cohort`."""
+        numbers = (number for number, cohort in enumerate(self.cohorts) for _ in cohort.variants)
+        return [{"cohort": number, **columns} for number, columns in zip(numbers, self.to_columns(), strict=True)]
+
     def to_dict(self, control: Control) -> dict[str, Any]:
         """The plan under the keys of `plan --format json`."""
         return {

@@ -32,6 +32,16 @@ def parse_share(text: str | float) -> float:
     return _finite(match[1]) / (100 if match[2] else 1)
 
 
+def parse_bytes(text: str | float) -> int:
+    """Bytes of `8GiB`, `512MiB`, `1.5GiB` or a plain number. Raises ValueError for anything else."""
+    if isinstance(text, (int, float)) and not isinstance(text, bool):
+        return int(_finite(text))
+    match = re.fullmatch(rf"{_NUMBER} ?({'|'.join(_BYTES)})?", text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("not a size")
+    return int(_finite(_finite(match[1]) * _BYTES[match[2] or "B"]))
+
+
 def format_seconds(seconds: float, digits: int = 3) -> str:
     """`seconds` in the unit that leaves one to three digits before the point: `3.71 ms`."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
@@ -67,7 +77,8 @@ def earned_digits(value: float, low: float | None, high: float | None) -> int:
     """Significant digits of `value` that its interval leaves meaningful, from 2 to 4."""
     if low is None or high is None or not high > low or not value:
         return 2
-    return max(2, min(4, 1 + math.ceil(-math.log10((high - low) / 2 / abs(value)))))
+    half = (high - low) / 2 / abs(value)
+    return max(2, min(4, 1 + math.ceil(-math.log10(half)))) if 0 < half < math.inf else 2
 
 
 def significant(value: float, digits: int) -> str:

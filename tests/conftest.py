@@ -1,5 +1,8 @@
 """Settings for every test."""
 
+import os
+import tempfile
+
 import pytest
 from hypothesis import settings
 
@@ -27,3 +30,15 @@ def registry():
     REGISTRY.clear()
     REGISTRY.update(before)
     vars(BACKEND).pop("step", None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_lock(tmp_path_factory):
+    """A folder for temporary files of the tests' own, lock included: no run of the user's stops them, nor they it."""
+    before = os.environ.get("TMPDIR")
+    os.environ["TMPDIR"] = tempfile.tempdir = str(tmp_path_factory.mktemp("temporary"))
+    yield
+    tempfile.tempdir = None
+    os.environ.pop("TMPDIR")
+    if before is not None:
+        os.environ["TMPDIR"] = before

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grouped_bench.harness.hosts import TaskFailedError
+from grouped_bench.harness.workers import TaskFailedError
 
 START_S, BUILD_S, MEMORY_S = 0.05, 0.2, 0.3
 
@@ -22,7 +22,12 @@ class FakeHost:
         self.round_spread, self.worker = round_spread, FakeWorker
         self.disturbance = lambda: {"stolen": 0.0, "throttled": None}
 
-    def fork(self, task_timeout):
+    version, import_s = "1.0", 0.0
+
+    def close(self):
+        """End the host."""
+
+    def fork(self, limits):
         self.forked += 1
         self.alive += 1
         self.most_alive = max(self.most_alive, self.alive)
@@ -74,6 +79,9 @@ class FakeWorker:
         seconds = sum(map(sum, samples.values()))
         reference = [0.001 * weather] * rounds
         return {"samples": samples, "reference": reference, "warm_up_s": 0.0, "seconds": seconds, **host.disturbance()}
+
+    def _probe(self, request):
+        return {"devices": [{"name": "cpu:0", "model": None}], "facts": {"onednn": True}}
 
     def _memory(self, request):
         self.host.clock.now += MEMORY_S

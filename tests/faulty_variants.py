@@ -1,7 +1,11 @@
 """Variants that fail in every way a task can, run by a host through its files; each builds on the dense layer."""
 
 import ctypes
+import hashlib
 import os
+import signal
+import subprocess
+import sys
 
 from grouped_bench.variants.base import Variant, keras_convolution, variant
 from grouped_bench.variants.regular import Regular
@@ -48,6 +52,107 @@ class Segfaults(Faulty):
 
     def layer(self, case, backend):
         ctypes.string_at(0)
+
+
+@variant
+class Aborts(Faulty):
+    name = "aborts"
+
+    def layer(self, case, backend):
+        os.write(2, b"terminate called\n")
+        os.abort()
+
+
+@variant
+class IllegalInstruction(Faulty):
+    name = "illegal"
+
+    def layer(self, case, backend):
+        signal.raise_signal(signal.SIGILL)
+
+
+@variant
+class Unpicklable(Faulty):
+    """Raises what can neither be pickled nor told."""
+
+    name = "unpicklable"
+
+    def layer(self, case, backend):
+        class OddError(Exception):
+            def __init__(self, first, second):
+                self.lock = sys.stdin
+
+            def __str__(self):
+                raise ValueError("no words")
+
+            def __reduce__(self):
+                raise TypeError("no pickle")
+
+        raise OddError(1, 2)
+
+
+@variant
+class Shouts(Faulty):
+    """Writes 64 MiB to stderr, then its last words, and ends."""
+
+    name = "shouts"
+
+    def layer(self, case, backend):
+        for _ in range(64):
+            os.write(2, b"x" * 1023 * 1024 + b"\n" * 1024)
+        os.write(2, b"these are the last words\n")
+        os._exit(3)
+
+
+@variant
+class Hoards(Faulty):
+    """Takes memory, 64 MiB at a time, and gives none back."""
+
+    name = "hoards"
+
+    def layer(self, case, backend):
+        kept = []
+        while len(kept) < 64:
+            kept.append(bytearray(os.urandom(1)) * (64 * 2**20))
+        ctypes.CDLL(None).pause()
+
+
+@variant
+class Spins(Faulty):
+    """Stays in a loop of C code."""
+
+    name = "spins"
+
+    def layer(self, case, backend):
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+
+
+@variant
+class Spawns(Faulty):
+    """Starts a process in a session of its own, tells its number, and hangs."""
+
+    name = "spawns"
+
+    def layer(self, case, backend):
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+        print(f"child {child.pid}", flush=True)
+        ctypes.CDLL(None).pause()
+
+
+@variant
+class Poisons(Faulty):
+    """Leaves its process without a convolution that works, as a lost device would."""
+
+    name = "poisons"
+
+    def layer(self, case, backend):
+        from keras.src import backend as keras_backend
+
+        def lost(*positional, **keywords):
+            raise RuntimeError("the device is lost")
+
+        keras_backend.nn.conv = lost
+        lost()
 
 
 @variant

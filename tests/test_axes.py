@@ -40,6 +40,7 @@ CONTROL_RULES = {
     "visits": "takes a positive integer",
     "budget": DURATION,
     "task_timeout": DURATION,
+    "memory_limit": "takes a size above zero",
     "threads": "takes a positive integer up to 1024",
 }
 NEVER = ["", [[[[1]]]], {}, {"a": 1}, object(), math.nan, -1, 10**30, 1.5]
@@ -67,6 +68,7 @@ BAD_CONTROLS = {
     **dict.fromkeys(("precision", "margin"), SHARES),
     **dict.fromkeys(("budget", "task_timeout"), DURATIONS),
     "visits": [0, -1, True, 1.5, "abc", [], 10**30],
+    "memory_limit": [0, -1, "0GiB", True, "abc", "8GB", [], math.inf, 10**400],
     "threads": [0, -1, True, 1.5, "abc", [], 1025],
 }
 
@@ -117,7 +119,7 @@ def test_an_unknown_control_is_refused_with_those_there_are():
     error = refusal(Control, {"speed": 1})
     assert str(error) == (
         "Space: there is no key `speed`. Received: speed = 1. "
-        "Use one of precision, margin, visits, budget, task_timeout, threads."
+        "Use one of precision, margin, visits, budget, task_timeout, memory_limit, threads."
     )
 
 

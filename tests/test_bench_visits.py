@@ -23,7 +23,7 @@ def visits(registry):
 def records(ratios, *, seconds=1.0, fixed=0.1):
     """A visit for each of `ratios`, a process each, in which `slower_5` takes so many times the baseline."""
     return [
-        {"process": process, "seconds": seconds, "fixed_seconds": fixed, "start_seconds": 0.3, "visit_seconds": 0.6,
+        {"process": process, "seconds": seconds, "time": {"start_s": fixed}, "start_seconds": 0.3, "visit_seconds": 0.6,
          "stolen": 0.0, "throttled": 0.0, "failed": {},
          "built": {name: {"iterations": 1, "verify_s": 0.0} for name in ("regular", "slower_5")},
          "samples": {"regular": [0.001] * 5, "slower_5": [0.001 * ratio] * 5, "twin_1": [0.001] * 5}}

@@ -9,7 +9,7 @@ import pytest
 from frames import fail, frame, metadata
 
 from grouped_bench import api, catalogue, cli
-from grouped_bench.errors import HostError, OutputError, UnavailableError
+from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
 from grouped_bench.report import plans, tables
 from grouped_bench.space.axes import OPTION_AXES, Control
 from grouped_bench.space.space import Space
@@ -17,7 +17,7 @@ from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
 
 COMMANDS = ("doctor", "run", "plan", "show", "report", "list")
-NOT_DONE = ("--resume", "--model", "--scope", "--import", "--memory-limit", "--input-shape")
+NOT_DONE = ("--model", "--scope", "--import", "--input-shape")
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 
@@ -86,7 +86,7 @@ def test_run_without_options_is_the_preset_quick(call, calls):
     ((_, (space,), keywords),) = calls.made
     assert code == 0
     assert space.to_dict() == Space.preset("quick").to_dict()
-    assert keywords == {"out": "results", "seed": None, "memory": True, "page": True, "quiet": False}
+    assert keywords == {"out": "results", "page": True, "quiet": False, "wait": False}
     assert out.endswith("Wrote results/m/run.parquet\nWrote results/m/run.html\n")
 
 
@@ -105,9 +105,24 @@ def test_flags_of_run_reach_the_library(call, calls):
     calls(api, "run", result())
     _, out, _ = call("run", "--out", "there", "--seed", "7", "--no-memory", "--no-report", "--quiet", "--groups", "4")
     keywords = calls.made[0][2]
-    expected = {"out": "there", "seed": 7, "memory": False, "page": False, "quiet": True, "groups": "4"}
+    expected = {"out": "there", "seed": 7, "memory": False, "page": False, "quiet": True, "wait": False, "groups": "4"}
     assert keywords == expected
     assert out.count("Wrote ") == 1
+
+
+def test_a_run_is_resumed_with_its_own_space_unless_one_is_named(call, calls):
+    calls(api, "resume", result())
+    how = {"out": "there", "page": True, "quiet": False, "wait": True}
+    call("run", "--resume", "latest", "--out", "there", "--wait", "--visits", "7")
+    call("run", "--resume", "latest", "--out", "there", "--wait", "--preset", "resnext50", "--force", "--seed", "3")
+    call("run", "--resume", "latest", "--out", "there", "--wait", "--groups", "4")
+    (_, first, given), (_, second, repeated), (_, third, axes) = calls.made
+    assert first == second == third == ("latest",)
+    assert given == {"space": None, "visits": "7", **how}
+    assert repeated.pop("space").source == "resnext50.toml"
+    assert repeated == {"force": True, "seed": 3, **how}
+    assert axes.pop("space").source == "options"
+    assert axes == {"groups": "4", **how}
 
 
 @pytest.mark.parametrize("axis", OPTION_AXES)
@@ -238,7 +253,14 @@ def test_an_interrupted_run_keeps_what_it_measured_and_exits_130(call, calls):
     code, out, err = call("run", "--strict")
     assert code == 130
     assert "Wrote results/m/run.parquet" in out
-    assert err.splitlines()[-1] == "Interrupted: what was measured is kept in the file above."
+    assert err.splitlines()[-1] == (
+        "Interrupted: what was measured is kept in the file above. Go on with `grouped-bench run --resume run`."
+    )
+
+
+def test_a_run_that_was_cut_short_exits_130_and_says_how_to_go_on(call, calls):
+    calls(api, "run", CutShortError("A rule", received="a full disk", remedy="Go on with `this`"))
+    assert call("run") == (130, "", "grouped-bench: A rule. Received: a full disk. Go on with `this`.\n")
 
 
 @pytest.mark.parametrize("words", [("run",), ("plan",), ("show", "a"), ("report", "a")])
@@ -247,7 +269,7 @@ def test_ctrl_c_exits_130_without_a_traceback(words, call, calls):
         calls(api, name, KeyboardInterrupt())
     code, out, err = call(*words)
     assert (code, out) == (130, "")
-    assert err.strip() == "grouped-bench: interrupted before there was anything to keep"
+    assert err.strip() == "grouped-bench: interrupted"
 
 
 def test_a_reader_that_has_had_enough_is_no_error():
@@ -309,6 +331,8 @@ REFUSED = [
     (("run", "--budget", "0s"), "options: `budget` takes a duration above zero. Received: 0s. Write it like --budget "),
     (("run", "--cache", "warm"), "options: `cache` takes hot and cold: whether calls find their inputs and weights "),
     (("run", "--threads", "0"), "options: `threads` takes a positive integer up to 1024. Received: 0. Write it like "),
+    (("run", "--memory-limit", "8GB"), "options: `memory_limit` takes a size above zero. Received: 8GB. Write it "),
+    (("run", "--resume", "none"), "--resume takes a run that has not ended: its journal, its run id, or latest. "),
     (("run", "--margin", "3"), "options: `margin` takes a share between 0 and 1. Received: 3. Write it like --margin "),
     (
         ("run", "--groups", "4", "--out", "binary"),

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from grouped_bench.errors import OutputError, RunError
-from grouped_bench.store.journal import Journal, read_journal
+from grouped_bench.store.journal import KIND, Journal, read_journal
 
-HEADER = {"schema": 1, "tasks": []}
+NAMES = ("schema", "version", "run_id", "machine", "started_at", "space", "control", "seed", "tasks", "order")
+HEADER = {"kind": KIND, **dict.fromkeys(NAMES, 1)}
 
 
 @pytest.fixture
@@ -29,13 +30,12 @@ def test_what_was_appended_is_read_again_in_order(journal):
 def test_each_record_is_whole_in_the_file_before_it_is_synchronised(monkeypatch, tmp_path):
     path = tmp_path / "run.journal"
     seen = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append(path.read_bytes().count(b"\n")))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: seen.append(next(tmp_path.iterdir()).read_bytes().count(b"\n")))
     journal = Journal(path, HEADER)
-    assert seen == [1]
+    assert seen == [1, 1]  # the file, then its name in the folder
     journal.append({"visit": 1})
-    assert seen == [1, 2]
     journal.append({"visit": 2})
-    assert seen == [1, 2, 3]
+    assert seen == [1, 1, 2, 3]
     journal.close()
 
 
@@ -55,13 +55,49 @@ def test_a_torn_last_record_is_dropped_and_told(journal, cut):
     assert read_journal(journal.path) == (HEADER, [{"visit": 1}], True)
 
 
-@pytest.mark.parametrize("content", [b"", b'{"schema": 1', b"not json\n", b"\xff\n", b"[1]\n", b'{"a": 1}\n3\n'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b'{"schema": 1',
+        b"not json\n",
+        b"\xff\n",
+        b"[1]\n",
+        b'{"a": 1}\n3\n',
+        b'{"kind": "grouped-bench journal"}\n',
+    ],
+)
 def test_what_is_no_journal_is_refused_in_words(content, tmp_path):
     path = tmp_path / "x.journal"
     path.write_bytes(content)
     with pytest.raises(RunError) as caught:
         read_journal(path)
-    assert str(caught.value) == ("A journal holds one JSON object a line. Received: x.journal. Measure the run again.")
+    assert str(caught.value) == (
+        "A journal holds one JSON object a line, the first of them its header. Received: x.journal. "
+        "Measure the run again."
+    )
+
+
+def test_a_journal_that_is_gone_on_with_drops_a_torn_record_from_the_file(journal):
+    journal.append({"visit": 1})
+    journal.append({"visit": 2})
+    journal.close()
+    journal.path.write_bytes(journal.path.read_bytes()[:-3])
+    again, records, torn = Journal.reopen(journal.path)
+    assert (again.header, records, torn) == (HEADER, [{"visit": 1}], True)
+    again.append({"visit": 3})
+    again.close()
+    assert read_journal(journal.path) == (HEADER, [{"visit": 1}, {"visit": 3}], False)
+
+
+def test_a_header_that_the_disk_refuses_leaves_no_journal(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OutputError, match="No space left on device"):
+        Journal(tmp_path / "run.journal", HEADER)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("call", ["write", "fsync"])
@@ -83,7 +119,7 @@ def test_a_full_disk_is_told_in_words_and_leaves_the_earlier_records(journal, mo
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 def test_a_device_that_is_full_is_told_in_words(journal):
-    with Path("/dev/full").open("w", encoding="utf-8") as full:
+    with Path("/dev/full").open("wb") as full:
         journal._file, file = full, journal._file
         with pytest.raises(OutputError, match="No space left on device"):
             journal.append({"visit": 1})

@@ -59,7 +59,7 @@ class SimulatedHost:
         self.world, self.ratios, self.clock = world, ratios, clock
         self.rng, self.visits = np.random.default_rng(seed), 0
 
-    def fork(self, task_timeout):
+    def fork(self, limits):
         return SimulatedWorker(self)
 
 
@@ -108,6 +108,7 @@ def verdicts_of_one_run(world, seed):
         progress=Progress(quiet=True),
         seed=seed,
         memory=False,
+        force=True,  # its variants are in no registry, which the forecast of their memory asks
         started=0.0,
         clock=clock,
     )

@@ -7,8 +7,12 @@ from grouped_bench.space.space import Space
 from grouped_bench.store.rows import make_rows
 from grouped_bench.store.schema import NAMES, STATUSES
 
-SHARED = {"tensorflow": {"run_id": "r", "machine": "m", "backend_version": "2.21.0"}}
+SHARED = {"run_id": "r", "machine": "m", "backend_version": "2.21.0"}
 PLAN = make_plan(Space(groups=4, variant="regular,grouped"))
+
+
+def tasks_of(plan):
+    return [{**task, **SHARED} for task in plan.numbered()]
 
 
 def built(error=1e-7, iterations=10, seconds=0.5):
@@ -21,7 +25,7 @@ def visit(process=0, cohort=0, **parts):
 
 
 def rows(*records, plan=PLAN, unreached="the budget ended"):
-    made = make_rows(plan, records, SHARED, unreached)
+    made = make_rows(tasks_of(plan), records, unreached)
     assert all(tuple(row) == NAMES for row in made)
     assert {row["status"] for row in made} <= set(STATUSES)
     return {row["variant"]: row for row in made}
@@ -141,7 +145,7 @@ def test_memory_that_nothing_can_tell_is_null_without_a_flag():
 
 def test_records_belong_to_the_cohort_that_they_name():
     plan = make_plan(Space(groups=[1, 4], variant="regular"))
-    made = make_rows(plan, [visit(cohort=1, samples={"regular": [1.0]})], SHARED, "the budget ended")
+    made = make_rows(tasks_of(plan), [visit(cohort=1, samples={"regular": [1.0]})], "the budget ended")
     assert [(row["groups"], row["status"]) for row in made] == [(1, "interrupted"), (4, "ok")]
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import stat
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grouped_bench.errors import OutputError, RunError
-from grouped_bench.store import runs, schema
+from grouped_bench.report import tables
+from grouped_bench.store import checks, runs, schema
 from grouped_bench.store.runs import find_runs, read_run, write_run
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -161,6 +164,9 @@ def test_a_run_is_on_disk_before_it_takes_its_name(monkeypatch, tmp_path):
     replace = Path.replace
 
     def synchronise(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            steps.append("name synchronised")
+            return
         steps.append("synchronised")
         assert not path.exists()
         assert os.fstat(descriptor).st_size > 10_000
@@ -172,7 +178,7 @@ def test_a_run_is_on_disk_before_it_takes_its_name(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "fsync", synchronise)
     monkeypatch.setattr(Path, "replace", rename)
     write_run(small(), metadata(), path)
-    assert steps == ["synchronised", "named"]
+    assert steps == ["synchronised", "named", "name synchronised"]
     assert [file.name for file in tmp_path.iterdir()] == ["run.parquet"]
 
 
@@ -199,6 +205,80 @@ def test_a_file_in_the_place_of_the_folder_is_refused_in_words(tmp_path):
 
 
 # Refused
+
+
+def damaged(run, name, value, place=1):
+    """The run with one value of the column `name` replaced."""
+    table = pq.read_table(run)
+    values = table[name].to_pylist()
+    values[place] = value
+    field = table.schema.field(name)
+    rewrite(run, table.set_column(table.column_names.index(name), field, pa.array(values, field.type)))
+    return refusal(run)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("status", "fine", "status fine"),
+        ("variant", None, "variant is null"),
+        ("size", [], "size has 0 to 2 extents"),
+        ("size", [28, 0], "size holds 0"),
+        ("stride", [1, 1, 1, 1], "stride has 2 to 4 extents"),
+        ("groups", -1, "groups holds -1"),
+        ("started_at", 2**62, "started_at is outside the years 1970 to 9999"),
+        ("latency_s", -1.0, "latency_s holds -1.0"),
+        ("latency_s", 0.0, "latency_s holds 0.0"),
+        ("latency_s", 1e-320, "latency_s holds 1e-320"),
+        ("relative_error", float("nan"), "relative_error holds nan"),
+        ("latency_s", float("inf"), "latency_s holds inf"),
+        ("speedup", float("nan"), "speedup holds nan"),
+        ("samples_s", [[1.0], [0.0]], "samples_s holds 0.0"),
+        ("samples_s", [[-1.0]], "samples_s holds -1.0"),
+        ("label", "x" * 10_001, "label holds a text of 10,001 characters"),
+        ("flags", ["x" * 10_001], "flags holds a text of 10,001 characters"),
+    ],
+)
+def test_values_that_no_run_has_are_refused_in_words(name, value, told, run):
+    assert damaged(run, name, value) == (
+        f"A run must hold what grouped-bench run writes. Received: {run.name}: {told}. "
+        "Measure it again; do not trust that file."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("relative_error", float("inf")), ("speedup_low", 3e-17), ("speedup_high", float("inf")), ("speedup_low", 0.0)],
+)
+def test_values_to_which_noise_and_wrong_results_may_lead_are_read_and_shown(name, value, run):
+    table = pq.read_table(run)
+    field = table.schema.field(name)
+    rewrite(run, table.set_column(table.column_names.index(name), field, pa.array([1.0, value], field.type)))
+    frame, facts = read_run(run)
+    assert frame[name].tolist() == [1.0, value]
+    assert "grouped" in tables.render(frame, [facts])
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"environment": []}, "environment in the metadata: Input should be a valid dictionary"),
+        ({"skipped": [3]}, "skipped.0 in the metadata: Input should be a valid dictionary"),
+        ({"command": "rm"}, "command in the metadata: Input should be a valid list"),
+        ({"run_id": 3}, "run_id in the metadata: Input should be a valid string"),
+        ({"environment": json.loads('{"a":' * 50 + "1" + "}" * 50)}, "metadata nested more than 40 deep"),
+    ],
+)
+def test_facts_of_another_shape_are_refused_in_words(facts, told, run):
+    rewrite(run, facts=json.dumps(metadata() | facts).encode())
+    assert told in refusal(run)
+
+
+@pytest.mark.parametrize(("limit", "noun"), [("MOST_ROWS", "rows"), ("MOST_BYTES", "bytes")])
+def test_a_file_too_large_is_refused_before_it_is_read(limit, noun, run, monkeypatch):
+    monkeypatch.setattr(checks, limit, 1)
+    monkeypatch.setattr(pq.ParquetFile, "read", lambda self: pytest.fail("read"))
+    assert re.search(rf"[\d,]+ {noun}, at most 1 are read", refusal(run))
 
 
 @pytest.mark.parametrize("junk", [b"", b"PAR1", b"PAR1" * 5, b"not parquet", b"\x00" * 1000])

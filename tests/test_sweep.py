@@ -1,6 +1,7 @@
 """The sweep on fake hosts and a fake clock: passes, stopping, budgets, failures, memory pass, processes."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ from cases import GRAPH, make_case
 from fake_clock import FakeClock
 from fake_hosts import FakeHost, FakeWorker, crash
 
-from grouped_bench.harness import sweep as sweep_module
+from grouped_bench.errors import HostError
+from grouped_bench.harness import forecast
+from grouped_bench.harness import processes as processes_module
 from grouped_bench.harness.progress import Moment, Progress, moment_line
 from grouped_bench.harness.sweep import Sweep
 from grouped_bench.plan import LEAST_VISITS, PROCESSES, Cohort, Plan
@@ -23,7 +26,20 @@ APART = {"regular": 0.01, "grouped": 0.001, "split_sum": 0.05}
 class Sweeping:
     """A sweep of `cohorts` equal cohorts over the variants of `costs`, and what it recorded."""
 
-    def __init__(self, costs, *, cohorts=1, memory=False, seed=0, interrupt_at=None, host=None, **control):
+    def __init__(
+        self,
+        costs,
+        *,
+        cohorts=1,
+        memory=False,
+        seed=0,
+        interrupt_at=None,
+        host=None,
+        recalled=(),
+        force=False,
+        spent=0.0,
+        **control,
+    ):
         self.clock = FakeClock()
         self.host = host or FakeHost(self.clock, costs)
         self.host.clock = self.clock
@@ -36,28 +52,22 @@ class Sweeping:
             self.plan,
             Control(**control),
             hosts={"tensorflow": self.host},
-            keep=self._keep(interrupt_at),
+            keep=self.kept.append,
             progress=Progress(quiet=True),
             seed=seed,
             memory=memory,
-            started=0.0,
+            started=-spent,
+            force=force,
+            stop=lambda: len(self.kept) == interrupt_at,
+            recalled=recalled,
             clock=self.clock,
         )
         self.stopped_by = sweep.run()
-        self.time, self.records, self.standings = sweep.time, sweep.records, sweep.standings
-        self.visits = [r for r in self.records if r["kind"] == "visit"]
-
-    def _keep(self, interrupt_at):
-        def keep(record):
-            self.kept.append(record)
-            if len(self.kept) == interrupt_at:
-                raise KeyboardInterrupt
-
-        return keep
+        self.time, self.standings = sweep.time, sweep.standings
+        self.visits = [r for r in self.kept if r["kind"] == "visit"]
 
     def rows(self):
-        shared = {"tensorflow": {}}
-        return make_rows(self.plan, self.records, shared, "not reached")
+        return make_rows(self.plan.numbered(), self.kept, "not reached")
 
 
 def visits_of(run, variant, cohort=0):
@@ -126,7 +136,7 @@ def test_where_starting_is_cheap_every_visit_has_a_process_of_its_own():
 
 
 def test_when_sleepers_would_fill_the_memory_visits_get_fresh_processes(monkeypatch):
-    monkeypatch.setattr(sweep_module, "MOST_ASLEEP", 0)
+    monkeypatch.setattr(processes_module, "MOST_ASLEEP", 0)
     run = Sweeping(TWINS)
     processes = [visit["process"] for visit in run.visits]
     assert processes == list(range(len(processes)))
@@ -164,7 +174,7 @@ def test_all_variants_failing_ends_the_cohort():
 def test_the_memory_pass_reads_every_living_task_once_in_a_process_of_its_own():
     host = FakeHost(None, APART, faults={"grouped": {"status": "unsupported", "reason": "no"}})
     run = Sweeping(APART, host=host, cohorts=2, memory=True)
-    read = [(r["cohort"], r["variant"]) for r in run.records if r["kind"] == "memory"]
+    read = [(r["cohort"], r["variant"]) for r in run.kept if r["kind"] == "memory"]
     assert sorted(read) == [(c, v) for c in range(2) for v in ("regular", "split_sum")]
     assert all(row["peak_memory_bytes"] == 1000 for row in run.rows() if row["status"] == "ok")
     assert run.time["memory_s"] > 0
@@ -330,10 +340,9 @@ def test_rounds_grow_where_they_differ_more_than_visits_and_starting_is_dear():
     assert {r["rounds"] for r in steady.requests if r["op"] == "visit"} == {None, steady.rounds}
 
 
-def test_an_interrupt_keeps_every_record_before_it():
+def test_a_stop_keeps_every_record_before_it():
     run = Sweeping(TWINS, cohorts=3, interrupt_at=5)
     assert run.stopped_by == "user"
-    assert run.records == run.kept
     assert len(run.kept) == 5
 
 
@@ -344,8 +353,8 @@ def test_each_record_is_kept_before_the_next_request():
     plan = Plan((Cohort(make_case(), GRAPH, tuple(TWINS)),), ())
     original = host.fork
 
-    def fork(task_timeout):
-        worker = original(task_timeout)
+    def fork(limits):
+        worker = original(limits)
         ask = worker.ask
         worker.ask = lambda request: (order.append(request["op"]), ask(request))[1]
         return worker
@@ -364,6 +373,163 @@ def test_each_record_is_kept_before_the_next_request():
     ).run()
     asked = [index for index, event in enumerate(order) if event == "visit"]
     assert all(order[index + 1] == "kept" for index in asked)
+
+
+@pytest.mark.parametrize("cut", range(1, 24, 4))
+def test_a_sweep_that_goes_on_makes_what_is_missing_and_nothing_twice(cut):
+    fault = {"split_sum": {"status": "unsupported", "reason": "no"}}
+    first = Sweeping(APART, cohorts=3, memory=True, interrupt_at=cut, host=FakeHost(None, APART, faults=fault))
+    assert first.stopped_by == "user"
+    second = Sweeping(APART, cohorts=3, memory=True, recalled=first.kept, host=FakeHost(None, APART, faults=fault))
+    whole = Sweeping(APART, cohorts=3, memory=True, host=FakeHost(None, APART, faults=fault))
+    assert second.stopped_by == "settled"
+    made = first.kept + second.kept
+    assert len(made) == len(whole.kept)
+    rows = make_rows(whole.plan.numbered(), made, "not reached")
+    assert [(r["variant"], r["status"], len(r["samples_s"])) for r in rows] == [
+        (r["variant"], r["status"], len(r["samples_s"])) for r in whole.rows()
+    ]
+    memory = [(r["cohort"], r["variant"]) for r in made if r["kind"] == "memory"]
+    assert len(memory) == len(set(memory)) == 6
+    refused = {v["cohort"] for v in first.visits if "split_sum" in v["failed"]}
+    asked_again = {
+        r["case"]["size"][0] - 4 for r in second.host.requests if r["op"] == "build" and "split_sum" in r["variants"]
+    }
+    assert not refused & asked_again
+
+
+def test_a_sweep_that_goes_on_gives_no_process_the_number_of_an_earlier_one():
+    first = Sweeping(NEAR, interrupt_at=4, host=FakeHost(None, NEAR, spread=0.05))
+    second = Sweeping(NEAR, recalled=first.kept, host=FakeHost(None, NEAR, spread=0.05))
+    assert not {v["process"] for v in first.visits} & {v["process"] for v in second.visits}
+
+
+def test_a_sweep_that_goes_on_draws_other_orders_than_the_part_before():
+    first = Sweeping(TWINS, cohorts=9, interrupt_at=9)
+    second = Sweeping(TWINS, cohorts=9, recalled=first.kept)
+    assert [v["cohort"] for v in first.visits] != [v["cohort"] for v in second.visits[:9]]
+
+
+def test_cohorts_without_a_visit_come_first_when_a_sweep_goes_on():
+    first = Sweeping(TWINS, cohorts=9, interrupt_at=5)
+    second = Sweeping(TWINS, cohorts=9, recalled=first.kept)
+    assert {v["cohort"] for v in second.visits[:4]} == set(range(9)) - {v["cohort"] for v in first.visits}
+
+
+def test_what_the_earlier_part_took_counts_against_the_budget():
+    host = FakeHost(None, NEAR, spread=0.2)
+    run = Sweeping(NEAR, host=host, cohorts=3, visits=10_000, budget=30.0, spent=20.0)
+    assert run.stopped_by == "budget"
+    assert 5 < run.clock.now <= 10
+    assert [record["at"] for record in run.kept] == sorted(record["at"] for record in run.kept)
+    assert 20 < run.kept[0]["at"] < run.kept[-1]["at"] <= 30
+
+
+class DyingHost(FakeHost):
+    """Dies at its `deaths`-th forks, and is started again."""
+
+    def __init__(self, *positional, deaths, **keywords):
+        super().__init__(*positional, **keywords)
+        self.deaths, self.restarts = deaths, 0
+
+    def fork(self, limits):
+        worker = super().fork(limits)
+        if self.forked in self.deaths:
+            self.alive -= 1
+            raise HostError("A host must fork a worker", received="silence", remedy="Try again")
+        return worker
+
+    def restart(self):
+        self.restarts += 1
+
+
+def test_a_host_that_dies_is_started_again_and_its_visit_made_again():
+    host = DyingHost(None, TWINS, deaths={2})
+    run = Sweeping(TWINS, host=host)
+    assert (run.stopped_by, host.restarts) == ("settled", 1)
+    assert {row["status"] for row in run.rows()} == {"ok"}
+    assert visits_of(run, "grouped") >= LEAST_VISITS
+    assert host.alive == 0  # the sleepers died with it
+
+
+def test_a_cohort_in_which_the_host_dies_again_has_crashed_and_the_others_go_on():
+    host = DyingHost(None, TWINS, deaths={1, 2})
+    run = Sweeping(TWINS, cohorts=2, host=host)
+    assert host.restarts == 2
+    died = run.visits[0]["cohort"]
+    statuses = [[row["status"] for row in run.rows()][2 * number :][:2] for number in (died, 1 - died)]
+    assert statuses == [["crashed"] * 2, ["ok"] * 2]
+    assert run.rows()[2 * died]["reason"] == "the host process ended in each of 2 visits: silence"
+
+
+def test_a_host_that_dies_in_the_memory_pass_costs_one_reading():
+    host = DyingHost(None, TWINS, deaths={2})
+    run = Sweeping(TWINS, host=host, memory=True)
+    read = {r["variant"]: r.get("status") for r in run.kept if r["kind"] == "memory"}
+    assert sorted(read.values(), key=str) == [None, "crashed"]
+    assert {row["status"] for row in run.rows()} == {"ok"}
+
+
+def test_a_process_that_a_failure_may_have_spoilt_is_left():
+    host = FakeHost(None, APART)
+
+    class Spoilt(FakeWorker):
+        def _build(self, request):
+            answer = super()._build(request)
+            if "grouped" in request["variants"]:
+                failure = {"grouped": {"status": "error", "reason": "the device is lost"}}
+                return {**answer, "built": {"regular": answer["built"]["regular"]}, "failed": failure, "spoilt": True}
+            return answer
+
+    host.worker = Spoilt
+    run = Sweeping(APART, host=host)
+    assert {row["variant"]: row["status"] for row in run.rows()} == {
+        **dict.fromkeys(("regular", "split_sum"), "ok"), "grouped": "error",
+    }  # fmt: skip
+    assert run.visits[0]["samples"] == {}
+    checks = [request["check"] for request in host.requests if request["op"] == "build"]
+    assert checks[:3] == [True, True, False]
+
+
+def test_a_task_that_needs_more_than_the_limit_is_not_tried():
+    run = Sweeping(TWINS, cohorts=2, memory_limit=2000)
+    assert {(row["status"], row["size"][0]) for row in run.rows()} == {("predicted_oom", 4), ("predicted_oom", 5)}
+    assert run.host.forked == 0
+    assert re.fullmatch(
+        r"its tensors need at least [\d.]+ KiB, --memory-limit is 1.95 KiB; --force tries it", run.rows()[0]["reason"]
+    )
+    assert {row["status"] for row in Sweeping(TWINS, cohorts=2, memory_limit=2000, force=True).rows()} == {"ok"}
+
+
+def test_a_task_that_needs_more_than_the_machine_has_is_not_tried(monkeypatch):
+    monkeypatch.setattr(forecast, "memory_total", lambda: 2000)
+    run = Sweeping(TWINS)
+    assert {row["status"] for row in run.rows()} == {"predicted_oom"}
+    assert "the machine has 1.95 KiB; --force tries it" in run.rows()[0]["reason"]
+
+
+def test_a_task_that_needs_more_than_one_that_ran_out_of_memory_is_not_tried():
+    """Of six cohorts that grow, `grouped` runs out in the third; only larger ones that come later are spared."""
+    host = FakeHost(None, TWINS)
+
+    class Small(FakeWorker):
+        def _build(self, request):
+            answer = super()._build(request)
+            if request["case"]["size"][0] >= 6 and "grouped" in request["variants"]:
+                answer["built"].pop("grouped")
+                answer["failed"]["grouped"] = {"status": "oom", "reason": "no room"}
+            return answer
+
+    host.worker = Small
+    run = Sweeping(TWINS, cohorts=6, host=host)
+    statuses = {row["size"][0]: row["status"] for row in run.rows() if row["variant"] == "grouped"}
+    assert (statuses[4], statuses[5], statuses[6]) == ("ok", "ok", "oom")
+    assert set(statuses.values()) == {"ok", "oom", "predicted_oom"}
+    ran_out = [v["cohort"] for v in run.visits if v["failed"].get("grouped", {}).get("status") == "oom"]
+    assert ran_out == sorted(ran_out, reverse=True)
+    spared = [v["cohort"] for v in run.visits if v["failed"].get("grouped", {}).get("status") == "predicted_oom"]
+    assert all(max(ran_out) > n or n > min(ran_out) for n in spared)
+    assert {row["status"] for row in run.rows() if row["variant"] == "regular"} == {"ok"}
 
 
 def test_time_is_accounted_for():

@@ -13,7 +13,7 @@ from grouped_bench.store.runs import read_run, write_run
 from grouped_bench.store.schema import NAMES
 
 BEGAN = pd.Timestamp("2026-01-01", tz="UTC")
-SHARED = {"tensorflow": {"run_id": "r", "machine": "m", "started_at": BEGAN, "backend_version": "1"}}
+SHARED = {"run_id": "r", "machine": "m", "started_at": BEGAN, "backend_version": "1", "device_name": "d"}
 BUILT = {"first_call_s": 1.0, "relative_error": 0.0, "iterations": 3}
 
 
@@ -33,7 +33,7 @@ def visit(process, samples, failed=None, cohort=0, stolen=0.0):
 
 def frame_of(records, variants=("regular", "grouped", "split_sum")):
     plan = Plan((Cohort(make_case(), GRAPH, variants),), ())
-    rows = make_rows(plan, records, SHARED, "not reached")
+    rows = make_rows([{**task, **SHARED} for task in plan.numbered()], records, "not reached")
     return tasks.derive(pd.DataFrame(rows, columns=list(NAMES), dtype=object), 0.03).set_index("variant")
 
 

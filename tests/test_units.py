@@ -42,6 +42,19 @@ def test_other_durations_are_refused(text):
         units.parse_duration(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("8GiB", 8 * 2**30), ("1.5 MiB", 1572864), ("512", 512), ("7B", 7), (2**20, 2**20), (1e3, 1000)]
+)
+def test_sizes_are_read_as_bytes(text, size):
+    assert units.parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "8GB", "8gib", "GiB", "-1MiB", "1e3", "1 2", "9" * 400, True, None, [], math.inf])
+def test_other_sizes_are_refused(text):
+    with pytest.raises(ValueError, match="not a"):
+        units.parse_bytes(text)
+
+
 @pytest.mark.parametrize(("text", "share"), [("2%", 0.02), ("0.02", 0.02), (0.02, 0.02), ("12.5%", 0.125), (1, 1.0)])
 def test_shares_are_read_as_fractions(text, share):
     assert units.parse_share(text) == pytest.approx(share)

@@ -4,15 +4,18 @@ import dataclasses
 import os
 import re
 import signal
+import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 from cases import GRAPH, make_case
 
 import grouped_bench as gb
 from grouped_bench.errors import HostError, UnavailableError
-from grouped_bench.harness import hosts
-from grouped_bench.harness.hosts import Host, TaskFailedError
+from grouped_bench.harness import channel, workers
+from grouped_bench.harness.hosts import Host
+from grouped_bench.harness.workers import Limits, TaskFailedError
 
 FAULTS = str(Path(__file__).with_name("faulty_variants.py"))
 MIB = 2**20
@@ -29,8 +32,8 @@ def host():
 def fork(host):
     workers = []
 
-    def fork(task_timeout=120.0):
-        workers.append(host.fork(task_timeout))
+    def fork(task_timeout=120.0, memory_bytes=None):
+        workers.append(host.fork(Limits(task_timeout, memory_bytes)))
         return workers[-1]
 
     yield fork
@@ -68,15 +71,19 @@ def test_a_worker_builds_checks_and_samples(fork):
     ("name", "status", "reason"),
     [
         ("raises", "error", "RuntimeError: no such layer with a second line"),
+        ("unpicklable", "error", "OddError: whose message cannot be had: ValueError"),
+        ("poisons", "error", "RuntimeError: the device is lost"),
         ("runs_out", "oom", "MemoryError: 64 GiB wanted"),
         ("lies", "incorrect", "relative error 0.01 against the float64 reference"),
     ],
 )
-def test_a_failing_variant_is_told_and_the_others_go_on(name, status, reason, fork):
+def test_a_failing_variant_is_told(name, status, reason, fork):
     answer = fork().ask(build("regular", name, "split_sum"))
-    assert set(answer["built"]) == {"regular", "split_sum"}
     assert answer["failed"][name]["status"] == status
     assert reason in answer["failed"][name]["reason"]
+    spoilt = status in ("oom", "error")
+    assert answer["spoilt"] is spoilt
+    assert set(answer["built"]) == {"regular", *([] if spoilt else ["split_sum"])}
 
 
 def test_the_refusal_of_the_raw_3d_op_is_unsupported(fork):
@@ -86,7 +93,16 @@ def test_the_refusal_of_the_raw_3d_op_is_unsupported(fork):
     assert "same depth" in failure["reason"]
 
 
-@pytest.mark.parametrize(("name", "reason"), [("leaves", "exit code 7: .*last words"), ("segfaults", "SIGSEGV")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("leaves", "exit code 7: .*last words"),
+        ("segfaults", "SIGSEGV"),
+        ("aborts", "SIGABRT: .*terminate called"),
+        ("illegal", "SIGILL"),
+        ("shouts", "exit code 3: .*these are the last words$"),
+    ],
+)
 def test_a_dead_worker_is_told_with_its_variant_and_last_words(name, reason, fork):
     with pytest.raises(TaskFailedError) as caught:
         fork().ask(build("regular", name))
@@ -96,7 +112,7 @@ def test_a_dead_worker_is_told_with_its_variant_and_last_words(name, reason, for
 
 def test_a_worker_that_the_kernel_killed_for_memory_is_oom(fork, monkeypatch):
     worker = fork()
-    monkeypatch.setattr(hosts, "kernel_oom_kills", lambda: 10**6)
+    monkeypatch.setattr(workers, "kernel_oom_kills", lambda: 10**6)
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(TaskFailedError) as caught:
         worker.ask(build("regular"))
@@ -112,14 +128,79 @@ def test_a_worker_that_someone_killed_is_crashed(fork):
     assert caught.value.reason.startswith("SIGKILL")
 
 
-def test_a_hanging_worker_is_ended(fork):
+@pytest.mark.parametrize("name", ["hangs", "spins"])
+def test_a_hanging_worker_is_ended(name, fork):
     worker = fork(task_timeout=15.0)
     with pytest.raises(TaskFailedError) as caught:
-        worker.ask(build("regular", "hangs"))
-    assert (caught.value.variant, caught.value.status) == ("hangs", "timeout")
+        worker.ask(build("regular", name))
+    assert (caught.value.variant, caught.value.status) == (name, "timeout")
     assert caught.value.reason == "no end within 15 s"
     with pytest.raises(ProcessLookupError):
         os.kill(worker.pid, 0)
+
+
+def test_a_hanging_worker_takes_its_children_along(fork, monkeypatch):
+    worker, said = fork(task_timeout=15.0), []
+    monkeypatch.setattr(workers, "tail", lambda file, tail=channel.tail: said.append(tail(file)) or said[-1])
+    with pytest.raises(TaskFailedError):
+        worker.ask(build("spawns"))
+    (child,) = re.findall(r"child (\d+)", said[-1])
+    assert not psutil.pid_exists(int(child)) or psutil.Process(int(child)).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_worker_that_holds_too_much_memory_is_ended(fork):
+    with pytest.raises(TaskFailedError) as caught:
+        fork(memory_bytes=2**30).ask(build("regular", "hoards"))
+    assert (caught.value.variant, caught.value.status) == ("hoards", "oom")
+    assert re.fullmatch(r"ended while it held [\d.]+ GiB: --memory-limit is 1.00 GiB", caught.value.reason), (
+        caught.value.reason
+    )
+
+
+def test_a_worker_is_ended_before_the_machine_swaps(fork, monkeypatch):
+    left = iter([*[8 * 2**30] * 5, *[100 * MIB] * 99])
+    monkeypatch.setattr(workers, "memory_left", lambda: next(left))
+    with pytest.raises(TaskFailedError) as caught:
+        fork().ask(build("regular", "hangs"))
+    assert caught.value.status == "oom"
+    assert re.fullmatch(r"ended while it held .*iB: the machine had 100 MiB of memory left", caught.value.reason)
+
+
+def test_what_a_worker_prints_takes_no_more_than_so_much_room(tmp_path):
+    with (tmp_path / "printed").open("w+b") as printed:
+        printed.write(b"x" * (channel._MOST_PRINTED_BYTES + MIB))
+        printed.flush()
+        channel.bound(printed)
+        printed.write(b"\nlast words\n")
+        printed.flush()
+        assert os.fstat(printed.fileno()).st_blocks * 512 < MIB
+        assert channel.tail(printed).endswith("last words")
+
+
+def test_a_host_leaves_no_file_behind():
+    folder = Path(tempfile.gettempdir())
+    before = set(folder.iterdir())
+    host = Host("tensorflow")
+    host.fork(Limits(60.0)).ask(build("regular", "split_sum"))
+    assert set(folder.iterdir()) > before
+    host.close()
+    assert set(folder.iterdir()) == before
+
+
+def test_a_host_that_was_killed_starts_again_and_its_workers_are_gone():
+    host = Host("tensorflow")
+    try:
+        worker = host.fork(Limits(60.0))
+        os.kill(host._process.pid, signal.SIGKILL)
+        with pytest.raises(HostError):
+            worker.ask(build("regular"))
+        worker.close()
+        with pytest.raises(HostError):
+            host.fork(Limits(60.0))
+        host.restart()
+        assert set(host.fork(Limits(60.0)).ask(build("regular"))["built"]) == {"regular"}
+    finally:
+        host.close()
 
 
 def test_a_variant_that_fails_during_a_visit_is_named(fork):
@@ -169,7 +250,7 @@ def test_a_resident_set_sees_a_64_mib_tensor_where_the_allocator_keeps_no_statis
     plain = Host("tensorflow", [FAULTS])
     try:
         case = make_case(groups=1, pass_="inference")
-        within, source = peak(lambda: plain.fork(60), "allocates_64_mib", case)
+        within, source = peak(lambda: plain.fork(Limits(60.0)), "allocates_64_mib", case)
     finally:
         plain.close()
     assert source == "resident"
@@ -191,22 +272,21 @@ def test_a_whole_run_ends_every_task_in_an_outcome(tmp_path, monkeypatch):
         channels=[8],
         size=[6],
         batch_size=[1],
-        variant=["regular", "grouped_native", "raises", "leaves", "lies"],
+        variant=["regular", "poisons", "raises", "grouped_native", "leaves", "lies", "hoards"],
     )
-    run = gb.run(space, out=tmp_path, seed=1, files=(FAULTS,), visits=3, page=False)
+    run = gb.run(space, out=tmp_path, seed=1, files=(FAULTS,), visits=3, memory_limit="1GiB", page=False)
     outcome = run.frame.set_index("variant")["status"].to_dict()
     assert outcome == {
         "regular": "ok",
         "grouped_native": "ok",
         "raises": "error",
+        "poisons": "error",
         "leaves": "crashed",
         "lies": "incorrect",
+        "hoards": "oom",
     }
     rows = run.frame.set_index("variant")
-    assert (
-        rows.loc["grouped_native", "visit_process"].tolist() == [0, 1, 2]
-        or len(set(rows.loc["grouped_native", "visit_process"])) == 3
-    )
+    assert len(set(rows.loc["grouped_native", "visit_process"])) == 3
     assert rows.loc["lies", "relative_error"] == pytest.approx(0.01, rel=0.2)
     assert rows.loc[["raises", "leaves", "lies"], "latency_s"].isna().all()
     assert list(tmp_path.rglob("*.journal")) == []

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy import special
 
+_LARGEST, _LARGEST_LOG = 1e15, 700.0
 LATENCY_LEVEL = 0.95
 # Chance of a wrong verdict: of any in a whole run, and of each pair.
 FAMILY_ALPHA = 0.05
@@ -45,7 +46,7 @@ def latency_interval(medians: Sequence[float]) -> Interval | None:
         low, high = _median_interval(values, LATENCY_LEVEL)
         return Interval(float(np.median(values)), low, high)
     logs, median = student_interval(np.log(values), 1 - LATENCY_LEVEL), float(np.median(values))
-    return Interval(median, min(median, math.exp(logs.low)), max(median, math.exp(logs.high)))
+    return Interval(median, min(median, _exp(logs.low)), max(median, _exp(logs.high)))
 
 
 def ratio_interval(log_ratios: Sequence[float], pairs: int, *, visits: int) -> Interval | None:
@@ -59,7 +60,12 @@ def ratio_interval(log_ratios: Sequence[float], pairs: int, *, visits: int) -> I
     if len(values) < LEAST_PROCESSES:
         return None
     logs = student_interval(values, min(PAIR_ALPHA, FAMILY_ALPHA / max(1, pairs)) * look_share(visits))
-    return Interval(math.exp(logs.estimate), math.exp(logs.low), math.exp(logs.high))
+    return Interval(_exp(logs.estimate), _exp(logs.low), _exp(logs.high))
+
+
+def _exp(log: float) -> float:
+    """e to the power of `log`, between 1e-15 and 1e15: an interval that reaches there says that nothing is known."""
+    return min(_LARGEST, max(1 / _LARGEST, math.exp(min(log, _LARGEST_LOG))))
 
 
 def process_means(values: Iterable[tuple[int, float]]) -> list[float]:

@@ -1,6 +1,7 @@
 """What a run is doing, on one line of a terminal; nothing in a pipe."""
 
 import dataclasses
+import sys
 from types import TracebackType
 from typing import Any, Self
 
@@ -39,6 +40,10 @@ class Progress:
     def say(self, text: str) -> None:
         """Show what happens before the first visit."""
         self._bar.set_description_str(text, refresh=True)
+
+    def tell(self, text: str) -> None:
+        """Say what a user must know, on a line of its own, to a pipe too."""
+        tqdm.write(text, file=sys.stderr)
 
     def show(self, moment: Moment) -> None:
         """Show `moment`."""

@@ -1,35 +1,36 @@
-"""One run from its plan to its Parquet file: hosts, devices, sweep, rows."""
+"""One run from its plan to its Parquet file: lock, hosts, devices, sweep, record; and one that is gone on with."""
 
 import contextlib
 import dataclasses
 import datetime
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from grouped_bench import __version__
+from grouped_bench.analyse.environments import differences
 from grouped_bench.analyse.stats import FAMILY_ALPHA, PAIR_ALPHA
-from grouped_bench.analyse.tasks import derive
-from grouped_bench.errors import UnavailableError
-from grouped_bench.harness.hosts import Host, TaskFailedError, Worker
+from grouped_bench.errors import CutShortError, GroupedBenchError, RunError, UnavailableError, shown
+from grouped_bench.harness.hosts import Host
+from grouped_bench.harness.interrupts import interrupts
+from grouped_bench.harness.lock import alone
 from grouped_bench.harness.progress import Progress
-from grouped_bench.harness.sweep import Sweep
+from grouped_bench.harness.record import RESUMED, frame_of, measured, metadata_of
+from grouped_bench.harness.sweep import SPENT, Sweep
+from grouped_bench.harness.workers import Limits, TaskFailedError, Worker
 from grouped_bench.measure import environment
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
-from grouped_bench.store.journal import SUFFIX, Journal
-from grouped_bench.store.rows import make_rows
+from grouped_bench.store.journal import SUFFIX, Journal, Record, read_journal, resume_command
 from grouped_bench.store.runs import check_writable, write_run
-from grouped_bench.store.schema import NAMES, SCHEMA_VERSION
+from grouped_bench.store.schema import SCHEMA_VERSION
 
-_UNREACHED = {
-    "budget": "the budget ended before its first visit",
-    "user": "interrupted by the user before its first visit",
-}
+# Whatever a task may take, a device that wakes up may take so long.
+_PROBE_S = 60.0
+# The journal of a run, new or gone on with, and the records that it holds already; given the run's header.
+Opened = Callable[[Record], tuple[Journal, list[Record]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Order:
     quiet: bool
     command: list[str]
     files: tuple[str, ...] = ()
+    force: bool = False
+    wait: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,37 +62,115 @@ def carry_out(order: Order) -> Path:
     """Measure what `order` asks and return the path of the run's file.
 
     Raises:
-        OutputError: the folder cannot be written, or the disk refused a record; the journal keeps what it has.
-        UnavailableError: a device is not there. Nothing was written.
-        HostError: a backend cannot start or has died; the journal keeps what was measured.
+        OutputError: the folder cannot be written.
+        UnavailableError: a device is not there, or another run is measuring.
+        HostError: a backend cannot start.
+        CutShortError: the run ended before its file was written; its journal keeps what was measured. After the
+            others nothing was written.
     """
-    started, began = read_clock(), datetime.datetime.now(datetime.UTC)
-    machine = environment.machine_slug()
+    began = datetime.datetime.now(datetime.UTC)
     run_id = f"{began:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    path = order.out / machine / f"{run_id}.parquet"
+    path = order.out / environment.machine_slug() / f"{run_id}{SUFFIX}"
     check_writable(path.parent)
-    with Progress(order.quiet) as progress, _hosts(order, progress) as hosts:
+
+    def begin(header: Record) -> tuple[Journal, list[Record]]:
+        return Journal(path, {"run_id": run_id, "started_at": began.isoformat(), **header}), []
+
+    return _measure(order, begin, 0.0)
+
+
+def go_on(path: Path, order: Order) -> Path:
+    """Go on with the run whose journal is at `path`, and return the path of its file.
+
+    Raises:
+        RunError: not a journal that can be read, or its run was made in another environment.
+        CutShortError, and the others of `carry_out`.
+    """
+    earlier, records, _ = read_journal(path)
+    spent = max((record["at"] for record in records), default=0.0)
+
+    def reopen(header: Record) -> tuple[Journal, list[Record]]:
+        _check_same(earlier, header)
+        journal, records, torn = Journal.reopen(path)
+        journal.append({"kind": RESUMED, "at": spent, "torn": torn})
+        return journal, measured(records)
+
+    return _measure(order, reopen, spent)
+
+
+def _measure(order: Order, open_journal: Opened, spent: float) -> Path:
+    """The run's file. `spent` seconds of the run lie in earlier parts of it."""
+    with (
+        Progress(order.quiet) as progress,
+        alone(progress.tell, wait=order.wait),
+        _from_now(spent) as started,
+        _hosts(order, progress) as hosts,
+    ):
         probes = {name: _probe(host, order.control) for name, host in hosts.items()}
         _check_devices(order.plan, probes)
-        metadata = _metadata(order, run_id, machine, began, probes)
-        journal = Journal(path.with_suffix(SUFFIX), {**metadata, "tasks": order.plan.to_columns()})
-        sweep = Sweep(
-            order.plan, order.control, hosts=hosts, keep=journal.append, progress=progress,
-            seed=order.seed, memory=order.memory, started=started,
-        )  # fmt: skip
-        stopped_by = sweep.run()
-        spent = _time_spent(sweep, sum(host.import_s for host in hosts.values()), read_clock() - started)
-        shared = {
-            name: {"run_id": run_id, "machine": machine, "started_at": began, "backend_version": host.version}
-            for name, host in hosts.items()
-        }
-    rows = make_rows(order.plan, sweep.records, shared, _UNREACHED.get(stopped_by, "not reached"))
-    for row in rows:
-        row["device_name"] = _device_model(row["device"], probes[row["backend"]])
-    frame = derive(pd.DataFrame(rows, columns=list(NAMES), dtype=object), order.control.margin)
-    write_run(frame, {**metadata, "stopped_by": stopped_by, "finished": stopped_by != "user", "time": spent}, path)
-    journal.remove()
+        journal, records = open_journal(_header(order, hosts, probes))
+        import_s = sum(host.import_s for host in hosts.values())
+        with _kept(journal, order.out), interrupts() as stop:
+            sweep = Sweep(
+                order.plan, order.control, hosts=hosts, keep=journal.append, progress=progress, seed=order.seed,
+                memory=order.memory, started=started, force=order.force, stop=stop, recalled=records,
+            )  # fmt: skip
+            del records
+            stopped_by = sweep.run()
+            return _conclude(
+                journal, stopped_by, sweep.time | {"import_s": import_s, "total_s": read_clock() - started}
+            )
+
+
+@contextlib.contextmanager
+def _from_now(spent: float) -> Iterator[float]:
+    """Reading of the clock when the run began, had it been made in one part: no wait for another run counts."""
+    yield read_clock() - spent
+
+
+def _conclude(journal: Journal, stopped_by: str, time: dict[str, float]) -> Path:
+    """Write the file of a run that has ended, from its journal, which goes unless the user may go on."""
+    header, records, _ = read_journal(journal.path)
+    if stopped_by == "user" and not records:
+        raise KeyboardInterrupt
+    spent = {name: time.get(name, 0.0) for name in ("total_s", "import_s", *SPENT)}
+    spent["other_s"] = 2 * spent["total_s"] - sum(spent.values())
+    metadata = metadata_of(header, records, stopped_by) | {"time": spent}
+    path = write_run(frame_of(header, records, stopped_by), metadata, journal.path.with_suffix(".parquet"))
+    if stopped_by != "user":
+        journal.remove()
     return path
+
+
+@contextlib.contextmanager
+def _kept(journal: Journal, out: Path) -> Iterator[None]:
+    """Whatever ends the block, the journal stays, and the error says how to go on; one without a record goes."""
+    try:
+        yield
+    except (GroupedBenchError, KeyboardInterrupt) as error:
+        if not read_journal(journal.path)[1]:
+            journal.remove()
+            raise
+        told = error if isinstance(error, GroupedBenchError) else None
+        raise CutShortError(
+            told.rule if told else "A run keeps what it has measured",
+            received=told.received if told else "an interrupt",
+            remedy=f"{'Mend that, then go' if told else 'Go'} on with `{resume_command(journal.path.stem, out)}`",
+        ) from None
+    finally:
+        journal.close()
+
+
+def _check_same(earlier: Record, now: Record) -> None:
+    """Refuse to go on in another environment: figures of two would stand in one run."""
+    certain = [one for one in differences([earlier, now]) if one.is_certain]
+    if certain:
+        before, after = (shown(str(value), 40) for value in certain[0].values)
+        raise RunError(
+            "A run is resumed in the environment in which it began",
+            received=f"{certain[0].fact}: {before} then, {after} now",
+            remedy="Restore it, or start a new run",
+        )
 
 
 @contextlib.contextmanager
@@ -115,7 +196,7 @@ def probe_backend(name: str) -> Probe:
 
 
 def _probe(host: Host, control: Control) -> Probe:
-    worker: Worker = host.fork(control.task_timeout)
+    worker: Worker = host.fork(Limits(max(control.task_timeout, _PROBE_S)))
     try:
         answer = worker.ask({"op": "probe", "variants": ["probe"]})
     except TaskFailedError as failure:
@@ -142,30 +223,24 @@ def full_name(device: str) -> str:
     return device if ":" in device else f"{device}:0"
 
 
-def _device_model(device: str, probe: Probe) -> str:
-    return probe.devices[full_name(device)] or environment.processor_model()
-
-
-def _metadata(
-    order: Order, run_id: str, machine: str, began: datetime.datetime, probes: dict[str, Probe]
-) -> dict[str, Any]:
+def _header(order: Order, hosts: dict[str, Host], probes: dict[str, Probe]) -> Record:
+    """What is known of a run before its first visit, but for its name and its beginning."""
     facts = {name: probe.facts for name, probe in probes.items()}
     return {
         "schema": SCHEMA_VERSION,
         "version": __version__,
-        "run_id": run_id,
-        "machine": machine,
-        "started_at": began.isoformat(),
+        "machine": environment.machine_slug(),
         "space": order.space,
         "control": {**order.control.model_dump(), "alpha": FAMILY_ALPHA, "pair_alpha": PAIR_ALPHA},
         "seed": order.seed,
         "environment": {**environment.describe(order.command), "backend": facts},
         "skipped": [skip.to_columns() for skip in order.plan.skipped],
+        "tasks": [{**task, **_backend_columns(task, hosts, probes)} for task in order.plan.numbered()],
+        "order": {name: getattr(order, name) for name in ("memory", "files", "force")},
     }
 
 
-def _time_spent(sweep: Sweep, import_s: float, total_s: float) -> dict[str, float]:
-    """Where the time went, in seconds: import, workers' starts, first calls, checks, warm-up, samples, memory, rest."""
-    names = ("start_s", "first_calls_s", "verify_s", "warm_up_s", "samples_s", "memory_s")
-    spent = {"import_s": import_s} | {name: sweep.time[name] for name in names}
-    return {"total_s": total_s, **spent, "other_s": total_s - sum(spent.values())}
+def _backend_columns(task: Record, hosts: dict[str, Host], probes: dict[str, Probe]) -> Record:
+    backend, device = task["backend"], full_name(task["device"])
+    model = probes[backend].devices[device] or environment.processor_model()
+    return {"backend_version": hosts[backend].version, "device_name": model}

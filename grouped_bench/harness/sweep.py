@@ -1,52 +1,29 @@
 """The sweep: visits over all cohorts in random order, again and again, until every pair is settled or time is up."""
 
-import dataclasses
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+import functools
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-import psutil
 
-from grouped_bench.harness.hosts import TaskFailedError
+from grouped_bench.errors import HostError
+from grouped_bench.harness.forecast import Forecast
+from grouped_bench.harness.processes import HostLike, Processes, Slot, WorkerLike
 from grouped_bench.harness.progress import Moment, Progress
 from grouped_bench.harness.standing import Record, Standing
+from grouped_bench.harness.workers import Limits, TaskFailedError
 from grouped_bench.measure.rounds import Clock, read_clock
-from grouped_bench.plan import LEAST_VISITS, PROCESSES, Plan
+from grouped_bench.plan import LEAST_VISITS, Plan
 from grouped_bench.space.axes import Control
 
-MOST_ASLEEP = 48
-# Where starting is dear a process serves so many visits: what it settled on is in each, so more of them tell little.
-VISITS_A_PROCESS = 2
-_LEAST_FREE_SHARE = 0.25
+# What a record's time is spent on: starts of processes, first calls, checks, warm-up, samples, memory readings.
+SPENT = ("start_s", "first_calls_s", "verify_s", "warm_up_s", "samples_s", "memory_s")
 _CLOSING_S = 3.0
 _MEMORY_GUESS_S = 0.3
-
-
-class WorkerLike(Protocol):
-    """What a sweep needs of a worker."""
-
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The worker's answer. Raises TaskFailedError."""
-
-    def close(self) -> None:
-        """End the worker."""
-
-
-class HostLike(Protocol):
-    """What a sweep needs of a host."""
-
-    def fork(self, task_timeout: float) -> WorkerLike:
-        """A new worker."""
-
-
-@dataclasses.dataclass
-class _Slot:
-    """A place for one process of a cohort: its number, and the worker while it lives."""
-
-    process: int
-    worker: WorkerLike | None = None
-    visits: int = 0
+# A visit in which the host dies is made again; another death is the cohort's doing.
+_MOST_DEATHS = 2
 
 
 class Sweep:
@@ -60,6 +37,9 @@ class Sweep:
         seed: of inputs, orders and rounds.
         memory: whether to make the memory pass.
         started: reading of `clock` when the run began, from which its budget counts.
+        force: whether to try tasks that are predicted to run out of memory.
+        stop: asked before each visit; true ends the sweep.
+        recalled: records of an earlier part of the same run, which this one goes on with.
     """
 
     def __init__(
@@ -73,168 +53,183 @@ class Sweep:
         seed: int,
         memory: bool,
         started: float,
+        force: bool = False,
+        stop: Callable[[], bool] = lambda: False,
+        recalled: Sequence[Record] = (),
         clock: Clock = read_clock,
     ) -> None:
-        self._plan, self._control, self._hosts, self._keep = plan, control, hosts, keep
-        self._progress, self._seed, self._memory, self._clock = progress, seed, memory, clock
+        self._plan, self._keep, self._progress, self._stop = plan, keep, progress, stop
+        self._seed, self._clock, self._started = seed, clock, started
         self._deadline = None if control.budget is None else started + control.budget - _CLOSING_S
-        self._rng = np.random.default_rng(seed)
+        # Not the orders over again that the earlier part drew.
+        self._rng = np.random.default_rng([seed, len(recalled)])
+        self._processes = Processes(hosts, Limits(control.task_timeout, control.memory_limit))
+        self._forecast = None if force else Forecast(control.memory_limit)
         self.standings = [Standing(number, cohort, plan.pairs, control) for number, cohort in enumerate(plan.cohorts)]
-        self._slots: dict[int, list[_Slot]] = {s.number: [] for s in self.standings}
-        self._processes: Counter[int] = Counter()
-        self._memory_left = plan.tasks if memory else 0
+        self._unread = {(s.number, name): s for s in self.standings for name in s.cohort.variants if memory}
         self.time: dict[str, float] = defaultdict(float)
-        self.records: list[Record] = []
+        for record in recalled:
+            self._absorb(record)
 
     def run(self) -> str:
         """Measure, and leave the workers to the end of their hosts.
 
-        Returns why it ended: `settled`, `visits`, `budget` or `user` (Ctrl-C).
+        Returns why it ended: `settled`, `visits`, `budget` or `user` (`stop` said so).
         """
-        try:
-            for number, standing in self._visits():
-                self._progress.show(self._moment(number, standing.cohort.title()))
-                self._record(self._visit(standing))
-        except KeyboardInterrupt:
-            return "user"
+        for number, now, make_record in self._work():
+            if self._stop():
+                return "user"
+            self._progress.show(self._moment(number, now))
+            record = make_record()
+            record["at"] = self._clock() - self._started
+            self._keep(record)
+            self._absorb(record)
         if any(standing.active for standing in self.standings):
             return "budget"
         return "visits" if any(standing.capped for standing in self.standings) else "settled"
 
-    def _visits(self) -> Iterator[tuple[int, Standing]]:
-        """Passes over the cohorts that need one more visit; the memory pass follows the first.
+    def _work(self) -> Iterator[tuple[int, str, Callable[[], Record]]]:
+        """What makes each record, with the number of its pass and a name: passes over the cohorts that need one more
+        visit; the memory pass follows the first.
 
         The order is random; in a pass that the budget will cut short the most undecided come first.
         """
-        number = 0
-        while todo := [s for s in self.standings if s.active and self._affords(s.seconds)]:
-            number += 1
-            order = [todo[index] for index in self._rng.permutation(len(todo))]
-            if number > 1 and not self._affords(sum(standing.seconds for standing in todo)):
-                order.sort(key=lambda standing: -standing.width)
-            for standing in order:
+        for number in itertools.count(1):
+            todo = [s for s in self.standings if s.active and self._affords(s.seconds)]
+            for standing in self._in_order(todo, first=number == 1):
                 if self._affords(standing.seconds):
-                    yield number, standing
-            if number == 1 and self._memory:
-                self._memory_pass()
+                    yield number, standing.cohort.title(), functools.partial(self._visit, standing)
+            if number == 1:
+                for standing, name in self._memory_pass():
+                    now = f"memory of {name}, {standing.cohort.title()}"
+                    yield number, now, functools.partial(self._read_memory, standing, name)
+            elif not todo:
+                return
+
+    def _in_order(self, todo: list[Standing], *, first: bool) -> list[Standing]:
+        order = [todo[index] for index in self._rng.permutation(len(todo))]
+        if first:
+            return sorted(order, key=lambda standing: standing.visits)  # of a run that goes on some have none
+        if not self._affords(sum(standing.seconds for standing in todo)):
+            order.sort(key=lambda standing: -standing.width)
+        return order
+
+    def _memory_pass(self) -> Iterator[tuple[Standing, str]]:
+        for (number, name), standing in list(self._unread.items()):
+            late = self._deadline is not None and self._clock() > self._deadline
+            if name in standing.failed or late:
+                del self._unread[number, name]
+            else:
+                yield standing, name
 
     def _affords(self, seconds: float) -> bool:
         """Whether the budget has room for `seconds` more, and for the memory pass."""
-        if self._deadline is None:
-            return True
-        return self._clock() + self._memory_left * _MEMORY_GUESS_S + seconds <= self._deadline
+        return self._deadline is None or self._clock() + self._memory_guess_s + seconds <= self._deadline
 
-    def _record(self, record: Record) -> None:
-        self.records.append(record)
-        self._keep(record)
-        if record["kind"] == "visit":
-            standing = self.standings[record["cohort"]]
-            standing.absorb(record)
-            self._rest(standing)
+    @property
+    def _memory_guess_s(self) -> float:
+        return len(self._unread) * _MEMORY_GUESS_S
+
+    def _absorb(self, record: Record) -> None:
+        standing = self.standings[record["cohort"]]
+        for name, seconds in record["time"].items():
+            self.time[name] += seconds
+        if record["kind"] == "memory":
+            self._unread.pop((record["cohort"], record["variant"]), None)
+            return
+        standing.absorb(record)
+        self._processes.recall(standing, record["process"])
+        self._processes.rest(standing)
+        if self._forecast is not None:
+            self._forecast.absorb(standing.cohort, record["failed"])
 
     def _visit(self, standing: Standing) -> Record:
-        """One visit: in a process that slept, or in a new one that builds first."""
-        start = self._clock()
-        slot = self._slot(standing)
-        record: Record = {"kind": "visit", "cohort": standing.number, "process": slot.process}
-        record |= {"start_seconds": 0.0, "visit_seconds": 0.0, "built": {}, "failed": {}, "samples": {}}
+        """One visit; where the host dies in it, one more."""
+        for _ in range(_MOST_DEATHS):
+            start = self._clock()
+            slot = self._processes.slot(standing)
+            record: Record = {"kind": "visit", "cohort": standing.number, "process": slot.process}
+            record |= {"start_seconds": 0.0, "visit_seconds": 0.0, "built": {}, "samples": {}}
+            record |= {"failed": self._forecast.doomed(standing) if self._forecast else {}}
+            record |= {"time": dict.fromkeys(SPENT, 0.0)}
+            try:
+                self._fill(record, standing, slot)
+            except HostError as error:
+                death = error
+                self._processes.revive(standing.cohort.setting.backend)
+            else:
+                record["seconds"] = self._clock() - start
+                return record
+        reason = f"the host process ended in each of {_MOST_DEATHS} visits: {death.received}"
+        record |= {"built": {}, "samples": {}, "seconds": self._clock() - start}
+        record["failed"] |= {name: {"status": "crashed", "reason": reason} for name in standing.active}
+        return record
+
+    def _fill(self, record: Record, standing: Standing, slot: Slot) -> None:
+        """Make the visit of `record`: in a process that slept, or in a new one that builds first."""
         try:
             if slot.worker is None:
-                slot.worker = self._build(standing, record)
+                self._build(record, standing, slot)
             names = [name for name in standing.active if name not in record["failed"]]
-            if names:
-                self._sample(slot.worker, names, record)
+            if slot.worker is not None and names:
+                self._sample(record, standing, slot, names)
         except TaskFailedError as failure:
             slot.worker = None
             record["failed"][failure.variant] = {"status": failure.status, "reason": failure.reason}
             record["samples"] = {}
-        record["seconds"] = self._clock() - start
-        return record
 
-    def _build(self, standing: Standing, record: Record) -> WorkerLike:
-        worker = self._fork(standing)
-        answer = worker.ask(
+    def _build(self, record: Record, standing: Standing, slot: Slot) -> None:
+        names = [name for name in standing.active if name not in record["failed"]]
+        if not names:
+            return
+        slot.worker = self._processes.fork(standing)
+        answer = slot.worker.ask(
             {
                 "op": "build",
-                **standing.cohort.request(standing.active, self._seed),
+                **standing.cohort.request(names, self._seed),
                 "iterations": standing.iterations,
                 "check": standing.unchecked,
             }
         )
-        record["built"], record["failed"] = answer["built"], answer["failed"]
-        self.time["start_s"] += answer["start_s"] + answer["inputs_s"]
-        checked = sum(built["verify_s"] for built in answer["built"].values())
-        record["start_seconds"] = answer["start_s"] + answer["seconds"] - checked
-        for built in answer["built"].values():
-            self.time["first_calls_s"] += built["first_call_s"]
-            self.time["verify_s"] += built["verify_s"]
-            self.time["warm_up_s"] += built["warm_up_s"]
-        return worker
+        record["failed"] |= answer["failed"]
+        spent, built = record["time"], answer["built"].values()
+        spent["start_s"] = answer["start_s"] + answer["inputs_s"]
+        for name in ("first_call_s", "verify_s", "warm_up_s"):
+            spent[name.replace("call_s", "calls_s")] = math.fsum(one[name] for one in built)
+        record["start_seconds"] = answer["start_s"] + answer["seconds"] - spent["verify_s"]
+        if answer.get("spoilt"):
+            slot.end()  # what has failed may have left a broken device or a full memory to those after it
+        else:
+            record["built"] = answer["built"]
 
-    def _sample(self, worker: WorkerLike, names: list[str], record: Record) -> None:
-        seed, rounds = int(self._rng.integers(2**32)), self.standings[record["cohort"]].rounds
-        answer = worker.ask({"op": "visit", "variants": names, "seed": seed, "rounds": rounds})
+    def _sample(self, record: Record, standing: Standing, slot: Slot, names: list[str]) -> None:
+        assert slot.worker is not None
+        seed = int(self._rng.integers(2**32))
+        answer = slot.worker.ask({"op": "visit", "variants": names, "seed": seed, "rounds": standing.rounds})
         record["samples"], record["visit_seconds"] = answer["samples"], answer["seconds"]
         record |= {name: answer.get(name) for name in ("reference", "stolen", "throttled")}
-        record["failed"] |= answer.get("failed", {})
-        iterations = {**self.standings[record["cohort"]].iterations}
-        iterations.update({name: built["iterations"] for name, built in record["built"].items()})
-        self.time["warm_up_s"] += answer.get("warm_up_s", 0.0)
-        for name, samples in answer["samples"].items():
-            self.time["samples_s"] += iterations[name] * sum(s for s in samples if s is not None)
-
-    def _memory_pass(self) -> None:
-        start = self._clock()
-        for standing in self.standings:
-            for name in standing.cohort.variants:
-                self._memory_left -= 1
-                late = self._deadline is not None and self._clock() > self._deadline
-                if name not in standing.failed and not late:
-                    self._progress.show(self._moment(1, f"memory of {name}, {standing.cohort.title()}"))
-                    self._record(self._read_memory(standing, name))
-        self.time["memory_s"] += self._clock() - start
+        iterations = standing.iterations | {name: built["iterations"] for name, built in record["built"].items()}
+        record["time"]["warm_up_s"] += answer.get("warm_up_s", 0.0)
+        record["time"]["samples_s"] = math.fsum(
+            iterations[name] * sample for name, made in answer["samples"].items() for sample in made if sample
+        )
+        if answer.get("failed"):
+            record["failed"] |= answer["failed"]
+            slot.end()
 
     def _read_memory(self, standing: Standing, name: str) -> Record:
+        start = self._clock()
         record: Record = {"kind": "memory", "cohort": standing.number, "variant": name}
         try:
-            worker = self._fork(standing)
+            worker: WorkerLike = self._processes.fork(standing)
             record |= worker.ask({"op": "memory", **standing.cohort.request([name], self._seed)})
             worker.close()
         except TaskFailedError as failure:
             record |= {"status": failure.status, "reason": failure.reason}
-        return record
-
-    def _fork(self, standing: Standing) -> WorkerLike:
-        return self._hosts[standing.cohort.setting.backend].fork(self._control.task_timeout)
-
-    def _slot(self, standing: Standing) -> _Slot:
-        """The place of this visit: visits take turns over the places, in a process that slept or a new one."""
-        slots = self._slots[standing.number]
-        place = standing.visits % PROCESSES
-        if place < len(slots):
-            if slots[place].worker is not None and slots[place].visits < VISITS_A_PROCESS:
-                slots[place].visits += 1
-                return slots[place]
-            self._end(slots[place])
-        slot = _Slot(self._processes[standing.number], visits=1)
-        self._processes[standing.number] += 1
-        slots[place : place + 1] = [slot]
-        return slot
-
-    def _rest(self, standing: Standing) -> None:
-        """Leave a worker asleep where starting another is dear, unless sleepers would fill the memory."""
-        asleep = sum(s.worker is not None for slots in self._slots.values() for s in slots)
-        free = psutil.virtual_memory()
-        full = asleep > MOST_ASLEEP or free.available < _LEAST_FREE_SHARE * free.total
-        if full or not standing.start_is_dear or not standing.active:
-            for slot in self._slots[standing.number]:
-                self._end(slot)
-
-    @staticmethod
-    def _end(slot: _Slot) -> None:
-        if slot.worker is not None:
-            slot.worker.close()
-            slot.worker = None
+        except HostError as error:
+            self._processes.revive(standing.cohort.setting.backend)
+            record |= {"status": "crashed", "reason": f"the host process ended: {error.received}"}
+        return record | {"time": {"memory_s": self._clock() - start}}
 
     def _moment(self, number: int, now: str) -> Moment:
         done = sum(not standing.active for standing in self.standings)
@@ -250,5 +245,5 @@ class Sweep:
         needed = [
             max(1, LEAST_VISITS - s.visits) * (s.seconds if s.visits else typical) for s in self.standings if s.active
         ]
-        left = sum(needed) + self._memory_left * _MEMORY_GUESS_S
+        left = sum(needed) + self._memory_guess_s
         return left if self._deadline is None else min(left, max(0.0, self._deadline - self._clock()))

@@ -10,31 +10,31 @@ from grouped_bench.measure.processor import read
 
 _MOUNT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
-_NONE = "max"
+NO_LIMIT = "max"
 # Version 1 writes "no limit" as the highest number of whole pages, which depends on their size.
 _UNLIMITED_BYTES = 2**62
 
 
 def cpu_limit() -> str | None:
     """`50000 100000`: microseconds of processor time in each period of so many; `max 100000` without a limit."""
-    found = [*map(_cpu_max, _groups("")), *map(_cfs_quota, _groups("cpu"))]
+    found = [*map(_cpu_max, groups("")), *map(_cfs_quota, groups("cpu"))]
     return min(filter(None, found), key=_processors, default=None)
 
 
 def memory_limit() -> str | None:
     """Bytes that may be held, or `max`."""
-    found = [read(group / "memory.max") for group in _groups("")]
-    found += [_unlimited_as_max(read(group / "memory.limit_in_bytes")) for group in _groups("memory")]
+    found = [read(group / "memory.max") for group in groups("")]
+    found += [unlimited_as_max(read(group / "memory.limit_in_bytes")) for group in groups("memory")]
     numbers = [int(text) for text in found if text and text.isdecimal()]
-    return str(min(numbers)) if numbers else _NONE if _NONE in found else None
+    return str(min(numbers)) if numbers else NO_LIMIT if NO_LIMIT in found else None
 
 
 def cpu_groups() -> list[Path]:
     """Folders of the control groups that share out processor time to this process, of either version."""
-    return [*_groups(""), *_groups("cpu")]
+    return [*groups(""), *groups("cpu")]
 
 
-def _groups(controller: str) -> Iterator[Path]:
+def groups(controller: str) -> Iterator[Path]:
     """Folders of the process' group and of those above it, of a controller of version 1, or of version 2 with "".
 
     Inside a container the folder of its own group is the mount itself, whatever the kernel calls the group.
@@ -54,18 +54,21 @@ def _cpu_max(group: Path) -> str | None:
 
 def _cfs_quota(group: Path) -> str | None:
     quota, period = read(group / "cpu.cfs_quota_us"), read(group / "cpu.cfs_period_us")
-    words = [_NONE if quota == "-1" else quota or "", period or ""]
+    words = [NO_LIMIT if quota == "-1" else quota or "", period or ""]
     return " ".join(words) if _is_share(words) else None
 
 
 def _is_share(words: list[str]) -> bool:
-    return len(words) == 2 and (words[0] == _NONE or words[0].isdecimal()) and words[1].isdecimal() and words[1] != "0"
+    return (
+        len(words) == 2 and (words[0] == NO_LIMIT or words[0].isdecimal()) and words[1].isdecimal() and words[1] != "0"
+    )
 
 
 def _processors(limit: str) -> float:
     quota, period = limit.split()
-    return float("inf") if quota == _NONE else int(quota) / int(period)
+    return float("inf") if quota == NO_LIMIT else int(quota) / int(period)
 
 
-def _unlimited_as_max(text: str | None) -> str | None:
-    return _NONE if text and text.isdecimal() and int(text) >= _UNLIMITED_BYTES else text
+def unlimited_as_max(text: str | None) -> str | None:
+    """`text` of version 1, its number for no limit as version 2 writes it."""
+    return NO_LIMIT if text and text.isdecimal() and int(text) >= _UNLIMITED_BYTES else text

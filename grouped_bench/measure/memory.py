@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _LARGE_BLOCK = 64 * 1024
 _CLEAR_PEAK = "5"
 _SHARE_OF_CALLS = 0.9
+_MOST_RESIDENT_CALLS = 32
 
 
 def give_back_pages() -> None:
@@ -30,7 +32,9 @@ def peak_bytes(
 ) -> tuple[int, str] | tuple[None, None]:
     """Peak bytes of one call with inputs and weights, and the source: `allocator` or `resident`.
 
-    Calls differ where a framework runs parts of a step side by side, so it is the peak that nine in ten stay within.
+    Calls differ where a framework runs parts of a step side by side: which branches meet is chance. What the allocator
+    tells of them is exact, and their mean repeats from process to process, where the largest, or any rank, jumps by the
+    size of a branch. The resident set may miss what a call takes, so of it counts what nine in ten calls stay within.
     Blocks too small for the allocator's statistics are added where they are known to live: inputs, weights, outputs.
     What is less than these together is no reading.
 
@@ -43,14 +47,20 @@ def peak_bytes(
         calls: how many calls are read.
     """
     on_cpu = device.startswith("cpu")
-    peak = _high(lambda: backend.peak_memory(step, device), calls)
+    peak = _mean(lambda: backend.peak_memory(step, device), calls)
     if peak is not None:
         uncounted = sum(b for b in held + made if b < backend.smallest_counted_block)
         found, source = peak + (uncounted if on_cpu else 0), "allocator"
     else:
-        growth = _high(lambda: resident_growth(step), calls) if on_cpu else None
+        growth = _high(lambda: resident_growth(step), min(calls, _MOST_RESIDENT_CALLS)) if on_cpu else None
         found, source = (growth or 0) + sum(held), "resident"
     return (found, source) if found >= sum(held + made) else (None, None)
+
+
+def _mean(read: Callable[[], int | None], calls: int) -> int | None:
+    """Mean of `calls` readings; None where there is none."""
+    readings = [reading for reading in (read() for _ in range(calls)) if reading is not None]
+    return round(statistics.fmean(readings)) if readings else None
 
 
 def _high(read: Callable[[], int | None], calls: int) -> int | None:

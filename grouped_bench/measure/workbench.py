@@ -15,9 +15,11 @@ from grouped_bench.space.case import DTYPE_BYTES, Case, Setting
 
 Reply = dict[str, Any]
 LONGEST_REASON = 400
+# What fails so may leave a device or a memory behind that no other variant in the process can use.
+_SPOILING = ("oom", "error")
 _POOL_FACTOR = 64
 # Calls whose memory is read, and the seconds that they may take: branches that overlap in one call do not in the next.
-_MEMORY_CALLS, _MEMORY_S = 32, 0.3
+_MEMORY_CALLS, _MEMORY_S = 128, 0.5
 _REFERENCE = Case(
     rank=2, batch_size=4, in_channels=64, out_channels=64, groups=1, size=(14, 14), kernel_size=(3, 3), stride=(1, 1),
     dilation=(1, 1), padding="same", bias=False, dtype="float32", data_format="channels_last", pass_="inference",
@@ -61,12 +63,15 @@ class Workbench:
         return self.backend.synchroniser(self.setting.device)
 
     def build(self, names: list[str], iterations: dict[str, int], *, check: bool) -> Reply:
-        """Build, call once, check where asked, and warm up each variant; what fails is told by variant."""
+        """Build, call once, check where asked, and warm up each variant; what fails is told by variant.
+
+        `spoilt` says that a failure may have spoilt the process for those after it, which are then not built.
+        """
         start = rounds.read_clock()
         inputs = self._attempt(self._draw_inputs)
         inputs_s = rounds.read_clock() - start
         if "status" in inputs:
-            return {"built": {}, "failed": dict.fromkeys(names, inputs), "inputs_s": inputs_s}
+            return {"built": {}, "failed": dict.fromkeys(names, inputs), "inputs_s": inputs_s, "spoilt": True}
         built: Reply = {}
         failed: Reply = {}
         for name in names:
@@ -75,7 +80,10 @@ class Workbench:
             (failed if "status" in result else built)[name] = result
             if "status" in result:
                 self.steps.pop(name, None)
-        return {"built": built, "failed": failed, "inputs_s": inputs_s}
+            if result.get("status") in _SPOILING:
+                break
+        spoilt = any(failure["status"] in _SPOILING for failure in failed.values())
+        return {"built": built, "failed": failed, "inputs_s": inputs_s, "spoilt": spoilt}
 
     def visit(self, names: list[str], seed: int, count: int | None = None) -> Reply:
         """One visit's samples by variant and round, or the variant that failed in it.
@@ -231,7 +239,11 @@ class Workbench:
 
 def reason_of(error: BaseException) -> str:
     """The telling part of an exception's message, on one line."""
-    lines = [line.strip() for line in str(error).splitlines()]
+    try:
+        told = str(error)
+    except Exception as problem:
+        told = f"whose message cannot be had: {type(problem).__name__}"
+    lines = [line.strip() for line in told.splitlines()]
     telling = [line for line in lines if line and not line.startswith(_NOISE)]
     return f"{type(error).__name__}: {' '.join(telling)}"[:LONGEST_REASON]
 

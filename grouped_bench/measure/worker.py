@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _fork(backend: Backend, control: socket.socket, descriptors: list[int]) -> int:
-    asked = read_clock()
+    asked, host = read_clock(), os.getpid()
     pid = os.fork()
     if pid:
         for descriptor in descriptors:
@@ -62,7 +62,7 @@ def _fork(backend: Backend, control: socket.socket, descriptors: list[int]) -> i
     status = 1
     try:
         control.close()
-        _settle(descriptors[1])
+        _settle(descriptors[1], host)
         serve(backend, socket.socket(fileno=descriptors[0]), descriptors[2], asked)
         status = 0
     finally:
@@ -70,7 +70,7 @@ def _fork(backend: Backend, control: socket.socket, descriptors: list[int]) -> i
         os._exit(status)
 
 
-def _settle(printed: int) -> None:
+def _settle(printed: int, host: int) -> None:
     """Make a forked child a process of its own: its group, its output, its end with its parent."""
     os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -78,6 +78,8 @@ def _settle(printed: int) -> None:
     os.dup2(printed, 2)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != host:  # which died before it could be asked for
+            os._exit(1)
 
 
 def serve(backend: Backend, connection: socket.socket, marks: int, asked: float) -> None:

@@ -14,6 +14,8 @@ DASH = "—"
 _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 _MOST_PLACES = 9
 _UNSURE_DIGITS = 2
+# An end of an interval beyond these says that nothing is known; its digits would fill the line.
+_SMALLEST_END, _LARGEST_END = 1e-6, 1e6
 
 
 def clean(value: object) -> str:
@@ -172,6 +174,8 @@ def _digits(value: float, low: float | None, high: float | None) -> int:
 
 
 def _end(value: float, places: int) -> str:
+    if value and not _SMALLEST_END <= value < _LARGEST_END:
+        return f"{value:.0e}"
     text = f"{value:.{max(0, places)}f}"
     while float(text) in (0, 1) and float(text) != value and places < _MOST_PLACES:
         places += 1

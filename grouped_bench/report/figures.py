@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -254,7 +255,9 @@ def _files(name: str, rows: Sequence[Row]) -> dict[str, bytes]:
 
 def files_of(figure: Figure, name: str) -> dict[str, bytes]:
     """A figure drawn in STYLE as content by suffix, the same to the byte for the same figure."""
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        # Of a name in letters that the font lacks; the SVG keeps it as text.
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)
         image = io.BytesIO()
         figure.savefig(image, format="png", dpi=160, metadata={"Software": None})
         return {"svg": _svg(figure, name).encode("utf-8"), "png": image.getvalue()}

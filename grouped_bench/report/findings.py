@@ -89,7 +89,10 @@ def stop(facts: dict[str, Any]) -> str:
     why = facts.get("stopped_by")
     if why is not None:
         return STOPS.get(why, f"stopped by {cells.clean(why)}")
-    return "is not finished" if facts.get("finished") is False else "does not say how it stopped"
+    if facts.get("finished") is not False:
+        return "does not say how it stopped"
+    visits = facts.get("visits")
+    return f"is not finished: {visits:,} visits so far" if isinstance(visits, int) else "is not finished"
 
 
 def lead_is_clear(first: Row, second: Row) -> bool:

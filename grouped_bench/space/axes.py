@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from grouped_bench.errors import SpaceError, shown
-from grouped_bench.units import parse_duration, parse_share
+from grouped_bench.units import parse_bytes, parse_duration, parse_share
 
 T = TypeVar("T")
 LARGEST_EXTENT = 2**24
@@ -143,6 +143,7 @@ def axis_field(name: str) -> Any:
 
 Share = Annotated[float, BeforeValidator(parse_share), Field(gt=0, lt=1)]
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
+Size = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
 Threads = Annotated[Count, Field(le=1024)]
 
 
@@ -156,6 +157,7 @@ class Control(BaseModel):
     visits: Count = Field(24, description="takes a positive integer", examples=["24"])
     budget: Seconds | None = Field(None, description="takes a duration above zero", examples=["10m"])
     task_timeout: Seconds = Field(60.0, description="takes a duration above zero", examples=["60s"])
+    memory_limit: Size | None = Field(None, description="takes a size above zero", examples=["8GiB"])
     threads: Threads | None = Field(None, description="takes a positive integer up to 1024", examples=["1"])
 
 

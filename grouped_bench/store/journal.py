@@ -1,35 +1,78 @@
 """The journal of a run: a header and one record a visit, each on disk before the next visit begins."""
 
+import contextlib
+import errno
 import json
 import os
+import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self
 
-from grouped_bench.errors import OutputError, RunError
+from grouped_bench.errors import OutputError, RunError, shown
+from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.schema import SCHEMA_VERSION
 
 SUFFIX = ".journal"
+KIND = "grouped-bench journal"
+_HEADER = ("schema", "version", "run_id", "machine", "started_at", "space", "control", "seed", "tasks", "order")
+Record = dict[str, Any]
 
 
 class Journal:
-    """An append-only file of JSON lines; its first line is the run's header."""
+    """An append-only file of JSON lines; its first line is the run's header, its last one may be torn."""
 
-    def __init__(self, path: Path, header: dict[str, Any]) -> None:
-        self.path = path
+    def __init__(self, path: Path, header: Record) -> None:
+        self.path, self.header = path, {"kind": KIND, **header}
+        self._file: BinaryIO
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("x", encoding="utf-8")
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            unnamed = path.with_name(f".{path.name}.part")  # a journal without a header is none
+            self._file = unnamed.open("wb")
         except OSError as error:
             raise OutputError(
                 "The output folder must be writable",
                 received=f"{path.parent} ({error.strerror})",
                 remedy="Give another folder with --out",
             ) from None
-        self.append(header)
+        try:
+            self.append(self.header)
+            unnamed.replace(path)
+            synchronise_folder(path.parent)
+        except OutputError:
+            self.close()
+            unnamed.unlink()
+            raise
 
-    def append(self, record: dict[str, Any]) -> None:
+    @classmethod
+    def reopen(cls, path: Path) -> tuple[Self, list[Record], bool]:
+        """The journal at `path`, to be gone on with, its records so far, and whether a torn one was dropped from it.
+
+        Raises:
+            RunError: as of `read_journal`.
+            OutputError: the file cannot be written.
+        """
+        header, records, torn = read_journal(path)
+        journal = cls.__new__(cls)
+        journal.path, journal.header = path, header
+        try:
+            journal._file = path.open("r+b")
+            if torn:
+                journal._file.truncate(path.read_bytes().rindex(b"\n") + 1)
+            journal._file.seek(0, os.SEEK_END)
+        except OSError as error:
+            raise OutputError(
+                "The journal of a run that is resumed must be writable",
+                received=f"{path.name} ({error.strerror})",
+                remedy="Give yourself the right to write it",
+            ) from None
+        return journal, records, torn
+
+    def append(self, record: Record) -> None:
         """Write `record` and wait until it is on disk. Raises OutputError when the disk refuses."""
         try:
-            self._file.write(json.dumps(record) + "\n")
+            self._file.write(json.dumps(record).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
         except OSError as error:
@@ -40,8 +83,9 @@ class Journal:
             ) from None
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; what the disk refused before may be refused again."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
     def remove(self) -> None:
         """Close and delete the file: the run's Parquet file now holds all of it."""
@@ -49,14 +93,48 @@ class Journal:
         self.path.unlink()
 
 
-def read_journal(path: Path) -> tuple[dict[str, Any], list[dict[str, Any]], bool]:
-    """Header, records, and whether a torn last record was dropped."""
-    lines = path.read_bytes().split(b"\n")
-    torn = lines[-1] != b""
+def read_journal(path: Path) -> tuple[Record, list[Record], bool]:
+    """Header, whole records, and whether a torn last record was left out.
+
+    Raises:
+        RunError: not a journal, or one whose run ended before it had a whole header.
+    """
     try:
+        lines = path.read_bytes().split(b"\n")
+        torn = lines[-1] != b""
         header, *records = [dict(json.loads(line)) for line in lines[:-1]]
-    except (TypeError, ValueError, RecursionError):
+    except OSError as error:
         raise RunError(
-            "A journal holds one JSON object a line", received=path.name, remedy="Measure the run again"
+            "A journal must be readable", received=f"{path.name} ({error.strerror})", remedy="Measure the run again"
         ) from None
+    except (TypeError, ValueError, RecursionError):
+        header, records, torn = {}, [], False
+    if header.get("kind") != KIND or any(name not in header for name in _HEADER):
+        raise RunError(
+            "A journal holds one JSON object a line, the first of them its header",
+            received=path.name,
+            remedy="Measure the run again",
+        )
+    if not isinstance(header["schema"], int) or header["schema"] > SCHEMA_VERSION:
+        raise RunError(
+            f"This version reads schemas up to {SCHEMA_VERSION}",
+            received=f"{path.name} of schema {shown(header['schema'])}",
+            remedy="Upgrade grouped-bench",
+        )
     return header, records, torn
+
+
+def resume_command(run_id: str, out: Path) -> str:
+    """What a user types to go on with a run."""
+    where = [] if out == DEFAULT_OUT else ["--out", str(out)]
+    return shlex.join(["grouped-bench", "run", "--resume", run_id, *where])
+
+
+def synchronise_folder(folder: Path) -> None:
+    """Wait until the names in `folder` are on disk, where its file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

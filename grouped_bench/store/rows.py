@@ -1,45 +1,36 @@
-"""From a plan and the records of its visits to one row a task: the only place where an outcome is decided."""
+"""From the records of a run to one row a task: the only place where an outcome is decided."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from grouped_bench.plan import Cohort, Plan
 from grouped_bench.store.schema import NAMES
 
 Record = dict[str, Any]
 
 
-def make_rows(plan: Plan, records: Iterable[Record], shared: dict[str, Any], unreached: str) -> list[dict[str, Any]]:
+def make_rows(tasks: Sequence[Record], records: Iterable[Record], unreached: str) -> list[Record]:
     """One row a task with every column of the schema, statistics still null.
 
     Args:
-        plan: the plan that was run.
+        tasks: of each the columns known before it is measured, and under `cohort` the number of its cohort.
         records: `visit` and `memory` records in the order in which they were made.
-        shared: columns that are equal for all rows of a backend, by backend name.
         unreached: reason of a task that no visit reached.
     """
     by_cohort: dict[int, list[Record]] = {}
     for record in records:
         by_cohort.setdefault(record["cohort"], []).append(record)
-    return [
-        _row(cohort, variant, by_cohort.get(number, []), shared[cohort.setting.backend], unreached)
-        for number, cohort in enumerate(plan.cohorts)
-        for variant in cohort.variants
-    ]
+    return [_row(task, by_cohort.get(task["cohort"], []), unreached) for task in tasks]
 
 
-def _row(
-    cohort: Cohort, variant: str, records: Sequence[Record], shared: dict[str, Any], unreached: str
-) -> dict[str, Any]:
+def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
+    variant = task["variant"]
     visits = [record for record in records if record["kind"] == "visit"]
     memory = next((r for r in records if r["kind"] == "memory" and r["variant"] == variant), {})
     built = [visit["built"][variant] for visit in visits if variant in visit["built"]]
     failure: Record = next((visit["failed"][variant] for visit in visits if variant in visit["failed"]), {})
     timed = [visit for visit in visits if visit["samples"]]
     measured = any(variant in visit["samples"] for visit in timed)
-    row: dict[str, Any] = dict.fromkeys(NAMES)
-    row.update(shared)
-    row.update(cohort.to_columns(variant))
+    row: Record = {name: task.get(name) for name in NAMES}
     row.update(
         status=failure.get("status", "ok" if measured else "interrupted"),
         reason=failure.get("reason", None if measured else unreached),

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grouped_bench.errors import OutputError, RunError, shown
+from grouped_bench.store.checks import LARGEST_METADATA, metadata_problem, size_problem, value_problem
+from grouped_bench.store.journal import SUFFIX, synchronise_folder
 from grouped_bench.store.schema import LATER, METADATA_KEY, NAMES, SCHEMA_VERSION, arrow_schema
 
 LATEST = "latest"
@@ -19,16 +21,15 @@ LATEST = "latest"
 
 def write_run(frame: pd.DataFrame, metadata: dict[str, Any], path: Path) -> Path:
     """Write `frame` and `metadata` to `path`; a reader sees the old file or the new one, never a part."""
-    # As objects: pandas holds nulls as NaN of a column's own dtype, and only objects let Arrow make them nulls again.
-    table = pa.Table.from_pandas(frame.astype(object), schema=arrow_schema(), preserve_index=False)
-    table = table.replace_schema_metadata({METADATA_KEY: json.dumps(metadata).encode()})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    table = to_table(frame).replace_schema_metadata({METADATA_KEY: json.dumps(metadata).encode()})
+    temporary = path.with_name(f".{path.name}.part")  # what a killed process left is written over
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, temporary, compression="zstd")
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
+        synchronise_folder(path.parent)
     except OSError as error:
         raise OutputError(
             "The run's file must be writable",
@@ -49,10 +50,12 @@ def read_run(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """
     try:
         with pq.ParquetFile(path) as file:  # read_table would take columns from folders called name=value
+            if problem := size_problem(file):
+                raise _refusal(problem, path)
+            metadata = _metadata(file.schema_arrow, path)
             table = file.read()
-        metadata = _metadata(table, path)
         _check_columns(table, path)
-        frame = _with_later_columns(table).select(list(NAMES)).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+        frame = checked(_with_later_columns(table), metadata, path)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise RunError(
             "A run must be a readable Parquet file",
@@ -60,6 +63,22 @@ def read_run(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
             remedy="Give a file that grouped-bench run wrote",
         ) from None
     return frame, metadata
+
+
+def to_table(frame: pd.DataFrame) -> pa.Table:
+    """`frame` under the schema. Raises pyarrow's exceptions where it holds values of other types."""
+    # As objects: pandas holds nulls as NaN of a column's own dtype, and only objects let Arrow make them nulls again.
+    return pa.Table.from_pandas(frame.astype(object), schema=arrow_schema(), preserve_index=False)
+
+
+def checked(table: pa.Table, metadata: dict[str, Any], path: Path) -> pd.DataFrame:
+    """The frame of a table that has the columns of the schema; RunError where a value or fact is none of a run's."""
+    table.validate(full=True)
+    problem = value_problem(table) or metadata_problem(metadata)
+    if problem is not None:
+        raise _refusal(problem, path)
+    frame: pd.DataFrame = table.select(list(NAMES)).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
+    return frame
 
 
 def check_writable(folder: Path) -> None:
@@ -80,13 +99,16 @@ def check_writable(folder: Path) -> None:
 
 
 def find_runs(name: str, out: Path) -> list[Path]:
-    """Files of the run or runs called `name`: a file, a folder, `latest`, or a run id (the last two under `out`)."""
+    """Files of the run or runs called `name`: a file, a folder, `latest`, or a run id (the last two under `out`).
+
+    A run that has not ended has a journal and no Parquet file.
+    """
     path = Path(name)
     is_file, is_folder = (_holds(test) for test in (path.is_file, path.is_dir))
     if is_file:
         return [path]
     folder = path if is_folder else path.parent if path.name == LATEST and path.parent.name else out
-    below = sorted(folder.rglob("*.parquet"), key=lambda file: file.name) if _holds(folder.is_dir) else []
+    below = _files(folder) if _holds(folder.is_dir) else []
     if is_folder:
         found = below
     elif path.name == LATEST:
@@ -100,6 +122,44 @@ def find_runs(name: str, out: Path) -> list[Path]:
             remedy=f"There are {len(below)} runs under {shown(str(folder))}; name one, or give the folder with --out",
         )
     return found
+
+
+def find_journal(name: str, out: Path) -> Path:
+    """The journal of the run called `name`: the file itself, or a run id or `latest` under `out`.
+
+    Raises:
+        RunError: there is none; the run has ended, or there is no such run.
+    """
+    path = Path(name)
+    if _holds(path.is_file):
+        found = path.with_suffix(SUFFIX)
+    else:
+        there = sorted(out.rglob(f"*{SUFFIX}"), key=lambda file: file.name) if _holds(out.is_dir) else []
+        named = there[-1:] if name == LATEST else [file for file in there if file.stem == name]
+        found = named[0] if named else path
+    if not _holds(found.is_file):
+        raise RunError(
+            "--resume takes a run that has not ended: its journal, its run id, or latest",
+            received=name,
+            remedy=f"Journals are files *{SUFFIX} under --out; start a new run if there is none",
+        )
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    """The Parquet file of each run under `folder`, or its journal where that has gone on since, by run id."""
+    kinds = (SUFFIX, ".parquet")
+    found = {path.with_suffix(""): path for kind in kinds for path in folder.rglob(f"*{kind}")}
+    newer = [path.with_suffix(SUFFIX) if _goes_on(path) else path for path in found.values()]
+    return sorted(newer, key=lambda file: file.name)
+
+
+def _goes_on(path: Path) -> bool:
+    """Whether the run of a Parquet file has been gone on with since it was written."""
+    try:
+        return path.with_suffix(SUFFIX).stat().st_mtime_ns > path.stat().st_mtime_ns
+    except OSError:
+        return False
 
 
 def _holds(test: Callable[[], bool]) -> bool:
@@ -127,6 +187,14 @@ def _check_columns(table: pa.Table, path: Path) -> None:
         )
 
 
+def _refusal(problem: str, path: Path) -> RunError:
+    return RunError(
+        "A run must hold what grouped-bench run writes",
+        received=f"{path.name}: {problem}",
+        remedy="Measure it again; do not trust that file",
+    )
+
+
 def _with_later_columns(table: pa.Table) -> pa.Table:
     for field in arrow_schema():
         if field.name in LATER and field.name not in table.schema.names:
@@ -134,10 +202,10 @@ def _with_later_columns(table: pa.Table) -> pa.Table:
     return table
 
 
-def _metadata(table: pa.Table, path: Path) -> dict[str, Any]:
-    raw = (table.schema.metadata or {}).get(METADATA_KEY, b"")
+def _metadata(schema: pa.Schema, path: Path) -> dict[str, Any]:
+    raw = (schema.metadata or {}).get(METADATA_KEY, b"")
     try:
-        metadata = json.loads(raw)
+        metadata = json.loads(raw) if len(raw) <= LARGEST_METADATA else None
     except (ValueError, RecursionError):
         metadata = None
     version = metadata.get("schema") if isinstance(metadata, dict) else None

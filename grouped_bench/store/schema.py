@@ -82,7 +82,7 @@ COLUMNS = (
         "peak_memory_bytes",
         pa.int64(),
         "B",
-        "peak that nine in ten warmed-up calls stay within, inputs and weights included",
+        "peak of a warmed-up call, inputs and weights included: the mean over calls, of an allocator",
     ),
     Column("memory_source", pa.string(), "", "allocator or resident"),
     Column("energy_j", pa.float64(), "J", "an iteration; null where there is no meter"),
@@ -101,6 +101,11 @@ COHORT_KEY = (
     *("scope", "rank", "batch_size", "in_channels", "out_channels", "groups", "cardinality", "width"),
     *("size", "kernel_size", "stride", "dilation", "padding", "bias", "dtype", "data_format", "pass"),
     *("backend", "execution", "device", "cache"),
+)
+# Never null in a row, whatever became of its task.
+REQUIRED = (
+    *("run_id", "machine", "started_at", "status"),
+    *(name for name in ANALYTIC if name not in ("cardinality", "width", "multiplicity", "label")),
 )
 # Came after the first files: one that lacks them is read, and they are null.
 LATER = ("visit_stolen", "visit_throttled")

@@ -1,0 +1,72 @@
+"""What joins the parent to its processes: JSON lines over a socket, and a nameless file for what they print."""
+
+import contextlib
+import json
+import os
+import select
+import socket
+import tempfile
+from collections.abc import Sequence
+from typing import Any
+
+_TAIL_BYTES = 2000
+_MOST_PRINTED_BYTES = 16 * 2**20
+
+
+class Channel:
+    """One JSON object a line over a socket, with a limit on the wait."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self._received = b""
+
+    def send(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+        """Send `message` and, with it, file descriptors."""
+        data = (json.dumps(message) + "\n").encode()
+        if descriptors:
+            socket.send_fds(self.connection, [data], list(descriptors))
+        else:
+            self.connection.sendall(data)
+
+    def receive(self, seconds: float) -> dict[str, Any] | None:
+        """The next message, or None when `seconds` passed without one. Raises EOFError at the other end's end."""
+        while b"\n" not in self._received:
+            if not select.select([self.connection], [], [], seconds)[0]:
+                return None
+            try:
+                data = self.connection.recv(1 << 16)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                raise EOFError
+            self._received += data
+        line, _, self._received = self._received.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+
+def scratch() -> Any:
+    """A file without a name; in memory where the system can, so that no disk that is full touches a measurement."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("grouped-bench"), "w+b")
+    return tempfile.TemporaryFile()
+
+
+def bound(printed: Any) -> None:
+    """Drop all but the end of what a worker has printed once it takes much room; it goes on at its old place."""
+    with contextlib.suppress(OSError):
+        found = os.fstat(printed.fileno())
+        if found.st_blocks * 512 > _MOST_PRINTED_BYTES:
+            start = max(0, found.st_size - _TAIL_BYTES)
+            end = os.pread(printed.fileno(), _TAIL_BYTES, start)
+            os.ftruncate(printed.fileno(), 0)
+            os.pwrite(printed.fileno(), end, start)
+
+
+def tail(file: Any) -> str:
+    """The last printed lines in `file`, on one line."""
+    size = os.fstat(file.fileno()).st_size
+    data = os.pread(file.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES))
+    text = data.replace(b"\0", b"").decode(errors="replace")  # `bound` leaves a hole
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " | ".join(lines[-3:])

@@ -1,0 +1,51 @@
+"""One run at a time on a machine: two would spoil each other's figures. The lock ends with its owner."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+from grouped_bench.errors import UnavailableError
+
+WAITING = "waiting for another run on this machine to end"
+
+
+def lock_path() -> Path:
+    """The file that a user's runs hold while they measure."""
+    return Path(tempfile.gettempdir()) / f"grouped-bench-{os.getuid()}.lock"
+
+
+@contextmanager
+def alone(say: Callable[[str], None], *, wait: bool) -> Iterator[None]:
+    """Hold the lock within the block.
+
+    Args:
+        say: told when another run must be waited for.
+        wait: whether to wait for it, rather than to refuse.
+
+    Raises:
+        UnavailableError: another run holds the lock, or there is no folder for it.
+    """
+    try:
+        lock = filelock.FileLock(lock_path(), blocking=False)
+        lock.acquire()
+    except filelock.Timeout:
+        if not wait:
+            raise UnavailableError(
+                "One run at a time can measure on a machine",
+                received="another run that has not ended",
+                remedy="Give --wait to begin when it ends",
+            ) from None
+        say(WAITING)
+        lock.acquire(blocking=True)
+    except OSError as error:
+        raise UnavailableError(
+            "A folder for temporary files must be writable", received=error.strerror, remedy="Name one in TMPDIR"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

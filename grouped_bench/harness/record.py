@@ -1,0 +1,81 @@
+"""From a journal to the frame of its run: what an ended run writes, and what a reader sees of one that goes on."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from grouped_bench.analyse.tasks import derive
+from grouped_bench.errors import RunError
+from grouped_bench.store.journal import Record, read_journal
+from grouped_bench.store.rows import make_rows
+from grouped_bench.store.runs import checked, to_table
+from grouped_bench.store.schema import NAMES
+
+# Of a header, what only going on with its run needs.
+_PRIVATE = ("kind", "tasks", "order")
+RESUMED = "resumed"
+_UNREACHED = {
+    "budget": "the budget ended before its first visit",
+    "user": "interrupted by the user before its first visit",
+    None: "the run goes on, or ended without a word, before its first visit",
+}
+
+
+def frame_of(header: Record, records: Sequence[Record], stopped_by: str | None) -> pd.DataFrame:
+    """The frame of a run with these records; `stopped_by` is None where it has not ended."""
+    shared = {name: header[name] for name in ("run_id", "machine")}
+    shared["started_at"] = pd.Timestamp(header["started_at"])
+    tasks = [{**task, **shared} for task in header["tasks"]]
+    rows = make_rows(tasks, measured(records), _UNREACHED.get(stopped_by, "not reached"))
+    frame = pd.DataFrame(rows, columns=list(NAMES), dtype=object)
+    return derive(frame, header["control"]["margin"])
+
+
+def metadata_of(header: Record, records: Sequence[Record], stopped_by: str | None) -> Record:
+    """The run-wide facts of the same run, but for where its time went."""
+    facts = {name: value for name, value in header.items() if name not in _PRIVATE}
+    parts = [{name: r[name] for name in ("at", "torn")} for r in records if r["kind"] == RESUMED]
+    return {
+        **facts,
+        "stopped_by": stopped_by,
+        "finished": stopped_by not in (None, "user"),
+        "visits": sum(record["kind"] == "visit" for record in records),
+        **({RESUMED: parts} if parts else {}),
+    }
+
+
+def read_unfinished(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Frame and metadata of the run whose journal is at `path`, as far as it has come.
+
+    Raises:
+        RunError: not a journal that can be read.
+    """
+    header, records, _ = read_journal(path)
+    try:
+        metadata = metadata_of(header, records, None)
+        with np.errstate(all="ignore"):  # of samples that no run has, which are refused below
+            frame = frame_of(header, records, None)
+        return checked(to_table(frame), metadata, path), metadata
+    # What a stranger's journal may hold in the place of what ours does; Arrow's exceptions are among these.
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        IndexError,
+        ArithmeticError,
+        NotImplementedError,
+    ) as problem:
+        raise RunError(
+            "A journal must hold what grouped-bench run writes",
+            received=f"{path.name} ({type(problem).__name__}: {problem})",
+            remedy="Measure the run again",
+        ) from None
+
+
+def measured(records: Iterable[Record]) -> list[Record]:
+    """The records of what was measured, without the marks of where a run was gone on with."""
+    return [record for record in records if record["kind"] != RESUMED]

@@ -1,0 +1,135 @@
+"""What a file from someone else must keep to before anything is made of it: sizes, values, shape of its facts."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from grouped_bench.store.schema import REQUIRED, STATUSES, arrow_schema
+
+MOST_ROWS = 200_000
+# A run of 5,000 tasks has some 20 MiB.
+MOST_BYTES = 2 * 2**30
+LONGEST_TEXT = 10_000
+LARGEST_METADATA = 64 * 2**20
+DEEPEST_METADATA = 40
+_LAST_MICROSECOND = 253_402_300_799_999_999  # of the year 9999, the last that Python's dates know
+# Of seconds, ratios, shares and joules, where they are not 0: no run has what lies beyond.
+_LEAST, _MOST = 1e-15, 1e15
+_EXTENTS = ("size", "kernel_size", "stride", "dilation")
+
+
+class Metadata(BaseModel):
+    """The shape of the run-wide facts; more of them may be there, and any may be missing but the schema's version."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    version_of_schema: int = Field(alias="schema")
+    run_id: str | None = None
+    machine: str | None = None
+    version: str | None = None
+    started_at: str | None = None
+    seed: int | None = None
+    stopped_by: str | None = None
+    finished: bool | None = None
+    space: dict[str, Any] | None = None
+    control: dict[str, Any] | None = None
+    environment: dict[str, Any] | None = None
+    command: list[Any] | None = None
+    skipped: list[dict[str, Any]] | None = None
+    time: dict[str, Any] | None = None
+
+
+def size_problem(file: pq.ParquetFile) -> str | None:
+    """Why a Parquet file is too large to be read as a run, by its footer alone; None where it is not."""
+    facts = file.metadata
+    # Of row groups, not of their columns: pyarrow ends the process where the facts of a column are damaged.
+    size = sum(facts.row_group(number).total_byte_size for number in range(facts.num_row_groups))
+    for found, most, noun in ((facts.num_rows, MOST_ROWS, "rows"), (size, MOST_BYTES, "bytes")):
+        if not 0 <= found <= most:
+            return f"{found:,} {noun}, at most {most:,} are read"
+    return None
+
+
+def value_problem(table: pa.Table) -> str | None:
+    """The first value that no run holds, in words; None where there is none.
+
+    Args:
+        table: has the columns of the schema, each of its type.
+    """
+    return next((problem for field in arrow_schema() for problem in _problems(field.name, table[field.name])), None)
+
+
+def metadata_problem(metadata: dict[str, Any]) -> str | None:
+    """The first run-wide fact of another shape than ours, in words; None where there is none."""
+    if _depth(metadata) > DEEPEST_METADATA:
+        return f"metadata nested more than {DEEPEST_METADATA} deep"
+    try:
+        Metadata.model_validate(metadata)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))} in the metadata: {first['msg']}"
+    return None
+
+
+def _problems(name: str, column: pa.ChunkedArray) -> Iterator[str]:
+    if name in REQUIRED and column.null_count:
+        yield f"{name} is null"
+    if name in _EXTENTS:
+        lengths = pc.min_max(pc.list_value_length(column)).as_py()
+        if lengths["min"] is not None and not 1 <= lengths["min"] <= lengths["max"] <= 3:
+            yield f"{name} has {lengths['min']} to {lengths['max']} extents"
+    values = column
+    while pa.types.is_list(values.type):
+        values = pc.list_flatten(values)
+    kind = values.type
+    if pa.types.is_string(kind):
+        yield from _text_problems(name, values)
+    elif pa.types.is_timestamp(kind):
+        ends = pc.min_max(values.cast(pa.int64())).as_py()
+        if ends["min"] is not None and not 0 <= ends["min"] <= ends["max"] <= _LAST_MICROSECOND:
+            yield f"{name} is outside the years 1970 to 9999"
+    elif pa.types.is_integer(kind):
+        low = pc.min(values).as_py()
+        if low is not None and low < (1 if name in _EXTENTS else 0):
+            yield f"{name} holds {low}"
+    elif pa.types.is_floating(kind):
+        odd = [value for value in pc.unique(values).to_pylist() if value is not None and not _is_sane(name, value)]
+        if odd:
+            yield f"{name} holds {odd[0]}"
+
+
+def _is_sane(name: str, value: float) -> bool:
+    if name == "relative_error":
+        return value >= 0  # infinite for a wrong shape and for what is not finite
+    # Ends of intervals, which few and noisy visits may drive to 0 and to infinity.
+    if name.endswith(("_low", "_low_s", "_high", "_high_s")):
+        return value >= 0
+    # A latency is a divisor, a speed-up stands in a logarithm.
+    if value == 0:
+        return not name.startswith(("samples", "latency", "speedup", "reference"))
+    return _LEAST <= value <= _MOST
+
+
+def _text_problems(name: str, values: pa.ChunkedArray) -> Iterator[str]:
+    longest = pc.max(pc.utf8_length(values)).as_py()
+    if longest is not None and longest > LONGEST_TEXT:
+        yield f"{name} holds a text of {longest:,} characters"
+    if name == "status":
+        unknown = set(pc.unique(values).to_pylist()) - {*STATUSES, None}
+        if unknown:
+            yield f"status {min(unknown)}"
+
+
+def _depth(tree: Any) -> int:
+    """Depth of nested lists and dicts; no depth is too deep to be told."""
+    deepest, todo = 0, [(tree, 1)]
+    while todo:
+        value, depth = todo.pop()
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        deepest = max(deepest, depth)
+        todo += [(part, depth + 1) for part in parts]
+    return deepest
