@@ -19,7 +19,7 @@ import psutil
 
 from grouped_bench import __version__
 from grouped_bench.errors import GroupedBenchError
-from grouped_bench.harness.hosts import TaskFailedError
+from grouped_bench.harness.workers import TaskFailedError
 from grouped_bench.measure import environment
 from grouped_bench.measure.environment import without_paths
 from grouped_bench.measure.rounds import read_clock

@@ -13,7 +13,8 @@ from grouped_bench.report import figures
 from grouped_bench.report.files import replace
 from grouped_bench.report.marks import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION
 
-_LEVELS = ((BLUE, "o"), (GREEN, "s"), (ORANGE, "^"), (VERMILION, "D"))
+# Large slow-downs are found alike: a thin line lies on a wide one, so that both are seen.
+_LEVELS = ((BLUE, "o", 1.5), (GREEN, "s", 1.5), (ORANGE, "^", 4.5), (VERMILION, "D", 1.2))
 _TOOLS = ((BLACK, "o"), (SKY, "D"), (VERMILION, "s"))
 
 
@@ -29,13 +30,13 @@ def power_curve(found: evidence.Findings) -> Figure:
         figure = Figure(figsize=(7.0, 3.8), layout="constrained")
         place = figure.subplots()
         levels = [level for level in found["levels"] if level["trials"]]
-        for level, (colour, shape) in zip(levels, _LEVELS, strict=False):
+        for level, (colour, shape, width) in zip(levels, _LEVELS, strict=False):
             times = [trial["found_s"] for trial in found["trials"] if trial["slow_down"] == level["slow_down"]]
             points = curve(times, found["followed_s"])
             seconds = [point["seconds"] for point in points]
             shares, label = [point["share"] for point in points], f"{level['slow_down']:.0%} slower"
-            style: dict[str, Any] = {"color": colour, "marker": shape, "markersize": 4, "markevery": slice(1, -1)}
-            place.step(seconds, shares, where="post", label=f"{label}, {level['trials']} trials", **style)
+            style: dict[str, Any] = {"color": colour, "linewidth": width, "marker": shape, "markevery": slice(1, -1)}
+            place.step(seconds, shares, where="post", label=f"{label}, {level['trials']} trials", markersize=4, **style)
             bands = ([point[end] for point in points] for end in ("low", "high"))
             place.fill_between(seconds, *bands, step="post", color=colour, alpha=0.12, linewidth=0)
         place.set(xlim=(0, found["followed_s"]), ylim=(0, 1.02), xlabel="seconds a pair", ylabel="share found")
