@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouped_bench.errors import RunError
+from grouped_bench.errors import CutShortError, RunError
 from grouped_bench.plan import Plan, make_plan
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.space import Space
@@ -100,7 +100,7 @@ def run(
         force=force,
         wait=wait,
     )
-    return _finished(carry_out(order), page=page, quiet=quiet)
+    return _finished(carry_out(order), order.out, page=page, quiet=quiet)
 
 
 def resume(
@@ -125,14 +125,14 @@ def resume(
         RunError: the run has ended, was asked for something else, or was made by another version or machine.
         The others of `run`.
     """
-    from grouped_bench.harness.record import read_unfinished
+    from grouped_bench.harness.record import as_read
     from grouped_bench.harness.running import Order, go_on
-    from grouped_bench.store.journal import read_journal
+    from grouped_bench.store.records import read_checked
     from grouped_bench.store.runs import find_journal
 
     path = find_journal(str(name), Path(out))
-    header, _, _ = read_journal(path)
-    read_unfinished(path)  # refuses what no run has written
+    header, records, _ = read_checked(path)
+    as_read(header, records, path)  # refuses facts and values that no run has written
     asked = header["order"]
     plan, control = _planned_again(header, space, options)
     order = Order(
@@ -148,7 +148,7 @@ def resume(
         force=asked["force"],
         wait=wait,
     )
-    return _finished(go_on(path, order), page=page, quiet=quiet)
+    return _finished(go_on(path, order), order.out, page=page, quiet=quiet)
 
 
 def _planned_again(header: dict[str, Any], space: Space | None, options: dict[str, Any]) -> tuple[Plan, Control]:
@@ -183,7 +183,7 @@ def _other_options(received: str) -> RunError:
     )
 
 
-def _finished(path: Path, *, page: bool, quiet: bool) -> Run:
+def _finished(path: Path, out: Path, *, page: bool, quiet: bool) -> Run:
     """The run at `path`, with its page where that is wanted."""
     from grouped_bench.harness.progress import Progress
 
@@ -191,8 +191,24 @@ def _finished(path: Path, *, page: bool, quiet: bool) -> Run:
     if page:
         with Progress(quiet) as progress:
             progress.say("writing the page")
-            result.report(result.path.with_suffix(".html"))
+            try:
+                result.report(result.path.with_suffix(".html"))
+            except KeyboardInterrupt:
+                raise _without_page(result, out) from None
     return result
+
+
+def _without_page(made: Run, out: Path) -> CutShortError:
+    """What to say of a run that was written and whose page was interrupted."""
+    from grouped_bench.store.journal import resume_command
+
+    ended = made.metadata["finished"]
+    go_on = f"grouped-bench report {made.path}" if ended else resume_command(made.path, out)
+    return CutShortError(
+        f"The run is {'whole' if ended else 'kept'} in {made.path}, without its page",
+        received="an interrupt",
+        remedy=f"{'Write the page' if ended else 'Go on'} with `{go_on}`",
+    )
 
 
 def load(name: str | Path, out: str | Path = DEFAULT_OUT) -> Run:

@@ -151,14 +151,18 @@ def run(
     how: dict[str, Any] = {"out": out, "page": not no_report, "quiet": quiet, "wait": wait}
     space, given = _space(options, resumed=resume is not None)
     result = api.resume(resume, space=space, **how, **given) if resume else api.run(space, **how, **given)
-    click.echo(tables.render(result.frame, [result.metadata], format=format_))
     files = [result.path] if no_report else [result.path, result.path.with_suffix(".html")]
-    for file in files:
-        click.echo(f"Wrote {file}", err=format_ != "table")
+    try:
+        click.echo(tables.render(result.frame, [result.metadata], format=format_))
+        for file in files:
+            click.echo(f"Wrote {file}", err=format_ != "table")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()  # a reader who has gone still gets the exit code, and how to go on
     if result.metadata["stopped_by"] == "user":
         from grouped_bench.store.journal import resume_command
 
-        go_on = resume_command(result.path.stem, Path(out))
+        go_on = resume_command(result.path, Path(out))
         click.echo(f"Interrupted: what was measured is kept in the file above. Go on with `{go_on}`.", err=True)
         return INTERRUPTED
     return FAILED if strict and (result.frame["status"] != "ok").any() else OK

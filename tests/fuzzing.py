@@ -11,6 +11,7 @@ import copy
 import importlib
 import json
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -37,7 +38,7 @@ HANG_S = 60
 MOST_PLANNED = 300
 # Of so many runs that can be shown one becomes a page, whose figures take a second.
 PAGE_EVERY = 100
-WEIGHTS = {"space_file": 50, "options": 35, "run": 10, "journal": 5}
+WEIGHTS = {"space_file": 50, "options": 34, "run": 8, "journal": 4, "resumed": 4}
 ODD = [
     *(0, 1, -1, 3, 2**31, 2**63 - 1, -(2**63), 10**30, 0.5, 1e308, float("inf"), float("nan"), True, False, None),
     *("", "all", "1,2", "3:64", "28x28", "x", "1x", ":", ",", "cpu", "gpu:0", "50%", "10m", "-1", "1e5", "８", "1\n2"),
@@ -61,10 +62,13 @@ def on_alarm(signum, frame):
 def make_seeds(folder):
     """A run's file and a journal, of fake workloads, in `folder`."""
     running.Host = killed_runs.fake_host
+    sweep = running.Sweep
     run = gb.run(gb.Space(**{**killed_runs.SPACE, "groups": 2}), out=folder, seed=3, visits=6, page=False)
     remove, Journal.remove = Journal.remove, Journal.close
     gb.run(gb.Space(**{**killed_runs.SPACE, "groups": 2}), out=folder / "kept", seed=3, visits=6, page=False)
     Journal.remove = remove
+    # A journal may ask for more visits than anybody waits for.
+    running.Sweep = type("Ended", (sweep,), {"run": lambda self: "settled"})
     return run.path.read_bytes(), next((folder / "kept").rglob("*.journal")).read_bytes()
 
 
@@ -134,6 +138,19 @@ class Fuzzer:
             lines[place] = json.dumps(self.changed(json.loads(lines[place]))).encode()
             path.write_bytes(b"\n".join(lines) + b"\n")
         self.show([str(path)])
+
+    def resumed(self):
+        """A journal with one to three values of its header or of a record changed, gone on with to its first visit."""
+        path = self.folder / "resumed" / "run.journal"
+        path.parent.mkdir()
+        lines = self.journal_bytes.splitlines()
+        place = self.rng.choice([0, self.rng.randrange(len(lines))])
+        lines[place] = json.dumps(self.changed(json.loads(lines[place]))).encode()
+        path.write_bytes(b"\n".join(lines) + b"\n")
+        try:
+            api.resume(path, page=False)
+        finally:
+            shutil.rmtree(path.parent)
 
     def plan(self, space):
         if sum(1 for _ in space.points()) <= MOST_PLANNED:

@@ -1,6 +1,7 @@
 """The command line: the library calls that a command stands for, its exit codes, its one line of refusal."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -482,3 +483,25 @@ def test_a_full_standard_output_is_said_in_one_line():
         )
     assert ended.returncode == 2
     assert ended.stderr.startswith("grouped-bench: The answer must reach standard output. Received: No space left")
+
+
+def test_a_reader_who_has_gone_still_gets_the_exit_code_and_the_way_on(tmp_path):
+    """As `run | tee log` leaves it after Ctrl-C, which ends tee first."""
+    script = (
+        "import os, sys, test_cli, grouped_bench.api as api, grouped_bench.cli as cli\n"
+        "api.run = lambda *_, **__: test_cli.result(stopped_by='user', finished=False)\n"
+        "sys.argv = ['grouped-bench', 'run', '--no-report']\n"
+        "cli.main()\n"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    here = Path(__file__).parent
+    ended = subprocess.run(
+        [sys.executable, "-c", script], stdout=write, stderr=subprocess.PIPE, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"},
+    )  # fmt: skip
+    os.close(write)
+    assert ended.returncode == 130
+    assert ended.stderr == (
+        "Interrupted: what was measured is kept in the file above. Go on with `grouped-bench run --resume run`.\n"
+    )

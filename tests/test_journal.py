@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from grouped_bench.errors import OutputError, RunError
-from grouped_bench.store.journal import KIND, Journal, read_journal
+from grouped_bench.errors import OutputError, RunError, UnavailableError
+from grouped_bench.store.journal import KIND, Journal, read_journal, resume_command
 
 NAMES = ("schema", "version", "run_id", "machine", "started_at", "space", "control", "seed", "tasks", "order")
 HEADER = {"kind": KIND, **dict.fromkeys(NAMES, 1)}
@@ -83,8 +83,7 @@ def test_a_journal_that_is_gone_on_with_drops_a_torn_record_from_the_file(journa
     journal.append({"visit": 2})
     journal.close()
     journal.path.write_bytes(journal.path.read_bytes()[:-3])
-    again, records, torn = Journal.reopen(journal.path)
-    assert (again.header, records, torn) == (HEADER, [{"visit": 1}], True)
+    again = Journal.reopen(journal.path, HEADER)
     again.append({"visit": 3})
     again.close()
     assert read_journal(journal.path) == (HEADER, [{"visit": 1}, {"visit": 3}], False)
@@ -140,6 +139,28 @@ def test_no_journal_is_written_over(journal):
     with pytest.raises(OutputError, match="File exists"):
         Journal(journal.path, {"schema": 2})
     assert read_journal(journal.path)[0] == HEADER
+
+
+def test_a_journal_has_one_writer(journal):
+    with pytest.raises(UnavailableError) as caught:
+        Journal.reopen(journal.path, HEADER)
+    assert str(caught.value) == (
+        "A journal has one writer. Received: run.journal, which a run is writing. Wait until it ends."
+    )
+    journal.close()
+    Journal.reopen(journal.path, HEADER).close()
+
+
+@pytest.mark.parametrize(
+    ("path", "out", "words"),
+    [
+        ("results/m/a.parquet", "results", "--resume a"),
+        ("there/m/a.journal", "there", "--resume a --out there"),
+        ("else where/a.journal", "results", "--resume 'else where/a.journal'"),
+    ],
+)
+def test_the_command_that_goes_on_finds_the_run(path, out, words):
+    assert resume_command(Path(path), Path(out)) == f"grouped-bench run {words}"
 
 
 def test_a_journal_that_is_done_with_goes_away(journal):

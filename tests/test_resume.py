@@ -301,6 +301,23 @@ def test_an_interrupted_run_has_a_file_and_can_be_gone_on_with(fake, monkeypatch
     assert not list(fake.rglob("*.journal"))
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_page_that_is_interrupted_leaves_the_run_and_says_so(fake, monkeypatch, asked):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    answers = iter([False] * 4 + [asked] * 9999)
+    monkeypatch.setattr(interrupts.Interrupts, "__call__", lambda self: next(answers))
+    monkeypatch.setattr("grouped_bench.report.html.write", stop)
+    with pytest.raises(CutShortError) as caught:
+        run(fake, page=True)
+    path = next(fake.rglob("*.parquet"))
+    told = str(caught.value)
+    assert told.startswith(f"The run is {'kept' if asked else 'whole'} in {path}, without its page. ")
+    go_on = f"grouped-bench run --resume {path.stem} --out {fake}" if asked else f"grouped-bench report {path}"
+    assert told.endswith(f"with `{go_on}`.")
+
+
 # One run at a time
 
 

@@ -125,21 +125,29 @@ def test_frames_with_and_without_values_are_read_under_equal_types(tmp_path):
     assert (empty.dtypes[integers] == "Int64").all()
 
 
+def test_a_run_of_more_rows_than_are_written_at_once_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "_ROWS_AT_ONCE", 2)
+    many = pd.concat([small()] * 3, ignore_index=True).assign(params=list(range(3 * len(small()))))
+    frame, facts = read_run(write_run(many, metadata(), tmp_path / "many.parquet"))
+    assert frame["params"].tolist() == many["params"].tolist()
+    assert facts == metadata()
+
+
 # Whole or not at all
 
 
-def half(table, where, **_):
+def half(where, schema, **_):
     Path(where).write_bytes(b"PAR1 and then")
     raise OSError(28, "No space left on device")
 
 
-def interrupted(table, where, **_):
+def interrupted(where, schema, **_):
     Path(where).write_bytes(b"PAR1 and then")
     raise KeyboardInterrupt
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(run, content, monkeypatch):
-    monkeypatch.setattr(runs.pq, "write_table", half)
+    monkeypatch.setattr(runs.pq, "ParquetWriter", half)
     with pytest.raises(OutputError) as caught:
         write_run(small(), metadata(), run)
     assert str(caught.value).startswith("The run's file must be writable. Received: ")
@@ -151,7 +159,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(run, content, monke
 
 
 def test_an_interrupted_write_leaves_no_file_of_its_own(run, content, monkeypatch):
-    monkeypatch.setattr(runs.pq, "write_table", interrupted)
+    monkeypatch.setattr(runs.pq, "ParquetWriter", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_run(small(), metadata(), run)
     assert run.read_bytes() == content
@@ -185,12 +193,12 @@ def test_a_run_is_on_disk_before_it_takes_its_name(monkeypatch, tmp_path):
 def test_what_is_half_written_is_no_run_to_find(run, monkeypatch):
     found = []
 
-    def look(table, where, **_):
+    def look(where, schema, **_):
         Path(where).write_bytes(b"PAR1")
         found.extend(find_runs(str(run.parent), run.parent))
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(runs.pq, "write_table", look)
+    monkeypatch.setattr(runs.pq, "ParquetWriter", look)
     with pytest.raises(OutputError):
         write_run(small(), metadata(), run.with_name("new.parquet"))
     assert found == [run]

@@ -1,6 +1,7 @@
 """Real hosts and workers on TensorFlow: every way in which a task can end, and memory that is told truly."""
 
 import dataclasses
+import errno
 import os
 import re
 import signal
@@ -296,3 +297,17 @@ def test_a_missing_device_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(UnavailableError, match=r"Received: --device gpu:7\. Use one of cpu:0"):
         gb.run(gb.Space(device="gpu:7"), out=tmp_path / "results")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_machine_without_descriptors_is_told_in_words(host, monkeypatch):
+    def refuse():
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr("grouped_bench.harness.hosts.scratch", refuse)
+    with pytest.raises(HostError) as caught:
+        host.fork(Limits(60))
+    assert str(caught.value) == (
+        "The machine must let a host fork a worker. Received: Too many open files. Free it, or raise its limit."
+    )
+    with pytest.raises(HostError, match="must let a host start"):
+        Host("tensorflow")

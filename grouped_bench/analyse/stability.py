@@ -25,7 +25,7 @@ UNSTABLE = "unstable"
 FLAGS = (UNSTABLE, "stolen_cpu", "throttled", "speed_changed", "not_settled")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, slots=True)
 class Visit:
     """How one visit went: its process, and the shares of it that were stolen and throttled, None where unknown."""
 

@@ -13,9 +13,17 @@ from grouped_bench.space.case import BASELINE
 from grouped_bench.store.schema import COHORT_KEY
 
 Samples = Sequence[Sequence[float | None]]
+_DERIVED = (
+    *("latency_s", "latency_low_s", "latency_high_s", "flags"),
+    *("speedup", "speedup_low", "speedup_high", "verdict"),
+)
+_RAW = (
+    *("variant", "status", "flags"),
+    *("samples_s", "reference_s", "visit_process", "visit_stolen", "visit_throttled"),
+)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Value:
     """What one visit says of a task: a latency in seconds, or a log ratio."""
 
@@ -71,7 +79,7 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     Rows whose status is not ok keep nulls; a cohort without an ok baseline has no verdicts.
     """
     keys = [tuple(map(_hashable, row)) for row in frame[list(COHORT_KEY)].itertuples(index=False)]
-    records: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+    records: list[dict[str, Any]] = frame[list(_RAW)].to_dict("records")  # type: ignore[assignment]
     baselines = {key: record for key, record in zip(keys, records, strict=True) if record["variant"] == BASELINE}
     others = [r for k, r in zip(keys, records, strict=True) if k in baselines and r["variant"] != BASELINE]
     made = [visits_of(record) for record in records]
@@ -79,7 +87,8 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
         record.update(_latency(record, visits))
     for key, record, visits in zip(keys, records, made, strict=True):
         record.update(_speedup(record, baselines.get(key), visits, len(others), margin))
-    return pd.DataFrame(records, columns=frame.columns, dtype=object)
+    derived = {name: pd.Series([r[name] for r in records], frame.index, dtype=object) for name in _DERIVED}
+    return frame.assign(**derived)
 
 
 def visits_of(record: dict[str, Any]) -> list[Visit]:

@@ -57,16 +57,19 @@ def bound(printed: Any) -> None:
     with contextlib.suppress(OSError):
         found = os.fstat(printed.fileno())
         if found.st_blocks * 512 > _MOST_PRINTED_BYTES:
-            start = max(0, found.st_size - _TAIL_BYTES)
-            end = os.pread(printed.fileno(), _TAIL_BYTES, start)
+            end = _end(printed)
             os.ftruncate(printed.fileno(), 0)
-            os.pwrite(printed.fileno(), end, start)
+            os.pwrite(printed.fileno(), end, found.st_size - len(end))
 
 
 def tail(file: Any) -> str:
     """The last printed lines in `file`, on one line."""
-    size = os.fstat(file.fileno()).st_size
-    data = os.pread(file.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES))
-    text = data.replace(b"\0", b"").decode(errors="replace")  # `bound` leaves a hole
+    text = _end(file).replace(b"\0", b"").decode(errors="replace")  # `bound` leaves a hole
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return " | ".join(lines[-3:])
+
+
+def _end(file: Any) -> bytes:
+    """The last bytes in `file`."""
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), _TAIL_BYTES, max(0, size - _TAIL_BYTES))

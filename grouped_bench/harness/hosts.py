@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from grouped_bench import backends
@@ -38,6 +38,12 @@ class Host:
         self._start()
 
     def _start(self) -> None:
+        with _refused("start"):
+            self._begin()
+        ready = self._answer(_START_TIMEOUT_S, f"The backend {self._backend} must start")
+        self.import_s, self.version = float(ready["import_s"]), str(ready["version"])
+
+    def _begin(self) -> None:
         ours, theirs = socket.socketpair()
         self._channel = Channel(ours)
         self._printed = scratch()
@@ -54,8 +60,6 @@ class Host:
                 stderr=self._printed,
                 start_new_session=True,
             )
-        ready = self._answer(_START_TIMEOUT_S, f"The backend {self._backend} must start")
-        self.import_s, self.version = float(ready["import_s"]), str(ready["version"])
 
     def restart(self) -> None:
         """Start again, with what is left of an earlier process and its workers ended. Raises HostError."""
@@ -64,8 +68,9 @@ class Host:
 
     def fork(self, limits: Limits) -> Worker:
         """A new worker, whose tasks must keep to `limits`."""
-        ours, theirs = socket.socketpair()
-        printed, marks = scratch(), scratch()
+        with _refused("fork a worker"):
+            ours, theirs = socket.socketpair()
+            printed, marks = scratch(), scratch()
         with theirs:
             self._say({"op": "fork"}, [theirs.fileno(), printed.fileno(), marks.fileno()])
         pid = self._answer(_REAP_TIMEOUT_S, "A host must fork a worker")["pid"]
@@ -113,3 +118,16 @@ class Host:
                 remedy="Try `python -c 'import keras'` in this environment, with KERAS_BACKEND set",
             )
         return message
+
+
+@contextlib.contextmanager
+def _refused(what: str) -> Iterator[None]:
+    """Tell in words where the machine lacks memory, descriptors or processes."""
+    try:
+        yield
+    except OSError as error:
+        raise HostError(
+            f"The machine must let a host {what}",
+            received=error.strerror or error,
+            remedy="Free it, or raise its limit",
+        ) from None

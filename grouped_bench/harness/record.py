@@ -9,7 +9,8 @@ import pandas as pd
 
 from grouped_bench.analyse.tasks import derive
 from grouped_bench.errors import RunError
-from grouped_bench.store.journal import Record, read_journal
+from grouped_bench.store.journal import Record
+from grouped_bench.store.records import read_checked
 from grouped_bench.store.rows import make_rows
 from grouped_bench.store.runs import checked, to_table
 from grouped_bench.store.schema import NAMES
@@ -29,8 +30,8 @@ def frame_of(header: Record, records: Sequence[Record], stopped_by: str | None) 
     shared = {name: header[name] for name in ("run_id", "machine")}
     shared["started_at"] = pd.Timestamp(header["started_at"])
     tasks = [{**task, **shared} for task in header["tasks"]]
-    rows = make_rows(tasks, measured(records), _UNREACHED.get(stopped_by, "not reached"))
-    frame = pd.DataFrame(rows, columns=list(NAMES), dtype=object)
+    unreached = _UNREACHED.get(stopped_by, "not reached")
+    frame = pd.DataFrame(make_rows(tasks, measured(records), unreached), columns=list(NAMES), dtype=object)
     return derive(frame, header["control"]["margin"])
 
 
@@ -53,7 +54,12 @@ def read_unfinished(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     Raises:
         RunError: not a journal that can be read.
     """
-    header, records, _ = read_journal(path)
+    header, records, _ = read_checked(path)
+    return as_read(header, records, path)
+
+
+def as_read(header: Record, records: Sequence[Record], path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Frame and metadata of a run that has not ended, held to what a run's file may hold. Raises RunError."""
     try:
         metadata = metadata_of(header, records, None)
         with np.errstate(all="ignore"):  # of samples that no run has, which are refused below

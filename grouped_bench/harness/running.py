@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import datetime
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from grouped_bench.measure.rounds import read_clock
 from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.store.journal import SUFFIX, Journal, Record, read_journal, resume_command
+from grouped_bench.store.records import read_checked
 from grouped_bench.store.runs import check_writable, write_run
 from grouped_bench.store.schema import SCHEMA_VERSION
 
@@ -76,7 +77,7 @@ def carry_out(order: Order) -> Path:
     def begin(header: Record) -> tuple[Journal, list[Record]]:
         return Journal(path, {"run_id": run_id, "started_at": began.isoformat(), **header}), []
 
-    return _measure(order, begin, 0.0)
+    return _measure(order, begin)
 
 
 def go_on(path: Path, order: Order) -> Path:
@@ -86,46 +87,45 @@ def go_on(path: Path, order: Order) -> Path:
         RunError: not a journal that can be read, or its run was made in another environment.
         CutShortError, and the others of `carry_out`.
     """
-    earlier, records, _ = read_journal(path)
-    spent = max((record["at"] for record in records), default=0.0)
 
     def reopen(header: Record) -> tuple[Journal, list[Record]]:
+        earlier, records, torn = read_checked(path)
         _check_same(earlier, header)
-        journal, records, torn = Journal.reopen(path)
-        journal.append({"kind": RESUMED, "at": spent, "torn": torn})
+        journal = Journal.reopen(path, earlier)
+        journal.append({"kind": RESUMED, "at": _spent(records), "torn": torn})
         return journal, measured(records)
 
-    return _measure(order, reopen, spent)
+    return _measure(order, reopen)
 
 
-def _measure(order: Order, open_journal: Opened, spent: float) -> Path:
-    """The run's file. `spent` seconds of the run lie in earlier parts of it."""
-    with (
-        Progress(order.quiet) as progress,
-        alone(progress.tell, wait=order.wait),
-        _from_now(spent) as started,
-        _hosts(order, progress) as hosts,
-    ):
-        probes = {name: _probe(host, order.control) for name, host in hosts.items()}
-        _check_devices(order.plan, probes)
-        journal, records = open_journal(_header(order, hosts, probes))
-        import_s = sum(host.import_s for host in hosts.values())
-        with _kept(journal, order.out), interrupts() as stop:
-            sweep = Sweep(
-                order.plan, order.control, hosts=hosts, keep=journal.append, progress=progress, seed=order.seed,
-                memory=order.memory, started=started, force=order.force, stop=stop, recalled=records,
-            )  # fmt: skip
-            del records
-            stopped_by = sweep.run()
-            return _conclude(
-                journal, stopped_by, sweep.time | {"import_s": import_s, "total_s": read_clock() - started}
-            )
+def _measure(order: Order, open_journal: Opened) -> Path:
+    """The run's file."""
+    with Progress(order.quiet) as progress, alone(progress.tell, wait=order.wait):
+        began = read_clock()  # no wait for another run counts
+        with _hosts(order, progress) as hosts:
+            probes = {name: _probe(host, order.control) for name, host in hosts.items()}
+            _check_devices(order.plan, probes)
+            journal, records = open_journal(_header(order, hosts, probes))
+            # Reading of the clock when the run began, had it been made in one part.
+            started = began - _spent(records)
+            import_s = sum(host.import_s for host in hosts.values())
+            with _kept(journal, order.out), interrupts() as stop:
+                if records and not order.quiet:
+                    progress.tell(f"going on after {len(records)} records")
+                sweep = Sweep(
+                    order.plan, order.control, hosts=hosts, keep=journal.append, progress=progress, seed=order.seed,
+                    memory=order.memory, started=started, force=order.force, stop=stop, recalled=records,
+                )  # fmt: skip
+                del records
+                stopped_by = sweep.run()
+                time = sweep.time | {"import_s": import_s, "total_s": read_clock() - started}
+                del sweep  # what it keeps of every visit stands in the journal
+                return _conclude(journal, stopped_by, time)
 
 
-@contextlib.contextmanager
-def _from_now(spent: float) -> Iterator[float]:
-    """Reading of the clock when the run began, had it been made in one part: no wait for another run counts."""
-    yield read_clock() - spent
+def _spent(records: Sequence[Record]) -> float:
+    """Seconds that a run with these records had taken."""
+    return max((float(record["at"]) for record in records), default=0.0)
 
 
 def _conclude(journal: Journal, stopped_by: str, time: dict[str, float]) -> Path:
@@ -136,7 +136,9 @@ def _conclude(journal: Journal, stopped_by: str, time: dict[str, float]) -> Path
     spent = {name: time.get(name, 0.0) for name in ("total_s", "import_s", *SPENT)}
     spent["other_s"] = 2 * spent["total_s"] - sum(spent.values())
     metadata = metadata_of(header, records, stopped_by) | {"time": spent}
-    path = write_run(frame_of(header, records, stopped_by), metadata, journal.path.with_suffix(".parquet"))
+    frame = frame_of(header, records, stopped_by)
+    del records
+    path = write_run(frame, metadata, journal.path.with_suffix(".parquet"))
     if stopped_by != "user":
         journal.remove()
     return path
@@ -155,7 +157,7 @@ def _kept(journal: Journal, out: Path) -> Iterator[None]:
         raise CutShortError(
             told.rule if told else "A run keeps what it has measured",
             received=told.received if told else "an interrupt",
-            remedy=f"{'Mend that, then go' if told else 'Go'} on with `{resume_command(journal.path.stem, out)}`",
+            remedy=f"{'Mend that, then go' if told else 'Go'} on with `{resume_command(journal.path, out)}`",
         ) from None
     finally:
         journal.close()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -97,21 +98,21 @@ def _problems(name: str, column: pa.ChunkedArray) -> Iterator[str]:
         if low is not None and low < (1 if name in _EXTENTS else 0):
             yield f"{name} holds {low}"
     elif pa.types.is_floating(kind):
-        odd = [value for value in pc.unique(values).to_pylist() if value is not None and not _is_sane(name, value)]
-        if odd:
+        found = values.drop_null().to_numpy()
+        odd = found[~_sane(name, found)]
+        if odd.size:
             yield f"{name} holds {odd[0]}"
 
 
-def _is_sane(name: str, value: float) -> bool:
-    if name == "relative_error":
-        return value >= 0  # infinite for a wrong shape and for what is not finite
-    # Ends of intervals, which few and noisy visits may drive to 0 and to infinity.
-    if name.endswith(("_low", "_low_s", "_high", "_high_s")):
-        return value >= 0
+def _sane(name: str, values: np.ndarray) -> np.ndarray:
+    """Which of `values` a run may hold."""
+    # An error is infinite for a wrong shape and for what is not finite; few and noisy visits may drive the ends of an
+    # interval to 0 and to infinity.
+    if name == "relative_error" or name.endswith(("_low", "_low_s", "_high", "_high_s")):
+        return np.asarray(values >= 0)
     # A latency is a divisor, a speed-up stands in a logarithm.
-    if value == 0:
-        return not name.startswith(("samples", "latency", "speedup", "reference"))
-    return _LEAST <= value <= _MOST
+    may_be_zero = not name.startswith(("samples", "latency", "speedup", "reference"))
+    return np.asarray(((values >= _LEAST) & (values <= _MOST)) | (may_be_zero & (values == 0)))
 
 
 def _text_problems(name: str, values: pa.ChunkedArray) -> Iterator[str]:

@@ -2,13 +2,15 @@
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import shlex
+import sys
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from grouped_bench.errors import OutputError, RunError, shown
+from grouped_bench.errors import OutputError, RunError, UnavailableError, shown
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.store.schema import SCHEMA_VERSION
 
@@ -30,6 +32,7 @@ class Journal:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             unnamed = path.with_name(f".{path.name}.part")  # a journal without a header is none
             self._file = unnamed.open("wb")
+            _own(self._file, path)
         except OSError as error:
             raise OutputError(
                 "The output folder must be writable",
@@ -46,20 +49,19 @@ class Journal:
             raise
 
     @classmethod
-    def reopen(cls, path: Path) -> tuple[Self, list[Record], bool]:
-        """The journal at `path`, to be gone on with, its records so far, and whether a torn one was dropped from it.
+    def reopen(cls, path: Path, header: Record) -> Self:
+        """The journal at `path`, whose header is known, to be gone on with; a torn last record is dropped from it.
 
         Raises:
-            RunError: as of `read_journal`.
             OutputError: the file cannot be written.
+            UnavailableError: another run is writing it.
         """
-        header, records, torn = read_journal(path)
         journal = cls.__new__(cls)
         journal.path, journal.header = path, header
         try:
             journal._file = path.open("r+b")
-            if torn:
-                journal._file.truncate(path.read_bytes().rindex(b"\n") + 1)
+            _own(journal._file, path)
+            journal._file.truncate(path.read_bytes().rindex(b"\n") + 1)
             journal._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise OutputError(
@@ -67,7 +69,7 @@ class Journal:
                 received=f"{path.name} ({error.strerror})",
                 remedy="Give yourself the right to write it",
             ) from None
-        return journal, records, torn
+        return journal
 
     def append(self, record: Record) -> None:
         """Write `record` and wait until it is on disk. Raises OutputError when the disk refuses."""
@@ -100,14 +102,18 @@ def read_journal(path: Path) -> tuple[Record, list[Record], bool]:
         RunError: not a journal, or one whose run ended before it had a whole header.
     """
     try:
-        lines = path.read_bytes().split(b"\n")
-        torn = lines[-1] != b""
-        header, *records = [dict(json.loads(line)) for line in lines[:-1]]
+        records, torn = [], False
+        with path.open("rb") as file:
+            for line in file:  # one by one: the text of a long run is much larger than what it says
+                torn = not line.endswith(b"\n")
+                if not torn:
+                    records.append(dict(json.loads(line, object_pairs_hook=_interned)))
+        header = records.pop(0)
     except OSError as error:
         raise RunError(
             "A journal must be readable", received=f"{path.name} ({error.strerror})", remedy="Measure the run again"
         ) from None
-    except (TypeError, ValueError, RecursionError):
+    except (TypeError, ValueError, RecursionError, IndexError):
         header, records, torn = {}, [], False
     if header.get("kind") != KIND or any(name not in header for name in _HEADER):
         raise RunError(
@@ -124,10 +130,29 @@ def read_journal(path: Path) -> tuple[Record, list[Record], bool]:
     return header, records, torn
 
 
-def resume_command(run_id: str, out: Path) -> str:
-    """What a user types to go on with a run."""
+def _interned(pairs: list[tuple[str, Any]]) -> Record:
+    """An object whose keys every other record shares: most of a long journal is keys."""
+    return {sys.intern(key): value for key, value in pairs}
+
+
+def resume_command(path: Path, out: Path) -> str:
+    """What a user types to go on with the run whose file or journal is at `path`, having given `out`."""
     where = [] if out == DEFAULT_OUT else ["--out", str(out)]
-    return shlex.join(["grouped-bench", "run", "--resume", run_id, *where])
+    named = path.stem if path.is_relative_to(out) else str(path.with_suffix(SUFFIX))
+    return shlex.join(["grouped-bench", "run", "--resume", named, *where])
+
+
+def _own(file: BinaryIO, path: Path) -> None:
+    """Keep a journal to one writer, where its file system can; the hold ends with the file."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise UnavailableError(
+            "A journal has one writer", received=f"{path.name}, which a run is writing", remedy="Wait until it ends"
+        ) from None
+    except OSError:
+        return
 
 
 def synchronise_folder(folder: Path) -> None:

@@ -17,15 +17,20 @@ from grouped_bench.store.journal import SUFFIX, synchronise_folder
 from grouped_bench.store.schema import LATER, METADATA_KEY, NAMES, SCHEMA_VERSION, arrow_schema
 
 LATEST = "latest"
+_ROWS_AT_ONCE = 500
 
 
 def write_run(frame: pd.DataFrame, metadata: dict[str, Any], path: Path) -> Path:
     """Write `frame` and `metadata` to `path`; a reader sees the old file or the new one, never a part."""
-    table = to_table(frame).replace_schema_metadata({METADATA_KEY: json.dumps(metadata).encode()})
+    schema = arrow_schema().with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
     temporary = path.with_name(f".{path.name}.part")  # what a killed process left is written over
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(table, temporary, compression="zstd")
+        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+            for start in range(
+                0, max(1, len(frame)), _ROWS_AT_ONCE
+            ):  # a table of all would double what a long run holds
+                writer.write_table(to_table(frame.iloc[start : start + _ROWS_AT_ONCE]).cast(schema))
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -1,0 +1,145 @@
+"""What a journal holds, line by line: anything else is refused before something is made of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from grouped_bench.errors import RunError
+from grouped_bench.store.journal import Record, read_journal
+from grouped_bench.store.schema import STATUSES
+
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Number = Annotated[int, Field(ge=0, lt=2**63)]
+Samples = Annotated[list[Seconds | None], Field(min_length=1)]
+Error = Annotated[float, Field(ge=0)]
+
+
+class Order(TypedDict):
+    """What of a run's order its plan and controls do not tell."""
+
+    memory: bool
+    files: list[str]
+    force: bool
+
+
+class Task(TypedDict):
+    """Of a task what joins records to it; its columns are held to the schema."""
+
+    cohort: Number
+    variant: str
+
+
+class Header(TypedDict):
+    """The first line."""
+
+    schema: int
+    version: str
+    run_id: str
+    machine: str
+    started_at: str
+    space: dict[str, Any]
+    control: dict[str, Any]
+    seed: Number
+    tasks: list[Task]
+    order: Order
+
+
+class Failure(TypedDict):
+    """Why a task has no more figures."""
+
+    status: Annotated[str, Field(pattern=f"^({'|'.join(STATUSES)})$")]
+    reason: str
+    relative_error: NotRequired[Error]
+
+
+class Built(TypedDict):
+    """What building a variant in a new process told."""
+
+    first_call_s: Seconds
+    verify_s: Seconds
+    warm_up_s: Seconds
+    iterations: Annotated[int, Field(ge=1, lt=2**63)]
+    relative_error: NotRequired[Error]
+
+
+class Visit(TypedDict):
+    """One visit of a cohort."""
+
+    kind: Literal["visit"]
+    cohort: Number
+    process: Number
+    at: Seconds
+    seconds: Seconds
+    start_seconds: Seconds
+    visit_seconds: Seconds
+    time: dict[str, Seconds]
+    built: dict[str, Built]
+    failed: dict[str, Failure]
+    samples: dict[str, Samples]
+    reference: NotRequired[Samples | None]
+    stolen: NotRequired[Share | None]
+    throttled: NotRequired[Share | None]
+
+
+class Memory(TypedDict):
+    """One reading of a task's memory, or why there is none."""
+
+    kind: Literal["memory"]
+    cohort: Number
+    variant: str
+    at: Seconds
+    time: dict[str, Seconds]
+    peak_bytes: NotRequired[Number | None]
+    source: NotRequired[str | None]
+    status: NotRequired[str]
+    reason: NotRequired[str]
+
+
+class Resumed(TypedDict):
+    """Where a run was gone on with."""
+
+    kind: Literal["resumed"]
+    at: Seconds
+    torn: bool
+
+
+_HEADER = TypeAdapter(Header)
+_RECORDS = TypeAdapter(list[Annotated[Visit | Memory | Resumed, Field(discriminator="kind")]])
+
+
+def read_checked(path: Path) -> tuple[Record, list[Record], bool]:
+    """What `read_journal` gives, once it is known to be what a run writes. Raises RunError."""
+    header, records, torn = read_journal(path)
+    if problem := journal_problem(header, records):
+        raise RunError(
+            "A journal must hold what grouped-bench run writes",
+            received=f"{path.name}: {problem}",
+            remedy="Measure the run again",
+        )
+    return header, records, torn
+
+
+def journal_problem(header: dict[str, Any], records: Sequence[dict[str, Any]]) -> str | None:
+    """The first thing in a journal that no run writes, in words; None where there is none."""
+    try:
+        _HEADER.validate_python(header, strict=True)
+        _RECORDS.validate_python(records, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    known = {(task["cohort"], task["variant"]) for task in header["tasks"]}
+    for number, record in enumerate(records, 2):
+        named = [*record.get("built", ()), *record.get("failed", ()), *record.get("samples", ())]
+        named += [record["variant"]] if record["kind"] == "memory" else []
+        if record["kind"] != "resumed" and any((record["cohort"], name) not in known for name in named):
+            return f"line {number} tells of a task that the header does not name"
+        if record["kind"] == "visit" and record["cohort"] not in {cohort for cohort, _ in known}:
+            return f"line {number} tells of a cohort that the header does not name"
+        series = [*record.get("samples", {}).values(), *filter(None, [record.get("reference")])]
+        if len({len(one) for one in series}) > 1:
+            return f"line {number} has rounds of more than one length"
+    return None
