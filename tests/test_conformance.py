@@ -24,7 +24,7 @@ def compute(name, case, backend, execution="graph", seed=0, cache="hot"):
     variant, problem = variants.get(name), verify.make_problem(case, seed)
     layer = variant.layer(case, backend)
     layer.build(case.input_shape)
-    values = variant.to_layer(problem.weights(variant.groups(case)), case)
+    values = variant.to_layer(problem.weights(variant.function(case)), case)
     weights = tuple(backend.array(value, case.variable_dtype) for value in values)
     for variable, weight in zip(layer.trainable_variables, weights, strict=True):
         variable.assign(weight)
@@ -41,7 +41,7 @@ def compute(name, case, backend, execution="graph", seed=0, cache="hot"):
     arrays = [backend.to_numpy(tensor) for tensor in outputs]
     if case.pass_ == "inference":
         return arrays
-    return [*arrays[:2], *variant.from_layer(arrays[2:], case).arrays()]
+    return [*arrays[:2], *variant.from_layer(arrays[2:], case).values()]
 
 
 def supported(name, case):

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouped_bench.variants import reference
-from grouped_bench.variants.base import Weights
 
 
 def direct_convolution(x, weights, case, groups):
@@ -30,8 +29,8 @@ def direct_convolution(x, weights, case, groups):
             for group in range(groups):
                 inputs = padded[(slice(None), *where, slice(group * width_in, (group + 1) * width_in))]
                 outputs = slice(group * width_out, (group + 1) * width_out)
-                y[(slice(None), *place, outputs)] += inputs @ weights.kernel[tap][:, outputs]
-    return y if weights.bias is None else y + weights.bias
+                y[(slice(None), *place, outputs)] += inputs @ weights["kernel"][tap][:, outputs]
+    return y + weights.get("bias", 0)
 
 
 def everything(shape):
@@ -43,7 +42,7 @@ def drawn(case, groups, bias=False):
     x = rng.standard_normal((case.batch_size, *case.size, case.in_channels))
     dy = rng.standard_normal((case.batch_size, *case.output_size, case.out_channels))
     kernel = rng.standard_normal(case.kernel_shape(groups))
-    return x, dy, Weights(kernel, rng.standard_normal(case.out_channels) if bias else None)
+    return x, dy, {"kernel": kernel} | ({"bias": rng.standard_normal(case.out_channels)} if bias else {})
 
 
 legal_cases = st.builds(
@@ -76,10 +75,10 @@ def test_gradients_are_the_adjoints_of_the_output(case):
     x, dy, weights = drawn(case, groups)
     y = direct_convolution(x, weights, case, groups)
     dx = reference.input_gradient_at(dy, weights, case, groups, everything(x.shape)).reshape(x.shape)
-    shape = weights.kernel.shape
+    shape = weights["kernel"].shape
     dkernel = reference.kernel_gradient_at(x, dy, case, groups, everything(shape)).reshape(shape)
     assert np.sum(x * dx) == pytest.approx(np.sum(y * dy), abs=1e-9)
-    assert np.sum(weights.kernel * dkernel) == pytest.approx(np.sum(y * dy), abs=1e-9)
+    assert np.sum(weights["kernel"] * dkernel) == pytest.approx(np.sum(y * dy), abs=1e-9)
 
 
 @pytest.mark.parametrize("dilation", [2, 3])
@@ -95,7 +94,7 @@ def test_dilated_and_causal_outputs_equal_a_direct_loop(padding, dilation):
 
 def test_one_element_of_the_input_gradient_by_hand():
     case = make_case(rank=1, groups=1, channels=(1, 1), size=3, kernel_size=3, batch_size=1)
-    weights = Weights(np.array([[[1.0]], [[10.0]], [[100.0]]]))
+    weights = {"kernel": np.array([[[1.0]], [[10.0]], [[100.0]]])}
     dy = np.array([[[1.0], [2.0], [3.0]]])
     # x[1] is read by y[0] with the last tap, y[1] with the middle one, y[2] with the first.
     assert reference.input_gradient_at(dy, weights, case, 1, np.array([[0, 1, 0]]))[0] == 100 * 1 + 10 * 2 + 1 * 3

@@ -7,6 +7,7 @@ from cases import make_case
 from grouped_bench import variants
 from grouped_bench.measure import verify
 from grouped_bench.variants import reference
+from grouped_bench.variants.functions import Convolution
 
 
 class NumPyBackend:
@@ -19,7 +20,7 @@ class NumPyBackend:
 def exact_outputs(case):
     """What a perfect step of the grouped function returns, channels last."""
     problem, groups = verify.make_problem(case, 0), case.groups
-    weights = problem.weights(groups)
+    weights = problem.weights(Convolution(case, groups))
 
     def full(shape, at):
         points = reference.sample_points(shape, 10**9, np.random.default_rng(0))
@@ -28,7 +29,7 @@ def exact_outputs(case):
     y = full(case.output_shape, lambda p: reference.output_at(problem.x, weights, case, groups, p))
     dx = full(case.input_shape, lambda p: reference.input_gradient_at(problem.upstream, weights, case, groups, p))
     dk = full(
-        weights.kernel.shape, lambda p: reference.kernel_gradient_at(problem.x, problem.upstream, case, groups, p)
+        weights["kernel"].shape, lambda p: reference.kernel_gradient_at(problem.x, problem.upstream, case, groups, p)
     )
     db = [reference.bias_gradient(problem.upstream)] if case.bias else []
     return problem, [y, dx, dk, *db]
@@ -61,7 +62,9 @@ def test_one_wrong_group_is_caught():
     case = make_case(groups=32, channels=(32, 64), size=14, pass_="inference")
     problem = verify.make_problem(case, 0)
     points = reference.sample_points(case.output_shape, 10**9, np.random.default_rng(0))
-    y = reference.output_at(problem.x, problem.weights(32), case, 32, points).reshape(case.output_shape)
+    y = reference.output_at(problem.x, problem.weights(Convolution(case, 32)), case, 32, points).reshape(
+        case.output_shape
+    )
     y[..., 20:22] = 0
     assert check(problem, [y])[0] > 0.01
 
@@ -94,5 +97,6 @@ def test_every_process_of_a_run_draws_the_same_problem():
     case = make_case(bias=True)
     first, second = verify.make_problem(case, 7), verify.make_problem(case, 7)
     np.testing.assert_array_equal(first.x, second.x)
-    np.testing.assert_array_equal(first.weights(2).kernel, second.weights(2).kernel)
+    function = Convolution(case, 2)
+    np.testing.assert_array_equal(first.weights(function)["kernel"], second.weights(function)["kernel"])
     assert not np.array_equal(first.x, verify.make_problem(case, 8).x)

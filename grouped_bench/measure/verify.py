@@ -1,36 +1,31 @@
 """The check before every measurement: output and gradients against the float64 reference."""
 
 import dataclasses
-import functools
-from collections.abc import Callable
 
 import numpy as np
 
 from grouped_bench.backends.base import Backend, Tensor
 from grouped_bench.space.case import Case
-from grouped_bench.variants import reference
-from grouped_bench.variants.base import Variant, Weights
+from grouped_bench.variants.base import Variant
+from grouped_bench.variants.functions import Function
+from grouped_bench.variants.reference import Weights, channels_last
 
-POINTS = 96
 _EPSILON = {"float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """The shared inputs of a cohort and the reference weights of each group count, exact in the case's dtypes."""
+    """The shared inputs of a cohort and the reference weights of each function, exact in the case's dtypes."""
 
     case: Case
     x: np.ndarray
     upstream: np.ndarray | None
     seed: int
 
-    def weights(self, groups: int) -> Weights:
-        """Reference weights of the function with `groups` groups; equal for every variant that computes it."""
-        rng = np.random.default_rng([self.seed, groups])
-        shape = self.case.kernel_shape(groups)
-        kernel = rng.standard_normal(shape) / np.sqrt(np.prod(shape[:-1]))
-        bias = rng.standard_normal(self.case.out_channels) if self.case.bias else None
-        return Weights(*(rounded(a, self.case.compute_dtype) for a in (kernel, bias) if a is not None))
+    def weights(self, function: Function) -> Weights:
+        """Reference weights of `function`, equal for every variant that computes it."""
+        drawn = function.draw(self.seed)
+        return {name: rounded(values, self.case.compute_dtype) for name, values in drawn.items()}
 
 
 def make_problem(case: Case, seed: int) -> Problem:
@@ -57,62 +52,37 @@ def tolerance(case: Case, variant: Variant) -> float:
     """Largest relative error of a correct result.
 
     Sums are held in float32 at least: rounding grows with the square root of the longest reduction (Higham,
-    Accuracy and Stability of Numerical Algorithms, 4.2). Each result, and each of a split's partial results, is
-    rounded once more to the case's dtype.
+    Accuracy and Stability of Numerical Algorithms, 4.2). Each result on the way is rounded once more to the case's
+    dtype.
     """
-    reduction = np.prod(case.kernel_size) * case.in_channels // variant.groups(case)
-    if case.pass_ == "training":
-        reduction = max(reduction, case.batch_size * np.prod(case.output_size))
-    stored = _EPSILON[case.compute_dtype]
-    return float(4 * _EPSILON["float32"] * np.sqrt(reduction) + 4 * stored * (1 + np.sqrt(case.groups) / 4))
+    function, stored = variant.function(case), _EPSILON[case.compute_dtype]
+    return float(4 * _EPSILON["float32"] * np.sqrt(function.reduction) + 4 * stored * function.roundings)
 
 
 def relative_error(outputs: list[Tensor], problem: Problem, variant: Variant, backend: Backend) -> tuple[float, str]:
-    """max |y − ref| / max |ref| over sampled elements, the worst of output and gradients, and which it was.
+    """max |y − ref| / max |ref|, the worst of output and gradients, and which it was.
 
     A wrong shape or a value that is not finite counts as an infinite error.
     """
-    case, groups = problem.case, variant.groups(problem.case)
-    weights, rng = problem.weights(groups), np.random.default_rng(problem.seed)
+    case, function = problem.case, variant.function(problem.case)
     y, *gradients = [backend.to_numpy(tensor) for tensor in outputs]
     found = {"output": (y, case.output_shape)}
     if problem.upstream is not None:
-        kernel = variant.from_layer(gradients[1:], case).kernel
-        found |= {"input gradient": (gradients[0], case.input_shape), "kernel gradient": (kernel, weights.kernel.shape)}
+        found["input gradient"] = (gradients[0], case.input_shape)
+        of_weights, shapes = variant.from_layer(gradients[1:], case), function.shapes()
+        found |= {f"{name} gradient": (of_weights[name], shapes[name]) for name in shapes}
     for name, (array, shape) in found.items():
         if array.shape != shape:
             return float("inf"), f"{name} of shape {array.shape} instead of {shape}"
         if not np.isfinite(array).all():
             return float("inf"), f"{name} with values that are not finite"
-    x = reference.channels_last(problem.x, case)
-    output_at = functools.partial(reference.output_at, x, weights, case, groups)
-    errors = {"output": _error(reference.channels_last(y, case), output_at, rng)}
-    if problem.upstream is not None:
-        errors |= _gradient_errors(gradients, problem, variant, rng)
+    x = channels_last(problem.x, case)
+    upstream = None if problem.upstream is None else channels_last(problem.upstream, case)
+    arrays = {name: channels_last(a, case) if name in _IMAGES else a for name, (a, _) in found.items()}
+    rng = np.random.default_rng(problem.seed)
+    errors = function.errors(x, upstream, problem.weights(function), arrays, rng)
     worst = max(errors, key=lambda name: errors[name])
     return errors[worst], worst
 
 
-def _gradient_errors(
-    gradients: list[np.ndarray], problem: Problem, variant: Variant, rng: np.random.Generator
-) -> dict[str, float]:
-    case, groups = problem.case, variant.groups(problem.case)
-    x, upstream = (reference.channels_last(a, case) for a in (problem.x, problem.upstream) if a is not None)
-    input_at = functools.partial(reference.input_gradient_at, upstream, problem.weights(groups), case, groups)
-    kernel_at = functools.partial(reference.kernel_gradient_at, x, upstream, case, groups)
-    found = variant.from_layer(gradients[1:], case)
-    errors = {
-        "input gradient": _error(reference.channels_last(gradients[0], case), input_at, rng),
-        "kernel gradient": _error(found.kernel, kernel_at, rng),
-    }
-    if found.bias is not None:
-        exact = reference.bias_gradient(upstream)
-        errors["bias gradient"] = float(np.max(np.abs(found.bias - exact)) / np.max(np.abs(exact)))
-    return errors
-
-
-def _error(array: np.ndarray, reference_at: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator) -> float:
-    points = reference.sample_points(array.shape, POINTS, rng)
-    exact = reference_at(points)
-    largest = np.max(np.abs(exact))
-    return float(np.max(np.abs(array[tuple(points.T)] - exact)) / (largest or 1.0))
+_IMAGES = ("output", "input gradient")

@@ -209,7 +209,7 @@ class Workbench:
 
     def _operands(self, name: str) -> Operands:
         variant, case = variants.get(name), self.case
-        values = variant.to_layer(self.problem.weights(variant.groups(case)), case)
+        values = variant.to_layer(self.problem.weights(variant.function(case)), case)
         weights = (self.backend.array(value, case.variable_dtype) for value in values)
         return Operands(tuple(weights), *self.tensors)
 

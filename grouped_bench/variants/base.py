@@ -1,6 +1,5 @@
 """What a variant must say: its function, its layer, its counts, and how it takes the reference weights."""
 
-import dataclasses
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -9,21 +8,8 @@ import numpy as np
 from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
 from grouped_bench.space.counts import Counts, convolution_counts
-
-
-@dataclasses.dataclass(frozen=True)
-class Weights:
-    """Reference weights of a convolution, or their gradients.
-
-    `kernel` has the shape (*kernel_size, Cin/groups, Cout), with groups = 1 for the dense function; `bias` (Cout,).
-    """
-
-    kernel: np.ndarray
-    bias: np.ndarray | None = None
-
-    def arrays(self) -> list[np.ndarray]:
-        """Kernel and, where there is one, bias: the order of a Keras convolution's variables."""
-        return [self.kernel] if self.bias is None else [self.kernel, self.bias]
+from grouped_bench.variants.functions import Convolution, Function
+from grouped_bench.variants.reference import Weights
 
 
 class Variant(ABC):
@@ -37,13 +23,13 @@ class Variant(ABC):
     summary: ClassVar[str]
     computes: ClassVar[str]
 
-    def groups(self, case: Case) -> int:
-        """Groups of the function that is computed: 1 when it is dense."""
-        return case.groups if self.computes == "grouped" else 1
+    def function(self, case: Case) -> Function:
+        """What is computed: unless a variant says otherwise, the convolution that `computes` names."""
+        return Convolution(case, case.groups if self.computes == "grouped" else 1)
 
     def counts(self, case: Case) -> Counts:
         """Analytic parameters, MACs and minimum bytes."""
-        return convolution_counts(case, self.groups(case))
+        return convolution_counts(case, case.groups if self.computes == "grouped" else 1)
 
     @abstractmethod
     def layer(self, case: Case, backend: Backend) -> Any:
@@ -51,11 +37,11 @@ class Variant(ABC):
 
     def to_layer(self, weights: Weights, case: Case) -> list[np.ndarray]:
         """The reference weights as the values of the layer's trainable variables, in their order."""
-        return weights.arrays()
+        return list(weights.values())
 
     def from_layer(self, values: list[np.ndarray], case: Case) -> Weights:
         """Values (or gradients) of the layer's trainable variables as reference weights."""
-        return Weights(*values)
+        return dict(zip(self.function(case).shapes(), values, strict=True))
 
 
 REGISTRY: dict[str, Variant] = {}

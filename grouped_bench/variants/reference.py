@@ -9,7 +9,9 @@ import itertools
 import numpy as np
 
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import Weights
+
+# Reference weights, or gradients, by name: `kernel` (*k, Cin/G, Cout) and, where there is one, `bias` (Cout,).
+Weights = dict[str, np.ndarray]
 
 
 def channels_last(array: np.ndarray, case: Case) -> np.ndarray:
@@ -36,10 +38,10 @@ def output_at(x: np.ndarray, weights: Weights, case: Case, groups: int, points: 
             for axis, extent in enumerate(case.kernel_size)
         ]
         patch = x[n][np.ix_(*(inputs for inputs, _ in window))][..., _group_inputs(case, groups, channel)]
-        taps = weights.kernel[np.ix_(*(inside.nonzero()[0] for _, inside in window))][..., channel]
+        taps = weights["kernel"][np.ix_(*(inside.nonzero()[0] for _, inside in window))][..., channel]
         values[row] = np.sum(patch.astype(np.float64) * taps)
-        if weights.bias is not None:
-            values[row] += weights.bias[channel]
+        if "bias" in weights:
+            values[row] += weights["bias"][channel]
     return values
 
 
@@ -50,7 +52,7 @@ def input_gradient_at(dy: np.ndarray, weights: Weights, case: Case, groups: int,
         readers = [_readers(case, axis, position[axis]) for axis in range(case.rank)]
         outputs = _group_outputs(case, groups, channel)
         upstream = dy[n][np.ix_(*(out for out, _ in readers))][..., outputs]
-        taps = weights.kernel[np.ix_(*(tap for _, tap in readers))]
+        taps = weights["kernel"][np.ix_(*(tap for _, tap in readers))]
         taps = taps[..., channel % (case.in_channels // groups), outputs]
         values[row] = np.sum(upstream.astype(np.float64) * taps)
     return values

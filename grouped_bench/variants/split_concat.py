@@ -6,7 +6,8 @@ import numpy as np
 
 from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import Variant, Weights, keras_convolution, variant
+from grouped_bench.variants.base import Variant, keras_convolution, variant
+from grouped_bench.variants.reference import Weights
 
 
 @variant
@@ -40,9 +41,9 @@ class SplitConcat(Variant):
         return SplitConcatLayer()
 
     def to_layer(self, weights: Weights, case: Case) -> list[np.ndarray]:
-        parts = [np.split(array, case.groups, axis=-1) for array in weights.arrays()]
+        parts = [np.split(array, case.groups, axis=-1) for array in weights.values()]
         return [array for branch in zip(*parts, strict=True) for array in branch]
 
     def from_layer(self, values: list[np.ndarray], case: Case) -> Weights:
-        kinds = 2 if case.bias else 1
-        return Weights(*(np.concatenate(values[kind::kinds], axis=-1) for kind in range(kinds)))
+        names = list(self.function(case).shapes())
+        return {name: np.concatenate(values[kind :: len(names)], axis=-1) for kind, name in enumerate(names)}

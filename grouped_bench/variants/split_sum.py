@@ -8,7 +8,8 @@ import numpy as np
 
 from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import Variant, Weights, bias_shape, keras_convolution, variant
+from grouped_bench.variants.base import Variant, bias_shape, keras_convolution, variant
+from grouped_bench.variants.reference import Weights
 
 
 @variant
@@ -47,9 +48,9 @@ class SplitSum(Variant):
         return SplitSumLayer()
 
     def to_layer(self, weights: Weights, case: Case) -> list[np.ndarray]:
-        kernels = np.split(weights.kernel, case.groups, axis=-2)
-        return kernels if weights.bias is None else [weights.bias, *kernels]
+        kernels = np.split(weights["kernel"], case.groups, axis=-2)
+        return [weights["bias"], *kernels] if case.bias else kernels
 
     def from_layer(self, values: list[np.ndarray], case: Case) -> Weights:
-        bias, kernels = (values[0], values[1:]) if case.bias else (None, values)
-        return Weights(np.concatenate(kernels, axis=-2), bias)
+        bias, kernels = ({"bias": values[0]}, values[1:]) if case.bias else ({}, values)
+        return {"kernel": np.concatenate(kernels, axis=-2), **bias}
