@@ -64,7 +64,7 @@ def busy_wait(seconds: float) -> rounds.Workload:
     return step
 
 
-def median_of_visits(step: rounds.Workload, visits: int, synchronise: rounds.Workload = lambda: None) -> float:
+def median_of_visits(step: rounds.Workload, visits: int, synchronise: rounds.Synchronise = lambda _: None) -> float:
     """Median over visits of the visits' medians, as a run takes it; seconds."""
     iterations, sample_s, _ = rounds.calibrate(step, synchronise)
     medians = []
@@ -90,7 +90,7 @@ def queued(seconds: float, visits: int) -> tuple[float, float]:
     def step() -> None:
         work.put(seconds)
 
-    awaited = median_of_visits(step, visits, work.join)
+    awaited = median_of_visits(step, visits, lambda _: work.join())
     iterations = 10
     start = time.perf_counter()
     for _ in range(iterations):

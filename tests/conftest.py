@@ -15,10 +15,28 @@ settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--backend", default="tensorflow", help="the backend that tests of real layers use")
+
+
 @pytest.fixture(scope="session")
-def backend():
-    """The real backend, loaded once."""
-    return backends.load("tensorflow")
+def backend(request):
+    """The real backend, loaded once: a process holds one."""
+    return backends.load(request.config.getoption("--backend"))
+
+
+def pytest_generate_tests(metafunc):
+    """A test that takes an execution runs with each that the backend has."""
+    if "execution" in metafunc.fixturenames:
+        backend = backends.get(metafunc.config.getoption("--backend"))
+        metafunc.parametrize("execution", backend.executions)
+
+
+@pytest.fixture
+def on_tensorflow(backend):
+    """Skips the test on another backend."""
+    if backend.name != "tensorflow":
+        pytest.skip("a finding about TensorFlow")
 
 
 @pytest.fixture

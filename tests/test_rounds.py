@@ -10,7 +10,7 @@ from fake_clock import FakeClock
 from grouped_bench.measure import rounds
 
 
-def nothing():
+def nothing(_):
     pass
 
 
@@ -42,7 +42,7 @@ def test_a_sample_ends_when_the_device_has_finished():
     def returns_at_once():
         queued.append(0.5)
 
-    def synchronise():
+    def synchronise(_):
         clock.now += sum(queued)
         queued.clear()
 

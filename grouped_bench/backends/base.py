@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import importlib.util
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -54,6 +55,8 @@ class Backend(ABC):
     module: str
     executions: tuple[str, ...]
     variables: ClassVar[dict[str, str]] = {}
+    # Who tells `peak_memory`: the allocator, or the compiler that planned what the step allocates.
+    memory_source: ClassVar[str] = "allocator"
 
     def installed(self) -> bool:
         """Whether the framework can be found, without importing it."""
@@ -114,29 +117,38 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def synchroniser(self, device: str) -> Callable[[], None]:
-        """A function that returns when every piece of work queued on `device` has finished.
+    def synchroniser(self, device: str) -> Callable[[Any], None]:
+        """A function that is given what a step returned on `device` and returns when it, and every piece of work queued
+        there before it, has finished.
 
         It is part of every sample, so where calls end with their work it must cost nothing.
         """
 
-    @abstractmethod
-    def reserve(self, size: int) -> None:
-        """Have the allocator's pool grow by one block of `size` bytes.
+    def reserve(self, size: int) -> None:  # noqa: B027  # most have nothing to do
+        """Have the allocator's pool grow by one block of `size` bytes, where that makes its statistics truer.
 
-        A pool hands out a free block whole when it is less than twice what was asked, and counts all of it; from a
-        large block it cuts what is asked, so that the peak counts what the step needs.
+        TensorFlow's hands out a free block whole when it is less than twice what was asked, and counts all of it; from
+        a large block it cuts what is asked, so that the peak counts what the step needs.
         """
 
     @abstractmethod
     def peak_memory(self, step: Step, device: str) -> int | None:
-        """Peak bytes that the allocator saw during one call; None where it counts nothing."""
+        """Peak bytes of one call as the framework itself tells them; None where it tells nothing."""
 
     @property
-    @abstractmethod
     def smallest_counted_block(self) -> int:
         """Bytes below which the CPU allocator leaves a block out of its statistics."""
+        return 0
 
     @abstractmethod
     def status_of(self, error: Exception) -> str:
         """The status that an exception stands for: `unsupported` (NotImplementedError too), `oom` or `error`."""
+
+
+def nothing(_: Any) -> None:
+    """What a step returned is there already."""
+
+
+def usable_processors() -> int | None:
+    """Processors that this process may use; None where the system does not tell."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None

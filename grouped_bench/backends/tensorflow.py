@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from grouped_bench.backends.base import Backend, Device, Operands, Step, Tensor
+from grouped_bench.backends.base import Backend, Device, Operands, Step, Tensor, nothing, usable_processors
 from grouped_bench.space.case import Case
 
 Function = Callable[..., tuple[Tensor, ...]]
@@ -55,7 +55,7 @@ class TensorFlow(Backend):
             # 0: as many as there are usable processors, which is TensorFlow's own choice.
             "intra_op_threads": _asked_threads("intra") or tf.config.threading.get_intra_op_parallelism_threads(),
             "inter_op_threads": _asked_threads("inter") or tf.config.threading.get_inter_op_parallelism_threads(),
-            "usable_processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+            "usable_processors": usable_processors(),
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
         }
 
@@ -127,16 +127,15 @@ class TensorFlow(Backend):
             variable.assign(keras.ops.full_like(variable, float("nan")))
         return steps
 
-    def synchroniser(self, device: str) -> Callable[[], None]:
+    def synchroniser(self, device: str) -> Callable[[Any], None]:
         import tensorflow as tf
 
         if device.startswith("cpu"):
             # Calls on the CPU return when they are done, unless someone has made them asynchronous; sync_devices
             # would add 26 µs to each sample.
             tf.config.experimental.set_synchronous_execution(True)
-            return _nothing
-        wait: Callable[[], None] = tf.test.experimental.sync_devices
-        return wait
+            return nothing
+        return lambda _: tf.test.experimental.sync_devices()
 
     def reserve(self, size: int) -> None:
         import tensorflow as tf
@@ -153,7 +152,7 @@ class TensorFlow(Backend):
         except ValueError:
             return None  # the allocator keeps no statistics, as without oneDNN
         outputs = step()
-        self.synchroniser(device)()
+        self.synchroniser(device)(outputs)
         peak = int(tf.config.experimental.get_memory_info(name)["peak"])
         del outputs
         return peak or None
@@ -248,10 +247,6 @@ def _asked_threads(kind: str) -> int:
     """Threads that the environment asks for; 0 where it does not."""
     asked = os.environ.get(_THREAD_VARIABLES[kind], "")
     return int(asked) if asked.isdecimal() else 0
-
-
-def _nothing() -> None:
-    """All is done."""
 
 
 def _device(device: str) -> str:

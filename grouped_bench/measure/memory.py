@@ -30,7 +30,7 @@ def give_back_pages() -> None:
 def peak_bytes(
     backend: Backend, step: Step, device: str, held: list[int], made: list[int], calls: int
 ) -> tuple[int, str] | tuple[None, None]:
-    """Peak bytes of one call with inputs and weights, and the source: `allocator` or `resident`.
+    """Peak bytes of one call with inputs and weights, and the source: `allocator`, `compiler` or `resident`.
 
     Calls differ where a framework runs parts of a step side by side: which branches meet is chance. What the allocator
     tells of them is exact, and their mean repeats from process to process, where the largest, or any rank, jumps by the
@@ -50,7 +50,7 @@ def peak_bytes(
     peak = _mean(lambda: backend.peak_memory(step, device), calls)
     if peak is not None:
         uncounted = sum(b for b in held + made if b < backend.smallest_counted_block)
-        found, source = peak + (uncounted if on_cpu else 0), "allocator"
+        found, source = peak + (uncounted if on_cpu else 0), backend.memory_source
     else:
         growth = _high(lambda: resident_growth(step), min(calls, _MOST_RESIDENT_CALLS)) if on_cpu else None
         found, source = (growth or 0) + sum(held), "resident"

@@ -3,11 +3,14 @@
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 Clock = Callable[[], float]
 Workload = Callable[[], object]
+# Returns when what a workload returned, and all that was queued before it, has been computed.
+Synchronise = Callable[[Any], None]
 
 # A sample of 0.5 ms makes the clock's own cost (some 0.1 µs) 0.02 %. Noise is drawn anew at each switch of workload, so
 # many short samples beat few long ones: for twins of 0.3 to 2 ms a call, visits of turns alternating, the standard
@@ -31,21 +34,17 @@ REFERENCE = "(reference)"
 read_clock: Clock = time.perf_counter
 
 
-def time_sample(
-    workload: Workload, synchronise: Callable[[], None], iterations: int, clock: Clock = read_clock
-) -> float:
+def time_sample(workload: Workload, synchronise: Synchronise, iterations: int, clock: Clock = read_clock) -> float:
     """Seconds an iteration of `iterations` calls in a row; ends when the device has finished."""
-    calls = itertools.repeat(None, iterations)
+    calls = itertools.repeat(None, iterations - 1)
     start = clock()
     for _ in calls:
         workload()
-    synchronise()
+    synchronise(workload())  # not by a name, which would hold one result while the next is made
     return (clock() - start) / iterations
 
 
-def calibrate(
-    workload: Workload, synchronise: Callable[[], None], clock: Clock = read_clock
-) -> tuple[int, float, float]:
+def calibrate(workload: Workload, synchronise: Synchronise, clock: Clock = read_clock) -> tuple[int, float, float]:
     """Warm up and find the iterations of a sample: at least double them until WARM_SAMPLES last WARM_SAMPLE_S.
 
     Returns iterations, the seconds that such a sample will take, and the seconds spent.
@@ -63,7 +62,7 @@ def calibrate(
 
 
 def calls_within(
-    seconds: float, workload: Workload, synchronise: Callable[[], None], *, most: int, clock: Clock = read_clock
+    seconds: float, workload: Workload, synchronise: Synchronise, *, most: int, clock: Clock = read_clock
 ) -> int:
     """Calls that fit into `seconds`, by timing one: at least one, at most `most`."""
     return int(np.clip(seconds / max(time_sample(workload, synchronise, 1, clock), 1e-9), 1, most))
@@ -95,7 +94,7 @@ def balanced_orders(count: int, rounds: int, rng: np.random.Generator) -> list[l
 
 def run_rounds(
     workloads: Mapping[str, Workload],
-    synchronise: Callable[[], None],
+    synchronise: Synchronise,
     iterations: Mapping[str, int],
     sample_seconds: Mapping[str, float],
     rng: np.random.Generator,

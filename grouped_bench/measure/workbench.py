@@ -58,7 +58,7 @@ class Workbench:
         return x, None if upstream is None else self.backend.array(upstream, dtype)
 
     @functools.cached_property
-    def synchronise(self) -> Callable[[], None]:
+    def synchronise(self) -> rounds.Synchronise:
         """Waits for the device."""
         return self.backend.synchroniser(self.setting.device)
 
@@ -181,7 +181,7 @@ class Workbench:
             start = clock()
             step = make_step()
             outputs = list(step())
-            self.synchronise()
+            self.synchronise(outputs)
             result: Reply = {"first_call_s": clock() - start, "verify_s": 0.0}
             if check:
                 start = clock()

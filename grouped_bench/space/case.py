@@ -63,6 +63,16 @@ class Case:
         return tuple(max(0, (o - 1) * s + d * (k - 1) + 1 - n) // 2 for n, o, k, s, d in axes)
 
     @property
+    def pad_after(self) -> tuple[int, ...]:
+        """Zeros put after each spatial axis."""
+        axes = zip(
+            self.size, self.output_size, self.kernel_size, self.stride, self.dilation, self.pad_before, strict=True
+        )
+        if self.padding != "same":
+            return (0,) * self.rank
+        return tuple(max(0, (o - 1) * s + d * (k - 1) + 1 - n) - before for n, o, k, s, d, before in axes)
+
+    @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of the input in the case's own data format, batch first."""
         return self._shape(self.size, self.in_channels)

@@ -84,7 +84,7 @@ COLUMNS = (
         "B",
         "peak of a warmed-up call, inputs and weights included: the mean over calls, of an allocator",
     ),
-    Column("memory_source", pa.string(), "", "allocator or resident"),
+    Column("memory_source", pa.string(), "", "allocator, compiler or resident"),
     Column("energy_j", pa.float64(), "J", "an iteration; null where there is no meter"),
     Column("samples_s", _SAMPLES, "s", "[visit][round], seconds an iteration"),
     Column("reference_s", _SAMPLES, "s", "the machine's reference workload in the same rounds"),

@@ -1,0 +1,199 @@
+"""JAX: compiled by XLA or called operation by operation, on Keras layers and its native convolution."""
+
+import functools
+import importlib.metadata
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+
+from grouped_bench.backends.base import Backend, Device, Operands, Step, Tensor, nothing, usable_processors
+from grouped_bench.space.case import Case
+
+Function = Callable[..., tuple[tuple[Tensor, ...], list[Tensor]]]
+# XLA's thread pools read these, the first before the second.
+_THREAD_VARIABLES = ("PJRT_NPROC", "NPROC")
+
+
+class Jax(Backend):
+    """Keras on JAX; `execution` says whether `jax.jit` compiles the step or each operation runs by itself."""
+
+    name = "jax"
+    module = "jax"
+    executions = ("xla", "eager")
+    variables: ClassVar[dict[str, str]] = {"KERAS_BACKEND": "jax"}
+    memory_source = "compiler"
+
+    def load(self, threads: int | None = None) -> None:
+        import jax
+        import keras  # noqa: F401
+
+        # Calls on the CPU end with their work, so that two never overlap.
+        jax.config.update("jax_cpu_enable_async_dispatch", False)
+        if threads is not None:
+            os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
+
+    def devices(self) -> list[Device]:
+        found = []
+        for kind in ("cpu", "gpu"):
+            for index, device in enumerate(_devices(kind)):
+                found.append(Device(f"{kind}:{index}", device.device_kind if kind == "gpu" else ""))
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        import jax
+        import keras
+
+        asked = next((os.environ[name] for name in _THREAD_VARIABLES if name in os.environ), "")
+        return {
+            "keras": keras.version(),
+            "jaxlib": importlib.metadata.version("jaxlib"),
+            # 0: as many as there are usable processors.
+            "threads": int(asked) if asked.isdecimal() else 0,
+            "usable_processors": usable_processors(),
+            "matmul_precision": jax.config.jax_default_matmul_precision,
+        }
+
+    @contextmanager
+    def on(self, device: str) -> Iterator[None]:
+        import jax
+
+        kind, _, index = device.partition(":")
+        with jax.default_device(_devices(kind)[int(index or 0)]):
+            yield
+
+    def array(self, values: np.ndarray, dtype: str) -> Tensor:
+        import jax.numpy as jnp
+
+        return jnp.array(values, dtype, copy=True)  # asarray may borrow NumPy's memory
+
+    def to_numpy(self, tensor: Tensor) -> np.ndarray:
+        return np.asarray(tensor).astype(np.float64)
+
+    def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
+        import jax
+
+        spatial = "DHW"[3 - case.rank :]
+        layout = f"N{spatial}C" if case.data_format == "channels_last" else f"NC{spatial}"
+        before = case.dilation[0] * (case.kernel_size[0] - 1)
+        return jax.lax.conv_general_dilated(
+            inputs,
+            kernel,
+            window_strides=case.stride,
+            padding=[(before, 0)] if case.padding == "causal" else case.padding.upper(),
+            rhs_dilation=case.dilation,
+            dimension_numbers=(layout, f"{spatial}IO", layout),
+            feature_group_count=case.in_channels // kernel.shape[-2],
+        )
+
+    def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
+        weights = tuple(variable.value for variable in layer.trainable_variables)
+        operands = Operands(weights, inputs, upstream)
+        return _JaxStep(_function(layer, upstream is not None, execution), layer, operands)
+
+    def copies(self, operands: Operands, count: int) -> list[Operands]:
+        import jax.numpy as jnp
+
+        def copied() -> Operands:
+            upstream = None if operands.upstream is None else jnp.copy(operands.upstream)
+            return Operands(tuple(map(jnp.copy, operands.weights)), jnp.copy(operands.inputs), upstream)
+
+        return [copied() for _ in range(count)]
+
+    def copied_steps(self, layer: Any, copies: Sequence[Operands], execution: str) -> list[Step]:
+        function = _function(layer, copies[0].upstream is not None, execution)
+        steps: list[Step] = [_JaxStep(function, layer, copy) for copy in copies]
+        for variable in layer.trainable_variables:
+            variable.assign(np.full(variable.shape, np.nan))
+        return steps
+
+    def synchroniser(self, device: str) -> Callable[[Any], None]:
+        import jax
+
+        if device.startswith("cpu"):
+            return nothing
+        wait: Callable[[Any], None] = jax.block_until_ready  # a device computes in the order in which it was asked
+        return wait
+
+    def peak_memory(self, step: Step, device: str) -> int | None:
+        """What XLA's buffer assignment allocates: arguments, outputs, temporaries; nothing of what runs uncompiled.
+
+        The peak that the device tells cannot be reset, and holds what compiling and tuning took.
+        """
+        return step.planned_bytes if isinstance(step, _JaxStep) else None
+
+    def status_of(self, error: Exception) -> str:
+        told = str(error)
+        if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in told:
+            return "oom"
+        refused = isinstance(error, (NotImplementedError, ValueError, TypeError))
+        return "unsupported" if refused or "UNIMPLEMENTED" in told or "INVALID_ARGUMENT" in told else "error"
+
+
+def _devices(kind: str) -> list[Any]:
+    """Devices of a kind; none where JAX has no backend for it."""
+    import jax
+
+    try:
+        return list(jax.devices(kind))
+    except RuntimeError:
+        return []
+
+
+def _function(layer: Any, training: bool, execution: str) -> Function:
+    """The pass as a function of weights, other variables, input and, for training, upstream gradient.
+
+    Besides its results it returns what the layer's other variables become, or a compiler would leave out their update.
+    """
+    import jax
+    import keras
+
+    def called(
+        weights: Sequence[Tensor], others: Sequence[Tensor], x: Tensor, **how: bool
+    ) -> tuple[Tensor, list[Tensor]]:
+        values = zip((*layer.trainable_variables, *layer.non_trainable_variables), (*weights, *others), strict=True)
+        # Not `stateless_call`, which calls the layer without Keras' casts of inputs and weights.
+        with keras.StatelessScope(list(values)) as scope:
+            y = layer(x, **how)
+        return y, [scope.get_current_value(variable) for variable in layer.non_trainable_variables]
+
+    def inference(weights: Sequence[Tensor], others: Sequence[Tensor], x: Tensor) -> tuple[tuple[Tensor], list[Tensor]]:
+        y, updated = called(weights, others, x)
+        return (y,), updated
+
+    def trained(
+        weights: Sequence[Tensor], others: Sequence[Tensor], x: Tensor, dy: Tensor
+    ) -> tuple[tuple[Tensor, ...], list[Tensor]]:
+        y, back, updated = jax.vjp(
+            lambda weights, x: called(weights, others, x, training=True), weights, x, has_aux=True
+        )
+        dweights, dx = back(dy)
+        return (y, dx, *dweights), updated
+
+    function: Function = trained if training else inference
+    return jax.jit(function) if execution == "xla" else function
+
+
+class _JaxStep:
+    """A function of one pass with what it reads."""
+
+    def __init__(self, function: Function, layer: Any, operands: Operands) -> None:
+        others = [variable.value for variable in layer.non_trainable_variables]
+        self._function, self._arguments = function, (operands.weights, others, *operands.arguments())
+
+    def __call__(self) -> tuple[Tensor, ...]:
+        return self._function(*self._arguments)[0]
+
+    @functools.cached_property
+    def planned_bytes(self) -> int | None:
+        """Bytes that the compiler planned for a call; None where nothing is compiled."""
+        if not hasattr(self._function, "lower"):
+            return None
+        planned = self._function.lower(*self._arguments).compile().memory_analysis()
+        used = planned.argument_size_in_bytes + planned.output_size_in_bytes + planned.temp_size_in_bytes
+        return int(used - planned.alias_size_in_bytes)
+
+
+BACKEND = Jax()

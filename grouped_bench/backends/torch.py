@@ -1,0 +1,182 @@
+"""PyTorch: eager calls of Keras layers and of its native convolution, or steps that torch.compile has compiled."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+import numpy as np
+
+from grouped_bench.backends.base import Backend, Device, Operands, Step, Tensor, nothing, usable_processors
+from grouped_bench.space.case import Case
+
+Function = Callable[..., tuple[Tensor, ...]]
+
+
+class Torch(Backend):
+    """Keras on PyTorch; `execution` says whether `torch.compile` compiles the layer's call."""
+
+    name = "torch"
+    module = "torch"
+    executions = ("eager", "compile")
+    variables: ClassVar[dict[str, str]] = {
+        "KERAS_BACKEND": "torch",
+        # Keras asks for a GPU when it is imported; asked through NVML, that starts no CUDA, which no fork survives.
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+        # Compiling in a pool of processes would leave them behind.
+        "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    }
+
+    def load(self, threads: int | None = None) -> None:
+        import keras  # noqa: F401
+        import torch
+
+        if threads is not None:
+            torch.set_num_threads(threads)
+
+    def devices(self) -> list[Device]:
+        import torch
+
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        gpus = [Device(f"gpu:{index}", torch.cuda.get_device_name(index)) for index in range(count)]
+        return [Device("cpu:0", ""), *gpus]
+
+    def facts(self) -> dict[str, Any]:
+        import keras
+        import torch
+
+        return {
+            "keras": keras.version(),
+            "threads": torch.get_num_threads(),
+            "usable_processors": usable_processors(),
+            "onednn": torch.backends.mkldnn.is_available(),
+            "tf32": {"convolution": torch.backends.cudnn.allow_tf32, "matmul": torch.backends.cuda.matmul.allow_tf32},
+            "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        }
+
+    def on(self, device: str) -> AbstractContextManager[Any]:
+        import keras
+
+        context: AbstractContextManager[Any] = keras.device(device)
+        return context
+
+    def array(self, values: np.ndarray, dtype: str) -> Tensor:
+        import torch
+        from keras.src.backend.torch.core import get_device  # no public name says where Keras puts tensors
+
+        return torch.tensor(values, dtype=getattr(torch, dtype), device=get_device())
+
+    def to_numpy(self, tensor: Tensor) -> np.ndarray:
+        import torch
+
+        values: np.ndarray = tensor.detach().to("cpu", torch.float64).numpy()
+        return values
+
+    def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
+        import torch
+
+        function = (torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d)[case.rank - 1]
+        channels_last = case.data_format == "channels_last"
+        x = inputs.movedim(-1, 1) if channels_last else inputs
+        groups = case.in_channels // kernel.shape[-2]
+        pads = list(zip(case.pad_before, case.pad_after, strict=True))
+        even = all(before == after for before, after in pads)
+        if not even:
+            x = torch.nn.functional.pad(x, [extent for pair in reversed(pads) for extent in pair])
+        y = function(
+            x,
+            kernel.movedim((-1, -2), (0, 1)),
+            stride=case.stride,
+            padding=case.pad_before if even else 0,
+            dilation=case.dilation,
+            groups=groups,
+        )
+        return y.movedim(1, -1) if channels_last else y
+
+    def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
+        function = _function(layer, upstream is not None, execution)
+        arguments = _arguments(inputs, upstream)
+        return lambda: function(*arguments)
+
+    def copies(self, operands: Operands, count: int) -> list[Operands]:
+        def copied() -> Operands:
+            upstream = None if operands.upstream is None else operands.upstream.clone()
+            weights = tuple(weight.detach().clone() for weight in operands.weights)
+            return Operands(weights, operands.inputs.clone(), upstream)
+
+        return [copied() for _ in range(count)]
+
+    def copied_steps(self, layer: Any, copies: Sequence[Operands], execution: str) -> list[Step]:
+        function = _function(layer, copies[0].upstream is not None, execution)
+        own = [variable.value for variable in layer.trainable_variables]
+        steps = [_exchanged(function, own, copy) for copy in copies]
+        for variable in layer.trainable_variables:
+            variable.value.data = variable.value.data.new_full(variable.shape, float("nan"))
+        return steps
+
+    def synchroniser(self, device: str) -> Callable[[Any], None]:
+        import torch
+
+        if device.startswith("cpu"):
+            return nothing
+        index = int(device.partition(":")[2] or 0)
+        return lambda _: torch.cuda.synchronize(index)
+
+    def peak_memory(self, step: Step, device: str) -> int | None:
+        import torch
+
+        if device.startswith("cpu"):
+            return None  # its allocator keeps no statistics there
+        index = int(device.partition(":")[2] or 0)
+        torch.cuda.synchronize(index)
+        torch.cuda.reset_peak_memory_stats(index)
+        outputs = step()
+        torch.cuda.synchronize(index)
+        del outputs
+        return int(torch.cuda.max_memory_allocated(index)) or None
+
+    def status_of(self, error: Exception) -> str:
+        import torch
+
+        told = str(error)
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in told:
+            return "oom"
+        refused = isinstance(error, (NotImplementedError, ValueError, TypeError))
+        return "unsupported" if refused or "not implemented for" in told else "error"
+
+
+def _function(layer: Any, training: bool, execution: str) -> Function:
+    """The pass as a function of input and, for training, upstream gradient, by the layer's own parameters."""
+    import torch
+
+    call = torch.compile(layer) if execution == "compile" else layer
+    weights = [variable.value for variable in layer.trainable_variables]
+
+    def inference(x: Tensor) -> tuple[Tensor, ...]:
+        with torch.inference_mode():
+            return (call(x),)
+
+    def trained(x: Tensor, dy: Tensor) -> tuple[Tensor, ...]:
+        y = call(x, training=True)
+        return (y, *torch.autograd.grad(y, [x, *weights], dy))
+
+    return trained if training else inference
+
+
+def _arguments(inputs: Tensor, upstream: Tensor | None) -> tuple[Tensor, ...]:
+    return (inputs,) if upstream is None else (inputs.detach().requires_grad_(), upstream)
+
+
+def _exchanged(function: Function, own: Sequence[Tensor], copy: Operands) -> Step:
+    """A step in which the layer's parameters hold the copy's numbers."""
+    arguments = _arguments(copy.inputs, copy.upstream)
+    exchange = list(zip(own, copy.weights, strict=True))
+
+    def step() -> tuple[Tensor, ...]:
+        for parameter, weight in exchange:
+            parameter.data = weight
+        return function(*arguments)
+
+    return step
+
+
+BACKEND = Torch()
