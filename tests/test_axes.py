@@ -28,7 +28,7 @@ RULES = {
     "data_format": "takes channels_last and channels_first",
     "bias": "takes true or false",
     "backend": "takes names of backends; `grouped-bench list backends` names them",
-    "execution": "takes graph, xla and eager; the backend's first where it is not given",
+    "execution": "takes graph, xla, eager and compile; the backend's first where it is not given",
     "device": "takes cpu, gpu, or one by its index such as gpu:1",
     "cache": "takes hot and cold: whether calls find their inputs and weights in the cache",
     "multiplicity": "takes a positive integer: how often the case stands in its network",

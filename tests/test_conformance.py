@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from grouped_bench import variants
 from grouped_bench.backends.base import Operands
 from grouped_bench.measure import verify
+from grouped_bench.measure.workbench import Workbench
+from grouped_bench.space.case import Setting
 from grouped_bench.variants import reference
 
 EXACT = {"dense": ("regular", "split_sum"), "grouped": ("grouped", "grouped_native", "split_concat")}
@@ -185,3 +187,46 @@ def test_reference_and_layer_use_the_same_axis_order(backend):
     y, dx, dkernel = compute("grouped_native", case, backend)
     assert (y.shape, dx.shape, dkernel.shape) == ((3, 5, 4, 6), (3, 5, 7, 4), (3, 2, 2, 6))
     assert reference.channels_last(y, case) is not None
+
+
+@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("pass_", ["inference", "training"])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_counts_agree_with_independent_ones(name, pass_, rank, backend):
+    """Bytes with the tensors that a call reads and returns; multiply-accumulates with PyTorch's own counter."""
+    case = make_case(rank=rank, groups=2, pass_=pass_, bias=True)
+    if not supported(name, case, backend):
+        pytest.skip("TensorFlow has no such operation")
+    bench = Workbench(case, Setting(backend.name, backend.executions[0], "cpu"), 0, backend, lambda name: None)
+    counts, operands = variants.get(name).counts(case), bench._operands(name)
+    step = bench._hot_step(name, operands)
+    outputs = step()
+    moved = [*operands.tensors(), *outputs]
+    assert sum(4 * int(np.prod(tensor.shape)) for tensor in moved) == counts.min_bytes
+    # PyTorch 2.13 counts the weight gradient of a grouped convolution as if it were dense.
+    if backend.name == "torch" and not (pass_ == "training" and variants.get(name).computes == "grouped"):
+        assert pytorchs_count(step) == 2 * counts.macs
+
+
+def pytorchs_count(step):
+    """Floating-point operations of a call as PyTorch counts those of each operator."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils.flop_counter import flop_registry
+
+    class Counter(TorchDispatchMode):  # FlopCounterMode refuses torch.autograd.grad
+        total = 0
+
+        def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+            count = flop_registry.get(function._overloadpacket)
+            if count is None:
+                with self:
+                    parts = function.decompose(*arguments, **(keywords or {}))
+                if parts is not NotImplemented:
+                    return parts
+            result = function(*arguments, **(keywords or {}))
+            self.total += count(*arguments, **(keywords or {}), out_val=result) if count else 0
+            return result
+
+    with Counter() as counter:
+        step()
+    return counter.total

@@ -114,7 +114,7 @@ class Axes(BaseModel):
     )  # fmt: skip
     execution: Axis[Name] | None = Field(
         None,
-        description="takes graph, xla and eager; the backend's first where it is not given",
+        description="takes graph, xla, eager and compile; the backend's first where it is not given",
         examples=["graph,xla"],
     )
     device: Axis[Annotated[str, Field(strict=True, pattern=r"^(cpu|gpu)(:\d{1,3})?$")]] = Field(

@@ -28,7 +28,7 @@ COLUMNS = (
     Column("started_at", pa.timestamp("us", tz="UTC"), "", "when the run began"),
     Column("backend", pa.string(), "", "framework below Keras"),
     Column("backend_version", pa.string(), "", "its version"),
-    Column("execution", pa.string(), "", "graph, xla or eager"),
+    Column("execution", pa.string(), "", "graph, xla, eager or compile"),
     Column("device", pa.string(), "", "cpu, gpu or gpu:N"),
     Column("device_name", pa.string(), "", "model of the device"),
     Column("cache", pa.string(), "", "hot: call after call reads the same inputs and weights; cold: each others"),
