@@ -95,6 +95,7 @@ _CONTROL_HELP = {
     "task_timeout": ("DURATION", "End a task whose build, check or sample takes longer (s, m, h; seconds without)"),
     "memory_limit": ("SIZE", "End a task that holds more memory, with the framework in it"),
     "threads": ("N", "Have the backend compute in so many threads, instead of as many as it chooses"),
+    "tf32": ("on|off", "Let a GPU round float32 operands to TF32, or forbid it, instead of the backend's own choice"),
 }
 
 

@@ -26,8 +26,8 @@ def backend(request):
 
 
 def pytest_generate_tests(metafunc):
-    """A test that takes an execution runs with each that the backend has."""
-    if "execution" in metafunc.fixturenames:
+    """A test that takes the backend and an execution runs with each that it has."""
+    if {"backend", "execution"} <= set(metafunc.fixturenames):
         backend = backends.get(metafunc.config.getoption("--backend"))
         metafunc.parametrize("execution", backend.executions)
 

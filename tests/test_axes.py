@@ -42,6 +42,7 @@ CONTROL_RULES = {
     "task_timeout": DURATION,
     "memory_limit": "takes a size above zero",
     "threads": "takes a positive integer up to 1024",
+    "tf32": "takes on or off",
 }
 NEVER = ["", [[[[1]]]], {}, {"a": 1}, object(), math.nan, -1, 10**30, 1.5]
 NUMBERS = [*NEVER, None, 0, True, "abc", b"1", [], [None], [0, 1], "1,,2", "1,", "-3", "1.5", "٣", 2**24 + 1, range(3)]
@@ -70,6 +71,7 @@ BAD_CONTROLS = {
     "visits": [0, -1, True, 1.5, "abc", [], 10**30],
     "memory_limit": [0, -1, "0GiB", True, "abc", "8GB", [], math.inf, 10**400],
     "threads": [0, -1, True, 1.5, "abc", [], 1025],
+    "tf32": [0, True, "ON", "", [], "auto"],
 }
 
 
@@ -119,7 +121,7 @@ def test_an_unknown_control_is_refused_with_those_there_are():
     error = refusal(Control, {"speed": 1})
     assert str(error) == (
         "Space: there is no key `speed`. Received: speed = 1. "
-        "Use one of precision, margin, visits, budget, task_timeout, memory_limit, threads."
+        "Use one of precision, margin, visits, budget, task_timeout, memory_limit, threads, tf32."
     )
 
 

@@ -253,7 +253,7 @@ def worker():
 def test_the_worker_needs_only_the_standard_library_numpy_and_a_framework():
     known = {*sys.stdlib_module_names, "numpy", PACKAGE}
     needed = {(name, i.root) for name in worker() for i in imports(modules()[name]) if i.root not in known}
-    needed -= {("measure.disturbance", "pynvml")}  # asked where it is there, for the clock of a GPU
+    needed -= {("measure.gpu", "pynvml")}  # asked where it is there
     assert {root for _, root in needed} <= FRAMEWORKS
     assert {name for name, _ in needed} <= {name for name in modules() if part_of(name) in ("backends", "variants")}
 

@@ -27,9 +27,9 @@ def get(name: str) -> Backend:
     return backend
 
 
-def load(name: str, threads: int | None = None) -> Backend:
+def load(name: str, threads: int | None = None, *, tf32: bool | None = None) -> Backend:
     """The backend called `name`, its variables set and its framework imported in this process."""
     backend = get(name)
     os.environ.update(backend.variables)
-    backend.load(threads)
+    backend.load(threads, tf32=tf32)
     return backend

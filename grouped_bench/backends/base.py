@@ -67,10 +67,11 @@ class Backend(ABC):
         return importlib.metadata.version(self.module)
 
     @abstractmethod
-    def load(self, threads: int | None = None) -> None:
+    def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         """Import the framework and Keras on it; touch no device, start no thread pool.
 
-        With `threads` it will compute in so many; without, in as many as it chooses.
+        With `threads` it will compute in so many, without in as many as it chooses; `tf32` likewise says whether a GPU
+        may round float32 operands to TensorFloat-32.
         """
 
     @abstractmethod

@@ -26,7 +26,7 @@ class Jax(Backend):
     variables: ClassVar[dict[str, str]] = {"KERAS_BACKEND": "jax"}
     memory_source = "compiler"
 
-    def load(self, threads: int | None = None) -> None:
+    def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import jax
         import keras  # noqa: F401
 
@@ -34,6 +34,8 @@ class Jax(Backend):
         jax.config.update("jax_cpu_enable_async_dispatch", False)
         if threads is not None:
             os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads)))
+        if tf32 is not None:
+            jax.config.update("jax_default_matmul_precision", "tensorfloat32" if tf32 else "highest")
 
     def devices(self) -> list[Device]:
         found = []

@@ -23,7 +23,7 @@ class TensorFlow(Backend):
     executions = ("graph", "xla", "eager")
     variables: ClassVar[dict[str, str]] = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
-    def load(self, threads: int | None = None) -> None:
+    def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import keras  # noqa: F401
         import tensorflow as tf
 
@@ -33,6 +33,8 @@ class TensorFlow(Backend):
                 os.environ.pop(variable, None)  # TensorFlow heeds it more than what is set here
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)
+        if tf32 is not None:
+            tf.config.experimental.enable_tensor_float_32_execution(tf32)
 
     def devices(self) -> list[Device]:
         import tensorflow as tf

@@ -26,12 +26,14 @@ class Torch(Backend):
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
     }
 
-    def load(self, threads: int | None = None) -> None:
+    def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import keras  # noqa: F401
         import torch
 
         if threads is not None:
             torch.set_num_threads(threads)
+        if tf32 is not None:
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = tf32
 
     def devices(self) -> list[Device]:
         import torch

@@ -26,14 +26,22 @@ class Host:
         backend: name of the backend.
         files: Python files that register variants, run once after the import.
         threads: in how many the backend is to compute; it chooses unless given.
+        tf32: `on` or `off`: whether a GPU may round float32 operands to TF32; the backend chooses unless given.
         python: interpreter to run, the current one unless given.
     """
 
     def __init__(
-        self, backend: str, files: Sequence[str] = (), *, threads: int | None = None, python: str = sys.executable
+        self,
+        backend: str,
+        files: Sequence[str] = (),
+        *,
+        threads: int | None = None,
+        tf32: str | None = None,
+        python: str = sys.executable,
     ) -> None:
         backends.get(backend)  # what is not installed is refused here, in words
-        self._backend, self._files, self._threads, self._python = backend, files, threads, python
+        self._choices = [str(threads or 0), tf32 or "own"]
+        self._backend, self._files, self._python = backend, files, python
         self._workers: set[Worker] = set()
         self._start()
 
@@ -49,7 +57,7 @@ class Host:
         self._printed = scratch()
         # TensorFlow leaves a file for every function that it rewrites, and a worker is killed before it can clear up.
         self._folder = tempfile.TemporaryDirectory(prefix="grouped-bench-", ignore_cleanup_errors=True)
-        arguments = [self._backend, str(theirs.fileno()), str(self._threads or 0), *self._files]
+        arguments = [self._backend, str(theirs.fileno()), *self._choices, *self._files]
         with theirs:
             self._process = subprocess.Popen(
                 [self._python, "-u", "-m", "grouped_bench.measure.worker", *arguments],

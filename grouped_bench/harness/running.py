@@ -19,9 +19,9 @@ from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.record import RESUMED, frame_of, measured, metadata_of
 from grouped_bench.harness.sweep import SPENT, Sweep
 from grouped_bench.harness.workers import Limits, TaskFailedError, Worker
-from grouped_bench.measure import environment
+from grouped_bench.measure import environment, gpu
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.plan import Plan
+from grouped_bench.plan import Cohort, Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.store.journal import SUFFIX, Journal, Record, read_journal, resume_command
 from grouped_bench.store.records import read_checked
@@ -71,10 +71,10 @@ def carry_out(order: Order) -> Path:
     """
     began = datetime.datetime.now(datetime.UTC)
     run_id = f"{began:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    path = order.out / environment.machine_slug() / f"{run_id}{SUFFIX}"
-    check_writable(path.parent)
+    check_writable(order.out)
 
     def begin(header: Record) -> tuple[Journal, list[Record]]:
+        path = order.out / header["machine"] / f"{run_id}{SUFFIX}"
         return Journal(path, {"run_id": run_id, "started_at": began.isoformat(), **header}), []
 
     return _measure(order, begin)
@@ -181,7 +181,7 @@ def _hosts(order: Order, progress: Progress) -> Iterator[dict[str, Host]]:
     try:
         for name in dict.fromkeys(cohort.setting.backend for cohort in order.plan.cohorts):
             progress.say(f"starting {name}")
-            hosts[name] = Host(name, order.files, threads=order.control.threads)
+            hosts[name] = Host(name, order.files, threads=order.control.threads, tf32=order.control.tf32)
         yield hosts
     finally:
         for host in hosts.values():
@@ -231,15 +231,34 @@ def _header(order: Order, hosts: dict[str, Host], probes: dict[str, Probe]) -> R
     return {
         "schema": SCHEMA_VERSION,
         "version": __version__,
-        "machine": environment.machine_slug(),
+        "machine": _machine(order.plan, probes),
         "space": order.space,
         "control": {**order.control.model_dump(), "alpha": FAMILY_ALPHA, "pair_alpha": PAIR_ALPHA},
         "seed": order.seed,
-        "environment": {**environment.describe(order.command), "backend": facts},
+        "environment": {**environment.describe(order.command), "gpus": _gpus(order.plan), "backend": facts},
         "skipped": [skip.to_columns() for skip in order.plan.skipped],
         "tasks": [{**task, **_backend_columns(task, hosts, probes)} for task in order.plan.numbered()],
         "order": {name: getattr(order, name) for name in ("memory", "files", "force")},
     }
+
+
+def _machine(plan: Plan, probes: dict[str, Probe]) -> str:
+    """Slug of the GPU model and its count where GPUs alone compute, else of the processor."""
+    used = [probes[c.setting.backend].devices[full_name(c.setting.device)] for c in plan.cohorts if _on_gpu(c)]
+    if len(used) < len(plan.cohorts):
+        return environment.machine_slug()
+    there = {device: model for probe in probes.values() for device, model in probe.devices.items()}
+    return environment.machine_slug(used[0], list(there.values()).count(used[0]))
+
+
+def _gpus(plan: Plan) -> dict[str, Any]:
+    """What is known of each GPU that computes, by its name in options."""
+    names = dict.fromkeys(full_name(c.setting.device) for c in plan.cohorts if _on_gpu(c))
+    return {name: gpu.facts(name) for name in names}
+
+
+def _on_gpu(cohort: Cohort) -> bool:
+    return cohort.setting.device.startswith("gpu")
 
 
 def _backend_columns(task: Record, hosts: dict[str, Host], probes: dict[str, Probe]) -> Record:

@@ -4,8 +4,8 @@ import dataclasses
 import os
 import resource
 from pathlib import Path
-from typing import Any
 
+from grouped_bench.measure import gpu
 from grouped_bench.measure.limits import cpu_groups
 from grouped_bench.measure.processor import read, usable
 from grouped_bench.measure.rounds import read_clock
@@ -50,7 +50,7 @@ class Watch:
         if wall > 0 and start.held_back is not None and end.held_back is not None:
             throttled = min(1.0, (end.held_back - start.held_back) / wall)
         if self._device.startswith("gpu"):
-            share = gpu_clock_share(int(self._device.partition(":")[2] or 0), os.environ.get("CUDA_VISIBLE_DEVICES"))
+            share = gpu.clock_share(self._device)
             throttled = None if share is None else float(share < _LEAST_CLOCK)
         return {"stolen": stolen, "throttled": throttled}
 
@@ -58,32 +58,6 @@ class Watch:
 def processors() -> set[int]:
     """Numbers of the processors that this process may use, all where the system does not tell."""
     return usable() or set(range(os.cpu_count() or 1))
-
-
-def gpu_clock_share(index: int, visible: str | None) -> float | None:
-    """The clock of a GPU as a share of its highest; None without NVML.
-
-    Args:
-        index: the number by which CUDA knows it.
-        visible: what CUDA_VISIBLE_DEVICES says, since NVML counts all that there are.
-    """
-    names = visible.split(",") if visible else []
-    name = names[index].strip() if index < len(names) else "" if visible else str(index)
-    try:
-        import pynvml
-    except ImportError:
-        return None
-    try:
-        pynvml.nvmlInit()
-        handle: Any
-        if name.isdecimal():
-            handle = pynvml.nvmlDeviceGetHandleByIndex(int(name))
-        else:
-            handle = pynvml.nvmlDeviceGetHandleByUUID(name)
-        now = pynvml.nvmlDeviceGetClockInfo(handle, pynvml.NVML_CLOCK_SM)
-        return float(now / pynvml.nvmlDeviceGetMaxClockInfo(handle, pynvml.NVML_CLOCK_SM))
-    except pynvml.NVMLError:
-        return None
 
 
 def _read() -> _Reading:

@@ -11,6 +11,7 @@ import numpy as np
 from grouped_bench import variants
 from grouped_bench.backends.base import Backend, Operands, Step, Tensor
 from grouped_bench.measure import cold, disturbance, memory, rounds, verify
+from grouped_bench.measure.energy import joules_a_call
 from grouped_bench.space.case import DTYPE_BYTES, Case, Setting
 
 Reply = dict[str, Any]
@@ -148,7 +149,7 @@ class Workbench:
         return {"iterations": fewer}
 
     def peak_memory(self, name: str) -> Reply:
-        """Peak bytes of warmed-up calls of `name` and their source; both None where nothing can tell.
+        """Peak bytes of warmed-up calls of `name`, their source, and joules of a call; None where nothing can tell.
 
         The call is a hot one whatever the setting: it holds one copy of inputs and weights, not those that cold calls
         rotate among.
@@ -164,7 +165,8 @@ class Workbench:
             calls = rounds.calls_within(_MEMORY_S, step, self.synchronise, most=_MEMORY_CALLS)
             held = [_bytes(tensor) for tensor in operands.tensors()]
             peak, source = memory.peak_bytes(self.backend, step, self.setting.device, held, made, calls)
-            return {"peak_bytes": peak, "source": source}
+            energy = joules_a_call(step, self.synchronise, self.setting.device)
+            return {"peak_bytes": peak, "source": source, "energy_j": energy}
 
         with self.backend.on(self.setting.device):
             return self._attempt(read)

@@ -1,9 +1,9 @@
 """The host process, which holds an imported backend and forks, and its children, the workers, which measure.
 
-Run as `python -m grouped_bench.measure.worker BACKEND FD THREADS [FILE.py …]`, with THREADS 0 for the backend's own
-choice. The host answers messages on the socket FD, one JSON object a line; `fork` brings along the descriptors of the
-new worker's own socket, of the file that takes what it prints, and of the file that tells whose turn it is. Needs the
-standard library, NumPy and the backend only.
+Run as `python -m grouped_bench.measure.worker BACKEND FD THREADS TF32 [FILE.py …]`, with THREADS 0 and TF32 `own` for
+the backend's own choice. The host answers messages on the socket FD, one JSON object a line; `fork` brings along the
+descriptors of the new worker's own socket, of the file that takes what it prints, and of the file that tells whose turn
+it is. Needs the standard library, NumPy and the backend only.
 """
 
 import ctypes
@@ -27,14 +27,15 @@ MARK_BYTES = 128
 _PR_SET_PDEATHSIG = 1
 _LONGEST_REQUEST = 1 << 16
 _FORK_DESCRIPTORS = 3
+_CHOICES = {"on": True, "off": False, "own": None}
 
 
 def main(arguments: list[str]) -> None:
     """Load the backend, say so, and fork a worker for each request until the socket closes."""
-    name, descriptor, threads, *files = arguments
+    name, descriptor, threads, tf32, *files = arguments
     control = socket.socket(fileno=int(descriptor))
     start = read_clock()
-    backend = backends.load(name, int(threads) or None)
+    backend = backends.load(name, int(threads) or None, tf32=_CHOICES[tf32])
     for file in files:
         runpy.run_path(file)
     # Objects made so far are shared with every worker; collecting them would copy their pages.

@@ -159,6 +159,7 @@ class Control(BaseModel):
     task_timeout: Seconds = Field(60.0, description="takes a duration above zero", examples=["60s"])
     memory_limit: Size | None = Field(None, description="takes a size above zero", examples=["8GiB"])
     threads: Threads | None = Field(None, description="takes a positive integer up to 1024", examples=["1"])
+    tf32: Literal["on", "off"] | None = Field(None, description="takes on or off", examples=["off"])
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -13,6 +13,7 @@ from grouped_bench.store.schema import STATUSES
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Joules = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 Samples = Annotated[list[Seconds | None], Field(min_length=1)]
 Error = Annotated[float, Field(ge=0)]
@@ -95,6 +96,7 @@ class Memory(TypedDict):
     time: dict[str, Seconds]
     peak_bytes: NotRequired[Number | None]
     source: NotRequired[str | None]
+    energy_j: NotRequired[Joules | None]
     status: NotRequired[str]
     reason: NotRequired[str]
 

@@ -38,6 +38,7 @@ def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
         first_calls_s=[build["first_call_s"] for build in built],
         peak_memory_bytes=memory.get("peak_bytes"),
         memory_source=memory.get("source"),
+        energy_j=memory.get("energy_j"),
         samples_s=[_visit_samples(visit, variant) for visit in timed],
         reference_s=[visit["reference"] for visit in timed],
         visit_process=[visit["process"] for visit in timed],
