@@ -146,7 +146,7 @@ def foreign(name, source):
         return []
     known = {*sys.stdlib_module_names, "numpy", PACKAGE}
     of_the_parent = {"measure.environment": {"psutil"}, "measure.room": {"psutil"}}
-    known |= {**of_the_parent, "measure.disturbance": {"pynvml"}}.get(name, set())
+    known |= {**of_the_parent, "measure.gpu": {"pynvml"}}.get(name, set())
     return [i.module for i in imports(source) if i.root not in known and (i.top or i.root not in FRAMEWORKS)]
 
 
