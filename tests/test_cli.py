@@ -324,7 +324,7 @@ REFUSED = [
     (("run", "--backend", "nope"), "There is no such backend. Received: nope. Use one of "),
     (("run", "--execution", "nope"), "`execution` takes what a chosen backend has. Received: nope. Use one of graph, "),
     (("run", "--device", "tpu"), "options: `device` takes cpu, gpu, or one by its index such as gpu:1. Received: tpu."),
-    (("run", "--preset", "nope"), "There is no such preset. Received: nope. Use one of quick, resnext50."),
+    (("run", "--preset", "nope"), "There is no such preset. Received: nope. Use one of alexnet-groups, "),
     (("run", "--preset", "quick", "--space", "a"), "Give --preset or --space, not both. Try `grouped-bench"),
     (("run", "--space", "none.toml"), "A space file must be a readable UTF-8 file. Received: No such file or "),
     (("run", "--space", "bad.toml"), "bad.toml must be TOML. Received: Invalid value (at end of document). Mend "),

@@ -1,0 +1,135 @@
+"""What a run says of a whole beside its cohorts: a network by its layers, published figures beside ours."""
+
+import dataclasses
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import tabulate
+
+from grouped_bench.analyse.besides import Beside, besides
+from grouped_bench.analyse.network import Layer, Network, networks, own_variant
+from grouped_bench.report import cells
+from grouped_bench.report.contrast import run_name
+from grouped_bench.report.rows import Row, case_title, setting_title
+from grouped_bench.space.published import recorded_published
+from grouped_bench.units import format_count, format_seconds, significant
+
+_LONGEST_LAYER = 30
+_MOST_LEFT_OUT = 50
+_OF_NETWORK = ("layer", "times", "time", "share", "in use", "faster", "saves")
+_OF_PUBLISHED = ("figure", "case", "published", "ours", "source")
+_METHOD = (
+    "Time is of all convolutions of a row in one pass, as medians, in the variant that stands for the network as it "
+    "is: regular, or grouped for a layer with groups and for a depthwise one, which Keras computes with an operation "
+    "of its own. Activations and what lies between convolutions are not in it. A faster variant computes the same "
+    "function and has a clear lead; without one nothing is claimed."
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """A table of texts with a title and the sentences below it."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def sheets(rows: Sequence[Row], metadata: Sequence[Mapping[str, Any]]) -> list[Sheet]:
+    """The sheets of runs with these rows and run-wide facts, all of the first run first; none where none has any."""
+    several = len(metadata) > 1
+    return [sheet for facts in metadata for sheet in _of_run(rows, facts, several)]
+
+
+def _of_run(rows: Sequence[Row], facts: Mapping[str, Any], several: bool) -> Iterator[Sheet]:
+    mine = [row for row in rows if not several or row["run_id"] == facts.get("run_id")]
+    run = f", run {run_name(facts)}" if several else ""
+    space = facts.get("space")
+    for network in networks(mine):
+        yield _network_sheet(network, run, _left_out(space))
+    found = besides(mine, recorded_published(space))
+    if found:
+        table = tuple(_published_row(one) for one in found)
+        yield Sheet(f"Published beside measured{run}", _OF_PUBLISHED, table)
+
+
+def lines(sheet: Sheet, width: int) -> list[str]:
+    """The sheet for a terminal: a table, or where that is too wide a paragraph a row."""
+    title = textwrap.wrap(sheet.title, width)
+    narrow = [(cells.shorten(row[0], _LONGEST_LAYER), *row[1:]) for row in sheet.rows]
+    text = tabulate.tabulate(narrow, headers=sheet.headers, tablefmt="simple", disable_numparse=True)
+    grid = text.splitlines()
+    if max(map(cells.display_width, grid)) > width:
+        grid = [line for row in sheet.rows for line in _paragraph(sheet.headers, row, width)]
+    return [*title, *grid, *(line for note in sheet.notes for line in textwrap.wrap(note, width))]
+
+
+def _paragraph(headers: Sequence[str], row: Sequence[str], width: int) -> list[str]:
+    told = f"{row[0]}: " + "; ".join(f"{name} {text}" for name, text in zip(headers[1:], row[1:], strict=True))
+    return textwrap.wrap(told, width, initial_indent="  ", subsequent_indent="    ")
+
+
+def _left_out(space: Any) -> list[str]:
+    told = space.get("left_out") if isinstance(space, dict) else None
+    return [cells.clean(text) for text in told[:_MOST_LEFT_OUT]] if isinstance(told, list) else []
+
+
+def _network_sheet(network: Network, run: str, left_out: Sequence[str]) -> Sheet:
+    first = network.layers[0].row
+    where = f"{first['pass']}, batch {first['batch_size']}, {setting_title(first)}{run}"
+    table = tuple(_layer_row(layer) for layer in network.layers)
+    title = cells.clean(f"Share of the convolutions' time: {where}")
+    return Sheet(title, _OF_NETWORK, table, (*_sums(network), _METHOD, *left_out))
+
+
+def _layer_row(layer: Layer) -> tuple[str, ...]:
+    name = cells.text_of(layer.row["label"]) if layer.row["label"] else cells.clean(case_title(layer.row))
+    if layer.seconds is None:
+        return (name, str(layer.times), cells.clean(layer.problem), *[cells.DASH] * 4)
+    saved = cells.DASH if layer.saved_s is None else format_seconds(layer.saved_s)
+    return (
+        name,
+        str(layer.times),
+        format_seconds(layer.seconds) + (f" {layer.problem}" if layer.problem else ""),
+        cells.DASH if layer.share is None else f"{significant(100 * layer.share, 2)}%",
+        own_variant(layer.row),
+        cells.text_of(layer.faster),
+        saved,
+    )
+
+
+def _sums(network: Network) -> Iterator[str]:
+    missing = sum(layer.seconds is None for layer in network.layers)
+    changed = sum(layer.saved_s is not None for layer in network.layers)
+    count = sum(layer.times for layer in network.layers if layer.seconds is not None)
+    if network.seconds:
+        told = f"{cells.counted(count, 'convolution')} take {format_seconds(network.seconds)} together."
+        share = significant(100 * network.saved_s / network.seconds, 2)
+        yield told + (
+            f" Changing {cells.counted(changed, 'row')} of the table to the faster variant would save "
+            f"{format_seconds(network.saved_s)} of it, {share}%."
+            if changed
+            else " No change that was measured would make it clearly faster."
+        )
+    if missing:
+        yield f"{cells.counted(missing, 'row')} without a time: not in the sum, and in no share."
+
+
+def _published_row(one: Beside) -> tuple[str, ...]:
+    figure = one.published
+    ours = cells.clean(one.problem) if one.ours is None else _value(one.ours, figure.ours, figure.unit)
+    if one.ours is not None and figure.ours == "speedup" and one.row is not None:
+        ours += f" ({one.row['pass']}, batch {one.row['batch_size']}, {setting_title(one.row)})"
+    texts = (figure.what, figure.label or "all", _value(figure.value, figure.ours, figure.unit), ours, figure.source)
+    return tuple(map(cells.clean, texts))
+
+
+def _value(value: float, quantity: str | None, unit: str) -> str:
+    if quantity in ("params", "macs"):
+        return format_count(value)
+    if quantity == "speedup":
+        return f"{significant(value, 3)}×"
+    text = f"{value:g}"
+    return f"{text} {unit}" if unit and unit[0].isalpha() else text + unit
