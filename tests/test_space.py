@@ -226,7 +226,7 @@ def test_exactly_the_limit_is_accepted(tables):
 @pytest.mark.parametrize("name", ["nope", "../space", "", None, []])
 def test_an_unknown_preset_is_refused_with_those_there_are(name):
     assert refusal(Space.preset, name).startswith("There is no such preset. Received: ")
-    assert refusal(Space.preset, name).endswith(f"Use one of {", ".join(preset_names())}.")
+    assert refusal(Space.preset, name).endswith(f"Use one of {', '.join(preset_names())}.")
 
 
 @pytest.mark.parametrize("key", ["foo", "source", "cases", "control", "pass_"])
