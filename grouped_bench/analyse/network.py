@@ -51,6 +51,11 @@ def own_variant(row: Row) -> str:
     return OWN_GROUPED if (row["groups"] or 1) > 1 else BASELINE
 
 
+def is_depthwise(row: Row) -> bool:
+    """Whether the layer has a group for each channel, so that a network may have it as a depthwise layer."""
+    return bool(1 < (row["groups"] or 1) == row["in_channels"])
+
+
 def parts(rows: Iterable[Row]) -> list[list[Row]]:
     """`rows` by run, setting, pass and batch, in the order of the record."""
     return _grouped(rows, PART)

@@ -24,6 +24,7 @@ _REASONS = {
     "LSTM": "a recurrent convolution",
 }
 Convolution = dict[str, Any]
+Shape = tuple[int | None, ...]
 
 
 class RefusedError(Exception):
@@ -151,7 +152,7 @@ def _traced(model: Any, inputs: list[Any]) -> dict[str, Any]:
     """The convolutions of one pass, in the order of their calls."""
     import keras
 
-    found: list[tuple[Any, tuple[int | None, ...]]] = []
+    found: list[tuple[Any, Shape]] = []
     once: Callable[..., Any] = keras.layers.Layer.__call__
 
     def call(layer: Any, *positional: Any, **named: Any) -> Any:
@@ -174,16 +175,26 @@ def _traced(model: Any, inputs: list[Any]) -> dict[str, Any]:
         raise _no_shape(_one_line(problem)) from None
     finally:
         keras.layers.Layer.__call__ = once
-    repeated = set(_repeated(model))
+    called = {id(layer) for layer, _ in found}
+    known = list(model._flatten_layers(include_self=False))
+    uncalled = [(layer, None) for layer in known if _is_convolution(layer) and id(layer) not in called]
+    repeated = {id(layer) for wrapper in known for layer in _repeated(wrapper)}
     convolutions: list[Convolution] = []
     left_out = []
-    for layer, shape in found:
+    for layer, shape in [*found, *uncalled]:
         why = "called once for every step of a sequence" if id(layer) in repeated else _problem(layer, shape)
         if why:
             left_out.append({"name": layer.name, "kind": type(layer).__name__, "reason": why})
-        else:
+        elif shape is not None:
             convolutions += _convolutions(layer, shape)
     return {"convolutions": convolutions, "left_out": left_out}
+
+
+def _repeated(wrapper: Any) -> list[Any]:
+    """Layers inside `wrapper`, where it calls them once for every step of a sequence."""
+    import keras
+
+    return wrapper._flatten_layers(include_self=False) if isinstance(wrapper, keras.layers.TimeDistributed) else []
 
 
 def _is_convolution(layer: Any) -> bool:
@@ -194,31 +205,21 @@ def _is_convolution(layer: Any) -> bool:
     return "Conv" in name and not name.endswith("Cell") and not isinstance(layer, keras.Model)
 
 
-def _repeated(layer: Any, inside: bool = False) -> Iterator[int]:
-    """Layers inside one that calls them once for every step of a sequence."""
-    import keras
-
-    if inside:
-        yield id(layer)
-    inside = inside or isinstance(layer, keras.layers.TimeDistributed)
-    inner = [*getattr(layer, "layers", ()), *filter(None, [getattr(layer, "layer", None)])]
-    for one in inner:
-        yield from _repeated(one, inside)
-
-
-def _problem(layer: Any, shape: tuple[int | None, ...]) -> str | None:
-    """Why a call of the layer is no convolution that can be measured, or None."""
+def _problem(layer: Any, shape: Shape | None) -> str | None:
+    """Why a call of the layer is no convolution that can be measured, or None; without a shape it was not called."""
     name = type(layer).__name__
     if name not in _KINDS or not type(layer).__module__.startswith("keras."):
         return next((why for part, why in _REASONS.items() if part in name), "no convolution that is measured here")
     if layer.dtype_policy.name.removeprefix(MIXED_PREFIX) not in DTYPE_BYTES:
         return f"dtype {layer.dtype_policy.name}, in which nothing is measured here"
+    if shape is None:
+        return "not called in a pass of the model"
     if None in shape or shape[0] != 1:
         return f"its input {shape} is not one example of known extents"
     return None
 
 
-def _convolutions(layer: Any, shape: tuple[int | None, ...]) -> Iterator[Convolution]:
+def _convolutions(layer: Any, shape: Shape) -> Iterator[Convolution]:
     """The convolutions of one call: one, or the two of which a separable one is made."""
     kind, rank = _KINDS[type(layer).__name__]
     first = layer.data_format == "channels_first"

@@ -8,22 +8,26 @@ from typing import Any
 import tabulate
 
 from grouped_bench.analyse.besides import Beside, besides
-from grouped_bench.analyse.network import Layer, Network, networks, own_variant
+from grouped_bench.analyse.network import Layer, Network, is_depthwise, networks, own_variant
 from grouped_bench.report import cells
 from grouped_bench.report.contrast import run_name
 from grouped_bench.report.rows import Row, case_title, setting_title
 from grouped_bench.space.published import recorded_published
 from grouped_bench.units import format_count, format_seconds, significant
 
-_LONGEST_LAYER = 30
+_NAME_WIDTHS = (40, 30, 24, 18, 12)
+_UNSURE_DIGITS = 2
 _MOST_LEFT_OUT = 50
-_OF_NETWORK = ("layer", "times", "time", "share", "in use", "faster", "saves")
+_OF_NETWORK = ("layer", "×", "time", "share", "in use", "faster", "saves")
 _OF_PUBLISHED = ("figure", "case", "published", "ours", "source")
+_DEPTHWISE = (
+    "In brackets: a depthwise layer of Keras has an operation of its own, which was not measured; grouped, the same "
+    "function, stands for it, and what is saved is saved over that."
+)
 _METHOD = (
     "Time is of all convolutions of a row in one pass, as medians, in the variant that stands for the network as it "
-    "is: regular, or grouped for a layer with groups and for a depthwise one, which Keras computes with an operation "
-    "of its own. Activations and what lies between convolutions are not in it. A faster variant computes the same "
-    "function and has a clear lead; without one nothing is claimed."
+    "is: regular, or grouped for a layer with groups. Activations and what lies between convolutions are not in it. A "
+    "faster variant computes the same function and has a clear lead; without one nothing is claimed."
 )
 
 
@@ -58,12 +62,15 @@ def _of_run(rows: Sequence[Row], facts: Mapping[str, Any], several: bool) -> Ite
 def lines(sheet: Sheet, width: int) -> list[str]:
     """The sheet for a terminal: a table, or where that is too wide a paragraph a row."""
     title = textwrap.wrap(sheet.title, width)
-    narrow = [(cells.shorten(row[0], _LONGEST_LAYER), *row[1:]) for row in sheet.rows]
-    text = tabulate.tabulate(narrow, headers=sheet.headers, tablefmt="simple", disable_numparse=True)
-    grid = text.splitlines()
-    if max(map(cells.display_width, grid)) > width:
-        grid = [line for row in sheet.rows for line in _paragraph(sheet.headers, row, width)]
-    return [*title, *grid, *(line for note in sheet.notes for line in textwrap.wrap(note, width))]
+    grids = (_grid(sheet, name_width) for name_width in _NAME_WIDTHS)
+    fitting = (grid for grid in grids if max(map(cells.display_width, grid)) <= width)
+    told = next(fitting, None) or [line for row in sheet.rows for line in _paragraph(sheet.headers, row, width)]
+    return [*title, *told, *(line for note in sheet.notes for line in textwrap.wrap(note, width))]
+
+
+def _grid(sheet: Sheet, name_width: int) -> list[str]:
+    rows = [(cells.shorten(row[0], name_width), *row[1:]) for row in sheet.rows]
+    return tabulate.tabulate(rows, headers=sheet.headers, tablefmt="simple", disable_numparse=True).splitlines()
 
 
 def _paragraph(headers: Sequence[str], row: Sequence[str], width: int) -> list[str]:
@@ -81,20 +88,22 @@ def _network_sheet(network: Network, run: str, left_out: Sequence[str]) -> Sheet
     where = f"{first['pass']}, batch {first['batch_size']}, {setting_title(first)}{run}"
     table = tuple(_layer_row(layer) for layer in network.layers)
     title = cells.clean(f"Share of the convolutions' time: {where}")
-    return Sheet(title, _OF_NETWORK, table, (*_sums(network), _METHOD, *left_out))
+    depthwise = any(is_depthwise(layer.row) for layer in network.layers)
+    notes = (*_sums(network), _METHOD, *([_DEPTHWISE] if depthwise else []), *left_out)
+    return Sheet(title, _OF_NETWORK, table, notes)
 
 
 def _layer_row(layer: Layer) -> tuple[str, ...]:
     name = cells.text_of(layer.row["label"]) if layer.row["label"] else cells.clean(case_title(layer.row))
     if layer.seconds is None:
-        return (name, str(layer.times), cells.clean(layer.problem), *[cells.DASH] * 4)
+        return (name, str(layer.times), cells.DASH, cells.DASH, cells.clean(layer.problem), cells.DASH, cells.DASH)
     saved = cells.DASH if layer.saved_s is None else format_seconds(layer.saved_s)
     return (
         name,
         str(layer.times),
-        format_seconds(layer.seconds) + (f" {layer.problem}" if layer.problem else ""),
+        format_seconds(layer.seconds, _UNSURE_DIGITS if layer.problem else 3),
         cells.DASH if layer.share is None else f"{significant(100 * layer.share, 2)}%",
-        own_variant(layer.row),
+        f"({own_variant(layer.row)})" if is_depthwise(layer.row) else own_variant(layer.row),
         cells.text_of(layer.faster),
         saved,
     )
@@ -104,8 +113,11 @@ def _sums(network: Network) -> Iterator[str]:
     missing = sum(layer.seconds is None for layer in network.layers)
     changed = sum(layer.saved_s is not None for layer in network.layers)
     count = sum(layer.times for layer in network.layers if layer.seconds is not None)
+    moved = sum(layer.seconds is not None and layer.problem is not None for layer in network.layers)
     if network.seconds:
-        told = f"{cells.counted(count, 'convolution')} take {format_seconds(network.seconds)} together."
+        told = (
+            f"{cells.counted(count, 'convolution')} take {format_seconds(network.seconds)} together, a sum of medians."
+        )
         share = significant(100 * network.saved_s / network.seconds, 2)
         yield told + (
             f" Changing {cells.counted(changed, 'row')} of the table to the faster variant would save "
@@ -113,6 +125,8 @@ def _sums(network: Network) -> Iterator[str]:
             if changed
             else " No change that was measured would make it clearly faster."
         )
+    if moved:
+        yield f"The machine moved under {cells.counted(moved, 'row')}: nothing is claimed of changing them."
     if missing:
         yield f"{cells.counted(missing, 'row')} without a time: not in the sum, and in no share."
 
