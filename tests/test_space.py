@@ -251,7 +251,9 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = st.sampled_from([*AXIS_NAMES, "passes", "cases", "control", "source"]) | st.text().filter(lambda k: k != "self")
+KEYS = st.sampled_from(
+    [*AXIS_NAMES, "passes", "cases", "control", "published", "left_out", "source"]
+) | st.text().filter(lambda k: k != "self")
 TABLES = st.dictionaries(st.sampled_from(AXIS_NAMES), GOOD | ANYTHING, max_size=3)
 
 
