@@ -138,7 +138,7 @@ def run(
 ) -> int:
     """Measure a space: print the table, write the Parquet file and the page.
 
-    Without any axis, preset or file this runs the preset `quick`. With an
+    Without any axis, preset, file or model this runs the preset `quick`. With an
     axis and no preset the other axes take their defaults. LIST is a comma
     list, such as 1,2,4.
 
@@ -147,6 +147,7 @@ def run(
       grouped-bench run
       grouped-bench run --groups 1,32 --channels 128 --pass inference,training
       grouped-bench run --space my_sweep.toml --budget 30m --out results
+      grouped-bench run --model net.keras --input-shape 224,224,3
       grouped-bench run --resume latest
     """
     from grouped_bench import api

@@ -36,11 +36,10 @@ def test_a_layer_has_the_time_of_its_own_variant_as_often_as_it_stands_there():
 
 def test_a_change_is_to_the_fastest_of_the_same_function():
     made = network()
-    layers, found = of(made)
+    layers, _ = of(made)
     assert (layers[4].faster, layers[32].faster) == ("grouped_native", "grouped_native")
     saved = 32 * (latency(made, 32, "grouped") - latency(made, 32, "grouped_native"))
     assert layers[32].saved_s == pytest.approx(saved)
-    assert found.saved_s == pytest.approx(saved + layers[4].saved_s)
 
 
 def test_a_faster_way_to_compute_another_function_is_no_change():

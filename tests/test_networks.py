@@ -300,6 +300,13 @@ def test_long_and_hostile_names_become_labels():
     Space(cases=[table])
 
 
+def test_the_record_of_a_network_makes_its_space_again():
+    space = Space(cases=distinct([convolution(), convolution("d", groups=4)]), left_out=["a layer"], source="net.keras")
+    again = Space(**json.loads(json.dumps(space.to_dict())))
+    assert make_plan(again) == make_plan(space)
+    assert (again.left_out, again.source) == (["a layer"], "net.keras")
+
+
 # From the command line
 
 

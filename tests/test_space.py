@@ -315,7 +315,20 @@ TOML_VALUES = st.recursive(
 )
 TOML_LINES = st.builds(
     "{} = {}".format, st.sampled_from([*AXIS_NAMES, "case", "control", "about", "x.y"]), TOML_VALUES
-) | st.sampled_from(["[[case]]", "[control]", "[case]", "[[control]]", "[groups]", "# text", "visits = 3"])
+) | st.sampled_from(
+    [
+        "[[case]]",
+        "[control]",
+        "[case]",
+        "[[published]]",
+        "value = 3",
+        'what = "x"',
+        "[[control]]",
+        "[groups]",
+        "# text",
+        "visits = 3",
+    ]
+)
 
 
 @patient

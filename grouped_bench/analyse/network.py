@@ -40,11 +40,6 @@ class Network:
     layers: tuple[Layer, ...]
     seconds: float
 
-    @property
-    def saved_s(self) -> float:
-        """Seconds that all changes together would save."""
-        return sum(layer.saved_s or 0.0 for layer in self.layers)
-
 
 def own_variant(row: Row) -> str:
     """The variant as which Keras has the layer: `grouped` where it has groups, else the baseline."""

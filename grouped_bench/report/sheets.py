@@ -110,25 +110,31 @@ def _layer_row(layer: Layer) -> tuple[str, ...]:
 
 
 def _sums(network: Network) -> Iterator[str]:
-    missing = sum(layer.seconds is None for layer in network.layers)
-    changed = sum(layer.saved_s is not None for layer in network.layers)
-    count = sum(layer.times for layer in network.layers if layer.seconds is not None)
-    moved = sum(layer.seconds is not None and layer.problem is not None for layer in network.layers)
+    timed = [layer for layer in network.layers if layer.seconds is not None]
+    moved = sum(layer.problem is not None for layer in timed)
+    missing = len(network.layers) - len(timed)
     if network.seconds:
-        told = (
-            f"{cells.counted(count, 'convolution')} take {format_seconds(network.seconds)} together, a sum of medians."
-        )
-        share = significant(100 * network.saved_s / network.seconds, 2)
-        yield told + (
-            f" Changing {cells.counted(changed, 'row')} of the table to the faster variant would save "
-            f"{format_seconds(network.saved_s)} of it, {share}%."
-            if changed
-            else " No change that was measured would make it clearly faster."
-        )
+        count = cells.counted(sum(layer.times for layer in timed), "convolution")
+        yield f"{count} take {format_seconds(network.seconds)} together, a sum of medians. {_saved(network)}"
     if moved:
         yield f"The machine moved under {cells.counted(moved, 'row')}: nothing is claimed of changing them."
     if missing:
         yield f"{cells.counted(missing, 'row')} without a time: not in the sum, and in no share."
+
+
+def _saved(network: Network) -> str:
+    """What the clear changes save together; those of rows in brackets apart, since they are over a stand-in."""
+    changed = [layer for layer in network.layers if layer.saved_s is not None]
+    told = []
+    for bracketed, name in ((False, "row"), (True, "bracketed row")):
+        some = [layer for layer in changed if is_depthwise(layer.row) == bracketed]
+        saved = sum(layer.saved_s or 0.0 for layer in some)
+        if some:
+            share = significant(100 * saved / network.seconds, 2)
+            told.append(f"{format_seconds(saved)} in {cells.counted(len(some), name)}, {share}%")
+    if not told:
+        return "No change that was measured would make it clearly faster."
+    return f"The faster variants would save {cells.listed(told)}."
 
 
 def _published_row(one: Beside) -> tuple[str, ...]:
