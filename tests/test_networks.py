@@ -7,7 +7,8 @@ import zipfile
 
 import pytest
 
-from grouped_bench.errors import SpaceError
+from grouped_bench.errors import HostError, SpaceError
+from grouped_bench.harness import networks
 from grouped_bench.harness.networks import MOST_SPLIT_GROUPS, distinct, left_out, read_network
 from grouped_bench.measure import network
 from grouped_bench.measure.network import RefusedError
@@ -264,6 +265,17 @@ def test_an_input_shape_of_something_else_is_refused(shape):
     told = refused(read_network, "keras.applications:MobileNet", shape)
     assert told.startswith("--input-shape takes positive integers, one an axis of an example, channels with them.")
     assert told.endswith("Write it like --input-shape 224,224,3.")
+
+
+def test_a_child_that_takes_too_long_or_ends_early_is_told_in_words(monkeypatch):
+    monkeypatch.setattr(networks, "_SECONDS", 0.001)
+    assert refused(read_network, "keras.applications:VGG16") == (
+        "A model must be read within 0.001 s. Received: keras.applications:VGG16. Give a smaller one."
+    )
+    monkeypatch.setattr(networks, "_SECONDS", 60.0)
+    monkeypatch.setattr(networks.sys, "executable", "false")
+    with pytest.raises(HostError, match=r"Keras must be able to read the model. Received: exit code 1\. Try "):
+        read_network("keras.applications:VGG16")
 
 
 # From convolutions to cases
