@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from grouped_bench.api import Run, load, resume, run
+    from grouped_bench.api import Run, load, network, resume, run
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
     from grouped_bench.variants.base import Variant, variant
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Run": "api",
     "load": "api",
+    "network": "api",
     "resume": "api",
     "run": "api",
     "GroupedBenchError": "errors",
@@ -28,6 +29,7 @@ __all__ = [
     "Space",
     "Variant",
     "load",
+    "network",
     "resume",
     "run",
     "variant",

@@ -14,6 +14,8 @@ from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
 
@@ -38,6 +40,23 @@ def plan(space: Space, **options: Any) -> tuple[Plan, Control]:
     """What `run` would measure with the same arguments, and its controls; measures nothing."""
     space, control = _resolved(space, options)
     return make_plan(space), control
+
+
+def network(model: str, input_shape: "str | Sequence[int] | None" = None, *, backend: str = "tensorflow") -> Space:
+    """The distinct convolutions of a Keras model as a space, each with how often the model makes it.
+
+    Args:
+        model: path of a .keras file, or `keras.applications:NAME`, which is built without its weights.
+        input_shape: extents of an example, such as `224,224,3`; the model's own unless given.
+        backend: which of Keras' backends reads it, in a process of its own.
+
+    Raises:
+        SpaceError: not a model that can be read, or one without a convolution.
+        HostError: Keras does not start.
+    """
+    from grouped_bench.harness.networks import read_network
+
+    return read_network(model, input_shape, backend=backend)
 
 
 def _resolved(space: Space, options: dict[str, Any]) -> tuple[Space, Control]:

@@ -83,6 +83,10 @@ def space_options(function: F) -> F:
         parameter = "passes" if axis == "pass" else axis
         text = f"{_rule(axis_field(axis))}  [default: {_default(axis)}]"
         function = click.option(f"--{axis.replace('_', '-')}", parameter, metavar="LIST", help=text)(function)
+    shape = "Extents of the network's input, such as 224,224,3.  [default: its own]"
+    function = click.option("--input-shape", metavar="LIST", help=shape)(function)
+    model = "A network's convolutions: a .keras file, or keras.applications:NAME."
+    function = click.option("--model", metavar="MODEL", help=model)(function)
     function = click.option("--space", "space_file", metavar="FILE", help="TOML file of axes.")(function)
     return click.option("--preset", metavar="NAME", help="Named space; see `list presets`.")(function)
 
@@ -135,7 +139,7 @@ def run(
 ) -> int:
     """Measure a space: print the table, write the Parquet file and the page.
 
-    Without any axis, preset or file this runs the preset `quick`. With an
+    Without any axis, preset, file or model this runs the preset `quick`. With an
     axis and no preset the other axes take their defaults. LIST is a comma
     list, such as 1,2,4.
 
@@ -144,6 +148,7 @@ def run(
       grouped-bench run
       grouped-bench run --groups 1,32 --channels 128 --pass inference,training
       grouped-bench run --space my_sweep.toml --budget 30m --out results
+      grouped-bench run --model net.keras --input-shape 224,224,3
       grouped-bench run --resume latest
     """
     from grouped_bench import api
@@ -293,12 +298,29 @@ def _space(options: dict[str, Any], *, resumed: bool = False) -> tuple[Any, dict
     from grouped_bench.space.space import Space
 
     given = {name: value for name, value in options.items() if value is not None}
-    preset, file = given.pop("preset", None), given.pop("space_file", None)
-    if preset and file:
-        raise click.UsageError("Give --preset or --space, not both")
+    preset, file, model, shape = (given.pop(name, None) for name in _SOURCES)
+    if sum(source is not None for source in (preset, file, model)) > 1:
+        raise click.UsageError("Give one of --preset, --space and --model")
+    if shape is not None and model is None:
+        raise click.UsageError("--input-shape goes with --model")
+    if model is not None:
+        return _network(model, shape, given), given
     if file:
         return Space.from_toml(Path(file)), given
     axes = set(given) - set(Control.model_fields) - {"seed", "memory", "force"}
     if resumed and not axes and not preset:
         return None, given
     return (Space(source="options") if axes and not preset else Space.preset(preset or "quick")), given
+
+
+_SOURCES = ("preset", "space_file", "model", "input_shape")
+
+
+def _network(model: str, shape: str | None, given: dict[str, Any]) -> Any:
+    """The convolutions of the model as a space; what it leaves out is told on stderr."""
+    from grouped_bench import api
+
+    space = api.network(model, shape, backend=str(given.get("backend", "tensorflow")).split(",")[0].strip())
+    for sentence in space.left_out:
+        click.echo(sentence, err=True)
+    return space

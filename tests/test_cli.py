@@ -18,7 +18,7 @@ from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
 
 COMMANDS = ("doctor", "run", "plan", "show", "report", "list")
-NOT_DONE = ("--model", "--scope", "--import", "--input-shape")
+NOT_DONE = ("--scope", "--import")
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 
@@ -139,6 +139,20 @@ def test_an_axis_starts_from_the_defaults_unless_a_preset_or_file_is_given(comma
     assert sources == ["options", "resnext50.toml", "my.toml"]
     name = "passes" if axis == "pass" else axis
     assert all(keywords[name] == (True if axis == "bias" else "1,2") for _, _, keywords in calls.made)
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_model_is_a_space_whose_axes_are_replaced(command, call, calls):
+    space = Space(cases=[{"label": "c"}], left_out=["Left out: 1 × Conv2DTranspose (up): a reason"], source="net.keras")
+    calls(api, "network", space)
+    calls(api, command, OutputError("A rule", received="this", remedy="Mend it"))
+    words = ("--model", "net.keras", "--input-shape", "8,8,3", "--pass", "training", "--backend", "tensorflow, other")
+    err = call(command, *words)[2]
+    (name, positional, keywords), (_, (used,), given) = calls.made
+    assert (name, positional, keywords) == ("network", ("net.keras", "8,8,3"), {"backend": "tensorflow"})
+    assert used is space
+    assert given["passes"] == "training"
+    assert err.splitlines()[0] == "Left out: 1 × Conv2DTranspose (up): a reason"
 
 
 @pytest.mark.parametrize("control", [name.replace("_", "-") for name in Control.model_fields])
@@ -324,8 +338,14 @@ REFUSED = [
     (("run", "--backend", "nope"), "There is no such backend. Received: nope. Use one of "),
     (("run", "--execution", "nope"), "`execution` takes what a chosen backend has. Received: nope. Use one of graph, "),
     (("run", "--device", "tpu"), "options: `device` takes cpu, gpu, or one by its index such as gpu:1. Received: tpu."),
-    (("run", "--preset", "nope"), "There is no such preset. Received: nope. Use one of quick, resnext50."),
-    (("run", "--preset", "quick", "--space", "a"), "Give --preset or --space, not both. Try `grouped-bench"),
+    (("run", "--preset", "nope"), "There is no such preset. Received: nope. Use one of alexnet-groups, "),
+    (("run", "--preset", "quick", "--space", "a"), "Give one of --preset, --space and --model. Try `grouped-bench"),
+    (("plan", "--preset", "quick", "--model", "a"), "Give one of --preset, --space and --model. Try `grouped-bench"),
+    (("run", "--input-shape", "8,8,3"), "--input-shape goes with --model. Try `grouped-bench run --help`."),
+    (("run", "--model", "none.keras"), "--model takes a .keras file, or keras.applications:NAME. Received: No such "),
+    (("plan", "--model", "binary"), "Received: another ending: binary. Give the path of a file that model.save() "),
+    (("plan", "--model", "keras.applications:A", "--input-shape", "8x8"), "--input-shape takes positive integers, "),
+    (("plan", "--model", "binary.keras", "--backend", "nope"), "There is no such backend. Received: nope. Use one of "),
     (("run", "--space", "none.toml"), "A space file must be a readable UTF-8 file. Received: No such file or "),
     (("run", "--space", "bad.toml"), "bad.toml must be TOML. Received: Invalid value (at end of document). Mend "),
     (("run", "--space", "binary"), "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode"),
@@ -356,6 +376,7 @@ REFUSED = [
 def test_what_cannot_be_done_is_one_line_exit_2_and_nothing_written(words, told, call, elsewhere):
     (elsewhere / "bad.toml").write_text("groups = ")
     (elsewhere / "binary").write_bytes(b"\xff\xfe\x00")
+    (elsewhere / "binary.keras").write_bytes(b"\xff\xfe\x00")
     before = files(elsewhere)
     code, out, err = call(*words)
     assert (code, out) == (2, "")

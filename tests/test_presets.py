@@ -9,6 +9,10 @@ from grouped_bench import variants
 from grouped_bench.plan import make_plan
 from grouped_bench.space.space import Space, preset_about, preset_names
 
+CONTRACT = (
+    *("quick", "resnext50", "alexnet-groups", "shufflenetv2-g2", "shufflenetv2-g2-aligned", "regnet-width-sweep"),
+    *("mobilenet-depthwise", "keras-20471", "tf-49147", "tf-pr25818", "tf-pr31492"),
+)
 BATCH_NORM, FULLY_CONNECTED = 68_224, 2_049_000
 
 
@@ -106,7 +110,62 @@ def test_a_preset_says_what_it_reproduces_and_leaves_nothing_out(name):
 
 
 def test_the_presets_named_in_the_contract_are_there():
-    assert {"quick", "resnext50"} <= set(preset_names())
+    assert set(CONTRACT) <= set(preset_names())
+
+
+@pytest.mark.parametrize("name", sorted(set(CONTRACT) - {"quick"}))
+def test_a_preset_of_an_experiment_cites_it(name):
+    text = preset_about(name)
+    assert any(word in text for word in ("arXiv", "github.com", "Krizhevsky", "twin of shufflenetv2-g2"))
+    assert all(figure.source for figure in Space.preset(name).published)
+
+
+def cases(name):
+    return [cohort.case for cohort in make_plan(Space.preset(name)).cohorts]
+
+
+def test_alexnet_groups_has_the_weights_of_the_paper():
+    plan = make_plan(Space.preset("alexnet-groups"))
+    grouped = [exact(cohort).params for cohort in plan.cohorts]
+    assert grouped == [256 * 5 * 5 * 48, 384 * 3 * 3 * 192, 256 * 3 * 3 * 192] == [307_200, 663_552, 442_368]
+    assert variants.get("regular").counts(plan.cohorts[0].case).params == 614_400
+
+
+@pytest.mark.parametrize(("name", "spread"), [("shufflenetv2-g2", 0.02), ("shufflenetv2-g2-aligned", 0.125)])
+def test_the_widths_of_guideline_two_have_nearly_equal_work(name, spread):
+    plan = make_plan(Space.preset(name))
+    work = [exact(cohort).macs for cohort in plan.cohorts]
+    assert [case.groups for case in cases(name)] == [1, 2, 4, 8]
+    assert max(abs(macs / work[0] - 1) for macs in work) <= spread
+    aligned = [case.in_channels // case.groups % 16 == 0 for case in cases(name)]
+    assert all(aligned) == (name == "shufflenetv2-g2-aligned")
+
+
+def test_regnet_sweeps_group_widths_at_constant_channels():
+    found = Counter(case.in_channels for case in cases("regnet-width-sweep"))
+    widths = {case.in_channels // case.groups for case in cases("regnet-width-sweep")}
+    assert found == {384: 8, 240: 7}
+    assert {8, 16, 24, 32, 40, 48, 64, 80, 96, 120, 128} == widths
+
+
+def test_mobilenet_depthwise_has_the_thirteen_layers_and_their_share_of_the_work():
+    plan = make_plan(Space.preset("mobilenet-depthwise"))
+    assert sum(cohort.multiplicity for cohort in plan.cohorts) == 13
+    assert all(c.case.groups == c.case.in_channels == c.case.out_channels for c in plan.cohorts)
+    assert sum(exact(c).macs * c.multiplicity for c in plan.cohorts) == pytest.approx(0.0306 * 569e6, rel=0.01)
+    assert sum(exact(c).params * c.multiplicity for c in plan.cohorts) == pytest.approx(0.0106 * 4.2e6, rel=0.01)
+
+
+def test_the_cases_of_issues_are_as_they_were_reported():
+    (keras,), (native,), (volume,) = cases("keras-20471"), cases("tf-pr25818"), cases("tf-pr31492")
+    assert keras.input_shape == (32, 64, 64, 512)
+    assert (keras.out_channels, keras.kernel_size, keras.groups, keras.bias) == (128, (1, 1), 2, True)
+    assert (native.input_shape, native.groups, native.kernel_size) == ((64, 64, 64, 256), 32, (3, 3))
+    assert (volume.input_shape, volume.groups, volume.kernel_size) == ((32, 4, 32, 32, 256), 64, (3, 3, 3))
+    stem, ten = make_plan(Space.preset("tf-49147")).cohorts
+    assert (stem.case.in_channels, stem.case.out_channels, stem.multiplicity) == (3, 128, 1)
+    assert (ten.case.input_shape, ten.case.groups, ten.multiplicity) == ((16, 224, 224, 128), 8, 10)
+    assert ten.case.pass_ == "training"
 
 
 @pytest.mark.parametrize("name", preset_names())

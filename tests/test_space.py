@@ -12,7 +12,7 @@ from grouped_bench.cli import cli
 from grouped_bench.errors import GroupedBenchError, SpaceError
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES
-from grouped_bench.space.space import LARGEST_FILE, MOST_POINTS, Space
+from grouped_bench.space.space import LARGEST_FILE, MOST_POINTS, Space, preset_names
 
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -226,7 +226,7 @@ def test_exactly_the_limit_is_accepted(tables):
 @pytest.mark.parametrize("name", ["nope", "../space", "", None, []])
 def test_an_unknown_preset_is_refused_with_those_there_are(name):
     assert refusal(Space.preset, name).startswith("There is no such preset. Received: ")
-    assert refusal(Space.preset, name).endswith("Use one of quick, resnext50.")
+    assert refusal(Space.preset, name).endswith(f"Use one of {', '.join(preset_names())}.")
 
 
 @pytest.mark.parametrize("key", ["foo", "source", "cases", "control", "pass_"])
@@ -251,7 +251,9 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
     max_leaves=8,
 )
-KEYS = st.sampled_from([*AXIS_NAMES, "passes", "cases", "control", "source"]) | st.text().filter(lambda k: k != "self")
+KEYS = st.sampled_from(
+    [*AXIS_NAMES, "passes", "cases", "control", "published", "left_out", "source"]
+) | st.text().filter(lambda k: k != "self")
 TABLES = st.dictionaries(st.sampled_from(AXIS_NAMES), GOOD | ANYTHING, max_size=3)
 
 
@@ -313,7 +315,20 @@ TOML_VALUES = st.recursive(
 )
 TOML_LINES = st.builds(
     "{} = {}".format, st.sampled_from([*AXIS_NAMES, "case", "control", "about", "x.y"]), TOML_VALUES
-) | st.sampled_from(["[[case]]", "[control]", "[case]", "[[control]]", "[groups]", "# text", "visits = 3"])
+) | st.sampled_from(
+    [
+        "[[case]]",
+        "[control]",
+        "[case]",
+        "[[published]]",
+        "value = 3",
+        'what = "x"',
+        "[[control]]",
+        "[groups]",
+        "# text",
+        "visits = 3",
+    ]
+)
 
 
 @patient

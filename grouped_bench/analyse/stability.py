@@ -1,7 +1,8 @@
 """Whether the machine stood still while a task was measured: calm visits, and the flags of what was not."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -55,6 +56,11 @@ def flags(visits: Sequence[Visit], samples: Sequence[np.ndarray], reference: Seq
     ]
     causes = [name for name, holds in found if holds]
     return [UNSTABLE, *causes] if causes else []
+
+
+def is_unstable(row: Mapping[str, Any]) -> bool:
+    """Whether the machine moved while the row was measured, so that its figures are not to be relied on."""
+    return UNSTABLE in (row["flags"] or ())
 
 
 def speed_changed(reference: Sequence[np.ndarray]) -> bool:

@@ -5,8 +5,8 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from grouped_bench.analyse.stability import UNSTABLE
-from grouped_bench.report.rows import Row, is_baseline, is_unstable, verdict_of
+from grouped_bench.analyse.stability import UNSTABLE, is_unstable
+from grouped_bench.report.rows import Row, is_baseline, verdict_of
 from grouped_bench.space.case import format_extents
 from grouped_bench.units import earned_digits, format_bytes, format_count, format_seconds, significant
 

@@ -12,6 +12,7 @@ from grouped_bench.report import cells, findings
 from grouped_bench.report.blocks import Block, blocks, sorted_by
 from grouped_bench.report.contrast import Contrast, contrast
 from grouped_bench.report.rows import Row, ascending, is_ok
+from grouped_bench.report.sheets import Sheet
 from grouped_bench.report.where import NAMES
 from grouped_bench.store import schema
 
@@ -29,6 +30,7 @@ class Request:
     by: str | None
     sort: str | None
     width: int
+    sheets: Sequence[Sheet] = ()
 
     def blocks(self) -> list[Block]:
         """The rows under their headings."""
@@ -53,7 +55,23 @@ def markdown(request: Request) -> str:
             texts = [*(cells.column_text(row, name) for name in names), *measures, cells.outcome(row)]
             lines += [_pipes([_escape(text) for text in texts])]
         lines += [""]
+    for sheet in request.sheets:
+        lines += _sheet_table(sheet)
     return "\n".join([*lines, *(_escape(line) for line in request.closing())]) + "\n"
+
+
+def _sheet_table(sheet: Sheet) -> list[str]:
+    rows = [_pipes(map(_escape, row)) for row in sheet.rows]
+    notes = [line for note in sheet.notes for line in (_escape(note), "")]
+    return [
+        f"### {_escape(sheet.title)}",
+        "",
+        _pipes(sheet.headers),
+        _pipes(["---"] * len(sheet.headers)),
+        *rows,
+        "",
+        *notes,
+    ]
 
 
 def _contrast_table(found: Contrast | None) -> list[str]:

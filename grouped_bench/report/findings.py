@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from grouped_bench.analyse.stability import FLAGS, UNSTABLE
+from grouped_bench.analyse.stability import FLAGS, UNSTABLE, is_unstable
 from grouped_bench.report import cells
 from grouped_bench.report.rows import (
     VERDICTS,
@@ -18,7 +18,6 @@ from grouped_bench.report.rows import (
     cohorts,
     is_baseline,
     is_ok,
-    is_unstable,
     plain,
     varying,
     verdict_of,

@@ -16,6 +16,7 @@ from grouped_bench.report.blocks import blocks
 from grouped_bench.report.contrast import contrast, run_name
 from grouped_bench.report.files import replace
 from grouped_bench.report.rows import Row, case_title, is_ok, plain, verdict_of
+from grouped_bench.report.sheets import sheets
 from grouped_bench.store import schema
 from grouped_bench.units import format_clock, format_seconds
 
@@ -32,6 +33,7 @@ _CONTROL = {
 }
 _SHARES = ("precision", "margin", "alpha", "pair_alpha")
 _SPANS = ("budget", "task_timeout")
+_IN_SHEETS = ("published", "left_out")
 _PROLOGUE = re.compile(r"\A.*?(?=<svg\b)", re.DOTALL)
 _NAMESPACE = re.compile(r'\sxmlns(:\w+)?="[^"]*"')
 _UNIVERSAL = re.compile(r"<defs>\s*<style[^>]*>\*\{[^}]*\}</style>\s*</defs>", re.DOTALL)
@@ -55,6 +57,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
             findings=findings.findings(frame),
             figures=[(drawn, _inline(drawn)) for drawn in figures.draw(frame)],
             blocks=blocks(rows),
+            sheets=sheets(rows, metadata),
             failures=[row for row in rows if not is_ok(row)],
             skips=_skips(metadata),
             runs=[_Run(facts, rows) for facts in metadata],
@@ -97,7 +100,8 @@ class _Run:
         self.command = cells.clean(" ".join(str(word) for word in facts.get("command") or ()))
         mine = [row for row in rows if row["run_id"] == facts.get("run_id") and is_ok(row)]
         self.facts = [*_identity(facts), *_effort(mine), *_control(facts.get("control") or {})]
-        self.space = list(_flat(facts.get("space") or {}))
+        space = facts.get("space") or {}
+        self.space = list(_flat({name: value for name, value in space.items() if name not in _IN_SHEETS}))
         self.time = _time(facts.get("time") or {})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from grouped_bench.analyse.stability import UNSTABLE
+from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import BASELINE, BASELINES, Case, Setting
 from grouped_bench.store import schema
 
@@ -59,11 +59,6 @@ def cohorts(rows: Iterable[Row]) -> list[Cohort]:
 def is_ok(row: Row) -> bool:
     """Whether the task was measured and may be ranked."""
     return bool(row["status"] == "ok")
-
-
-def is_unstable(row: Row) -> bool:
-    """Whether the machine moved while the row was measured, so that its figures are not to be relied on."""
-    return UNSTABLE in (row["flags"] or ())
 
 
 def verdict_of(row: Row) -> str | None:

@@ -15,6 +15,8 @@ from grouped_bench.report.contrast import contrast
 from grouped_bench.report.contrast import lines as contrast_lines
 from grouped_bench.report.exports import Request
 from grouped_bench.report.rows import Row, plain
+from grouped_bench.report.sheets import lines as sheet_lines
+from grouped_bench.report.sheets import sheets
 from grouped_bench.report.where import NAMES, select
 from grouped_bench.store import schema
 
@@ -61,7 +63,9 @@ def render(
     by = _column(by, "--by")
     every = plain(frame)
     rows = select(every, where)
-    return _FORMATS[format](Request(rows, len(every), metadata, by, key, width))
+    # A network without some of its layers would be another one.
+    whole = sheets(every, metadata) if len(rows) == len(every) else []
+    return _FORMATS[format](Request(rows, len(every), metadata, by, key, width, whole))
 
 
 def _column(name: str | None, option: str) -> str | None:
@@ -86,6 +90,8 @@ def _terminal(request: Request) -> str:
         lines += [*layout.lines(block), *_failures(block, width), ""]
     if layout.left_out and any(block.rows for block in found):
         lines += [f"Left out for want of width: {cells.listed(layout.left_out)}."]
+    for sheet in request.sheets:
+        lines += [*sheet_lines(sheet, width), ""]
     for line in request.closing():
         lines += textwrap.wrap(cells.clean(line), width)
     return "\n".join(cells.shorten(line, width).rstrip() for line in lines) + "\n"

@@ -12,6 +12,7 @@ from typing import Any
 from grouped_bench.errors import SpaceError, shown
 from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES, Axes, Control, validate
 from grouped_bench.space.case import Case
+from grouped_bench.space.published import Published, validate_published
 
 MOST_POINTS = 100_000
 LARGEST_FILE = 4 * 2**20
@@ -19,6 +20,8 @@ _CASE_AXES = (
     *("rank", "pass_", "groups", "channels", "kernel_size", "stride", "dilation", "padding", "size"),
     *("batch_size", "dtype", "data_format", "bias"),
 )
+# Where one of these is replaced, a case is no longer the one of which figures were published.
+_SHAPE_AXES = {"rank", "groups", "channels", "kernel_size", "stride", "dilation", "padding", "size"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +44,8 @@ class Space:
     Args:
         cases: tables of axes, each a product of its own; the other arguments are their defaults.
         control: controls that the space brings along (see `Control`), weaker than those given to a run.
+        published: figures from elsewhere that a report shows beside its own (see `Published`).
+        left_out: what the space stands for and does not hold, in words: layers of a network.
         source: how errors name the space.
         **axes: values of an axis, a scalar, a list or a comma list; `passes` stands for `pass`.
 
@@ -56,6 +61,8 @@ class Space:
         *,
         cases: list[dict[str, Any]] | None = None,
         control: dict[str, Any] | None = None,
+        published: list[dict[str, Any]] | None = None,
+        left_out: list[str] | None = None,
         source: str = "Space",
         **axes: Any,
     ) -> None:
@@ -71,6 +78,9 @@ class Space:
             validate(Axes, table, f"{source} [[case]] {number}" if cases else source)
             for number, table in enumerate(self.tables, 1)
         ]
+        labels = [product.label for product in self.products]
+        self.published = validate_published([] if published is None else published, labels, source)
+        self.left_out = _texts(left_out, source)
         points = sum(_count(product) for product in self.products)
         if points > MOST_POINTS:
             raise SpaceError(
@@ -116,10 +126,10 @@ class Space:
             raise SpaceError(
                 f"{source} must be TOML", received=str(error) or "tables nested too deep", remedy="Mend that line"
             ) from None
-        cases, control = table.pop("case", None), table.pop("control", None)
+        cases, control, published = (table.pop(name, None) for name in ("case", "control", "published"))
         table.pop("about", None)
         _refuse_unknown(table, source)
-        return cls(cases=cases, control=control, source=source, **table)
+        return cls(cases=cases, control=control, published=published, source=source, **table)
 
     def replace(self, **axes: Any) -> "Space":
         """This space with the given axes put in place of its own in every case."""
@@ -127,7 +137,10 @@ class Space:
             axes["pass"] = axes.pop("passes")
         validate(Axes, axes, "options")
         tables = [{**table, **axes} for table in self.tables]
-        return Space(cases=tables, control=self.control, source=self.source)
+        published = [] if _SHAPE_AXES & set(axes) else _plain(self.published)
+        return Space(
+            cases=tables, control=self.control, published=published, left_out=self.left_out, source=self.source
+        )
 
     def points(self) -> Iterator[Point]:
         """Every case of every product, in order, legal or not."""
@@ -146,7 +159,9 @@ class Space:
 
     def to_dict(self) -> dict[str, Any]:
         """The space as plain values, for the record."""
-        return {"source": self.source, "cases": self.tables, "control": self.control}
+        more = {"published": _plain(self.published), "left_out": self.left_out}
+        told = {name: value for name, value in more.items() if value}
+        return {"source": self.source, "cases": self.tables, "control": self.control, **told}
 
 
 def preset_names() -> list[str]:
@@ -157,6 +172,17 @@ def preset_names() -> list[str]:
 def preset_about(name: str) -> str:
     """The sentence in which a preset says what it reproduces."""
     return str(tomllib.loads((_presets() / f"{name}.toml").read_text(encoding="utf-8"))["about"])
+
+
+def _texts(left_out: Any, source: str) -> list[str]:
+    texts = [] if left_out is None else left_out
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise SpaceError(f"{source}: what is left out is a list of texts", received=texts, remedy="Give such a list")
+    return list(texts)
+
+
+def _plain(published: tuple[Published, ...]) -> list[dict[str, Any]]:
+    return [one.model_dump(exclude_none=True) for one in published]
 
 
 def _presets() -> Any:
@@ -179,7 +205,7 @@ def _refuse_unknown(table: dict[str, Any], source: str) -> None:
             raise SpaceError(
                 f"{source}: there is no key `{shown(key)}`",
                 received=f"{shown(key)} = {shown(value)}",
-                remedy=f"Use an axis ({', '.join(OPTION_AXES)}), [[case]] or [control]",
+                remedy=f"Use an axis ({', '.join(OPTION_AXES)}), [[case]], [[published]] or [control]",
             )
 
 

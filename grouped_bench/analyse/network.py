@@ -1,0 +1,121 @@
+"""A network from its layers: what share of its convolutions' time each has, and what changing it would give."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from grouped_bench.analyse.stability import UNSTABLE, is_unstable
+from grouped_bench.space.case import BASELINE
+from grouped_bench.store.schema import COHORT_KEY
+
+Row = dict[str, Any]
+OWN_GROUPED = "grouped"
+# What is the same for every layer of a network that runs: rows that differ in these are of different networks.
+PART = ("run_id", "backend", "execution", "device", "cache", "dtype", "data_format", "pass", "batch_size")
+# With one group these are the same function.
+_ONE_OF_ONE_GROUP = {"dense", "grouped"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """The convolutions of one case: what they take in the network as it is, and the best exact change.
+
+    `seconds` are of all of them together, None where the network's own variant was not measured, and `problem` says
+    why. `faster` is the fastest variant of the same function, None where none has a clear lead.
+    """
+
+    row: Row
+    times: int
+    seconds: float | None
+    share: float | None
+    faster: str | None
+    saved_s: float | None
+    problem: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The layers of one network in one setting, the dearest first, and the seconds of those that were measured."""
+
+    layers: tuple[Layer, ...]
+    seconds: float
+
+
+def own_variant(row: Row) -> str:
+    """The variant as which Keras has the layer: `grouped` where it has groups, else the baseline."""
+    return OWN_GROUPED if (row["groups"] or 1) > 1 else BASELINE
+
+
+def is_depthwise(row: Row) -> bool:
+    """Whether the layer has a group for each channel, so that a network may have it as a depthwise layer."""
+    return bool(1 < (row["groups"] or 1) == row["in_channels"])
+
+
+def parts(rows: Iterable[Row]) -> list[list[Row]]:
+    """`rows` by run, setting, pass and batch, in the order of the record."""
+    return _grouped(rows, PART)
+
+
+def networks(rows: Iterable[Row]) -> list[Network]:
+    """The networks whose layers `rows` are: those of cases that say how often they stand in one.
+
+    Args:
+        rows: plain rows of the record, nulls None.
+    """
+    found = [row for row in rows if row["multiplicity"] is not None and row["scope"] == "layer"]
+    return [_network(_grouped(part, COHORT_KEY)) for part in parts(found)]
+
+
+def _network(cohorts: Sequence[list[Row]]) -> Network:
+    layers = [_layer(cohort) for cohort in cohorts]
+    total = sum(layer.seconds or 0.0 for layer in layers)
+    shared = [
+        dataclasses.replace(layer, share=layer.seconds / total if layer.seconds is not None and total else None)
+        for layer in layers
+    ]
+    return Network(tuple(sorted(shared, key=lambda layer: -(layer.seconds or 0.0))), total)
+
+
+def _layer(cohort: Sequence[Row]) -> Layer:
+    first, times = cohort[0], cohort[0]["multiplicity"]
+    own = next((row for row in cohort if row["variant"] == own_variant(first)), None)
+    if own is None or own["status"] != "ok" or own["latency_s"] is None:
+        why = f"{own_variant(first)} {'not in the plan' if own is None else own['status']}"
+        return Layer(own or first, times, None, None, None, None, why)
+    best = min(_exact(own, cohort), key=lambda row: row["latency_s"], default=None)
+    problem = UNSTABLE if is_unstable(own) else None
+    if best is None or not _is_clear(best, own):
+        return Layer(own, times, own["latency_s"] * times, None, None, None, problem)
+    saved = (own["latency_s"] - best["latency_s"]) * times
+    return Layer(own, times, own["latency_s"] * times, None, best["variant"], saved, problem)
+
+
+def _exact(own: Row, cohort: Iterable[Row]) -> list[Row]:
+    """The others of the cohort that were measured and compute the same function."""
+    same = _ONE_OF_ONE_GROUP if own["groups"] == 1 and own["computes"] in _ONE_OF_ONE_GROUP else {own["computes"]}
+    return [
+        row
+        for row in cohort
+        if row is not own and row["computes"] in same and row["status"] == "ok" and row["latency_s"] is not None
+    ]
+
+
+def _is_clear(best: Row, own: Row) -> bool:
+    """Whether `best` is faster by intervals that do not meet: of speed-ups over a shared baseline, else latencies."""
+    if is_unstable(best) or is_unstable(own):
+        return False
+    if own["variant"] == BASELINE:
+        return bool(best["verdict"] == "faster")
+    if best["variant"] == BASELINE:
+        return bool(own["verdict"] == "slower")
+    if best["speedup_low"] is not None and own["speedup_high"] is not None:
+        return bool(best["speedup_low"] > own["speedup_high"])
+    ends = best["latency_high_s"], own["latency_low_s"]
+    return None not in ends and bool(ends[0] < ends[1])
+
+
+def _grouped(rows: Iterable[Row], names: Sequence[str]) -> list[list[Row]]:
+    found: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in names), []).append(row)
+    return list(found.values())
