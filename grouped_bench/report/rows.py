@@ -106,12 +106,11 @@ def varying(rows: Sequence[Row], names: Iterable[str]) -> list[str]:
 def case_title(row: Row) -> str:
     """One line that names the row's case, as far as the record tells it."""
     try:
-        title = Case.from_columns(row).title()
+        return Case.from_columns(row).title()
     except (TypeError, ValueError, KeyError):
-        told = {name: row[name] for name in ("scope", "groups", "pass") if row[name] is not None}
-        title = ", ".join(f"{name} {value}" for name, value in told.items()) or "case that the record does not tell"
-    paths = [f"{name} {row[name]}" for name in ("cardinality", "width") if row[name] is not None]
-    return " ".join([title, *paths])
+        names = ("scope", "groups", "cardinality", "width", "pass")
+        told = [f"{name} {row[name]}" for name in names if row[name] is not None]
+        return ", ".join(told) or "case that the record does not tell"
 
 
 def setting_title(row: Row) -> str:
