@@ -27,8 +27,8 @@ class Cohort:
 
     @property
     def groups(self) -> int:
-        """Groups of the case; 0 where the record does not say."""
-        return self.rows[0]["groups"] or 0
+        """Groups of a layer, paths of a block; 0 where the record does not say."""
+        return groups_of(self.rows[0]) or 0
 
     @property
     def case_title(self) -> str:
@@ -54,6 +54,12 @@ def cohorts(rows: Iterable[Row]) -> list[Cohort]:
     for row in rows:
         found.setdefault((row["run_id"], *(row[name] for name in schema.COHORT_KEY)), []).append(row)
     return [Cohort(tuple(group)) for group in found.values()]
+
+
+def groups_of(row: Row) -> int | None:
+    """Groups of a layer, paths of a block: into how many parts the work is split."""
+    count: int | None = row["cardinality"] or row["groups"]
+    return count
 
 
 def is_ok(row: Row) -> bool:

@@ -167,17 +167,14 @@ class Case:
         if not self.inner_channels:
             return "a block needs a cardinality and a width"
         if self.groups != 1:
-            return f"a block has a cardinality instead of groups: groups is 1 for it, not {self.groups}"
+            return "blocks take cardinality, and groups 1"
         if self.in_channels != self.out_channels:
-            return (
-                "the skip connection of a block needs as many channels out as in, "
-                f"not {self.in_channels}:{self.out_channels}"
-            )
+            return "a skip connection needs channels in = out"
         if max(self.stride) > 1:
-            return f"the skip connection of a block needs stride 1, not {format_extents(self.stride)}"
+            return "a skip connection needs stride 1"
         if self.padding != "same":
-            return f"the skip connection of a block needs padding same, not {self.padding}"
-        return "blocks have batch normalisation, which leaves nothing for a bias to do" if self.bias else None
+            return "a skip connection needs padding same"
+        return "blocks are normalised, and take no bias" if self.bias else None
 
     def _largest_count(self) -> int:
         """The largest number of the dense case: elements of a tensor, or multiply-accumulates."""

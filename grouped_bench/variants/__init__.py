@@ -30,5 +30,7 @@ def get(name: str) -> Variant:
     _load()
     if name not in REGISTRY:
         known = [name for scope in BASELINES for name in names(scope)]
-        raise UnavailableError("There is no such variant", received=name, remedy=f"Use one of {', '.join(known)}, or all")
+        raise UnavailableError(
+            "There is no such variant", received=name, remedy=f"Use one of {', '.join(known)}, or all"
+        )
     return REGISTRY[name]

@@ -71,11 +71,14 @@ class Block(WholeFunction):
 
     @property
     def roundings(self) -> float:
-        # Three convolutions and their normalisations, the sum with the input, and partial sums of the paths.
-        return 7 + float(np.sqrt(self.case.cardinality or 1)) / 4
+        # Three convolutions, their normalisations and the sum with the input, whose errors add as their squares do;
+        # and partial sums of the paths.
+        return float(np.sqrt(7) + np.sqrt(self.case.cardinality or 1) / 4)
 
-    def has_kinks(self, name: str) -> bool:
-        return name != "output"
+    def kinks(self, name: str) -> int:
+        case = self.case
+        fewest = min(case.in_channels, case.inner_channels)
+        return 0 if name == "output" else case.batch_size * int(np.prod(case.size)) * fewest
 
     def draw(self, seed: int) -> Weights:
         """Kernels as of any function; scales about 1 and offsets about 0, as in a trained network."""
@@ -97,7 +100,7 @@ class Block(WholeFunction):
         """
         exact = self.exact(x, upstream, weights)
         return {
-            name: (euclidean_error if self.has_kinks(name) else whole_error)(values, exact[name])
+            name: (euclidean_error if self.kinks(name) else whole_error)(values, exact[name])
             for name, values in outputs.items()
         }
 

@@ -1,4 +1,4 @@
-"""Whole convolutions, batch normalisation and their gradients in NumPy float64: what the reference of a block is made of.
+"""Whole convolutions, batch normalisation and their gradients in NumPy float64: the parts of a block's reference.
 
 Arrays are channels last: x (N, *n, Cin), y (N, *n, Cout), kernel (*k, Cin/G, Cout). Convolutions have stride 1 and
 padding `same`; a case says the rest.

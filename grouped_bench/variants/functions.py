@@ -46,9 +46,9 @@ class Function(ABC):
         """How often a result is rounded to the case's dtype on its way."""
         return 1.0
 
-    def has_kinks(self, name: str) -> bool:
-        """Whether the output `name` jumps where a ReLU does, and so is held to its exact value in Euclidean norm."""
-        return False
+    def kinks(self, name: str) -> int:
+        """Elements of a ReLU by whose signs the output `name` jumps; where there are any, errors are Euclidean."""
+        return 0
 
     @abstractmethod
     def errors(
