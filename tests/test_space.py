@@ -162,7 +162,7 @@ def test_a_space_brings_its_controls_and_options_win_over_them(space_of_toml):
         ("group = 4", "my.toml: there is no key `group`. Received: group = 4. Use an axis (scope, rank, variant, "),
         ("source = 'x'", "there is no key `source`"),
         ("passes = 'training'", "there is no key `passes`"),
-        ("[[case]]\ngroup = 4", "my.toml [[case]] 1: there is no key `group`. Received: group = 4. Use one of scope, rank, "),
+        ("[[case]]\ngroup = 4", "my.toml [[case]] 1: there is no key `group`. Received: group = 4. Use one of scope, "),
         ("[[case]]\n[[case]]\ngroups = 0", "my.toml [[case]] 2: `groups` takes positive integers. Received: 0. "),
         ("[control]\nspeed = 1", "my.toml [control]: there is no key `speed`"),
         ("[control]\nvisits = 0", "my.toml [control]: `visits` takes a positive integer. Received: 0. Write it like "),
