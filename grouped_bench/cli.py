@@ -105,7 +105,7 @@ def _rule(field: Any) -> str:
 def _default(axis: str) -> str:
     default = axis_field(axis).default or DEFAULT_PATHS.get(axis)
     if default is None:
-        return "those of the scope" if axis == "variant" else "the backend's first"
+        return "the five, of blocks the four" if axis == "variant" else "the backend's first"
     values = ("x".join(map(str, dict.fromkeys(v))) if isinstance(v, tuple) else str(v) for v in default)
     return ",".join(values)
 

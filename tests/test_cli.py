@@ -18,7 +18,7 @@ from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
 
 COMMANDS = ("doctor", "run", "plan", "show", "report", "list")
-NOT_DONE = ("--model", "--scope", "--import", "--input-shape")
+NOT_DONE = ("--model", "--import", "--input-shape")
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 
@@ -324,7 +324,7 @@ REFUSED = [
     (("run", "--backend", "nope"), "There is no such backend. Received: nope. Use one of "),
     (("run", "--execution", "nope"), "`execution` takes what a chosen backend has. Received: nope. Use one of graph, "),
     (("run", "--device", "tpu"), "options: `device` takes cpu, gpu, or one by its index such as gpu:1. Received: tpu."),
-    (("run", "--preset", "nope"), "There is no such preset. Received: nope. Use one of quick, resnext50."),
+    (("run", "--preset", "nope"), "There is no such preset. Received: nope. Use one of quick, resnext-table2, "),
     (("run", "--preset", "quick", "--space", "a"), "Give --preset or --space, not both. Try `grouped-bench"),
     (("run", "--space", "none.toml"), "A space file must be a readable UTF-8 file. Received: No such file or "),
     (("run", "--space", "bad.toml"), "bad.toml must be TOML. Received: Invalid value (at end of document). Mend "),

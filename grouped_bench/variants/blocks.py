@@ -17,6 +17,9 @@ from grouped_bench.variants.base import Variant, keras_convolution
 from grouped_bench.variants.block_function import Block, moving_statistics, stage_case
 from grouped_bench.variants.reference import Weights
 
+# Trainable variables of a path up to its second ReLU: of two stages a kernel, a scale and an offset.
+HIDDEN = 6
+
 
 class BlockVariant(Variant):
     """One way to compute a block: `resnext` is that with C paths, `bottleneck` its dense twin of the same widths."""

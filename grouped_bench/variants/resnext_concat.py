@@ -9,6 +9,7 @@ from grouped_bench.space.case import Case
 from grouped_bench.variants.base import variant
 from grouped_bench.variants.block_function import KINDS
 from grouped_bench.variants.blocks import (
+    HIDDEN,
     BlockVariant,
     block_layer,
     convolution,
@@ -42,6 +43,6 @@ class ResNeXtConcat(BlockVariant):
         return [*hidden, *(weights[f"expand {kind}"] for kind in KINDS)]
 
     def from_layer(self, values: list[np.ndarray], case: Case) -> Weights:
-        hidden, expand = values[:-3], values[-3:]
-        paths = [hidden[start : start + 6] for start in range(0, len(hidden), 6)]
+        hidden, expand = values[: -len(KINDS)], values[-len(KINDS) :]
+        paths = [hidden[start : start + HIDDEN] for start in range(0, len(hidden), HIDDEN)]
         return dict(zip(self.function(case).shapes(), [*hidden_from_paths(paths), *expand], strict=True))

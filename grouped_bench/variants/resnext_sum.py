@@ -10,6 +10,7 @@ from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
 from grouped_bench.variants.base import variant
 from grouped_bench.variants.blocks import (
+    HIDDEN,
     BlockVariant,
     block_layer,
     convolution,
@@ -47,7 +48,8 @@ class ResNeXtSum(BlockVariant):
 
     def from_layer(self, values: list[np.ndarray], case: Case) -> Weights:
         of_paths, normalised = values[:-2], values[-2:]
-        hidden = [of_paths[start : start + 6] for start in range(0, len(of_paths), 7)]
-        expand = np.concatenate(of_paths[6::7], axis=-2)
+        length = HIDDEN + 1
+        hidden = [of_paths[start : start + HIDDEN] for start in range(0, len(of_paths), length)]
+        expand = np.concatenate(of_paths[HIDDEN::length], axis=-2)
         every = [*hidden_from_paths(hidden), expand, *normalised]
         return dict(zip(self.function(case).shapes(), every, strict=True))
