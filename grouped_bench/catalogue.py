@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from grouped_bench import backends, variants
 from grouped_bench.errors import GroupedBenchError
+from grouped_bench.space.case import BASELINES
 from grouped_bench.space.space import preset_about, preset_names
 
 Row = dict[str, str]
@@ -22,8 +23,8 @@ def rows(what: str) -> list[Row]:
 
 
 def _variants() -> list[Row]:
-    found = [variants.get(name) for name in variants.names()]
-    return [{"name": v.name, "computes": v.computes, "summary": v.summary} for v in found]
+    found = [variants.get(name) for scope in BASELINES for name in variants.names(scope)]
+    return [{"name": v.name, "scope": v.scope, "computes": v.computes, "summary": v.summary} for v in found]
 
 
 def _presets() -> list[Row]:

@@ -12,7 +12,7 @@ import click
 
 from grouped_bench import __version__
 from grouped_bench.errors import CutShortError, GroupedBenchError
-from grouped_bench.space.axes import OPTION_AXES, Control, axis_field
+from grouped_bench.space.axes import DEFAULT_PATHS, OPTION_AXES, Control, axis_field
 
 OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 SHOW_FORMATS = ("table", "markdown", "csv", "json")
@@ -108,11 +108,11 @@ def _rule(field: Any) -> str:
 
 
 def _default(axis: str) -> str:
-    default = axis_field(axis).default
+    default = axis_field(axis).default or DEFAULT_PATHS.get(axis)
     if default is None:
-        return "the backend's first"
+        return "the five, of blocks the four" if axis == "variant" else "the backend's first"
     values = ("x".join(map(str, dict.fromkeys(v))) if isinstance(v, tuple) else str(v) for v in default)
-    return "the five" if axis == "variant" else ",".join(values)
+    return ",".join(values)
 
 
 @cli.command()

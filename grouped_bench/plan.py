@@ -8,7 +8,7 @@ from typing import Any
 from grouped_bench import backends, variants
 from grouped_bench.errors import SpaceError
 from grouped_bench.space.axes import Control
-from grouped_bench.space.case import BASELINE, Case, Setting
+from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.counts import Counts
 from grouped_bench.space.space import Point, Space
 
@@ -60,8 +60,6 @@ class Cohort:
             **self.case.to_columns(),
             "variant": variant,
             "computes": variants.get(variant).computes if variant else None,
-            "cardinality": None,
-            "width": None,
             "multiplicity": self.multiplicity,
             "label": self.label,
             **counts,
@@ -90,7 +88,7 @@ class Plan:
     @property
     def pairs(self) -> int:
         """Pairs of a variant and the baseline of its cohort: the comparisons that a run corrects for."""
-        return sum(len(c.variants) - 1 for c in self.cohorts if BASELINE in c.variants)
+        return sum(len(c.variants) - 1 for c in self.cohorts if c.case.baseline in c.variants)
 
     @property
     def tasks(self) -> int:
@@ -137,7 +135,7 @@ def make_plan(space: Space) -> Plan:
     """The plan of `space`.
 
     Raises:
-        SpaceError: no legal case is left, or an execution that no chosen backend has.
+        SpaceError: no legal case is left, an execution that no chosen backend has, or a variant of another scope.
         UnavailableError: a variant or backend that does not exist or is not installed.
     """
     cohorts: dict[tuple[Case, Setting], Cohort] = {}
@@ -161,14 +159,26 @@ def make_plan(space: Space) -> Plan:
 
 def _cohorts(space: Space) -> Iterator[Cohort]:
     for point in space.points():
-        named = [variants.get(name).name for name in point.variants if name != "all"]
-        chosen = _baseline_first(variants.names() if "all" in point.variants else named)
+        chosen = _baseline_first(_named(point, space.source), point.case.baseline)
         for setting in _settings(point):
             yield Cohort(point.case, setting, chosen, point.multiplicity, point.label)
 
 
-def _baseline_first(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(names, key=lambda name: name != BASELINE))
+def _named(point: Point, source: str) -> list[str]:
+    scope = point.case.scope
+    named = [variants.get(name) for name in point.variants if name != "all"]
+    for variant in named:
+        if variant.scope != scope:
+            raise SpaceError(
+                f"{source}: a variant computes what has its scope",
+                received=f"{variant.name}, which is of scope {variant.scope}, for scope {scope}",
+                remedy=f"Use one of {', '.join(variants.names(scope))}, or all",
+            )
+    return variants.names(scope) if "all" in point.variants else [variant.name for variant in named]
+
+
+def _baseline_first(names: Iterable[str], baseline: str) -> tuple[str, ...]:
+    return tuple(sorted(names, key=lambda name: name != baseline))
 
 
 def _settings(point: Point) -> Iterator[Setting]:
@@ -193,7 +203,7 @@ def _united(first: Cohort, second: Cohort) -> Cohort:
     labels = dict.fromkeys(label for c in (first, second) if c.label for label in c.label.split(_LABEL_JOIN))
     return dataclasses.replace(
         first,
-        variants=_baseline_first(dict.fromkeys(first.variants + second.variants)),
+        variants=_baseline_first(dict.fromkeys(first.variants + second.variants), first.case.baseline),
         multiplicity=sum(counts) if counts else None,
         label=_LABEL_JOIN.join(labels) or None,
     )

@@ -1,5 +1,7 @@
 """Cases for tests: small, and legal unless asked otherwise."""
 
+import dataclasses
+
 from grouped_bench.space.case import Case, Setting
 
 GRAPH = Setting("tensorflow", "graph", "cpu")
@@ -38,3 +40,9 @@ def make_case(
         data_format=data_format,
         pass_=pass_,
     )
+
+
+def make_block(*, channels=8, cardinality=2, width=3, **shape):
+    """A residual block; `shape` as of `make_case`."""
+    case = make_case(groups=1, channels=(channels, channels), **shape)
+    return dataclasses.replace(case, scope="block", cardinality=cardinality, width=width)

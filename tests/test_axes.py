@@ -13,10 +13,13 @@ STEPS = "takes positive integers, or one step a spatial axis such as 2x1"
 SHARE = "takes a share between 0 and 1"
 DURATION = "takes a duration above zero"
 RULES = {
+    "scope": "takes layer (one convolution) and block (a residual block)",
     "rank": "takes 1, 2 or 3 (Conv1D, Conv2D, Conv3D)",
     "variant": "takes names of variants, or all; `grouped-bench list variants` names them",
     "groups": INTEGERS,
     "channels": "takes positive integers, or IN:OUT",
+    "cardinality": "takes positive integers, the paths of a block",
+    "width": "takes positive integers, the channels of each path of a block",
     "kernel_size": EXTENTS,
     "stride": STEPS,
     "dilation": STEPS,
@@ -52,12 +55,12 @@ MORE_EXTENTS = ["28x", "x28", "28x0", "1x2x3x4", "28X28", [[1, 2, 3, 4]], [[]], 
 BAD = {
     **{axis: [*NUMBERS, "28x28", "1:2"] for axis in ("groups", "batch_size")},
     **{axis: [*NUMBERS, *MORE_EXTENTS] for axis in ("kernel_size", "stride", "dilation", "size")},
-    **dict.fromkeys(("padding", "pass", "dtype", "data_format", "cache"), WORDS),
+    **{axis: [bad for bad in (*NUMBERS, "28x28") if bad is not None] for axis in ("cardinality", "width")},
+    **dict.fromkeys(("scope", "padding", "pass", "dtype", "data_format", "cache"), WORDS),
     "rank": [*NUMBERS, 4, "0"],
     "channels": [*NUMBERS, ":", "3:", ":3", "1:2:3", "0:3", [[1, 2, 3]], [[]], [(3, True)]],
-    "variant": NAMES,
     "backend": NAMES,
-    "execution": [bad for bad in NAMES if bad is not None],
+    **{axis: [bad for bad in NAMES if bad is not None] for axis in ("variant", "execution")},
     "bias": [*NEVER, None, 2, "abc", [], [True, "abc"]],
     "device": [*NEVER, None, 0, True, b"cpu", [], "abc", "CPU", "tpu", "cpu:", "gpu:a", "gpu:1234", "cpu,,gpu"],
     "multiplicity": [*NEVER, 0, True, "abc", [], [1], 2**24 + 1],
@@ -108,7 +111,7 @@ def test_a_bad_control_is_refused_in_words(name, value):
     assert error.remedy.startswith(f"Write it like --{name.replace('_', '-')} ")
 
 
-@pytest.mark.parametrize("key", ["group", "pass_", "passes", "caches", "scope", 3, "", "a\x1b[31m"])
+@pytest.mark.parametrize("key", ["group", "pass_", "passes", "caches", "scopes", 3, "", "a\x1b[31m"])
 def test_an_unknown_axis_is_refused_with_those_there_are(key):
     error = refusal(Axes, {key: 1})
     assert "there is no key `" in error.rule
@@ -149,6 +152,8 @@ def test_the_example_that_a_refused_control_gives_is_itself_accepted(name):
         ("bias", "true,false", (True, False)),
         ("device", "cpu,gpu:1", ("cpu", "gpu:1")),
         ("execution", None, None),
+        ("scope", "block,layer", ("block", "layer")),
+        ("cardinality", "32,1", (32, 1)),
     ],
 )
 def test_values_are_read_once_each_in_their_order(axis, value, values):
@@ -158,10 +163,13 @@ def test_values_are_read_once_each_in_their_order(axis, value, values):
 def test_defaults_are_those_of_the_contract():
     defaults = Axes()
     assert {name: getattr(defaults, "pass_" if name == "pass" else name) for name in OPTION_AXES} == {
+        "scope": ("layer",),
         "rank": (2,),
-        "variant": ("regular", "grouped", "grouped_native", "split_sum", "split_concat"),
+        "variant": None,
         "groups": (1,),
         "channels": ((64, 64),),
+        "cardinality": None,
+        "width": None,
         "kernel_size": ((3,),),
         "stride": ((1,),),
         "dilation": ((1,),),

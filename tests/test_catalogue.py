@@ -23,10 +23,12 @@ def probed(monkeypatch):
     return asked
 
 
-def test_every_variant_is_listed_the_baseline_first():
+def test_every_variant_is_listed_the_baseline_of_each_scope_first():
     found = catalogue.rows("variants")
-    assert [row["name"] for row in found] == variants.names()
-    assert found[0] == {"name": "regular", "computes": "dense", "summary": "Keras' dense convolution, the baseline"}
+    assert [row["name"] for row in found] == variants.names() + variants.names("block")
+    first = {"name": "regular", "scope": "layer", "computes": "dense"}
+    assert found[0] == {**first, "summary": "Keras' dense convolution, the baseline"}
+    assert (found[5]["name"], found[5]["scope"]) == ("bottleneck", "block")
 
 
 def test_every_preset_is_listed_with_its_sentence():

@@ -18,7 +18,7 @@ from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
 
 COMMANDS = ("doctor", "run", "plan", "show", "report", "list")
-NOT_DONE = ("--scope", "--import")
+NOT_DONE = ("--import",)
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 

@@ -40,7 +40,7 @@ def compute(name, case, backend, execution=None, seed=0, cache="hot"):
     else:
         outputs = backend.step(layer, operands.inputs, upstream, execution)()
     error, where = verify.relative_error(list(outputs), problem, variant, backend)
-    assert error <= verify.tolerance(case, variant), f"{name} on {case.title()}: {where} off by {error}"
+    assert error <= verify.tolerance(case, variant, where), f"{name} on {case.title()}: {where} off by {error}"
     arrays = [backend.to_numpy(tensor) for tensor in outputs]
     if case.pass_ == "inference":
         return arrays

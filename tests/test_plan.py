@@ -12,6 +12,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.space import Space
 
 FIVE = ("regular", "grouped", "grouped_native", "split_concat", "split_sum")
+BLOCKS = ("bottleneck", "resnext_concat", "resnext_grouped", "resnext_native", "resnext_sum")
 TASK_KEYS = {
     *("backend", "execution", "device", "cache", "scope", "variant", "computes", "rank", "pass", "dtype"),
     *("data_format", "padding", "bias", "batch_size", "in_channels", "out_channels", "groups", "cardinality", "width"),
@@ -80,7 +81,8 @@ def test_an_unknown_variant_is_refused_with_those_there_are(variant):
     with pytest.raises(UnavailableError) as caught:
         plan(variant=variant)
     assert str(caught.value) == (
-        f"There is no such variant. Received: {variant.rpartition(',')[2]}. Use one of {', '.join(FIVE)}, or all."
+        f"There is no such variant. Received: {variant.rpartition(',')[2]}. "
+        f"Use one of {', '.join((*FIVE, *BLOCKS))}, or all."
     )
 
 

@@ -18,10 +18,13 @@ patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # axis: the options' words, the same in TOML, the same in Python
 SPELLINGS = {
+    "scope": ("layer,block", '["layer", "block"]', ["layer", "block"]),
     "rank": ("1,3", "[1, 3]", [1, 3]),
     "variant": ("regular,grouped", '["regular", "grouped"]', ["regular", "grouped"]),
     "groups": ("1,4", "[1, 4]", [1, 4]),
     "channels": ("64,3:64", '[64, "3:64"]', [64, (3, 64)]),
+    "cardinality": ("1,8", "[1, 8]", [1, 8]),
+    "width": ("4,64", "[4, 64]", [4, 64]),
     "kernel_size": ("1,3x5", '[1, "3x5"]', [1, (3, 5)]),
     "stride": ("1,2x1", "[1, [2, 1]]", [1, (2, 1)]),
     "dilation": ("1,2x1", '[1, "2x1"]', [1, (2, 1)]),
@@ -37,6 +40,9 @@ SPELLINGS = {
     "device": ("cpu,gpu:1", '["cpu", "gpu:1"]', ["cpu", "gpu:1"]),
     "cache": ("hot,cold", '["hot", "cold"]', ["hot", "cold"]),
 }
+
+
+OF_BLOCKS = ("cardinality", "width")
 
 
 class CapturedError(Exception):
@@ -85,16 +91,20 @@ def test_every_axis_is_spelled_below():
 def test_options_toml_and_python_mean_the_same(axis, space_of_options, space_of_toml):
     option, toml, python = SPELLINGS[axis]
     words = [f"--{axis.replace('_', '-')}", *([] if option is None else [option])]
-    of_options, of_toml = points(space_of_options(*words)), points(space_of_toml(f"{axis} = {toml}"))
-    of_python = points(Space(**{"passes" if axis == "pass" else axis: python}))
+    scope = {"scope": "block"} if axis in OF_BLOCKS else {}
+    of_options = points(space_of_options(*words, *(["--scope", "block"] if scope else [])))
+    of_toml = points(space_of_toml(f"{axis} = {toml}\n" + 'scope = "block"' * len(scope)))
+    of_python = points(Space(**{"passes" if axis == "pass" else axis: python}, **scope))
     assert of_options == of_toml == of_python
-    assert axis == "backend" or of_python != points(Space())
+    assert axis == "backend" or of_python != points(Space(**scope))
 
 
 @pytest.mark.parametrize("axis", [axis for axis in OPTION_AXES if axis != "bias"])
 def test_toml_may_hold_the_comma_list_of_an_option(axis, space_of_toml):
     option, _, python = SPELLINGS[axis]
-    assert points(space_of_toml(f'{axis} = "{option}"')) == points(Space(**{axis: python}))
+    scope = ["layer", "block"] if axis == "scope" else ["block"] if axis in OF_BLOCKS else ["layer"]
+    found = points(space_of_toml(f'{axis} = "{option}"' + f"\nscope = {scope}" * (axis != "scope")))
+    assert found == points(Space(**{"scope": scope, axis: python}))
 
 
 def test_multiplicity_and_label_are_of_tables_only(space_of_toml):
@@ -149,10 +159,10 @@ def test_a_space_brings_its_controls_and_options_win_over_them(space_of_toml):
         ("case = [1]", "the cases are a list of tables"),
         ("control = 3", "Received: {'case': None, 'control': 3}"),
         ("[[control]]\nvisits = 3", "the cases are a list of tables and the controls one table"),
-        ("group = 4", "my.toml: there is no key `group`. Received: group = 4. Use an axis (rank, variant, groups, "),
+        ("group = 4", "my.toml: there is no key `group`. Received: group = 4. Use an axis (scope, rank, variant, "),
         ("source = 'x'", "there is no key `source`"),
         ("passes = 'training'", "there is no key `passes`"),
-        ("[[case]]\ngroup = 4", "my.toml [[case]] 1: there is no key `group`. Received: group = 4. Use one of rank, "),
+        ("[[case]]\ngroup = 4", "my.toml [[case]] 1: there is no key `group`. Received: group = 4. Use one of scope, "),
         ("[[case]]\n[[case]]\ngroups = 0", "my.toml [[case]] 2: `groups` takes positive integers. Received: 0. "),
         ("[control]\nspeed = 1", "my.toml [control]: there is no key `speed`"),
         ("[control]\nvisits = 0", "my.toml [control]: `visits` takes a positive integer. Received: 0. Write it like "),
@@ -269,6 +279,7 @@ def test_arbitrary_arguments_raise_nothing_but_space_errors(axes):
 
 
 VALID = {
+    "scope": st.sampled_from(["layer", "block"]),
     "rank": st.integers(1, 3),
     "groups": st.integers(1, 8),
     "channels": st.integers(1, 64) | st.tuples(st.integers(1, 64), st.integers(1, 64)),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from grouped_bench.analyse import stability, stats
 from grouped_bench.analyse.stability import Visit
-from grouped_bench.space.case import BASELINE
+from grouped_bench.space.case import BASELINE, BASELINES
 from grouped_bench.store.schema import COHORT_KEY
 
 Samples = Sequence[Sequence[float | None]]
@@ -18,7 +18,7 @@ _DERIVED = (
     *("speedup", "speedup_low", "speedup_high", "verdict"),
 )
 _RAW = (
-    *("variant", "status", "flags"),
+    *("scope", "variant", "status", "flags"),
     *("samples_s", "reference_s", "visit_process", "visit_stolen", "visit_throttled"),
 )
 
@@ -80,8 +80,8 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     """
     keys = [tuple(map(_hashable, row)) for row in frame[list(COHORT_KEY)].itertuples(index=False)]
     records: list[dict[str, Any]] = frame[list(_RAW)].to_dict("records")  # type: ignore[assignment]
-    baselines = {key: record for key, record in zip(keys, records, strict=True) if record["variant"] == BASELINE}
-    others = [r for k, r in zip(keys, records, strict=True) if k in baselines and r["variant"] != BASELINE]
+    baselines = {key: record for key, record in zip(keys, records, strict=True) if _is_baseline(record)}
+    others = [r for k, r in zip(keys, records, strict=True) if k in baselines and not _is_baseline(r)]
     made = [visits_of(record) for record in records]
     for record, visits in zip(records, made, strict=True):
         record.update(_latency(record, visits))
@@ -97,6 +97,10 @@ def visits_of(record: dict[str, Any]) -> list[Visit]:
     count = len(record["samples_s"])
     columns = [_plain(values) if _has_values(values) else [None] * count for values in lists]
     return [Visit(int(process), *disturbed) for process, *disturbed in zip(*columns, strict=True)]
+
+
+def _is_baseline(record: dict[str, Any]) -> bool:
+    return bool(record["variant"] == BASELINES.get(record["scope"], BASELINE))
 
 
 def _latency(record: dict[str, Any], visits: Sequence[Visit]) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from grouped_bench.analyse.tasks import Pair, Value
 from grouped_bench.measure.rounds import DEAR_S, LEAST_ROUNDS, MOST_ROUNDS
 from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control
-from grouped_bench.space.case import BASELINE
 
 LEAST_DEAR_VISITS = 3
 # No visit grows longer than so many first ones: the sooner another comes, the more of the run's weather is met.
@@ -32,7 +31,7 @@ class Standing:
     """
 
     def __init__(self, number: int, cohort: Cohort, pairs: int, control: Control) -> None:
-        self.number, self.cohort = number, cohort
+        self.number, self.cohort, self._baseline = number, cohort, cohort.case.baseline
         self._pairs, self._control = pairs, control
         self.active: list[str] = list(cohort.variants)
         self.failed: set[str] = set()
@@ -57,12 +56,12 @@ class Standing:
     @property
     def pairs(self) -> dict[str, Pair]:
         """Each variant that was paired with the baseline, as it stands."""
-        return {name: self._judge(name) for name, ratios in self._ratios.items() if ratios and name != BASELINE}
+        return {name: self._judge(name) for name, ratios in self._ratios.items() if ratios and name != self._baseline}
 
     @property
     def width(self) -> float:
         """Half the widest interval of the open variants, as a logarithm: how undecided the cohort is."""
-        widths = [self._width(name) for name in self.active if name != BASELINE or len(self.active) == 1]
+        widths = [self._width(name) for name in self.active if name != self._baseline or len(self.active) == 1]
         return max(widths, default=0.0)
 
     @property
@@ -107,13 +106,13 @@ class Standing:
 
     def _take_in(self, record: Record) -> None:
         visit = [Visit(record["process"], record["stolen"], record["throttled"])]
-        baseline = record["samples"].get(BASELINE)
+        baseline = record["samples"].get(self._baseline)
         rounds = len(next(iter(record["samples"].values())))
         for name, samples in record["samples"].items():
             self._latencies[name] += tasks.latencies([samples], visit)
             if baseline is not None:
                 self._ratios[name] += tasks.log_ratios([baseline], [samples], visit)
-            paired = baseline is not None and name != BASELINE
+            paired = baseline is not None and name != self._baseline
             series = tasks.round_ratios(baseline if paired else [1.0] * rounds, samples)
             if np.isfinite(series).sum() >= _LEAST_OF_A_VARIANCE:
                 self._round_variances[name].append(stats.robust_variance(series))
@@ -123,12 +122,12 @@ class Standing:
 
     def _unsettled(self) -> list[str]:
         for name in self._alive:
-            waits = name in self.settled or (self._is_paired and name == BASELINE)
+            waits = name in self.settled or (self._is_paired and name == self._baseline)
             if not waits and self._is_settled(name):
                 self.settled.add(name)
         open_ = [name for name in self._alive if name not in self.settled]
-        if self._is_paired and open_ == [BASELINE]:
-            self.settled.add(BASELINE)
+        if self._is_paired and open_ == [self._baseline]:
+            self.settled.add(self._baseline)
             open_ = []
         return open_
 
@@ -139,7 +138,7 @@ class Standing:
     @property
     def _is_paired(self) -> bool:
         """Whether there is a baseline that others are compared with."""
-        return BASELINE in self._alive and len(self._alive) > 1
+        return self._baseline in self._alive and len(self._alive) > 1
 
     def _is_settled(self, name: str) -> bool:
         if self._is_sure(name):
@@ -171,7 +170,7 @@ class Standing:
 
     def _width(self, name: str) -> float:
         """Half the width of the variant's interval: of its speed-up where it has a baseline, else of its latency."""
-        if self._is_paired and name != BASELINE:
+        if self._is_paired and name != self._baseline:
             found = self._judge(name).interval
         else:
             found = stats.latency_interval(tasks.by_process(tasks.counted(self._latencies[name])))
@@ -181,4 +180,4 @@ class Standing:
         """What the visits say of the variant, as logarithms."""
         if not self._is_paired:
             return [math.log(value.value) for value in self._latencies[name]]
-        return [] if name == BASELINE else [value.value for value in self._ratios[name]]
+        return [] if name == self._baseline else [value.value for value in self._ratios[name]]

@@ -189,7 +189,7 @@ class Workbench:
                 start = clock()
                 error, where = verify.relative_error(outputs, self.problem, variant, self.backend)
                 result |= {"relative_error": error, "verify_s": clock() - start}
-                limit = verify.tolerance(self.case, variant)
+                limit = verify.tolerance(self.case, variant, where)
                 if not error <= limit:
                     reason = f"{where}: relative error {error:.2g} against the float64 reference, {limit:.2g} allowed"
                     return {"status": "incorrect", "reason": reason, "relative_error": error}

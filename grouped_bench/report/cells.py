@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
-from grouped_bench.report.rows import Row, is_baseline, verdict_of
+from grouped_bench.report.rows import Row, groups_of, is_baseline, verdict_of
 from grouped_bench.space.case import format_extents
 from grouped_bench.units import earned_digits, format_bytes, format_count, format_seconds, significant
 
@@ -161,6 +161,11 @@ def listed(parts: Iterable[Any]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     texts = [str(part) for part in parts]
     return texts[0] if len(texts) == 1 else " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
+
+
+def splits(row: Row) -> str:
+    """`1 group` of a layer, `32 paths` of a block."""
+    return counted(groups_of(row) or 0, "path" if row["cardinality"] else "group")
 
 
 def counted(number: int, noun: str) -> str:

@@ -23,6 +23,7 @@ from grouped_bench.report.panels import (
     finish,
     grid,
     group_axis,
+    groups_label,
     lines,
     ratio_axis,
     split,
@@ -38,7 +39,7 @@ from grouped_bench.report.points import (
     saving_words,
     with_savings,
 )
-from grouped_bench.report.rows import Row, is_ok, plain
+from grouped_bench.report.rows import Row, groups_of, is_ok, plain
 from grouped_bench.units import format_bytes, format_count, format_seconds, significant
 
 _SETTING = (
@@ -200,16 +201,16 @@ def _against_groups(
         found = list(lines(panel.rows))
         for i, (first, line) in enumerate(found):
             shift = _DODGE ** (i - (len(found) - 1) / 2)
-            xs, ys = [row["groups"] * shift for row in line], [row[column] for row in line]
+            xs, ys = [(groups_of(row) or 1) * shift for row in line], [row[column] for row in line]
             style = mark_of(first).style(joined=True)
             place.errorbar(xs, ys, yerr=bars(line, column), elinewidth=1, capsize=2, **style)
-        group_axis(place, [row["groups"] for row in panels.rows])
+        group_axis(place, [groups_of(row) or 1 for row in panels.rows])
         ratio_axis(place, "y", reach(panels.rows, column), write, base=2 if write is _bytes else 10)
         told.append("; ".join(line_words(line, column, write) for _, line in found))
     notes = ["Points are set slightly apart to be seen" + "; bars: 95 % intervals" * (column == "latency_s")]
     untold = sum(map(is_ok, rows)) - len(points)
     notes += [f"Not shown: {cells.counted(untold, 'measured task')} for which it is not known"] if untold else []
-    finish(sketch, panels, joined=True, notes=notes, x="groups", y=label)
+    finish(sketch, panels, joined=True, notes=notes, x=groups_label(panels.rows), y=label)
     return Sketch(sketch, alt(title, panels, told))
 
 
@@ -229,7 +230,7 @@ def _draw_front(place: Axes, front: Sequence[Row]) -> None:
         "color": "#333333",
     }
     for row in front:
-        place.annotate(str(row["groups"]), (row["params"], row["latency_s"]), **near)
+        place.annotate(str(groups_of(row)), (row["params"], row["latency_s"]), **near)
 
 
 def _drawn(name: str, rows: Sequence[Row]) -> Drawn:

@@ -35,9 +35,18 @@ _GLOSSES = {
     "grouped_native": "the backend's own grouped operation",
     "split_concat": "a convolution a group, concatenated",
     "split_sum": "a convolution a group, summed",
+    "resnext_sum": "a path of three convolutions each, summed",
+    "resnext_concat": "a path of two convolutions each, concatenated",
+    "resnext_grouped": "Keras groups=",
+    "resnext_native": "the backend's own grouped operation",
+}
+# Functions that are the same where nothing is split, and how that is said.
+_TWINS = {
+    "With one group the dense and the grouped function": ("dense", "grouped"),
+    "With one path the bottleneck and the resnext function": ("bottleneck", "resnext"),
 }
 _CAUSES = tuple(flag for flag in FLAGS if flag != UNSTABLE)
-_SETTING = ("machine", "backend", "execution", "device", "cache", "dtype", "rank", "pass")
+_SETTING = ("machine", "backend", "execution", "device", "cache", "dtype", "scope", "rank", "pass")
 _MOST_PARTS = 6
 
 
@@ -140,9 +149,10 @@ def _fastest_of(function: str, ranked: list[list[Row]]) -> str:
     wins = collections.Counter(rows[0]["variant"] for rows in ranked).most_common()
     name, won = wins[0]
     firsts = [rows for rows in ranked if rows[0]["variant"] == name]
+    split = "path" if ranked[0][0]["cardinality"] else "group"
     clear = sum(lead_is_clear(rows[0], rows[1]) for rows in firsts)
     text = (
-        f"In {won} of {cells.counted(len(ranked), 'cohort')} with more than one group the fastest way "
+        f"In {won} of {cells.counted(len(ranked), 'cohort')} with more than one {split} the fastest way "
         f"measured to compute the {cells.text_of(function)} function was {cells.text_of(name)}, "
         f"by a clear lead in {clear}"
     )
@@ -181,7 +191,7 @@ def _slower_of(name: str, rows: list[Row]) -> str:
     if not timed:
         return f"{text}."
     worst = min(timed, key=lambda row: row["speedup"])
-    where = f"at {cells.counted(worst['groups'], 'group')}" if worst["groups"] else "where groups are not recorded"
+    where = f"at {cells.splits(worst)}" if worst["groups"] else "where groups are not recorded"
     return f"{text}, at worst {_slowdown(worst)} {where}."
 
 
@@ -193,16 +203,15 @@ def _slowdown(row: Row) -> str:
 
 
 def _twins(found: Sequence[Cohort]) -> list[str]:
-    """With one group all our variants are one function: what differs is the implementation, or an error."""
-    alike = [cohort for cohort in found if cohort.groups == 1]
-    rows = [row for cohort in alike for row in _compared(cohort.rows) if row["computes"] in ("dense", "grouped")]
-    if not rows:
-        return []
-    verdicts = _tally(map(verdict_of, rows), VERDICTS)
-    return [
-        "With one group the dense and the grouped function are the same; of "
-        f"{cells.counted(len(rows), 'comparison')} there, {verdicts}."
-    ]
+    """With nothing split all our variants are one function: what differs is the implementation, or an error."""
+    alike = [row for cohort in found if cohort.groups == 1 for row in _compared(cohort.rows)]
+    told = []
+    for words, functions in _TWINS.items():
+        rows = [row for row in alike if row["computes"] in functions]
+        verdicts = _tally(map(verdict_of, rows), VERDICTS)
+        if rows:
+            told.append(f"{words} are the same; of {cells.counted(len(rows), 'comparison')} there, {verdicts}.")
+    return told
 
 
 def _open(found: Sequence[Cohort]) -> list[str]:

@@ -13,12 +13,12 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from grouped_bench.report import cells
-from grouped_bench.report.panels import FAMILY, NothingToDrawError, Panel, Panels, grid, label, split
+from grouped_bench.report.panels import FAMILY, NothingToDrawError, Panel, Panels, grid, groups_label, label, split
 from grouped_bench.report.points import alt
-from grouped_bench.report.rows import VERDICTS, Row, is_baseline, is_ok, verdict_of
+from grouped_bench.report.rows import VERDICTS, Row, groups_of, is_baseline, is_ok, verdict_of
 from grouped_bench.units import significant
 
-_NAMES = ("variant", "computes", *(name for name in FAMILY if name not in ("in_channels", "out_channels")))
+_NAMES = ("variant", "computes", *(name for name in FAMILY if name not in ("in_channels", "out_channels", "width")))
 _MOST_PANELS = 8
 _MOST_CHANNELS = 16
 _MOST_WRITTEN = 12
@@ -37,14 +37,14 @@ def speedup(rows: Sequence[Row], title: str) -> tuple[Figure, str]:
     Raises:
         NothingToDrawError: no row but the baseline's has a speed-up.
     """
-    compared = [row for row in rows if not is_baseline(row) and row["groups"] and row["in_channels"]]
+    compared = [row for row in rows if not is_baseline(row) and groups_of(row) and row["in_channels"]]
     if not any(map(_measured, compared)):
         raise NothingToDrawError("no task that ended ok has a speed-up over a baseline")
     every = sorted({_channels(row) for row in compared})
     channels = every[:_MOST_CHANNELS]
     compared = [row for row in compared if _channels(row) in channels]
     panels = split(compared, _NAMES, most=_MOST_PANELS, always=("variant", "computes"))
-    groups = sorted({row["groups"] for row in panels.rows})
+    groups = sorted({groups_of(row) or 1 for row in panels.rows})
     figure, places = grid(panels, title, height=max(1.6, 0.34 * len(channels) + 0.9))
     scale, colours = _scale(panels.rows), matplotlib.colormaps["RdBu"]
 
@@ -54,9 +54,9 @@ def speedup(rows: Sequence[Row], title: str) -> tuple[Figure, str]:
     for place, panel in zip(places, panels.shown, strict=True):
         _rule(place, groups, channels)
         for row in panel.rows:
-            spot = (groups.index(row["groups"]), channels.index(_channels(row)))
+            spot = (groups.index(groups_of(row) or 1), channels.index(_channels(row)))
             _cell(place, row, spot, paint, written=len(groups) <= _MOST_WRITTEN)
-    label(figure, "groups", "channels, in→out")
+    label(figure, groups_label(panels.rows), "channels, in→out")
     _key(figure, places, scale, colours)
     figure.supxlabel("\n".join([_NOTE, *_left_out(panels, channels, every)]).rstrip(), fontsize=8)
     return figure, alt(title, panels, [_words(panel) for panel in panels.shown], most=_MOST_PANELS)
@@ -71,8 +71,13 @@ def _measured(row: Row) -> bool:
     return is_ok(row) and (row["speedup"] or 0) > 0
 
 
-def _channels(row: Row) -> tuple[int, int]:
-    return (row["in_channels"], row["out_channels"] or 0)
+def _channels(row: Row) -> tuple[int, int, int]:
+    return (row["in_channels"], row["out_channels"] or 0, row["width"] or 0)
+
+
+def _channels_text(channels: tuple[int, int, int]) -> str:
+    outer, out, width = channels
+    return (f"{outer}→{out}" if outer != out else f"{outer}") + (f" width {width}" if width else "")
 
 
 def _scale(rows: Sequence[Row]) -> Normalize:
@@ -81,12 +86,12 @@ def _scale(rows: Sequence[Row]) -> Normalize:
     return Normalize(-reach, reach)
 
 
-def _rule(place: Axes, groups: Sequence[int], channels: Sequence[tuple[int, int]]) -> None:
+def _rule(place: Axes, groups: Sequence[int], channels: Sequence[tuple[int, int, int]]) -> None:
     place.grid(False)
     place.set_xlim(-0.5, len(groups) - 0.5)
     place.set_ylim(len(channels) - 0.5, -0.5)
     place.set_xticks(range(len(groups)), [str(count) for count in groups])
-    place.set_yticks(range(len(channels)), [f"{a}→{b}" if a != b else f"{a}" for a, b in channels])
+    place.set_yticks(range(len(channels)), list(map(_channels_text, channels)))
 
 
 def _cell(place: Axes, row: Row, spot: tuple[int, int], paint: Callable[[float], Any], *, written: bool) -> None:
@@ -139,4 +144,4 @@ def _words(panel: Panel) -> str:
 
 def _point(row: Row) -> str:
     ratio = cells.bare_ratio(row["speedup"], row["speedup_low"], row["speedup_high"])
-    return f"{ratio} at {cells.counted(row['groups'], 'group')} and {row['in_channels']} channels"
+    return f"{ratio} at {cells.splits(row)} and {row['in_channels']} channels"

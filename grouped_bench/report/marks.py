@@ -25,10 +25,12 @@ _KNOWN = {
     "resnext_sum": (SKY, "D"),
     "resnext_concat": (ORANGE, "v"),
     "resnext_grouped": (VERMILION, "s"),
+    "resnext_native": (GREEN, "^"),
 }
+_DENSE = ("dense", "bottleneck")
 _COLOURS = (BLUE, PURPLE, GREEN, ORANGE, SKY, VERMILION)
 _SHAPES = ("P", "X", "p", "h", "<", ">", "*", "d")
-_LINES = {"dense": (0, (4, 2)), "grouped": "solid"}
+_LINES = {**dict.fromkeys(_DENSE, (0, (4, 2))), **dict.fromkeys(("grouped", "resnext"), "solid")}
 _LONGEST_NAME = 28
 
 
@@ -63,7 +65,7 @@ def mark_of(row: Row) -> Mark:
     # Matplotlib hides labels that begin with an underscore; a hair space before it is not seen.
     label = f"{shorten(name, _LONGEST_NAME)} ({shorten(function, _LONGEST_NAME)})"
     label = f"\u200a{label}" if label.startswith("_") else label
-    return Mark(label, colour, shape, _LINES.get(function, "dotted"), "white" if function == "dense" else colour)
+    return Mark(label, colour, shape, _LINES.get(function, "dotted"), "white" if function in _DENSE else colour)
 
 
 def legend_entries(rows: Iterable[Row], *, joined: bool) -> list[Line2D]:

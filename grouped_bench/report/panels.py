@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from grouped_bench.report.cells import clean, column_text, shorten
 from grouped_bench.report.marks import legend_entries
-from grouped_bench.report.rows import Row, varying
+from grouped_bench.report.rows import Row, groups_of, varying
 from grouped_bench.store import schema
 
 MOST_PANELS = 6
@@ -29,7 +29,7 @@ _TOLD_FIRST = (
     "size",
 )
 _TOLD_LAST = ("machine", "run_id")
-FAMILY = (*(name for name in schema.COHORT_KEY if name != "groups"), *_TOLD_LAST)
+FAMILY = (*(name for name in schema.COHORT_KEY if name not in ("groups", "cardinality")), *_TOLD_LAST)
 _LEAST_SPAN = 5.0
 _WORDS: dict[str, Callable[[str], str]] = {
     "rank": lambda text: f"Conv{text}D",
@@ -42,7 +42,7 @@ _WORDS: dict[str, Callable[[str], str]] = {
     "variant": str,
     "computes": lambda text: f"({text})",
     "memory_source": lambda text: f"{text} memory",
-    **dict.fromkeys(("pass", "dtype", "padding", "data_format"), str),
+    **dict.fromkeys(("scope", "pass", "dtype", "padding", "data_format"), str),
     **dict.fromkeys(("backend", "execution", "device", "machine"), str),
 }
 _UNSAID_ALWAYS = ("stride", "dilation")
@@ -126,7 +126,7 @@ def describe(row: Row, names: Iterable[str], *, brief: bool = False) -> str:
 
 
 def _words(row: Row, name: str, names: Sequence[str]) -> str:
-    if row[name] is None or name == "scope":
+    if row[name] is None or (name == "scope" and row[name] == "layer"):
         return ""
     if name == "in_channels":
         return f"{column_text(row, name)}→{column_text(row, 'out_channels')}"
@@ -191,6 +191,12 @@ def label(figure: Figure, x: str, y: str) -> None:
             place.set_ylabel(y, fontsize=8)
 
 
+def groups_label(rows: Iterable[Row]) -> str:
+    """What `groups_of` counts in all of `rows`."""
+    names = {"cardinality" if row["cardinality"] else "groups" for row in rows}
+    return " or ".join(sorted(names, reverse=True))
+
+
 def group_axis(axes: Axes, groups: Iterable[int]) -> None:
     """A logarithmic axis to base 2 with a tick at each number of groups that was measured."""
     values = sorted(set(groups))
@@ -234,7 +240,7 @@ def _locator(low: float, high: float, base: int) -> LogLocator:
 def lines(rows: Iterable[Row]) -> Iterator[tuple[Row, list[Row]]]:
     """The rows of each variant in the order of their groups, with one row that stands for them."""
     found: dict[tuple[Any, Any], list[Row]] = {}
-    for row in sorted(rows, key=lambda row: row["groups"]):
+    for row in sorted(rows, key=lambda row: groups_of(row) or 0):
         found.setdefault((str(row["computes"]), str(row["variant"])), []).append(row)
     for key in sorted(found):
         yield found[key][0], found[key]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from grouped_bench.report import cells
 from grouped_bench.report.panels import NothingToDrawError, Panel, Panels
-from grouped_bench.report.rows import Row, cohorts, is_baseline, is_ok, verdict_of
+from grouped_bench.report.rows import Row, cohorts, groups_of, is_baseline, is_ok, verdict_of
 from grouped_bench.units import significant
 
 INTERVALS = {"latency_s": ("latency_low_s", "latency_high_s"), "speedup": ("speedup_low", "speedup_high")}
@@ -75,17 +75,14 @@ def alt(title: str, panels: Panels, told: Sequence[str], *, most: int = _MOST_TO
 def line_words(line: Sequence[Row], column: str, write: Callable[[float], str]) -> str:
     """Where a line begins and ends: `grouped_native from 26 ms at 1 group to 3.7 ms at 32`."""
     first, last = line[0], line[-1]
-    name, start = (
-        cells.text_of(first["variant"]),
-        f"{write(first[column])} at {cells.counted(first['groups'], 'group')}",
-    )
-    return f"{name} {start}" if len(line) == 1 else f"{name} from {start} to {write(last[column])} at {last['groups']}"
+    name, start = cells.text_of(first["variant"]), f"{write(first[column])} at {cells.splits(first)}"
+    return f"{name} {start}" if len(line) == 1 else f"{name} from {start} to {write(last[column])} at {groups_of(last)}"
 
 
 def front_words(front: Sequence[Row], write: Callable[[float], str]) -> str:
     """The ends of a Pareto front."""
     ends = [front[0]] if len(front) == 1 else [front[0], front[-1]]
-    named = [f"{cells.text_of(row['variant'])} with {row['groups']} groups ({cells.params(row)} parameters, "
+    named = [f"{cells.text_of(row['variant'])} with {cells.splits(row)} ({cells.params(row)} parameters, "
              f"{write(row['latency_s'])})" for row in ends]  # fmt: skip
     return f"Pareto front from {' to '.join(named)}" if len(named) > 1 else f"the Pareto front is {named[0]} alone"
 

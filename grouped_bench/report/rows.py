@@ -27,8 +27,8 @@ class Cohort:
 
     @property
     def groups(self) -> int:
-        """Groups of the case; 0 where the record does not say."""
-        return self.rows[0]["groups"] or 0
+        """Groups of a layer, paths of a block; 0 where the record does not say."""
+        return groups_of(self.rows[0]) or 0
 
     @property
     def case_title(self) -> str:
@@ -54,6 +54,12 @@ def cohorts(rows: Iterable[Row]) -> list[Cohort]:
     for row in rows:
         found.setdefault((row["run_id"], *(row[name] for name in schema.COHORT_KEY)), []).append(row)
     return [Cohort(tuple(group)) for group in found.values()]
+
+
+def groups_of(row: Row) -> int | None:
+    """Groups of a layer, paths of a block: into how many parts the work is split."""
+    count: int | None = row["cardinality"] or row["groups"]
+    return count
 
 
 def is_ok(row: Row) -> bool:
@@ -101,12 +107,11 @@ def varying(rows: Sequence[Row], names: Iterable[str]) -> list[str]:
 def case_title(row: Row) -> str:
     """One line that names the row's case, as far as the record tells it."""
     try:
-        title = Case.from_columns(row).title()
+        return Case.from_columns(row).title()
     except (TypeError, ValueError, KeyError):
-        told = {name: row[name] for name in ("scope", "groups", "pass") if row[name] is not None}
-        title = ", ".join(f"{name} {value}" for name, value in told.items()) or "case that the record does not tell"
-    paths = [f"{name} {row[name]}" for name in ("cardinality", "width") if row[name] is not None]
-    return " ".join([title, *paths])
+        names = ("scope", "groups", "cardinality", "width", "pass")
+        told = [f"{name} {row[name]}" for name in names if row[name] is not None]
+        return ", ".join(told) or "case that the record does not tell"
 
 
 def setting_title(row: Row) -> str:

@@ -19,6 +19,12 @@ from grouped_bench.units import parse_bytes, parse_duration, parse_share
 
 T = TypeVar("T")
 LARGEST_EXTENT = 2**24
+DEFAULT_VARIANTS = {
+    "layer": ("regular", "grouped", "grouped_native", "split_sum", "split_concat"),
+    "block": ("bottleneck", "resnext_sum", "resnext_concat", "resnext_grouped"),
+}
+# Of blocks alone: what they are where the scope is block and the axis is not given.
+DEFAULT_PATHS = {"cardinality": (32,), "width": (4,)}
 
 
 def _values(value: Any) -> Any:
@@ -75,15 +81,24 @@ class Axes(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    scope: Axis[Literal["layer", "block"]] = Field(
+        ("layer",), description="takes layer (one convolution) and block (a residual block)", examples=["layer,block"]
+    )
     rank: Axis[Rank] = Field((2,), description="takes 1, 2 or 3 (Conv1D, Conv2D, Conv3D)", examples=["1,2"])
-    variant: Axis[Name] = Field(
-        ("regular", "grouped", "grouped_native", "split_sum", "split_concat"),
+    variant: Axis[Name] | None = Field(
+        None,
         description="takes names of variants, or all; `grouped-bench list variants` names them",
         examples=["regular,grouped"],
     )
     groups: Axis[Count] = Field((1,), description="takes positive integers", examples=["1,2,4,8"])
     channels: Axis[Channels] = Field(
         ((64, 64),), description="takes positive integers, or IN:OUT", examples=["64,3:64"]
+    )
+    cardinality: Axis[Count] | None = Field(
+        None, description="takes positive integers, the paths of a block", examples=["1,8,32"]
+    )
+    width: Axis[Count] | None = Field(
+        None, description="takes positive integers, the channels of each path of a block", examples=["4,64"]
     )
     kernel_size: Axis[Extents] = Field(((3,),), description=EXTENTS_RULE, examples=["1,3,5"])
     stride: Axis[Extents] = Field(((1,),), description=STEPS_RULE, examples=["1,2"])

@@ -14,9 +14,10 @@ DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One convolution: shape, groups, dtype and pass.
+    """One convolution, or one residual block: shape, groups, dtype and pass.
 
-    `size`, `kernel_size`, `stride` and `dilation` have one entry a spatial axis; `rank` says how many.
+    `size`, `kernel_size`, `stride` and `dilation` have one entry a spatial axis; `rank` says how many. A block has
+    `cardinality` paths of `width` channels; its kernel is that of its middle convolution, and its groups are 1.
     """
 
     rank: int
@@ -34,6 +35,18 @@ class Case:
     data_format: str
     pass_: str
     scope: str = "layer"
+    cardinality: int | None = None
+    width: int | None = None
+
+    @property
+    def baseline(self) -> str:
+        """The variant that others of the case are compared with."""
+        return BASELINES[self.scope]
+
+    @property
+    def inner_channels(self) -> int:
+        """Channels between the outer convolutions of a block, all paths together; 0 for a layer."""
+        return (self.cardinality or 0) * (self.width or 0)
 
     @property
     def compute_dtype(self) -> str:
@@ -92,8 +105,8 @@ class Case:
         return (*self.kernel_size, self.in_channels // groups, self.out_channels)
 
     def problem(self) -> str | None:
-        """Why the case makes no sense, or None. The rules are Keras' own, and one of 64-bit counts."""
-        found = self._extents_problem()
+        """Why the case makes no sense, or None. The rules are Keras' own, those of blocks, and one of 64-bit counts."""
+        found = self._extents_problem() or (self._block_problem() if self.scope == "block" else None)
         if found:
             return found
         for name, channels in (("in", self.in_channels), ("out", self.out_channels)):
@@ -112,10 +125,10 @@ class Case:
     def title(self) -> str:
         """One line that names the case to a person."""
         parts = [
-            f"Conv{self.rank}D {self.in_channels}→{self.out_channels}",
+            self._name(),
             f"k{format_extents(self.kernel_size)}",
             f"on {format_extents(self.size)}",
-            f"groups {self.groups}",
+            *([f"groups {self.groups}"] if self.scope == "layer" or self.groups != 1 else []),
             f"batch {self.batch_size}",
             self.pass_,
         ]
@@ -143,6 +156,14 @@ class Case:
             values[axis] = tuple(int(extent) for extent in values[axis])
         return cls(**values, pass_=columns["pass"])
 
+    def _name(self) -> str:
+        channels = f"{self.in_channels}→{self.out_channels}"
+        if self.scope == "layer":
+            return f"Conv{self.rank}D {channels}"
+        kind = "ResNeXt block" if self.rank == 2 else f"{self.rank}D ResNeXt block"
+        outer = channels if self.in_channels != self.out_channels else self.in_channels
+        return f"{kind} {outer}, {self.cardinality}×{self.width},"
+
     def _extents_problem(self) -> str | None:
         for axis in ("size", "kernel_size", "stride", "dilation"):
             extents = getattr(self, axis)
@@ -152,8 +173,25 @@ class Case:
                 )
         return None
 
+    def _block_problem(self) -> str | None:
+        if not self.inner_channels:
+            return "a block needs a cardinality and a width"
+        if self.groups != 1:
+            return "blocks take cardinality, and groups 1"
+        if self.in_channels != self.out_channels:
+            return "a skip connection needs channels in = out"
+        if max(self.stride) > 1:
+            return "a skip connection needs stride 1"
+        if self.padding != "same":
+            return "a skip connection needs padding same"
+        return "blocks are normalised, and take no bias" if self.bias else None
+
     def _largest_count(self) -> int:
         """The largest number of the dense case: elements of a tensor, or multiply-accumulates."""
+        if self.scope == "block":
+            inner, taps = self.inner_channels, math.prod(self.kernel_size)
+            weights = inner * (2 * self.in_channels + taps * inner)
+            return self.batch_size * math.prod(self.size) * max(weights, self.in_channels)
         work = math.prod(self.output_shape) * math.prod(self.kernel_size) * self.in_channels
         return max(work, math.prod(self.input_shape), math.prod(self.kernel_shape(1)))
 

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from grouped_bench.errors import SpaceError, shown
-from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES, Axes, Control, validate
+from grouped_bench.space.axes import (
+    AXIS_NAMES,
+    DEFAULT_PATHS,
+    DEFAULT_VARIANTS,
+    OPTION_AXES,
+    Axes,
+    Control,
+    validate,
+)
 from grouped_bench.space.case import Case
 from grouped_bench.space.published import Published, validate_published
 
@@ -18,7 +26,7 @@ MOST_POINTS = 100_000
 LARGEST_FILE = 4 * 2**20
 _CASE_AXES = (
     *("rank", "pass_", "groups", "channels", "kernel_size", "stride", "dilation", "padding", "size"),
-    *("batch_size", "dtype", "data_format", "bias"),
+    *("batch_size", "dtype", "data_format", "bias", "cardinality", "width"),
 )
 # Where one of these is replaced, a case is no longer the one of which figures were published.
 _SHAPE_AXES = {"rank", "groups", "channels", "kernel_size", "stride", "dilation", "padding", "size"}
@@ -75,7 +83,7 @@ class Space:
         where = f"{source} [control]" if control else source
         validate(Control, self.control, where)
         self.products = [
-            validate(Axes, table, f"{source} [[case]] {number}" if cases else source)
+            _product(table, f"{source} [[case]] {number}" if cases else source)
             for number, table in enumerate(self.tables, 1)
         ]
         labels = [product.label for product in self.products]
@@ -144,11 +152,12 @@ class Space:
 
     def points(self) -> Iterator[Point]:
         """Every case of every product, in order, legal or not."""
-        for product in self.products:
-            for values in itertools.product(*(getattr(product, axis) for axis in _CASE_AXES)):
+        scoped = ((product, scope) for product in self.products for scope in product.scope)
+        for product, scope in scoped:
+            for values in itertools.product(*(_values(product, axis, scope) for axis in _CASE_AXES)):
                 yield Point(
-                    case=_case(dict(zip(_CASE_AXES, values, strict=True))),
-                    variants=product.variant,
+                    case=_case(dict(zip(_CASE_AXES, values, strict=True)), scope),
+                    variants=_values(product, "variant", scope),
                     backends=product.backend,
                     executions=product.execution,
                     devices=product.device,
@@ -209,15 +218,36 @@ def _refuse_unknown(table: dict[str, Any], source: str) -> None:
             )
 
 
+def _product(table: dict[str, Any], source: str) -> Axes:
+    product = validate(Axes, table, source)
+    for axis in DEFAULT_PATHS:
+        if getattr(product, axis) is not None and "block" not in product.scope:
+            raise SpaceError(
+                f"{source}: only blocks have a {axis}",
+                received=f"{axis} {shown(table[axis])} with scope layer",
+                remedy='Leave it out, or add --scope block, which is scope = "block" in TOML',
+            )
+    return product
+
+
+def _values(product: Axes, axis: str, scope: str) -> tuple[Any, ...]:
+    """The values of `axis` for cases of `scope`; (None,) where the scope has no such axis, or nothing was given."""
+    if axis in DEFAULT_PATHS and scope != "block":
+        return (None,)
+    defaults = {"variant": DEFAULT_VARIANTS[scope], **DEFAULT_PATHS}
+    values: tuple[Any, ...] = getattr(product, axis) or defaults.get(axis, (None,))
+    return values
+
+
 def _count(product: Axes) -> int:
     axes = (*_CASE_AXES, "variant", "backend", "device", "execution", "cache")
-    return math.prod(len(getattr(product, axis) or (None,)) for axis in axes)
+    return sum(math.prod(len(_values(product, axis, scope)) for axis in axes) for scope in product.scope)
 
 
-def _case(values: dict[str, Any]) -> Case:
+def _case(values: dict[str, Any], scope: str) -> Case:
     rank = values["rank"]
     for axis in ("size", "kernel_size", "stride", "dilation"):
         extents = values[axis]
         values[axis] = extents * rank if len(extents) == 1 else extents
     values["in_channels"], values["out_channels"] = values.pop("channels")
-    return Case(**values)
+    return Case(**values, scope=scope)

@@ -5,10 +5,10 @@ import importlib
 import pkgutil
 
 from grouped_bench.errors import UnavailableError
-from grouped_bench.space.case import BASELINE
+from grouped_bench.space.case import BASELINES
 from grouped_bench.variants.base import REGISTRY, Variant
 
-_NOT_VARIANTS = ("base", "functions", "reference")
+_NOT_VARIANTS = ("base", "block_function", "block_reference", "blocks", "functions", "reference")
 
 
 @functools.cache
@@ -18,17 +18,19 @@ def _load() -> None:
             importlib.import_module(f"{__name__}.{module.name}")
 
 
-def names() -> list[str]:
-    """Names of all registered variants, the baseline first."""
+def names(scope: str = "layer") -> list[str]:
+    """Names of all registered variants of a scope, the baseline first."""
     _load()
-    return sorted(REGISTRY, key=lambda name: (name != BASELINE, name))
+    of_scope = (name for name, variant in REGISTRY.items() if variant.scope == scope)
+    return sorted(of_scope, key=lambda name: (name != BASELINES[scope], name))
 
 
 def get(name: str) -> Variant:
     """The variant called `name`. Raises UnavailableError when there is none."""
     _load()
     if name not in REGISTRY:
+        known = [name for scope in BASELINES for name in names(scope)]
         raise UnavailableError(
-            "There is no such variant", received=name, remedy=f"Use one of {', '.join(names())}, or all"
+            "There is no such variant", received=name, remedy=f"Use one of {', '.join(known)}, or all"
         )
     return REGISTRY[name]

@@ -13,12 +13,13 @@ from grouped_bench.variants.reference import Weights
 
 
 class Variant(ABC):
-    """One way to compute a convolution.
+    """One way to compute a convolution, or a block where `scope` says so.
 
     `computes` names the function, so that only variants of the same function are ranked as exact: `dense` is the
     convolution over all input channels, `grouped` the one over its groups.
     """
 
+    scope: ClassVar[str] = "layer"
     name: ClassVar[str]
     summary: ClassVar[str]
     computes: ClassVar[str]

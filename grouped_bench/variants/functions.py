@@ -46,6 +46,10 @@ class Function(ABC):
         """How often a result is rounded to the case's dtype on its way."""
         return 1.0
 
+    def kinks(self, name: str) -> int:
+        """Elements of a ReLU by whose signs the output `name` jumps; where there are any, errors are Euclidean."""
+        return 0
+
     @abstractmethod
     def errors(
         self,
