@@ -15,7 +15,7 @@ from grouped_bench.analyse import tasks
 from grouped_bench.errors import SpaceError
 from grouped_bench.harness.standing import Standing
 from grouped_bench.plan import Cohort, Plan, make_plan
-from grouped_bench.report import figures, heat
+from grouped_bench.report import figures, heat, html
 from grouped_bench.report.findings import findings
 from grouped_bench.report.rows import plain
 from grouped_bench.report.tables import render
@@ -197,11 +197,13 @@ def test_a_run_of_blocks_is_written_and_read_again(derived, tmp_path):
     assert [row["width"] for row in plain(read)] == [None, None, 3, 3, 3, 3]
 
 
-def test_tables_and_findings_name_the_block_and_its_baseline(derived):
+def test_tables_and_findings_name_the_block_and_its_baseline(derived, tmp_path):
     text = render(derived, [{"run_id": "r"}], format="markdown")
     assert "### ResNeXt block 8, 2×3, k3x3 on 6x6 batch 2 training" in text
     assert text.count("baseline") >= 2
     assert "computes resnext, macs " in render(derived, [{"run_id": "r"}])
+    page = html.write(derived, [{"run_id": "r"}], tmp_path / "page.html").read_text()
+    assert page.count('<th scope="col">computes</th><th scope="col">macs</th>') == 1
     told = "\n".join(findings(derived))
     assert "block: In 1 of 1 cohort with more than one path the fastest way measured to compute the resnext" in told
     assert "resnext_grouped (Keras groups=; resnext function) was slower than bottleneck in 1 of 1 cohort" in told
