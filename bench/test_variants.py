@@ -5,17 +5,26 @@ Figures of one process at one moment: good for a trend on one machine. For a ver
 
 import pytest
 
-from grouped_bench import variants
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.plan import make_plan
 from grouped_bench.space.space import Space
 
-SPACE = Space(groups=8, channels=64, size=14, batch_size=2, passes=["inference", "training"], variant="all")
-COHORTS = make_plan(SPACE).cohorts
+SPACE = Space(
+    cases=[{"groups": 8}, {"scope": "block", "cardinality": 8}],
+    channels=64,
+    size=14,
+    batch_size=2,
+    passes=["inference", "training"],
+    variant="all",
+)
+TASKS = [
+    pytest.param(name, cohort, id=f"{name}-{cohort.case.pass_}")
+    for cohort in make_plan(SPACE).cohorts
+    for name in cohort.variants
+]
 
 
-@pytest.mark.parametrize("cohort", COHORTS, ids=lambda cohort: cohort.case.pass_)
-@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize(("name", "cohort"), TASKS)
 def test_variant(benchmark, backend, cohort, name):
     bench = Workbench(cohort.case, cohort.setting, 0, backend, mark=lambda turn: None)
     answer = bench.build([name], {}, check=True)

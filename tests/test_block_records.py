@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 from cases import GRAPH, make_block, make_case
 from click.testing import CliRunner
@@ -14,7 +15,7 @@ from grouped_bench.analyse import tasks
 from grouped_bench.errors import SpaceError
 from grouped_bench.harness.standing import Standing
 from grouped_bench.plan import Cohort, Plan, make_plan
-from grouped_bench.report import figures, heat
+from grouped_bench.report import figures, heat, html
 from grouped_bench.report.findings import findings
 from grouped_bench.report.rows import plain
 from grouped_bench.report.tables import render
@@ -196,10 +197,13 @@ def test_a_run_of_blocks_is_written_and_read_again(derived, tmp_path):
     assert [row["width"] for row in plain(read)] == [None, None, 3, 3, 3, 3]
 
 
-def test_tables_and_findings_name_the_block_and_its_baseline(derived):
+def test_tables_and_findings_name_the_block_and_its_baseline(derived, tmp_path):
     text = render(derived, [{"run_id": "r"}], format="markdown")
     assert "### ResNeXt block 8, 2×3, k3x3 on 6x6 batch 2 training" in text
     assert text.count("baseline") >= 2
+    assert "computes resnext, macs " in render(derived, [{"run_id": "r"}])
+    page = html.write(derived, [{"run_id": "r"}], tmp_path / "page.html").read_text()
+    assert page.count('<th scope="col">computes</th><th scope="col">macs</th>') == 1
     told = "\n".join(findings(derived))
     assert "block: In 1 of 1 cohort with more than one path the fastest way measured to compute the resnext" in told
     assert "resnext_grouped (Keras groups=; resnext function) was slower than bottleneck in 1 of 1 cohort" in told
@@ -217,6 +221,17 @@ def test_figures_count_paths_where_there_are_no_groups(derived):
     words = heat.speedup(plain(blocks), "Speed-up")[1]
     assert "× at 2 paths and 8 channels" in words
     assert all(not figure.reason or figure.name == "memory" for figure in figures.draw(derived))
+
+
+def test_blocks_of_equal_cost_are_one_line_and_others_a_panel_a_width(derived):
+    block = derived[derived["scope"] == "block"]
+    table = pd.concat([block.assign(cardinality=c, width=d) for c, d in ((1, 64), (8, 14), (32, 4))])
+    title, draw = figures.REGISTRY["latency"]
+    (axes,) = draw(plain(table), title).figure.axes
+    assert axes.get_xlabel() == "cardinality (width 64, 14, 4)"
+    product = pd.concat([block.assign(cardinality=c, width=d) for c in (1, 8) for d in (4, 64)])
+    panels = draw(plain(product), title).figure.axes
+    assert [axes.get_title() for axes in panels] == ["width 4", "width 64"]
 
 
 def test_blocks_of_one_path_are_twins(derived):

@@ -46,7 +46,8 @@ def _blocks_of_cohorts(rows: Sequence[Row], sort: str | None) -> list[Block]:
             detail += f", {cohort.rows[0]['machine']}, run {cohort.rows[0]['run_id']}"
         ordered = tuple(row for part in functions for row in part)
         failed = tuple(row for row in cohort.rows if not is_ok(row))
-        found.append(Block(cohort.case_title, detail, ordered, failed, ("computes",)))
+        apart = ("computes", "macs") if cohort.rows[0]["scope"] == "block" else ("computes",)
+        found.append(Block(cohort.case_title, detail, ordered, failed, apart))
     return found
 
 

@@ -18,8 +18,8 @@ from grouped_bench.report import cells, heat
 from grouped_bench.report.files import replace
 from grouped_bench.report.marks import mark_of
 from grouped_bench.report.panels import (
-    FAMILY,
     NothingToDrawError,
+    family,
     finish,
     grid,
     group_axis,
@@ -130,7 +130,7 @@ def save(frame: pd.DataFrame, folder: str | Path) -> list[Path]:
 @figure("latency", "Latency against groups")
 def latency_against_groups(rows: Sequence[Row], title: str) -> Sketch:
     """One line a variant, with the 95 % intervals of its latencies."""
-    return _against_groups(rows, title, "latency_s", label="latency of one iteration", write=_seconds, names=FAMILY)
+    return _against_groups(rows, title, "latency_s", label="latency of one iteration", write=_seconds)
 
 
 @figure("speedup", "Speed-up over the baseline, by groups and channels")
@@ -142,14 +142,15 @@ def speedup_heat_map(rows: Sequence[Row], title: str) -> Sketch:
 @figure("memory", "Peak memory against groups")
 def memory_against_groups(rows: Sequence[Row], title: str) -> Sketch:
     """One line a variant; what the allocator told and what was resident are never in one panel."""
-    names = (*FAMILY, "memory_source")
-    return _against_groups(rows, title, "peak_memory_bytes", label="peak memory of one call", write=_bytes, names=names)
+    label, apart = "peak memory of one call", ("memory_source",)
+    return _against_groups(rows, title, "peak_memory_bytes", label=label, write=_bytes, apart=apart)
 
 
 @figure("tradeoff", "Latency against parameters")
 def latency_against_parameters(rows: Sequence[Row], title: str) -> Sketch:
     """Every variant at every number of groups, and those that none beats in both latency and parameters."""
-    panels = split(positive(rows, "latency_s", "params"), FAMILY)
+    points = positive(rows, "latency_s", "params")
+    panels = split(points, family(points))
     sketch, places = grid(panels, title)
     fronts = [pareto(panel.rows) for panel in panels.shown]
     for place, panel, front in zip(places, panels.shown, fronts, strict=True):
@@ -191,10 +192,10 @@ def _against_groups(
     *,
     label: str,
     write: Callable[[float], str],
-    names: Sequence[str],
+    apart: Sequence[str] = (),
 ) -> Sketch:
     points = positive(rows, column, "groups")
-    panels = split(points, names)
+    panels = split(points, (*family(points), *apart))
     sketch, places = grid(panels, title)
     told = []
     for place, panel in zip(places, panels.shown, strict=True):

@@ -191,10 +191,23 @@ def label(figure: Figure, x: str, y: str) -> None:
             place.set_ylabel(y, fontsize=8)
 
 
-def groups_label(rows: Iterable[Row]) -> str:
-    """What `groups_of` counts in all of `rows`."""
+def family(rows: Sequence[Row]) -> tuple[str, ...]:
+    """FAMILY, without the width where it goes with the cardinality, as in blocks of equal cost."""
+    return tuple(name for name in FAMILY if name != "width" or not _widths(rows))
+
+
+def groups_label(rows: Sequence[Row]) -> str:
+    """What `groups_of` counts in all of `rows`, with the widths that go with it."""
     names = {"cardinality" if row["cardinality"] else "groups" for row in rows}
-    return " or ".join(sorted(names, reverse=True))
+    widths = f" (width {', '.join(map(str, _widths(rows)))})" if _widths(rows) else ""
+    return " or ".join(sorted(names, reverse=True)) + widths
+
+
+def _widths(rows: Iterable[Row]) -> list[int]:
+    """The widths of blocks in the order of their cardinalities, where several have one each; else none."""
+    pairs = sorted({(row["cardinality"], row["width"]) for row in rows if row["cardinality"] and row["width"]})
+    widths = [width for _, width in pairs]
+    return widths if len(set(widths)) > 1 and len(dict(pairs)) == len(pairs) else []
 
 
 def group_axis(axes: Axes, groups: Iterable[int]) -> None:

@@ -100,7 +100,7 @@ def _terminal(request: Request) -> str:
 def _failures(block: Block, width: int) -> Iterator[str]:
     """Two lines or more a row that was not measured: what it is and its status, then the reason."""
     for row in block.failed:
-        marks = _label(row, [name for name in block.apart if name != "computes"])
+        marks = _label(row, [name for name in block.apart if name not in ("computes", "macs")])
         name = cells.text_of(row["variant"]) + (f" ({marks})" if marks else "")
         status = cells.text_of(row["status"])
         yield f"{cells.shorten(name, max(_NARROWEST_NAME, width - len(status) - 2))}  {status}"

@@ -110,9 +110,8 @@ def block_layer(
             self.pieces = [piece for path in (*paths, closing) for piece in path]  # whose variables are the block's
 
         def call(self, inputs: Any, training: bool | None = None) -> Any:
-            # Keras hands `training` on to the normalisations.
-            joined = join([_run(path, inputs) for path in paths])
-            return keras.ops.relu(inputs + _run(closing, joined))
+            joined = join([_run(path, inputs, training) for path in paths])
+            return keras.ops.relu(inputs + _run(closing, joined, training))
 
     return BlockLayer()
 
@@ -129,9 +128,10 @@ def hidden_from_paths(paths: Sequence[Sequence[np.ndarray]]) -> list[np.ndarray]
     return [np.concatenate(parts, axis=-1) for parts in zip(*paths, strict=True)]
 
 
-def _run(pieces: Sequence[Any], values: Any) -> Any:
+def _run(pieces: Sequence[Any], values: Any, training: bool | None) -> Any:
     for piece in pieces:
-        values = piece(values)
+        # Said to each: Keras' stateless_call does not hand it on.
+        values = piece(values, training=training)
     return values
 
 
