@@ -65,6 +65,19 @@ class TensorFlow(Backend):
         context: AbstractContextManager[Any] = tf.device(_device(device))
         return context
 
+    def devices_of_a_step(self) -> list[str]:
+        import tensorflow as tf
+
+        # No public function says whether XLA compiles what is traced; it puts all of it on one device without a word.
+        from tensorflow.python.ops import control_flow_util
+
+        if control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+            raise NotImplementedError("XLA puts all of a step on one device; use the execution graph or eager")
+        with tf.init_scope():  # outside of the graph, where a tensor has the device that `on` asks for
+            kind = tf.zeros([]).device.rsplit(":", 2)[-2]
+        # Logical devices, since one processor may be split into several.
+        return [_option(device.name) for device in tf.config.list_logical_devices(kind)]
+
     def array(self, values: np.ndarray, dtype: str) -> Tensor:
         import tensorflow as tf
 
@@ -257,6 +270,11 @@ def _nothing() -> None:
 def _device(device: str) -> str:
     kind, _, index = device.partition(":")
     return f"/{kind.upper()}:{index or 0}"
+
+
+def _option(name: str) -> str:
+    """`/device:GPU:1` as `gpu:1`."""
+    return ":".join(name.rsplit(":", 2)[-2:]).lower()
 
 
 def _layout(case: Case) -> str:

@@ -8,7 +8,7 @@ from grouped_bench.errors import UnavailableError
 from grouped_bench.space.case import BASELINE
 from grouped_bench.variants.base import REGISTRY, Variant
 
-_NOT_VARIANTS = ("base", "functions", "reference")
+_NOT_VARIANTS = ("base", "functions", "reference", "taps")
 
 
 @functools.cache

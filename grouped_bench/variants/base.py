@@ -1,6 +1,7 @@
 """What a variant must say: its function, its layer, its counts, and how it takes the reference weights."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -69,6 +70,29 @@ def keras_convolution(case: Case, *, filters: int, groups: int = 1, bias: bool) 
         use_bias=bias,
         dtype=case.dtype,
     )
+
+
+def grouped_layer(case: Case, convolve: Callable[[Any, Any], Any]) -> Any:
+    """A layer of one grouped kernel (*k, Cin/G, Cout) and, where the case has one, a bias.
+
+    Args:
+        case: its geometry and dtype.
+        convolve: the output without bias, from the input and the kernel in the dtype of the arithmetic.
+    """
+    import keras
+
+    class GroupedLayer(keras.layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.kernel = self.add_weight(shape=case.kernel_shape(case.groups), name="kernel")
+            self.bias = self.add_weight(shape=(case.out_channels,), name="bias") if case.bias else None
+
+        def call(self, inputs: Any) -> Any:
+            outputs = convolve(inputs, keras.ops.cast(self.kernel, self.compute_dtype))
+            if self.bias is None:
+                return outputs
+            return outputs + keras.ops.reshape(keras.ops.cast(self.bias, self.compute_dtype), bias_shape(case))
+
+    return GroupedLayer(dtype=case.dtype)
 
 
 def bias_shape(case: Case) -> tuple[int, ...]:
