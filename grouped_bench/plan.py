@@ -161,8 +161,8 @@ def make_plan(space: Space) -> Plan:
 
 def _cohorts(space: Space) -> Iterator[Cohort]:
     for point in space.points():
-        named = [variants.get(name).name for name in point.variants if name != "all"]
-        chosen = _baseline_first(variants.names() if "all" in point.variants else named)
+        named = [variants.get(name).name for name in point.variants if name != variants.ALL]
+        chosen = _baseline_first(variants.names() if variants.ALL in point.variants else named)
         for setting in _settings(point):
             yield Cohort(point.case, setting, chosen, point.multiplicity, point.label)
 

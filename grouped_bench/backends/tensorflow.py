@@ -1,5 +1,6 @@
 """TensorFlow: graph, XLA and eager execution of Keras layers and of its native convolution."""
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -131,6 +132,7 @@ class TensorFlow(Backend):
     def copied_steps(self, layer: Any, copies: Sequence[Operands], execution: str) -> list[Step]:
         import keras
 
+        copies = [_beside(_weights(layer), copy) for copy in copies]
         if execution == "eager":
             steps = [_stateless(layer, copy) for copy in copies]
         else:
@@ -191,6 +193,19 @@ class TensorFlow(Backend):
 
 def _weights(layer: Any) -> tuple[Tensor, ...]:
     return tuple(variable.value for variable in layer.trainable_variables)
+
+
+def _beside(weights: Sequence[Tensor], copy: Operands) -> Operands:
+    """`copy` with each weight on the device of the layer's own, where a layer spreads them."""
+    import tensorflow as tf
+
+    def moved(weight: Tensor, own: Tensor) -> Tensor:
+        if weight.device == own.device:
+            return weight
+        with tf.device(own.device):
+            return tf.Variable(weight)
+
+    return dataclasses.replace(copy, weights=tuple(map(moved, copy.weights, weights)))
 
 
 def _pass(layer: Any, operands: Operands) -> Function:

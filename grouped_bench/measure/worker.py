@@ -10,14 +10,13 @@ import ctypes
 import gc
 import json
 import os
-import runpy
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from grouped_bench import backends
+from grouped_bench import backends, variants
 from grouped_bench.backends.base import Backend
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.measure.workbench import Workbench
@@ -35,8 +34,7 @@ def main(arguments: list[str]) -> None:
     control = socket.socket(fileno=int(descriptor))
     start = read_clock()
     backend = backends.load(name, int(threads) or None)
-    for file in files:
-        runpy.run_path(file)
+    variants.import_files(files)
     # Objects made so far are shared with every worker; collecting them would copy their pages.
     gc.freeze()
     _send(control, {"ready": True, "import_s": read_clock() - start, "version": backend.version()})

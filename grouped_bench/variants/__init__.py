@@ -2,13 +2,17 @@
 
 import functools
 import importlib
+import os
 import pkgutil
+from collections.abc import Iterable
+from pathlib import Path
 
 from grouped_bench.errors import UnavailableError
 from grouped_bench.space.case import BASELINE
-from grouped_bench.variants.base import REGISTRY, Variant
+from grouped_bench.variants import own
+from grouped_bench.variants.base import ALL, REGISTRY, Variant
 
-_NOT_VARIANTS = ("base", "functions", "reference", "taps")
+_NOT_VARIANTS = ("base", "functions", "own", "reference", "taps")
 
 
 @functools.cache
@@ -16,6 +20,21 @@ def _load() -> None:
     for module in pkgutil.iter_modules(__path__):
         if module.name not in _NOT_VARIANTS:
             importlib.import_module(f"{__name__}.{module.name}")
+    own.load_packages()
+
+
+def import_files(files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+    """Run Python files that register variants, in this process, and return their absolute paths.
+
+    Raises:
+        VariantError: a file cannot be read, raises, or registers what is not a variant or has another's name.
+    """
+    _load()  # first, so that a name which is taken is the file's fault
+    given = (files,) if isinstance(files, (str, os.PathLike)) else files
+    found = tuple(dict.fromkeys(str(Path(file).expanduser().resolve()) for file in given))
+    for file in found:
+        own.run_file(file)
+    return found
 
 
 def names() -> list[str]:
@@ -29,6 +48,6 @@ def get(name: str) -> Variant:
     _load()
     if name not in REGISTRY:
         raise UnavailableError(
-            "There is no such variant", received=name, remedy=f"Use one of {', '.join(names())}, or all"
+            "There is no such variant", received=name, remedy=f"Use one of {', '.join(names())}, or {ALL}"
         )
     return REGISTRY[name]
