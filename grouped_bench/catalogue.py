@@ -11,7 +11,8 @@ Row = dict[str, str]
 
 def rows(what: str, files: tuple[str, ...] = ()) -> list[Row]:
     """Rows of `variants`, those of `files` too, or of `presets`, `backends`, `devices` or `columns`."""
-    variants.import_files(files)
+    if files:
+        variants.import_files(files)
     listings: dict[str, Callable[[], list[Row]]] = {
         "variants": _variants,
         "presets": _presets,

@@ -11,6 +11,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE, Case, Setting
 from grouped_bench.space.counts import Counts
 from grouped_bench.space.space import Point, Space
+from grouped_bench.variants.base import ALL
 
 PROCESSES = 6
 LEAST_VISITS = 6
@@ -93,6 +94,11 @@ class Plan:
         return sum(len(c.variants) - 1 for c in self.cohorts if BASELINE in c.variants)
 
     @property
+    def variants(self) -> tuple[str, ...]:
+        """Every variant that the plan names, once."""
+        return tuple(dict.fromkeys(name for cohort in self.cohorts for name in cohort.variants))
+
+    @property
     def tasks(self) -> int:
         """Number of tasks."""
         return sum(len(cohort.variants) for cohort in self.cohorts)
@@ -161,8 +167,8 @@ def make_plan(space: Space) -> Plan:
 
 def _cohorts(space: Space) -> Iterator[Cohort]:
     for point in space.points():
-        named = [variants.get(name).name for name in point.variants if name != variants.ALL]
-        chosen = _baseline_first(variants.names() if variants.ALL in point.variants else named)
+        named = [variants.get(name).name for name in point.variants if name != ALL]
+        chosen = _baseline_first(variants.names() if ALL in point.variants else named)
         for setting in _settings(point):
             yield Cohort(point.case, setting, chosen, point.multiplicity, point.label)
 

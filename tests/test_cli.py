@@ -18,7 +18,7 @@ from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
 
 COMMANDS = ("doctor", "run", "plan", "show", "report", "list")
-NOT_DONE = ("--model", "--scope", "--import", "--input-shape")
+NOT_DONE = ("--model", "--scope", "--input-shape")
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 
@@ -200,7 +200,7 @@ def test_list_shows_the_rows_of_the_catalogue(what, call, calls):
     assert call("list", what) == (0, plans.listing(rows) + "\n", "")
     code, out, _ = call("list", what, "--format", "json")
     assert (code, json.loads(out)) == (0, {"schema": 1, what: rows})
-    assert calls.made == [("rows", (what,), {})] * 2
+    assert calls.made == [("rows", (what, ()), {})] * 2
 
 
 # What comes out

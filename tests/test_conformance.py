@@ -226,9 +226,7 @@ def test_a_shuffle_that_is_left_out_is_caught(wrong, backend, monkeypatch):
     monkeypatch.setattr(channel_shuffle, "shuffled", lambda images, case: images)
     if wrong == "kernel gradient":
         whole = functions.Convolution.errors
-        monkeypatch.setattr(
-            functions.Convolution, "errors", lambda *given: {wrong: whole(*given)[wrong]}
-        )
+        monkeypatch.setattr(functions.Convolution, "errors", lambda *given: {wrong: whole(*given)[wrong]})
     with pytest.raises(AssertionError, match=f"{wrong} off by"):
         compute("channel_shuffle", make_case(groups=2), backend)
 

@@ -79,7 +79,7 @@ def test_what_lies_between_the_convolutions_has_about_the_variance_of_the_input(
 def test_a_shuffled_convolution_knows_its_order(groups):
     case = make_case(groups=groups, channels=(4, 8), bias=True)
     function = variants.get("channel_shuffle").function(case)
-    x, dy, weights = drawn(function)
+    x, _, weights = drawn(function)
     y = direct_convolution(x, weights, case, groups)
     order = [g * (8 // groups) + i for i, g in itertools.product(range(8 // groups), range(groups))]
     outputs = {"output": y[..., order]}

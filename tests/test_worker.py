@@ -265,9 +265,7 @@ def test_a_host_that_cannot_start_says_why(tmp_path):
         Host("tensorflow", [str(broken)])
 
 
-def test_a_whole_run_ends_every_task_in_an_outcome(tmp_path, monkeypatch):
-    import faulty_variants  # noqa: F401  (registers them here too, for the plan)
-
+def test_a_whole_run_ends_every_task_in_an_outcome(tmp_path, registry):
     space = gb.Space(
         groups=2,
         channels=[8],

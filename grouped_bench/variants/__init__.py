@@ -12,6 +12,7 @@ from grouped_bench.space.case import BASELINE
 from grouped_bench.variants import own
 from grouped_bench.variants.base import ALL, REGISTRY, Variant
 
+Files = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 _NOT_VARIANTS = ("base", "functions", "own", "reference", "taps")
 
 
@@ -23,18 +24,23 @@ def _load() -> None:
     own.load_packages()
 
 
-def import_files(files: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> tuple[str, ...]:
+def import_files(files: Files) -> tuple[str, ...]:
     """Run Python files that register variants, in this process, and return their absolute paths.
 
     Raises:
         VariantError: a file cannot be read, raises, or registers what is not a variant or has another's name.
     """
     _load()  # first, so that a name which is taken is the file's fault
-    given = (files,) if isinstance(files, (str, os.PathLike)) else files
-    found = tuple(dict.fromkeys(str(Path(file).expanduser().resolve()) for file in given))
+    found = absolute(files)
     for file in found:
         own.run_file(file)
     return found
+
+
+def absolute(files: Files) -> tuple[str, ...]:
+    """The path of each file as every process can find it."""
+    given = (files,) if isinstance(files, (str, os.PathLike)) else files
+    return tuple(dict.fromkeys(str(Path(file).expanduser().resolve()) for file in given))
 
 
 def names() -> list[str]:

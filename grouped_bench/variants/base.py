@@ -64,9 +64,10 @@ def variant(cls: type[Variant]) -> type[Variant]:
     taken = type(REGISTRY[cls.name]) if cls.name in REGISTRY else cls
     # The same class, made anew: its file was run or its notebook's cell executed once more.
     if (origin(taken), taken.__qualname__) != (origin(cls), cls.__qualname__):
+        both = " and ".join(f"{one.__qualname__} in {Path(origin(one)).name}" for one in (taken, cls))
         raise VariantError(
             "The name of a variant must be its own",
-            received=f"{cls.name} for both {taken.__qualname__} in {origin(taken)} and {cls.__qualname__} in {origin(cls)}",
+            received=f"{cls.name} for both {both}",
             remedy="Give yours another name",
         )
     REGISTRY[cls.name] = cls()
@@ -89,7 +90,9 @@ def _refuse_incomplete(cls: Any) -> None:
         if not (isinstance(said, str) and said.strip()):
             raise VariantError(
                 "A variant has a name, a summary, and a word for what it computes, each a text",
-                received=f"{cls.__name__} with {word} = {said!r}" if said is not None else f"{cls.__name__} without {word}",
+                received=f"{cls.__name__} with {word} = {said!r}"
+                if said is not None
+                else f"{cls.__name__} without {word}",
                 remedy=f'Write {word} = "…" in the class',
             )
     if not re.fullmatch(NAME_PATTERN, cls.name) or cls.name == ALL or len(cls.name) > LONGEST_NAME:

@@ -79,7 +79,9 @@ class SeparableConvolution(WholeFunction):
         for tap, part in zip(_flat(kernel), tap_slices(self.case), strict=True):
             of_padded[part] += upstream * tap
             of_taps.append(_flat(padded[part] * upstream).sum(axis=0))
-        inside = tuple(slice(before, before + n) for (before, _), n in zip(pads(self.case), self.case.size, strict=True))
+        inside = tuple(
+            slice(before, before + n) for (before, _), n in zip(pads(self.case), self.case.size, strict=True)
+        )
         return of_padded[inside], np.reshape(of_taps, kernel.shape)
 
     def _padded(self, image: np.ndarray) -> np.ndarray:

@@ -46,14 +46,7 @@ def _entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
 def run_file(file: str) -> None:
     """Run a Python file that registers variants. Raises VariantError."""
     path, before = Path(file), dict(REGISTRY)
-    try:
-        path.read_bytes()
-    except OSError as error:
-        raise VariantError(
-            "--import takes a Python file that can be read",
-            received=f"{file}: {error.strerror or error}",
-            remedy="Give the path of a file that registers variants",
-        ) from None
+    _content(path)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # stdout carries the answer
             runpy.run_path(file, run_name=file)
@@ -67,6 +60,17 @@ def run_file(file: str) -> None:
         ) from None
     changed = {name for name, one in REGISTRY.items() if before.get(name) is not one}
     _FROM_FILES.setdefault(file, set()).update(changed)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VariantError(
+            "--import takes a Python file that can be read",
+            received=f"{path}: {error.strerror or error}",
+            remedy="Give the path of a file that registers variants",
+        ) from None
 
 
 def _line(error: BaseException, file: str) -> str:
@@ -90,9 +94,9 @@ def refuse_unknown(names: Iterable[str], files: Sequence[str]) -> None:
 
 
 def digests(files: Iterable[str]) -> dict[str, str]:
-    """What each file held, under its name: a run that goes on with another would mix two variants."""
-    found = {}
+    """A digest of each file, under its name: a run that went on with another would mix two variants."""
+    found: dict[str, str] = {}
     for file in files:
         name = Path(file).name
-        found[name] = hashlib.sha256(found.get(name, "").encode() + Path(file).read_bytes()).hexdigest()[:16]
+        found[name] = hashlib.sha256(found.get(name, "").encode() + _content(Path(file))).hexdigest()[:16]
     return found
