@@ -276,7 +276,7 @@ def test_ctrl_c_exits_130_without_a_traceback(words, call, calls):
 def test_a_reader_that_has_had_enough_is_no_error():
     code = (
         "import sys; from grouped_bench import catalogue, cli; sys.argv[1:] = ['list', 'columns', '--format', 'json']; "
-        "catalogue.rows = lambda what: [{'name': 'x' * 1_000_000}]; cli.main()"
+        "catalogue.rows = lambda *asked: [{'name': 'x' * 1_000_000}]; cli.main()"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.read(1)
@@ -320,7 +320,7 @@ REFUSED = [
     (("run", "--groups", "0"), "options: `groups` takes positive integers. Received: 0. Write it like --groups "),
     (("run", "--size", "28x"), "options: `size` takes positive integers, or one extent a spatial axis such as 28x28."),
     (("run", "--groups", "3"), "3 groups do not divide 64 in channels. Change the axis that the reason names."),
-    (("run", "--variant", "nope"), "There is no such variant. Received: nope. Use one of regular, grouped, "),
+    (("run", "--variant", "nope"), "There is no such variant. Received: nope. Use one of regular, batched_matmul, "),
     (("run", "--backend", "nope"), "There is no such backend. Received: nope. Use one of "),
     (("run", "--execution", "nope"), "`execution` takes what a chosen backend has. Received: nope. Use one of graph, "),
     (("run", "--device", "tpu"), "options: `device` takes cpu, gpu, or one by its index such as gpu:1. Received: tpu."),
