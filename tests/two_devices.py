@@ -8,6 +8,7 @@ from cases import make_case
 from test_conformance import compute
 
 from grouped_bench import backends, variants
+from grouped_bench.measure.workbench import reason_of
 
 CASES = (
     make_case(groups=4, channels=(8, 8), bias=True),
@@ -37,7 +38,7 @@ def main():
     try:
         compute("group_parallel", CASES[0], backend, "xla")
     except NotImplementedError as error:
-        print("xla", backend.status_of(error), "one device" in str(error))
+        print("xla", backend.status_of(error), reason_of(error))
 
 
 if __name__ == "__main__":
