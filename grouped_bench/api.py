@@ -7,16 +7,20 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grouped_bench import variants
 from grouped_bench.errors import CutShortError, RunError
 from grouped_bench.plan import Plan, make_plan
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.variants.own import digests, refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+
+    from grouped_bench.variants import Files
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +40,9 @@ class Run:
         return report([self], path, figures)
 
 
-def plan(space: Space, **options: Any) -> tuple[Plan, Control]:
+def plan(space: Space, *, files: "Files" = (), **options: Any) -> tuple[Plan, Control]:
     """What `run` would measure with the same arguments, and its controls; measures nothing."""
+    variants.import_files(files)
     space, control = _resolved(space, options)
     return make_plan(space), control
 
@@ -76,7 +81,7 @@ def run(
     page: bool = True,
     quiet: bool = True,
     command: list[str] | None = None,
-    files: tuple[str, ...] = (),
+    files: "Files" = (),
     force: bool = False,
     wait: bool = False,
     **options: Any,
@@ -91,13 +96,14 @@ def run(
         page: whether to write the HTML page.
         quiet: whether to show no progress on stderr.
         command: the command line to record, this process' own when not given.
-        files: Python files that register variants, run in every host.
+        files: Python files that register variants, run in this process and in those that measure.
         force: whether to try tasks that are predicted to run out of memory.
         wait: whether to wait for another run on this machine to end, rather than to refuse.
         **options: axes that replace those of the space (`device="cpu"`) and controls (`budget="10m"`).
 
     Raises:
         SpaceError: an argument breaks a rule, or no legal case is left.
+        VariantError: a file of variants cannot be used, or a variant is known to this process alone.
         UnavailableError: a device, backend or variant is not there, or another run is measuring.
         OutputError: the folder cannot be written.
         HostError: a backend cannot start.
@@ -105,9 +111,12 @@ def run(
     """
     from grouped_bench.harness.running import Order, carry_out
 
+    paths = variants.import_files(files)
     space, control = _resolved(space, options)
+    planned = make_plan(space)
+    refuse_unknown(planned.variants, paths)
     order = Order(
-        plan=make_plan(space),
+        plan=planned,
         control=control,
         space=space.to_dict(),
         out=Path(out),
@@ -115,7 +124,7 @@ def run(
         memory=memory,
         quiet=quiet,
         command=sys.argv if command is None else command,
-        files=files,
+        files=paths,
         force=force,
         wait=wait,
     )
@@ -137,7 +146,7 @@ def resume(
 
     Args:
         name: its journal, its run id, or `latest`.
-        space, **options: may repeat those of the run (`seed`, `memory` and `force` too), and no others.
+        space, **options: may repeat those of the run (`seed`, `memory`, `force` and `files` too), and no others.
         out, page, quiet, wait, command: as of `run`.
 
     Raises:
@@ -153,6 +162,7 @@ def resume(
     header, records, _ = read_checked(path)
     as_read(header, records, path)  # refuses facts and values that no run has written
     asked = header["order"]
+    files = variants.import_files(_same_files(header, options))
     plan, control = _planned_again(header, space, options)
     order = Order(
         plan=plan,
@@ -163,17 +173,37 @@ def resume(
         memory=asked["memory"],
         quiet=quiet,
         command=sys.argv if command is None else command,
-        files=tuple(asked["files"]),
+        files=files,
         force=asked["force"],
         wait=wait,
     )
     return _finished(go_on(path, order), order.out, page=page, quiet=quiet)
 
 
+def _same_files(header: dict[str, Any], options: dict[str, Any]) -> list[str]:
+    """The run's files of variants, by absolute paths; RunError where others are asked for or one has changed."""
+    files: list[str] = header["order"]["files"]
+    if "files" in options and list(variants.absolute(options["files"])) != files:
+        raise _other_options(f"files {_names(options['files'])}, which were {_names(files)}")
+    before = header["environment"].get("imports", {})
+    changed = [name for name, digest in digests(files).items() if before.get(name) != digest]
+    if changed:
+        raise RunError(
+            "A run is resumed with the files of variants with which it began",
+            received=f"{', '.join(changed)}, which has changed",
+            remedy="Restore it, or start a new run",
+        )
+    return files
+
+
+def _names(files: "Files") -> str:
+    return ", ".join(Path(file).name for file in variants.absolute(files)) or "none"
+
+
 def _planned_again(header: dict[str, Any], space: Space | None, options: dict[str, Any]) -> tuple[Plan, Control]:
     """The plan and controls of the run with this header; RunError where `space` and `options` ask for others."""
     own = {name: header["control"].get(name) for name in Control.model_fields}
-    made, control = _resolved(space or Space(**header["space"]), _without(options, _ONCE))
+    made, control = _resolved(space or Space(**header["space"]), _without(options, (*_ONCE, "files")))
     given = {name: getattr(control, name) for name in options if name in own}
     given |= {name: options[name] for name in _ONCE if name in options}
     for name, value in given.items():

@@ -10,8 +10,10 @@ from grouped_bench.space.space import preset_about, preset_names
 Row = dict[str, str]
 
 
-def rows(what: str) -> list[Row]:
-    """Rows of `variants`, `presets`, `backends`, `devices` or `columns`."""
+def rows(what: str, files: tuple[str, ...] = ()) -> list[Row]:
+    """Rows of `variants`, those of `files` too, or of `presets`, `backends`, `devices` or `columns`."""
+    if files:
+        variants.import_files(files)
     listings: dict[str, Callable[[], list[Row]]] = {
         "variants": _variants,
         "presets": _presets,

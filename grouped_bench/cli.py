@@ -70,6 +70,16 @@ def cli() -> None:
     """
 
 
+def import_option(function: F) -> F:
+    """The option that brings variants of one's own along."""
+    text = "Python file that registers variants with @variant; may be repeated."
+    return click.option("--import", "files", metavar="FILE", multiple=True, callback=_if_any, help=text)(function)
+
+
+def _if_any(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...] | None:
+    return value or None
+
+
 def space_options(function: F) -> F:
     """The options that `run` and `plan` share: where the space comes from, its axes, its controls."""
     for name, field in reversed(Control.model_fields.items()):
@@ -87,6 +97,7 @@ def space_options(function: F) -> F:
     function = click.option("--input-shape", metavar="LIST", help=shape)(function)
     model = "A network's convolutions: a .keras file, or keras.applications:NAME."
     function = click.option("--model", metavar="MODEL", help=model)(function)
+    function = import_option(function)
     function = click.option("--space", "space_file", metavar="FILE", help="TOML file of axes.")(function)
     return click.option("--preset", metavar="NAME", help="Named space; see `list presets`.")(function)
 
@@ -149,6 +160,7 @@ def run(
       grouped-bench run --groups 1,32 --channels 128 --pass inference,training
       grouped-bench run --space my_sweep.toml --budget 30m --out results
       grouped-bench run --model net.keras --input-shape 224,224,3
+      grouped-bench run --import my_variant.py --variant all --groups 1,32
       grouped-bench run --resume latest
     """
     from grouped_bench import api
@@ -272,20 +284,23 @@ def doctor(format_: str) -> int:
 
 @cli.command(name="list")
 @click.argument("what", type=click.Choice(("variants", "presets", "backends", "devices", "columns")))
+@import_option
 @click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
-def list_(what: str, format_: str) -> int:
+def list_(what: str, files: tuple[str, ...] | None, format_: str) -> int:
     """List variants, presets, backends, devices or columns.
 
     \b
     JSON: {"schema": 1, WHAT: [{"name", …}]}
     \b
     Example:
-      grouped-bench list variants
+      grouped-bench list variants --import my_variant.py
     """
     from grouped_bench import catalogue
     from grouped_bench.report import plans
 
-    rows = catalogue.rows(what)
+    if files and what != "variants":
+        raise click.UsageError("--import goes with `list variants`")
+    rows = catalogue.rows(what, files or ())
     click.echo(json.dumps({"schema": 1, what: rows}, indent=1) if format_ == "json" else plans.listing(rows))
     return OK
 
@@ -307,7 +322,7 @@ def _space(options: dict[str, Any], *, resumed: bool = False) -> tuple[Any, dict
         return _network(model, shape, given), given
     if file:
         return Space.from_toml(Path(file)), given
-    axes = set(given) - set(Control.model_fields) - {"seed", "memory", "force"}
+    axes = set(given) - set(Control.model_fields) - {"seed", "memory", "force", "files"}
     if resumed and not axes and not preset:
         return None, given
     return (Space(source="options") if axes and not preset else Space.preset(preset or "quick")), given

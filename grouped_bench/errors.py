@@ -23,6 +23,10 @@ class UnavailableError(GroupedBenchError):
     """A device, backend or library that is not there."""
 
 
+class VariantError(GroupedBenchError):
+    """A variant of a user's own, or its file or package, that cannot be used."""
+
+
 class RunError(GroupedBenchError):
     """A run that cannot be found or read."""
 

@@ -11,6 +11,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.counts import Counts
 from grouped_bench.space.space import Point, Space
+from grouped_bench.variants.base import ALL
 
 PROCESSES = 6
 LEAST_VISITS = 6
@@ -91,6 +92,11 @@ class Plan:
         return sum(len(c.variants) - 1 for c in self.cohorts if c.case.baseline in c.variants)
 
     @property
+    def variants(self) -> tuple[str, ...]:
+        """Every variant that the plan names, once."""
+        return tuple(dict.fromkeys(name for cohort in self.cohorts for name in cohort.variants))
+
+    @property
     def tasks(self) -> int:
         """Number of tasks."""
         return sum(len(cohort.variants) for cohort in self.cohorts)
@@ -166,7 +172,7 @@ def _cohorts(space: Space) -> Iterator[Cohort]:
 
 def _named(point: Point, source: str) -> list[str]:
     scope = point.case.scope
-    named = [variants.get(name) for name in point.variants if name != "all"]
+    named = [variants.get(name) for name in point.variants if name != ALL]
     for variant in named:
         if variant.scope != scope:
             raise SpaceError(
@@ -174,7 +180,7 @@ def _named(point: Point, source: str) -> list[str]:
                 received=f"{variant.name}, which is of scope {variant.scope}, for scope {scope}",
                 remedy=f"Use one of {', '.join(variants.names(scope))}, or all",
             )
-    return variants.names(scope) if "all" in point.variants else [variant.name for variant in named]
+    return variants.names(scope) if ALL in point.variants else [variant.name for variant in named]
 
 
 def _baseline_first(names: Iterable[str], baseline: str) -> tuple[str, ...]:

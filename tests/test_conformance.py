@@ -13,9 +13,23 @@ from grouped_bench.backends.base import Operands
 from grouped_bench.measure import verify
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Setting
-from grouped_bench.variants import reference
+from grouped_bench.variants import channel_shuffle, functions, reference
+from grouped_bench.variants.block_diagonal import block_diagonal
+from grouped_bench.variants.channel_shuffle import shuffled
 
-EXACT = {"dense": ("regular", "split_sum"), "grouped": ("grouped", "grouped_native", "split_concat")}
+EXACT = {
+    "dense": ("regular", "split_sum"),
+    "grouped": (
+        *("grouped", "grouped_native", "split_concat", "block_diagonal", "batched_matmul", "shifted_matmul"),
+        "group_parallel",
+    ),
+    "depthwise_separable": ("depthwise_separable",),
+    "channel_shuffle": ("channel_shuffle",),
+}
+# All that one device can compute; test_group_parallel.py has two.
+NAMES = [name for name in variants.names() if name != "group_parallel"]
+CONVOLUTIONS = [name for name in NAMES if name in EXACT["dense"] + EXACT["grouped"]]
+NATIVE = ("grouped_native", "channel_shuffle")
 
 
 def compute(name, case, backend, execution=None, seed=0, cache="hot"):
@@ -48,8 +62,12 @@ def compute(name, case, backend, execution=None, seed=0, cache="hot"):
 
 
 def supported(name, case, backend):
-    """TensorFlow 2.21 has no 3D grouped convolution on the CPU outside XLA."""
-    return not (backend.name == "tensorflow" and name == "grouped_native" and case.rank == 3 and case.groups > 1)
+    """Whether one processor can compute it: TensorFlow 2.21 has no 3D grouped convolution there outside XLA."""
+    if name == "group_parallel":
+        return False
+    if name == "depthwise_separable":
+        return case.rank < 3
+    return not (backend.name == "tensorflow" and name in NATIVE and case.rank == 3 and case.groups > 1)
 
 
 def test_every_variant_is_held_to_an_equivalence():
@@ -60,7 +78,7 @@ def test_every_variant_is_held_to_an_equivalence():
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("function", EXACT)
+@pytest.mark.parametrize("function", ["dense", "grouped"])
 def test_variants_of_one_function_agree_on_output_and_gradients(function, rank, bias, backend):
     case = make_case(rank=rank, groups=2, bias=bias)
     names = [name for name in EXACT[function] if supported(name, case, backend)]
@@ -89,19 +107,19 @@ def test_random_legal_cases_agree_with_the_reference(data, backend):
         )
     )
     assume(case.problem() is None)
-    for name in variants.names():
+    for name in NAMES:
         if supported(name, case, backend):
             compute(name, case, backend)
 
 
-@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("cache", ["hot", "cold"])
 def test_every_execution_computes_the_same(name, execution, cache, backend):
     compute(name, make_case(groups=2), backend, execution, cache=cache)
     compute(name, make_case(groups=2, pass_="inference"), backend, execution, cache=cache)
 
 
-@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rank", [1, 3])
 def test_cold_calls_compute_the_same_in_every_rank(name, rank, backend):
     case = make_case(rank=rank, groups=2, bias=True)
@@ -111,38 +129,40 @@ def test_cold_calls_compute_the_same_in_every_rank(name, rank, backend):
         compute(name, dataclasses.replace(case, dtype="mixed_bfloat16"), backend, "eager", cache="cold")
 
 
-@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "mixed_bfloat16", "mixed_float16"])
 def test_low_precision_stays_within_its_tolerance(name, dtype, backend):
     case = make_case(groups=2, dtype=dtype, bias=True)
-    if backend.name == "tensorflow" and name == "grouped_native" and case.compute_dtype == "float16":
+    if backend.name == "tensorflow" and name in NATIVE and case.compute_dtype == "float16":
         # oneDNN has float16 gradients on some processors only; elsewhere TensorFlow's own kernel refuses groups.
         case = make_case(groups=2, dtype=dtype, bias=True, pass_="inference")
     compute(name, case, backend)
 
 
-@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("name", NAMES)
 def test_channels_first_computes_the_same(name, backend):
     compute(name, make_case(groups=2, data_format="channels_first", channels=(4, 16), bias=True), backend)
 
 
-@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("name", NAMES)
 def test_causal_padding_computes_the_same(name, backend):
     compute(name, make_case(rank=1, groups=2, padding="causal", dilation=2), backend)
 
 
-@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_one_group_is_the_dense_function(name, backend):
     case = make_case(groups=1)
     for left, right in zip(compute("regular", case, backend), compute(name, case, backend), strict=True):
         np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", variants.names())
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("bias", [False, True])
 def test_counted_parameters_are_those_of_the_built_layer(name, rank, bias, backend):
     case = make_case(rank=rank, groups=4, channels=(8, 16), bias=bias)
+    if name == "depthwise_separable" and rank == 3:
+        return  # which test_the_separable_convolution_has_no_rank_3 holds
     layer = variants.get(name).layer(case, backend)
     layer.build(case.input_shape)
     assert variants.get(name).counts(case).params == layer.count_params()
@@ -151,6 +171,72 @@ def test_counted_parameters_are_those_of_the_built_layer(name, rank, bias, backe
 def test_the_raw_3d_grouped_op_is_refused_and_named_unsupported(backend, on_tensorflow):
     with pytest.raises(Exception, match="same depth") as caught:
         compute("grouped_native", make_case(rank=3, groups=2, pass_="inference"), backend)
+    assert backend.status_of(caught.value) == "unsupported"
+
+
+def test_the_separable_convolution_has_no_rank_3(backend):
+    with pytest.raises(NotImplementedError, match="Keras has no SeparableConv3D and no DepthwiseConv3D"):
+        variants.get("depthwise_separable").layer(make_case(rank=3), backend)
+
+
+def test_a_separable_convolution_with_causal_padding_reads_nothing_ahead(backend):
+    """Keras' own layer has no causal padding."""
+    case = make_case(rank=1, padding="causal", dilation=2, data_format="channels_first", pass_="inference")
+    compute("depthwise_separable", case, backend)
+
+
+@pytest.mark.parametrize("name", ["block_diagonal", "batched_matmul", "shifted_matmul"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kernel_size": 1, "stride": 3, "size": 7},  # a stride that leaves inputs unread
+        {"rank": 3, "data_format": "channels_first", "stride": 2, "bias": True},
+        {"rank": 1, "data_format": "channels_first", "padding": "causal", "dilation": 2},
+        {"groups": 8, "channels": (8, 8)},  # depthwise
+        {"kernel_size": 5, "size": 3},  # a kernel larger than the input
+    ],
+    ids=lambda changes: " ".join(map(str, changes)),
+)
+def test_matmuls_and_blocks_reach_the_corners_of_the_space(name, changes, backend):
+    compute(name, make_case(**changes), backend)
+
+
+def test_the_dense_kernel_is_zero_off_its_blocks(backend):
+    import keras
+
+    case = make_case(groups=2, channels=(4, 6))
+    kernel = np.random.default_rng(0).standard_normal(case.kernel_shape(2)).astype(np.float32)
+    dense = keras.ops.convert_to_numpy(block_diagonal(keras.ops.convert_to_tensor(kernel), case))
+    np.testing.assert_array_equal(dense[..., :2, :3], kernel[..., :3])
+    np.testing.assert_array_equal(dense[..., 2:, 3:], kernel[..., 3:])
+    assert not dense[..., :2, 3:].any()
+    assert not dense[..., 2:, :3].any()
+
+
+def test_the_shuffle_deals_the_channels_of_each_group_out(backend):
+    import keras
+
+    case = make_case(groups=2, channels=(4, 6), size=1, batch_size=1, kernel_size=1)
+    channels = np.arange(6.0).reshape(case.output_shape)  # 0, 1, 2 of the first group, 3, 4, 5 of the second
+    dealt = keras.ops.convert_to_numpy(shuffled(keras.ops.convert_to_tensor(channels), case))
+    assert dealt.ravel().tolist() == [0, 3, 1, 4, 2, 5]
+
+
+@pytest.mark.parametrize("wrong", ["output", "kernel gradient"])
+def test_a_shuffle_that_is_left_out_is_caught(wrong, backend, monkeypatch):
+    """In the output; and in the gradient, where the check itself has to undo it."""
+    monkeypatch.setattr(channel_shuffle, "shuffled", lambda images, case: images)
+    if wrong == "kernel gradient":
+        whole = functions.Convolution.errors
+        monkeypatch.setattr(functions.Convolution, "errors", lambda *given: {wrong: whole(*given)[wrong]})
+    with pytest.raises(AssertionError, match=f"{wrong} off by"):
+        compute("channel_shuffle", make_case(groups=2), backend)
+
+
+def test_groups_on_devices_need_two(backend, on_tensorflow):
+    with pytest.raises(NotImplementedError) as caught:
+        compute("group_parallel", make_case(), backend)
+    assert str(caught.value) == "group_parallel needs two devices or more; there is one: cpu:0"
     assert backend.status_of(caught.value) == "unsupported"
 
 
@@ -204,7 +290,7 @@ def test_counts_agree_with_independent_ones(name, pass_, rank, backend):
     moved = [*operands.tensors(), *outputs]
     assert sum(4 * int(np.prod(tensor.shape)) for tensor in moved) == counts.min_bytes
     # PyTorch 2.13 counts the weight gradient of a grouped convolution as if it were dense.
-    if backend.name == "torch" and not (pass_ == "training" and variants.get(name).computes == "grouped"):
+    if backend.name == "torch" and (pass_ == "inference" or variants.get(name).computes == "dense"):
         assert pytorchs_count(step) == 2 * counts.macs
 
 

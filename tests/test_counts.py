@@ -76,13 +76,53 @@ def test_the_data_format_changes_no_count(data_format):
     assert convolution_counts(case(data_format=data_format), 4) == convolution_counts(case(), 4)
 
 
-@pytest.mark.parametrize("name", variants.names())
+GROUPS_OF = {"dense": 1, "grouped": 4, "channel_shuffle": 4}
+CONVOLUTIONS = [name for name in variants.names() if variants.get(name).computes in GROUPS_OF]
+
+
+def test_every_variant_is_counted_here():
+    assert {*variants.names()} - {*CONVOLUTIONS} == {"depthwise_separable"}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_variants_count_the_function_that_they_compute(name):
     variant = variants.get(name)
-    assert variant.computes in ("dense", "grouped")
-    assert variant.counts(case()) == convolution_counts(case(), {"dense": 1, "grouped": 4}[variant.computes])
+    counted, own = variant.counts(case()), convolution_counts(case(), GROUPS_OF[variant.computes])
+    # Zeros off the diagonal are multiplied like other numbers: its arithmetic is that of the dense function.
+    expected = dataclasses.replace(own, macs=convolution_counts(case(), 1).macs) if name == "block_diagonal" else own
+    assert counted == expected
 
 
-def test_with_one_group_all_variants_count_the_same():
+def test_with_one_group_all_convolutions_count_the_same():
     twin = dataclasses.replace(case(), groups=1)
-    assert len({variants.get(name).counts(twin) for name in variants.names()}) == 1
+    assert len({variants.get(name).counts(twin) for name in CONVOLUTIONS}) == 1
+
+
+def test_the_blocks_of_alexnet_cost_the_dense_arithmetic_and_half_the_parameters():
+    conv2 = case(in_channels=96, out_channels=256, groups=2, kernel_size=(5, 5), size=(27, 27), batch_size=1)
+    counts = variants.get("block_diagonal").counts(conv2)
+    assert (counts.params, counts.macs) == (307_200, 614_400 * 27 * 27)
+
+
+def test_a_separable_layer_of_mobilenet():
+    """The first of MobileNet's (Howard et al. 2017, arXiv 1704.04861, table 1): 3x3 on 112x112x32, then 1x1 to 64."""
+    first = case(in_channels=32, out_channels=64, groups=1, size=(112, 112), batch_size=1)
+    counts = variants.get("depthwise_separable").counts(first)
+    assert counts.params == counts.params_total == 3 * 3 * 32 + 32 * 64
+    assert counts.macs == 112 * 112 * 32 * (3 * 3 + 64)
+    assert counts.min_bytes == 4 * (112 * 112 * (32 + 64) + counts.params)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_a_separable_layer_counts_training_bias_and_dtype_as_others_do(dtype):
+    count, layer = variants.get("depthwise_separable").counts, case(dtype=dtype)
+    forward, training = (count(dataclasses.replace(layer, pass_=pass_)) for pass_ in ("inference", "training"))
+    assert (training.macs, training.min_bytes) == (3 * forward.macs, 2 * forward.min_bytes)
+    with_bias = count(dataclasses.replace(layer, pass_="inference", bias=True))
+    assert (with_bias.params, with_bias.macs) == (forward.params + 128, forward.macs)
+    assert with_bias.min_bytes == forward.min_bytes + 128 * 4
+
+
+def test_a_separable_layer_does_not_heed_groups():
+    count = variants.get("depthwise_separable").counts
+    assert count(case(groups=4)) == count(case(groups=1))

@@ -17,6 +17,8 @@ from grouped_bench.measure import environment, limits, memory_speed, processor
         ("../up/one", "one"),
         ("--groups", "--groups"),
         ("28x28", "28x28"),
+        ("sub/folder/mine.py", "mine.py"),
+        ("TF_FLAG=a/b:/c/d e/f", "TF_FLAG=b:d f"),
     ],
 )
 def test_paths_are_reduced_to_names(text, told):
@@ -29,14 +31,14 @@ def test_only_variables_that_change_an_answer_are_published(monkeypatch):
     monkeypatch.setenv("TF_VAR_password", "secret")
     monkeypatch.setenv("TF_CLI_CONFIG_FILE", "/home/someone/.terraformrc")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    facts = environment.describe(["/usr/bin/grouped-bench", "run"])
+    facts = environment.describe(["/usr/bin/grouped-bench", "run", "--import=/home/someone b/x.py", "sub folder/y.py"])
     assert facts["variables"]["TF_ENABLE_ONEDNN_OPTS"] == "0"
     assert facts["variables"]["XLA_FLAGS"] == "--xla_dump_to=dump"
     told = json.dumps(facts)
     assert "secret" not in told
     assert "terraform" not in told
     assert "someone" not in told
-    assert facts["command"] == ["grouped-bench", "run"]
+    assert facts["command"] == ["grouped-bench", "run", "--import=x.py", "y.py"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from grouped_bench import backends
+from grouped_bench import backends, variants
 from grouped_bench.errors import SpaceError, UnavailableError
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import Control
@@ -37,11 +37,12 @@ def test_a_cohort_holds_every_variant_of_one_case_and_setting():
 
 @pytest.mark.parametrize("variant", ["all", ["all"], ["grouped", "all"]])
 def test_all_stands_for_every_variant(variant):
-    assert plan(variant=variant).cohorts[0].variants == FIVE
+    assert plan(variant=variant).cohorts[0].variants == tuple(variants.names())
 
 
 @pytest.mark.parametrize(
-    ("variant", "pairs"), [("all", 4), ("grouped,regular", 1), ("regular", 0), ("grouped,split_concat", 0)]
+    ("variant", "pairs"),
+    [("all", len(variants.names()) - 1), ("grouped,regular", 1), ("regular", 0), ("grouped,split_concat", 0)],
 )
 def test_pairs_are_those_with_a_baseline(variant, pairs):
     assert plan(variant=variant).pairs == pairs
@@ -78,11 +79,11 @@ def test_a_space_of_nothing_but_senseless_cases_is_refused():
 
 @pytest.mark.parametrize("variant", ["nope", "regular,nope", "all,nope", "base", "reference"])
 def test_an_unknown_variant_is_refused_with_those_there_are(variant):
+    known = ", ".join((*variants.names(), *variants.names("block")))
     with pytest.raises(UnavailableError) as caught:
         plan(variant=variant)
     assert str(caught.value) == (
-        f"There is no such variant. Received: {variant.rpartition(',')[2]}. "
-        f"Use one of {', '.join((*FIVE, *BLOCKS))}, or all."
+        f"There is no such variant. Received: {variant.rpartition(',')[2]}. Use one of {known}, or all."
     )
 
 

@@ -258,16 +258,25 @@ def test_a_resident_set_sees_a_64_mib_tensor_where_the_allocator_keeps_no_statis
     assert within == pytest.approx(64 * MIB, rel=0.02)
 
 
-def test_a_host_that_cannot_start_says_why(tmp_path):
+def test_a_host_that_cannot_start_says_why(tmp_path, monkeypatch):
+    (tmp_path / "keras.py").write_text("raise ImportError('a Keras that fails')")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    with pytest.raises(HostError, match=r"The backend tensorflow must start.*a Keras that fails"):
+        Host("tensorflow")
+
+
+def test_a_host_whose_file_of_variants_fails_says_so_in_words(tmp_path):
     broken = tmp_path / "broken.py"
     broken.write_text("raise ImportError('a variant file that fails')")
-    with pytest.raises(HostError, match=r"The backend tensorflow must start.*a variant file that fails"):
+    with pytest.raises(HostError) as caught:
         Host("tensorflow", [str(broken)])
+    assert str(caught.value) == (
+        "A file of variants must run without an error. Received: broken.py, line 1: ImportError: a variant file that "
+        "fails. Mend it; `python broken.py` tells more."
+    )
 
 
-def test_a_whole_run_ends_every_task_in_an_outcome(tmp_path, monkeypatch):
-    import faulty_variants  # noqa: F401  (registers them here too, for the plan)
-
+def test_a_whole_run_ends_every_task_in_an_outcome(tmp_path, registry):
     space = gb.Space(
         groups=2,
         channels=[8],

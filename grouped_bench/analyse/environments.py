@@ -25,7 +25,8 @@ class Absent(enum.Enum):
 
 _OPEN = (Absent.NOT_RECORDED, Absent.UNKNOWN)
 # These hold a fact a thing that was there, so that one without a fact was not there; of others nothing is known.
-_ABSENT = {"variables": Absent.NOT_SET, "libraries": Absent.NOT_INSTALLED, "backend": Absent.NOT_USED}
+_ABSENT = {"variables": Absent.NOT_SET, "libraries": Absent.NOT_INSTALLED}
+_ABSENT |= dict.fromkeys(("backend", "imports"), Absent.NOT_USED)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -86,6 +86,13 @@ class Backend(ABC):
     def on(self, device: str) -> AbstractContextManager[Any]:
         """A context in which arrays, weights and steps are placed on `device`."""
 
+    def devices_of_a_step(self) -> list[str]:
+        """Names of the devices, all of one kind, over which `on` spreads the parts of a step; called while it is made.
+
+        Raises NotImplementedError where all of a step runs on one device.
+        """
+        raise NotImplementedError(f"A step on {self.name} runs on one device")
+
     @abstractmethod
     def array(self, values: np.ndarray, dtype: str) -> Tensor:
         """`values` as a tensor of `dtype`, in memory that the framework allocated."""

@@ -1,5 +1,6 @@
 """TensorFlow: graph, XLA and eager execution of Keras layers and of its native convolution."""
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -67,6 +68,19 @@ class TensorFlow(Backend):
         context: AbstractContextManager[Any] = tf.device(_device(device))
         return context
 
+    def devices_of_a_step(self) -> list[str]:
+        import tensorflow as tf
+
+        # No public function says whether XLA compiles what is traced; it puts all of it on one device without a word.
+        from tensorflow.python.ops import control_flow_util
+
+        if control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+            raise NotImplementedError("XLA puts all of a step on one device; use the execution graph or eager")
+        with tf.init_scope():  # outside of the graph, where a tensor has the device that `on` asks for
+            kind = tf.zeros([]).device.rsplit(":", 2)[-2]
+        # Logical devices, since one processor may be split into several.
+        return [_option(device.name) for device in tf.config.list_logical_devices(kind)]
+
     def array(self, values: np.ndarray, dtype: str) -> Tensor:
         import tensorflow as tf
 
@@ -120,6 +134,7 @@ class TensorFlow(Backend):
     def copied_steps(self, layer: Any, copies: Sequence[Operands], execution: str) -> list[Step]:
         import keras
 
+        copies = [_beside(_weights(layer), copy) for copy in copies]
         if execution == "eager":
             steps = [_stateless(layer, copy) for copy in copies]
         else:
@@ -179,6 +194,19 @@ class TensorFlow(Backend):
 
 def _weights(layer: Any) -> tuple[Tensor, ...]:
     return tuple(variable.value for variable in layer.trainable_variables)
+
+
+def _beside(weights: Sequence[Tensor], copy: Operands) -> Operands:
+    """`copy` with each weight on the device of the layer's own, where a layer spreads them."""
+    import tensorflow as tf
+
+    def moved(weight: Tensor, own: Tensor) -> Tensor:
+        if weight.device == own.device:
+            return weight
+        with tf.device(own.device):
+            return tf.Variable(weight)
+
+    return dataclasses.replace(copy, weights=tuple(map(moved, copy.weights, weights)))
 
 
 def _pass(layer: Any, operands: Operands) -> Function:
@@ -254,6 +282,11 @@ def _asked_threads(kind: str) -> int:
 def _device(device: str) -> str:
     kind, _, index = device.partition(":")
     return f"/{kind.upper()}:{index or 0}"
+
+
+def _option(name: str) -> str:
+    """`/device:GPU:1` as `gpu:1`."""
+    return ":".join(name.rsplit(":", 2)[-2:]).lower()
 
 
 def _layout(case: Case) -> str:

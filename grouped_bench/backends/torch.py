@@ -153,8 +153,11 @@ def _function(layer: Any, training: bool, execution: str) -> Function:
     call = torch.compile(layer) if execution == "compile" else layer
     weights = [variable.value for variable in layer.trainable_variables]
 
+    # The guards of what torch.compile made do not hold for tensors of the inference mode.
+    without_gradients = torch.no_grad if execution == "compile" else torch.inference_mode
+
     def inference(x: Tensor) -> tuple[Tensor, ...]:
-        with torch.inference_mode():
+        with without_gradients():
             return (call(x),)
 
     def trained(x: Tensor, dy: Tensor) -> tuple[Tensor, ...]:

@@ -49,6 +49,8 @@ class Host:
         with _refused("start"):
             self._begin()
         ready = self._answer(_START_TIMEOUT_S, f"The backend {self._backend} must start")
+        if refused := ready.get("refused"):
+            raise HostError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
         self.import_s, self.version = float(ready["import_s"]), str(ready["version"])
 
     def _begin(self) -> None:

@@ -27,6 +27,7 @@ from grouped_bench.store.journal import SUFFIX, Journal, Record, read_journal, r
 from grouped_bench.store.records import read_checked
 from grouped_bench.store.runs import check_writable, write_run
 from grouped_bench.store.schema import SCHEMA_VERSION
+from grouped_bench.variants.own import digests
 
 # Whatever a task may take, a device that wakes up may take so long.
 _PROBE_S = 60.0
@@ -235,7 +236,12 @@ def _header(order: Order, hosts: dict[str, Host], probes: dict[str, Probe]) -> R
         "space": order.space,
         "control": {**order.control.model_dump(), "alpha": FAMILY_ALPHA, "pair_alpha": PAIR_ALPHA},
         "seed": order.seed,
-        "environment": {**environment.describe(order.command), "gpus": _gpus(order.plan), "backend": facts},
+        "environment": {
+            **environment.describe(order.command),
+            "gpus": _gpus(order.plan),
+            "backend": facts,
+            "imports": digests(order.files),
+        },
         "skipped": [skip.to_columns() for skip in order.plan.skipped],
         "tasks": [{**task, **_backend_columns(task, hosts, probes)} for task in order.plan.numbered()],
         "order": {name: getattr(order, name) for name in ("memory", "files", "force")},

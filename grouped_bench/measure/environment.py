@@ -19,6 +19,9 @@ VARIABLE_PREFIXES = ("TF_", "XLA_", "JAX_", "TORCH_", "OMP_", "MKL_", "ONEDNN_",
 # Terraform's variables share TensorFlow's prefix, and may hold secrets.
 FOREIGN_PREFIXES = ("TF_VAR_", "TF_CLI_", "TF_TOKEN_", "TF_LOG", "TF_INPUT", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLOUD_")
 LIBRARIES = ("tensorflow", "keras", "jax", "jaxlib", "torch", "numpy", "scipy", "pandas", "pyarrow")
+_PATH = re.compile(r"[^/\s:=,]*(?:/[^/\s:=,]*)+")
+# An argument is one word of the command line, so that a space in it is one in the path.
+_PATH_IN_ARGUMENT = re.compile(r"[^/:=,]*(?:/[^/:=,]*)+")
 _CPUINFO = Path("/proc/cpuinfo")
 _NODES = Path("/sys/devices/system/node")
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -72,7 +75,7 @@ def describe(arguments: Sequence[str]) -> dict[str, Any]:
         },
         "libraries": library_versions(),
         "variables": {name: without_paths(os.environ[name]) for name in sorted(os.environ) if _is_ours(name)},
-        "command": [without_paths(argument) for argument in arguments],
+        "command": [_PATH_IN_ARGUMENT.sub(_last_name, argument) for argument in arguments],
     }
 
 
@@ -89,7 +92,11 @@ def library_versions() -> dict[str, str]:
 
 def without_paths(text: str) -> str:
     """`text` with every path reduced to its last name."""
-    return re.sub(r"(?:~|\.{1,2})?(?:/[^/\s:=,]*)+", lambda match: match[0].rstrip("/").rpartition("/")[2], text)
+    return _PATH.sub(_last_name, text)
+
+
+def _last_name(match: re.Match[str]) -> str:
+    return match[0].rstrip("/").rpartition("/")[2]
 
 
 def _is_ours(name: str) -> bool:

@@ -3,6 +3,7 @@
 import functools
 import gc
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -245,12 +246,21 @@ def reason_of(error: BaseException) -> str:
         told = str(error)
     except Exception as problem:
         told = f"whose message cannot be had: {type(problem).__name__}"
-    lines = [line.strip() for line in told.splitlines()]
+    lines = [line.strip() for line in _BOLD.sub("", told).splitlines()]
     telling = [line for line in lines if line and not line.startswith(_NOISE)]
     return f"{type(error).__name__}: {' '.join(telling)}"[:LONGEST_REASON]
 
 
-_NOISE = ("Graph execution error", "Detected at node", "File ", "<stack", "Arguments received by")
+_NOISE = (
+    "Graph execution error",
+    "Detected at node",
+    "File ",
+    "<stack",
+    "Arguments received by",
+    "Exception encountered when calling",
+    "•",
+)
+_BOLD = re.compile(r"\x1b\[\d*m")  # in which Keras writes what a layer raised
 
 
 def _bytes(tensor: Any) -> int:

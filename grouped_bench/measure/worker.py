@@ -10,15 +10,15 @@ import ctypes
 import gc
 import json
 import os
-import runpy
 import signal
 import socket
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from grouped_bench import backends
+from grouped_bench import backends, variants
 from grouped_bench.backends.base import Backend
+from grouped_bench.errors import VariantError
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Case, Setting
@@ -36,8 +36,11 @@ def main(arguments: list[str]) -> None:
     control = socket.socket(fileno=int(descriptor))
     start = read_clock()
     backend = backends.load(name, int(threads) or None, tf32=_CHOICES[tf32])
-    for file in files:
-        runpy.run_path(file)
+    try:
+        variants.import_files(files)
+    except VariantError as error:
+        _send(control, {"refused": {"rule": error.rule, "received": str(error.received), "remedy": error.remedy}})
+        os._exit(1)
     # Objects made so far are shared with every worker; collecting them would copy their pages.
     gc.freeze()
     _send(control, {"ready": True, "import_s": read_clock() - start, "version": backend.version()})

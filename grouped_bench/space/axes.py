@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from grouped_bench.errors import SpaceError, shown
+from grouped_bench.space.case import LONGEST_NAME, NAME_PATTERN
 from grouped_bench.units import parse_bytes, parse_duration, parse_share
 
 T = TypeVar("T")
@@ -69,7 +70,7 @@ Axis = Annotated[
 Count = Annotated[PositiveInt, BeforeValidator(_number), Field(le=LARGEST_EXTENT)]
 Extents = Annotated[tuple[Count, ...], BeforeValidator(_extents), Field(min_length=1, max_length=3)]
 Channels = Annotated[tuple[Count, Count], BeforeValidator(_channels)]
-Name = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z_][\w.-]*$", max_length=80)]
+Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
 Rank = Annotated[int, BeforeValidator(_number), Field(ge=1, le=3)]
 
 EXTENTS_RULE = "takes positive integers, or one extent a spatial axis such as 28x28"

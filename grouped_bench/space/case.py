@@ -7,6 +7,8 @@ from typing import Any
 PASSES = ("inference", "training")
 BASELINES = {"layer": "regular", "block": "bottleneck"}
 BASELINE = BASELINES["layer"]
+NAME_PATTERN = r"^[A-Za-z_][\w.-]*$"  # of what the axes name: variants, backends, executions
+LONGEST_NAME = 80
 MIXED_PREFIX = "mixed_"
 LARGEST_COUNT = 10**17  # thrice it in MACs, and some 32 bytes for each of it, still fit 64 bits
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}

@@ -44,6 +44,7 @@ class Header(TypedDict):
     started_at: str
     space: dict[str, Any]
     control: dict[str, Any]
+    environment: dict[str, Any]
     seed: Number
     tasks: list[Task]
     order: Order

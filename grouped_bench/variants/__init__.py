@@ -2,13 +2,18 @@
 
 import functools
 import importlib
+import os
 import pkgutil
+from collections.abc import Iterable
+from pathlib import Path
 
 from grouped_bench.errors import UnavailableError
 from grouped_bench.space.case import BASELINES
-from grouped_bench.variants.base import REGISTRY, Variant
+from grouped_bench.variants import own
+from grouped_bench.variants.base import ALL, REGISTRY, Variant
 
-_NOT_VARIANTS = ("base", "block_function", "block_reference", "blocks", "functions", "reference")
+Files = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
+_NOT_VARIANTS = ("base", "block_function", "block_reference", "blocks", "functions", "own", "reference", "taps")
 
 
 @functools.cache
@@ -16,6 +21,26 @@ def _load() -> None:
     for module in pkgutil.iter_modules(__path__):
         if module.name not in _NOT_VARIANTS:
             importlib.import_module(f"{__name__}.{module.name}")
+    own.load_packages()
+
+
+def import_files(files: Files) -> tuple[str, ...]:
+    """Run Python files that register variants, in this process, and return their absolute paths.
+
+    Raises:
+        VariantError: a file cannot be read, raises, or registers what is not a variant or has another's name.
+    """
+    _load()  # first, so that a name which is taken is the file's fault
+    found = absolute(files)
+    for file in found:
+        own.run_file(file)
+    return found
+
+
+def absolute(files: Files) -> tuple[str, ...]:
+    """The path of each file as every process can find it."""
+    given = (files,) if isinstance(files, (str, os.PathLike)) else files
+    return tuple(dict.fromkeys(str(Path(file).expanduser().resolve()) for file in given))
 
 
 def names(scope: str = "layer") -> list[str]:
@@ -31,6 +56,6 @@ def get(name: str) -> Variant:
     if name not in REGISTRY:
         known = [name for scope in BASELINES for name in names(scope)]
         raise UnavailableError(
-            "There is no such variant", received=name, remedy=f"Use one of {', '.join(known)}, or all"
+            "There is no such variant", received=name, remedy=f"Use one of {', '.join(known)}, or {ALL}"
         )
     return REGISTRY[name]

@@ -1,12 +1,17 @@
 """What a variant must say: its function, its layer, its counts, and how it takes the reference weights."""
 
+import re
+import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from grouped_bench.backends.base import Backend
-from grouped_bench.space.case import Case
+from grouped_bench.errors import VariantError
+from grouped_bench.space.case import LONGEST_NAME, NAME_PATTERN, Case
 from grouped_bench.space.counts import Counts, convolution_counts
 from grouped_bench.variants.functions import Convolution, Function
 from grouped_bench.variants.reference import Weights
@@ -46,12 +51,67 @@ class Variant(ABC):
 
 
 REGISTRY: dict[str, Variant] = {}
+ALL = "all"
+_FUNCTIONS = ("dense", "grouped")
 
 
 def variant(cls: type[Variant]) -> type[Variant]:
-    """Register a subclass of `Variant`: it joins every sweep, check, table and figure."""
+    """Register a subclass of `Variant`: it joins every sweep, check, table and figure.
+
+    Raises:
+        VariantError: the class lacks what a variant says of itself, or another variant has its name.
+    """
+    _refuse_incomplete(cls)
+    taken = type(REGISTRY[cls.name]) if cls.name in REGISTRY else cls
+    # The same class, made anew: its file was run or its notebook's cell executed once more.
+    if (origin(taken), taken.__qualname__) != (origin(cls), cls.__qualname__):
+        both = " and ".join(f"{one.__qualname__} in {Path(origin(one)).name}" for one in (taken, cls))
+        raise VariantError(
+            "The name of a variant must be its own",
+            received=f"{cls.name} for both {both}",
+            remedy="Give yours another name",
+        )
     REGISTRY[cls.name] = cls()
     return cls
+
+
+def origin(cls: type[Variant]) -> str:
+    """The file that a variant's class stands in; its module's name where that has none, as in a notebook."""
+    file = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    return str(Path(file).resolve()) if file else cls.__module__
+
+
+def _refuse_incomplete(cls: Any) -> None:
+    if not (isinstance(cls, type) and issubclass(cls, Variant)):
+        raise VariantError(
+            "@variant takes a subclass of Variant", received=cls, remedy="Derive the class from grouped_bench.Variant"
+        )
+    for word in ("name", "summary", "computes"):
+        said = getattr(cls, word, None)
+        if not (isinstance(said, str) and said.strip()):
+            raise VariantError(
+                "A variant has a name, a summary, and a word for what it computes, each a text",
+                received=f"{cls.__name__} with {word} = {said!r}"
+                if said is not None
+                else f"{cls.__name__} without {word}",
+                remedy=f'Write {word} = "…" in the class',
+            )
+    if not re.fullmatch(NAME_PATTERN, cls.name) or cls.name == ALL or len(cls.name) > LONGEST_NAME:
+        raise VariantError(
+            f"The name of a variant is one word of at most {LONGEST_NAME} letters, digits and _.- and not `{ALL}`",
+            received=cls.name,
+            remedy="Give it another name",
+        )
+    # Abstract methods, and what the base can only tell of functions that it knows.
+    own = [word for word in ("function", "counts") if getattr(cls, word) is getattr(Variant, word)]
+    lacking = [*cls.__abstractmethods__, *(own if cls.computes not in _FUNCTIONS else [])]
+    if lacking:
+        raise VariantError(
+            "A variant has the method layer(case, backend) and, unless it computes dense or grouped, "
+            "function(case) and counts(case)",
+            received=f"{cls.__name__}, which computes {cls.computes}, without {', '.join(lacking)}",
+            remedy=f"Write {lacking[0]}() in the class",
+        )
 
 
 def keras_convolution(case: Case, *, filters: int, groups: int = 1, bias: bool) -> Any:
@@ -70,6 +130,29 @@ def keras_convolution(case: Case, *, filters: int, groups: int = 1, bias: bool) 
         use_bias=bias,
         dtype=case.dtype,
     )
+
+
+def grouped_layer(case: Case, convolve: Callable[[Any, Any], Any]) -> Any:
+    """A layer of one grouped kernel (*k, Cin/G, Cout) and, where the case has one, a bias.
+
+    Args:
+        case: its geometry and dtype.
+        convolve: the output without bias, from the input and the kernel in the dtype of the arithmetic.
+    """
+    import keras
+
+    class GroupedLayer(keras.layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.kernel = self.add_weight(shape=case.kernel_shape(case.groups), name="kernel")
+            self.bias = self.add_weight(shape=(case.out_channels,), name="bias") if case.bias else None
+
+        def call(self, inputs: Any) -> Any:
+            outputs = convolve(inputs, keras.ops.cast(self.kernel, self.compute_dtype))
+            if self.bias is None:
+                return outputs
+            return outputs + keras.ops.reshape(keras.ops.cast(self.bias, self.compute_dtype), bias_shape(case))
+
+    return GroupedLayer(dtype=case.dtype)
 
 
 def bias_shape(case: Case) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import Variant, bias_shape, variant
+from grouped_bench.variants.base import Variant, grouped_layer, variant
 
 
 @variant
@@ -16,18 +16,4 @@ class GroupedNative(Variant):
     computes = "grouped"
 
     def layer(self, case: Case, backend: Backend) -> Any:
-        import keras
-
-        class GroupedNativeLayer(keras.layers.Layer):
-            def build(self, input_shape: Any) -> None:
-                self.kernel = self.add_weight(shape=case.kernel_shape(case.groups), name="kernel")
-                self.bias = self.add_weight(shape=(case.out_channels,), name="bias") if case.bias else None
-
-            def call(self, inputs: Any) -> Any:
-                kernel = keras.ops.cast(self.kernel, self.compute_dtype)
-                outputs = backend.convolution(inputs, kernel, case)
-                if self.bias is None:
-                    return outputs
-                return outputs + keras.ops.reshape(keras.ops.cast(self.bias, self.compute_dtype), bias_shape(case))
-
-        return GroupedNativeLayer(dtype=case.dtype)
+        return grouped_layer(case, lambda inputs, kernel: backend.convolution(inputs, kernel, case))

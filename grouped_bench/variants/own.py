@@ -1,0 +1,102 @@
+"""Variants of a user's own, from files and from packages: loaded alike by the parent and by every host."""
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import runpy
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from grouped_bench.errors import GroupedBenchError, VariantError
+from grouped_bench.variants.base import REGISTRY, variant
+
+GROUP = "grouped_bench.variants"
+# Names that each file has registered in this process, once at least: what it imports is not run anew with it.
+_FROM_FILES: dict[str, set[str]] = {}
+
+
+def load_packages() -> None:
+    """Load what installed packages name under the entry point group: modules that register variants, or classes.
+
+    Raises VariantError.
+    """
+    for entry in _entry_points():
+        try:
+            loaded = entry.load()
+            if isinstance(loaded, type):
+                variant(loaded)
+        except GroupedBenchError:
+            raise
+        except Exception as error:
+            raise VariantError(
+                f"What a package names under {GROUP} must load",
+                received=f"{entry.name} = {entry.value}: {type(error).__name__}: {error}",
+                remedy=f"Mend or uninstall {entry.dist.name if entry.dist else 'the package'}",
+            ) from None
+
+
+@functools.cache
+def _entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
+    return tuple(importlib.metadata.entry_points(group=GROUP))
+
+
+def run_file(file: str) -> None:
+    """Run a Python file that registers variants. Raises VariantError."""
+    path, before = Path(file), dict(REGISTRY)
+    _content(path)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # stdout carries the answer
+            runpy.run_path(file, run_name=file)
+    except GroupedBenchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise VariantError(
+            "A file of variants must run without an error",
+            received=f"{path.name}{_line(error, file)}: {type(error).__name__}: {error}",
+            remedy=f"Mend it; `python {path.name}` tells more",
+        ) from None
+    changed = {name for name, one in REGISTRY.items() if before.get(name) is not one}
+    _FROM_FILES.setdefault(file, set()).update(changed)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VariantError(
+            "--import takes a Python file that can be read",
+            received=f"{path}: {error.strerror or error}",
+            remedy="Give the path of a file that registers variants",
+        ) from None
+
+
+def _line(error: BaseException, file: str) -> str:
+    """Where in the file the error came from; a syntax error says so itself."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def refuse_unknown(names: Iterable[str], files: Sequence[str]) -> None:
+    """Refuse variants that no file and no package would bring to a worker, as those of a notebook. VariantError."""
+    packages = {__name__.partition(".")[0], *(entry.module.partition(".")[0] for entry in _entry_points())}
+    from_files = set().union(*(_FROM_FILES.get(file, set()) for file in files))
+    for name in names:
+        cls = type(REGISTRY[name])
+        if name not in from_files and cls.__module__.partition(".")[0] not in packages:
+            raise VariantError(
+                "The processes that measure must be able to load every variant",
+                received=f"{name}, which this process alone knows ({cls.__qualname__} in {cls.__module__})",
+                remedy="Put it in a file, and name that in files=[…] or --import FILE",
+            )
+
+
+def digests(files: Iterable[str]) -> dict[str, str]:
+    """A digest of each file, under its name: a run that went on with another would mix two variants."""
+    found: dict[str, str] = {}
+    for file in files:
+        name = Path(file).name
+        found[name] = hashlib.sha256(found.get(name, "").encode() + _content(Path(file))).hexdigest()[:16]
+    return found
