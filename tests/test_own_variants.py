@@ -32,8 +32,8 @@ class Mine(Regular):
 TINY = {"groups": 2, "channels": 8, "size": 5, "batch_size": 1}
 
 
-def fake_host(name, files, *, threads):
-    host = host_without_mine(name, files, threads=threads)
+def fake_host(name, files, *, threads, tf32):
+    host = host_without_mine(name, files, threads=threads, tf32=tf32)
     host.costs = {**host.costs, "grouped_native": 1e-3, "mine": 1e-2}
     return host
 
@@ -199,9 +199,9 @@ def test_a_run_keeps_absolute_paths_to_itself(fake, mine, monkeypatch):
 def test_hosts_get_the_files_that_the_parent_ran(mine, tmp_path, monkeypatch):
     started = []
 
-    def host(name, files, *, threads):
+    def host(name, files, *, threads, tf32):
         started.append((name, files))
-        return fake_host(name, files, threads=threads)
+        return fake_host(name, files, threads=threads, tf32=tf32)
 
     monkeypatch.setattr(running, "Host", host)
     monkeypatch.chdir(mine.parent)
@@ -216,7 +216,7 @@ def test_a_host_runs_its_files_before_it_forks(mine, monkeypatch):
     monkeypatch.setattr(worker.gc, "freeze", lambda: None)
     monkeypatch.setattr(worker, "_send", lambda control, message: (_ for _ in ()).throw(EOFError))
     with pytest.raises(EOFError):
-        worker.main(["tensorflow", "3", "0", str(mine)])
+        worker.main(["tensorflow", "3", "0", "own", str(mine)])
     assert ran == [[str(mine)]]
 
 
