@@ -1,19 +1,18 @@
 """The library's front door: `run`, `resume`, `plan`, `load`, `report`, and the `Run` that they give."""
 
 import dataclasses
-import json
 import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouped_bench import variants
-from grouped_bench.errors import CutShortError, RunError
-from grouped_bench.plan import Plan, make_plan
-from grouped_bench.space.axes import Control, validate
+from grouped_bench.errors import CutShortError
+from grouped_bench.plan import Plan, make_plan, resolved
+from grouped_bench.space.axes import Control
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.variants.own import digests, refuse_unknown
+from grouped_bench.variants.own import refuse_unknown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +42,7 @@ class Run:
 def plan(space: Space, *, files: "Files" = (), **options: Any) -> tuple[Plan, Control]:
     """What `run` would measure with the same arguments, and its controls; measures nothing."""
     variants.import_files(files)
-    space, control = _resolved(space, options)
+    space, control = resolved(space, options)
     return make_plan(space), control
 
 
@@ -62,14 +61,6 @@ def network(model: str, input_shape: "str | Sequence[int] | None" = None, *, bac
     from grouped_bench.harness.networks import read_network
 
     return read_network(model, input_shape, backend=backend)
-
-
-def _resolved(space: Space, options: dict[str, Any]) -> tuple[Space, Control]:
-    """The space with the axes among `options` in place of its own, and the controls."""
-    controls = {key: value for key, value in options.items() if key in Control.model_fields}
-    axes = {key: value for key, value in options.items() if key not in controls}
-    space = space.replace(**axes) if axes else space
-    return space, validate(Control, {**space.control, **controls}, "options")
 
 
 def run(
@@ -112,7 +103,7 @@ def run(
     from grouped_bench.harness.running import Order, carry_out
 
     paths = variants.import_files(files)
-    space, control = _resolved(space, options)
+    space, control = resolved(space, options)
     planned = make_plan(space)
     refuse_unknown(planned.variants, paths)
     order = Order(
@@ -154,6 +145,7 @@ def resume(
         The others of `run`.
     """
     from grouped_bench.harness.record import as_read
+    from grouped_bench.harness.resuming import planned_again, same_files
     from grouped_bench.harness.running import Order, go_on
     from grouped_bench.store.records import read_checked
     from grouped_bench.store.runs import find_journal
@@ -162,8 +154,8 @@ def resume(
     header, records, _ = read_checked(path)
     as_read(header, records, path)  # refuses facts and values that no run has written
     asked = header["order"]
-    files = variants.import_files(_same_files(header, options))
-    plan, control = _planned_again(header, space, options)
+    files = variants.import_files(same_files(header, options))
+    plan, control = planned_again(header, space, options)
     order = Order(
         plan=plan,
         control=control,
@@ -178,58 +170,6 @@ def resume(
         wait=wait,
     )
     return _finished(go_on(path, order), order.out, page=page, quiet=quiet)
-
-
-def _same_files(header: dict[str, Any], options: dict[str, Any]) -> list[str]:
-    """The run's files of variants, by absolute paths; RunError where others are asked for or one has changed."""
-    files: list[str] = header["order"]["files"]
-    if "files" in options and list(variants.absolute(options["files"])) != files:
-        raise _other_options(f"files {_names(options['files'])}, which were {_names(files)}")
-    before = header["environment"].get("imports", {})
-    changed = [name for name, digest in digests(files).items() if before.get(name) != digest]
-    if changed:
-        raise RunError(
-            "A run is resumed with the files of variants with which it began",
-            received=f"{', '.join(changed)}, which has changed",
-            remedy="Restore it, or start a new run",
-        )
-    return files
-
-
-def _names(files: "Files") -> str:
-    return ", ".join(Path(file).name for file in variants.absolute(files)) or "none"
-
-
-def _planned_again(header: dict[str, Any], space: Space | None, options: dict[str, Any]) -> tuple[Plan, Control]:
-    """The plan and controls of the run with this header; RunError where `space` and `options` ask for others."""
-    own = {name: header["control"].get(name) for name in Control.model_fields}
-    made, control = _resolved(space or Space(**header["space"]), _without(options, (*_ONCE, "files")))
-    given = {name: getattr(control, name) for name in options if name in own}
-    given |= {name: options[name] for name in _ONCE if name in options}
-    for name, value in given.items():
-        before = {**own, **header["order"], "seed": header["seed"]}[name]
-        if value != before:
-            raise _other_options(f"{name} {value}, which was {before}")
-    plan = make_plan(made)
-    known = [_without(task, ("backend_version", "device_name")) for task in header["tasks"]]
-    if json.loads(json.dumps(plan.numbered())) != known:
-        raise _other_options(f"a plan of {plan.tasks} tasks, which is not the run's own of {len(known)}")
-    return plan, validate(Control, own, "journal")
-
-
-_ONCE = ("seed", "memory", "force")
-
-
-def _without(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if name not in names}
-
-
-def _other_options(received: str) -> RunError:
-    return RunError(
-        "With --resume only the run's own options may be repeated",
-        received=received,
-        remedy="Leave that out, or start a new run",
-    )
 
 
 def _finished(path: Path, out: Path, *, page: bool, quiet: bool) -> Run:

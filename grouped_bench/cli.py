@@ -4,19 +4,17 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 
 from grouped_bench import __version__
 from grouped_bench.errors import CutShortError, GroupedBenchError
-from grouped_bench.space.axes import DEFAULT_PATHS, OPTION_AXES, Control, axis_field
+from grouped_bench.options import import_option, space_of, space_options
 
 OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 SHOW_FORMATS = ("table", "markdown", "csv", "json")
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def main() -> NoReturn:
@@ -70,62 +68,6 @@ def cli() -> None:
     """
 
 
-def import_option(function: F) -> F:
-    """The option that brings variants of one's own along."""
-    text = "Python file that registers variants with @variant; may be repeated."
-    return click.option("--import", "files", metavar="FILE", multiple=True, callback=_if_any, help=text)(function)
-
-
-def _if_any(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...] | None:
-    return value or None
-
-
-def space_options(function: F) -> F:
-    """The options that `run` and `plan` share: where the space comes from, its axes, its controls."""
-    for name, field in reversed(Control.model_fields.items()):
-        metavar, text = _CONTROL_HELP[name]
-        told = f"{text}, such as {(field.examples or [''])[0]}.  [default: {field.default or 'none'}]"
-        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=told)(function)
-    for axis in reversed(OPTION_AXES):
-        if axis == "bias":
-            function = click.option("--bias", is_flag=True, default=None, help="Add a bias.")(function)
-            continue
-        parameter = "passes" if axis == "pass" else axis
-        text = f"{_rule(axis_field(axis))}  [default: {_default(axis)}]"
-        function = click.option(f"--{axis.replace('_', '-')}", parameter, metavar="LIST", help=text)(function)
-    shape = "Extents of the network's input, such as 224,224,3.  [default: its own]"
-    function = click.option("--input-shape", metavar="LIST", help=shape)(function)
-    model = "A network's convolutions: a .keras file, or keras.applications:NAME."
-    function = click.option("--model", metavar="MODEL", help=model)(function)
-    function = import_option(function)
-    function = click.option("--space", "space_file", metavar="FILE", help="TOML file of axes.")(function)
-    return click.option("--preset", metavar="NAME", help="Named space; see `list presets`.")(function)
-
-
-_CONTROL_HELP = {
-    "precision": ("SHARE", "Stop where half the interval is below this share of the estimate"),
-    "margin": ("SHARE", "Call ratios equivalent that lie within 1 ± this"),
-    "visits": ("N", "Measure a case in at most so many short visits, each normally in a new process"),
-    "budget": ("DURATION", "End the whole run in this time"),
-    "task_timeout": ("DURATION", "End a task whose build, check or sample takes longer (s, m, h; seconds without)"),
-    "memory_limit": ("SIZE", "End a task that holds more memory, with the framework in it"),
-    "threads": ("N", "Have the backend compute in so many threads, instead of as many as it chooses"),
-    "tf32": ("on|off", "Let a GPU round float32 operands to TF32, or forbid it, instead of the backend's own choice"),
-}
-
-
-def _rule(field: Any) -> str:
-    return str(field.description).removeprefix("takes ")
-
-
-def _default(axis: str) -> str:
-    default = axis_field(axis).default or DEFAULT_PATHS.get(axis)
-    if default is None:
-        return "the five, of blocks the four" if axis == "variant" else "the backend's first"
-    values = ("x".join(map(str, dict.fromkeys(v))) if isinstance(v, tuple) else str(v) for v in default)
-    return ",".join(values)
-
-
 @cli.command()
 @space_options
 @click.option("--out", default="results", show_default=True, help="Folder for the run's files.")
@@ -167,7 +109,7 @@ def run(
     from grouped_bench.report import tables
 
     how: dict[str, Any] = {"out": out, "page": not no_report, "quiet": quiet, "wait": wait}
-    space, given = _space(options, resumed=resume is not None)
+    space, given = space_of(options, resumed=resume is not None)
     result = api.resume(resume, space=space, **how, **given) if resume else api.run(space, **how, **given)
     files = [result.path] if no_report else [result.path, result.path.with_suffix(".html")]
     try:
@@ -204,7 +146,7 @@ def plan(format_: str, **options: Any) -> int:
     from grouped_bench import api
     from grouped_bench.report import plans
 
-    space, given = _space(options)
+    space, given = space_of(options)
     planned, control = api.plan(space, **given)
     click.echo(plans.render(planned.to_dict(control), format_))
     return OK
@@ -303,39 +245,3 @@ def list_(what: str, files: tuple[str, ...] | None, format_: str) -> int:
     rows = catalogue.rows(what, files or ())
     click.echo(json.dumps({"schema": 1, what: rows}, indent=1) if format_ == "json" else plans.listing(rows))
     return OK
-
-
-def _space(options: dict[str, Any], *, resumed: bool = False) -> tuple[Any, dict[str, Any]]:
-    """The space that the options name, and those options that replace its axes or controls or say how to run.
-
-    A run that is resumed has a space of its own, so that none may be named.
-    """
-    from grouped_bench.space.space import Space
-
-    given = {name: value for name, value in options.items() if value is not None}
-    preset, file, model, shape = (given.pop(name, None) for name in _SOURCES)
-    if sum(source is not None for source in (preset, file, model)) > 1:
-        raise click.UsageError("Give one of --preset, --space and --model")
-    if shape is not None and model is None:
-        raise click.UsageError("--input-shape goes with --model")
-    if model is not None:
-        return _network(model, shape, given), given
-    if file:
-        return Space.from_toml(Path(file)), given
-    axes = set(given) - set(Control.model_fields) - {"seed", "memory", "force", "files"}
-    if resumed and not axes and not preset:
-        return None, given
-    return (Space(source="options") if axes and not preset else Space.preset(preset or "quick")), given
-
-
-_SOURCES = ("preset", "space_file", "model", "input_shape")
-
-
-def _network(model: str, shape: str | None, given: dict[str, Any]) -> Any:
-    """The convolutions of the model as a space; what it leaves out is told on stderr."""
-    from grouped_bench import api
-
-    space = api.network(model, shape, backend=str(given.get("backend", "tensorflow")).split(",")[0].strip())
-    for sentence in space.left_out:
-        click.echo(sentence, err=True)
-    return space

@@ -7,7 +7,7 @@ from typing import Any
 
 from grouped_bench import backends, variants
 from grouped_bench.errors import SpaceError
-from grouped_bench.space.axes import Control
+from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.counts import Counts
 from grouped_bench.space.space import Point, Space
@@ -161,6 +161,14 @@ def make_plan(space: Space) -> Plan:
             remedy="Change the axis that the reason names",
         )
     return Plan(tuple(cohorts.values()), tuple(skipped))
+
+
+def resolved(space: Space, options: dict[str, Any]) -> tuple[Space, Control]:
+    """The space with the axes among `options` in place of its own, and the controls."""
+    controls = {key: value for key, value in options.items() if key in Control.model_fields}
+    axes = {key: value for key, value in options.items() if key not in controls}
+    space = space.replace(**axes) if axes else space
+    return space, validate(Control, {**space.control, **controls}, "options")
 
 
 def _cohorts(space: Space) -> Iterator[Cohort]:

@@ -26,6 +26,7 @@ LINES = (
     ("report",),
     ("harness",),
     ("api", "catalogue"),
+    ("options",),
     ("cli",),
 )
 LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}

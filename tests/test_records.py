@@ -72,6 +72,7 @@ def test_what_no_run_writes_is_told_with_its_place(journal, path, value, words):
         (0, ("order",), {}),
         (0, ("space",), {"groups": "many"}),
         (0, ("control", "margin"), "wide"),
+        (0, ("environment",), {"imports": 3}),
         (0, ("started_at",), "yesterday"),
         (0, ("tasks", 0, "groups"), 7),
     ],

@@ -34,6 +34,12 @@ class Task(TypedDict):
     variant: str
 
 
+class Environment(TypedDict):
+    """Of the environment what going on with a run reads."""
+
+    imports: NotRequired[dict[str, str]]
+
+
 class Header(TypedDict):
     """The first line."""
 
@@ -44,8 +50,8 @@ class Header(TypedDict):
     started_at: str
     space: dict[str, Any]
     control: dict[str, Any]
-    environment: dict[str, Any]
     seed: Number
+    environment: Environment
     tasks: list[Task]
     order: Order
 
