@@ -80,10 +80,9 @@ class Torch(Backend):
         channels_last = case.data_format == "channels_last"
         x = inputs.movedim(-1, 1) if channels_last else inputs
         groups = case.in_channels // kernel.shape[-2]
-        pads = list(zip(case.pad_before, case.pad_after, strict=True))
-        even = all(before == after for before, after in pads)
+        even = all(before == after for before, after in case.pads)
         if not even:
-            x = torch.nn.functional.pad(x, [extent for pair in reversed(pads) for extent in pair])
+            x = torch.nn.functional.pad(x, [extent for pair in reversed(case.pads) for extent in pair])
         y = function(
             x,
             kernel.movedim((-1, -2), (0, 1)),

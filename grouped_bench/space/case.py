@@ -68,24 +68,20 @@ class Case:
         return tuple(max(0, math.ceil(extent / s)) for extent, s in reach)
 
     @property
-    def pad_before(self) -> tuple[int, ...]:
-        """Zeros put before each spatial axis; TensorFlow's rule gives `same` the odd one after."""
+    def pads(self) -> tuple[tuple[int, int], ...]:
+        """Zeros put before and after each spatial axis; TensorFlow's rule gives `same` the odd one after."""
         axes = zip(self.size, self.output_size, self.kernel_size, self.stride, self.dilation, strict=True)
         if self.padding == "valid":
-            return (0,) * self.rank
+            return ((0, 0),) * self.rank
         if self.padding == "causal":
-            return tuple(d * (k - 1) for _, _, k, _, d in axes)
-        return tuple(max(0, (o - 1) * s + d * (k - 1) + 1 - n) // 2 for n, o, k, s, d in axes)
+            return tuple((d * (k - 1), 0) for _, _, k, _, d in axes)
+        missing = [max(0, (o - 1) * s + d * (k - 1) + 1 - n) for n, o, k, s, d in axes]
+        return tuple((count // 2, count - count // 2) for count in missing)
 
     @property
-    def pad_after(self) -> tuple[int, ...]:
-        """Zeros put after each spatial axis."""
-        axes = zip(
-            self.size, self.output_size, self.kernel_size, self.stride, self.dilation, self.pad_before, strict=True
-        )
-        if self.padding != "same":
-            return (0,) * self.rank
-        return tuple(max(0, (o - 1) * s + d * (k - 1) + 1 - n) - before for n, o, k, s, d, before in axes)
+    def pad_before(self) -> tuple[int, ...]:
+        """Zeros put before each spatial axis."""
+        return tuple(before for before, _ in self.pads)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ EPSILON = 1e-3  # what Keras' BatchNormalization adds to a variance
 
 def convolve(x: np.ndarray, kernel: np.ndarray, case: Case) -> np.ndarray:
     """y: the sum over taps of one matrix product a group."""
-    padded = np.pad(x, _pads(case))
+    padded = np.pad(x, [(0, 0), *case.pads, (0, 0)])
     y = np.zeros((*x.shape[:-1], case.out_channels))
     for tap, window in _taps(case):
         y += _joined(_grouped(padded[window], case) @ _tap(kernel[tap], case), y.shape)
@@ -28,7 +28,7 @@ def convolution_gradients(
     x: np.ndarray, kernel: np.ndarray, dy: np.ndarray, case: Case
 ) -> tuple[np.ndarray, np.ndarray]:
     """dx and the kernel's gradient."""
-    padded, upstream = np.pad(x, _pads(case)), _grouped(dy, case)
+    padded, upstream = np.pad(x, [(0, 0), *case.pads, (0, 0)]), _grouped(dy, case)
     of_padded, of_kernel = np.zeros_like(padded), np.empty_like(kernel)
     for tap, window in _taps(case):
         of_padded[window] += _joined(upstream @ _tap(kernel[tap], case).swapaxes(1, 2), x.shape)
@@ -75,11 +75,6 @@ def batch_statistics(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _axes(array: np.ndarray) -> tuple[int, ...]:
     return tuple(range(array.ndim - 1))
-
-
-def _pads(case: Case) -> list[tuple[int, int]]:
-    axes = zip(case.pad_before, case.dilation, case.kernel_size, strict=True)
-    return [(0, 0), *((before, d * (k - 1) - before) for before, d, k in axes), (0, 0)]
 
 
 def _taps(case: Case) -> Iterator[tuple[tuple[int, ...], tuple[slice, ...]]]:

@@ -11,7 +11,7 @@ from grouped_bench.space.counts import Counts
 from grouped_bench.variants.base import Variant, variant
 from grouped_bench.variants.functions import WholeFunction
 from grouped_bench.variants.reference import Weights
-from grouped_bench.variants.taps import pads, tap_slices
+from grouped_bench.variants.taps import tap_slices
 
 
 class SeparableConvolution(WholeFunction):
@@ -79,13 +79,11 @@ class SeparableConvolution(WholeFunction):
         for tap, part in zip(_flat(kernel), tap_slices(self.case), strict=True):
             of_padded[part] += upstream * tap
             of_taps.append(_flat(padded[part] * upstream).sum(axis=0))
-        inside = tuple(
-            slice(before, before + n) for (before, _), n in zip(pads(self.case), self.case.size, strict=True)
-        )
+        inside = tuple(slice(before, before + n) for (before, _), n in zip(self.case.pads, self.case.size, strict=True))
         return of_padded[inside], np.reshape(of_taps, kernel.shape)
 
     def _padded(self, image: np.ndarray) -> np.ndarray:
-        return np.pad(image.astype(np.float64), [*pads(self.case), (0, 0)])
+        return np.pad(image.astype(np.float64), [*self.case.pads, (0, 0)])
 
 
 def _flat(array: np.ndarray) -> np.ndarray:
@@ -131,7 +129,7 @@ class DepthwiseSeparable(Variant):
 
             def call(self, inputs: Any) -> Any:
                 if case.padding == "causal":  # which Keras' own layer does not have
-                    widths = [(0, 0), *pads(case)]
+                    widths = [(0, 0), *case.pads]
                     widths.insert(case.channel_axis, (0, 0))
                     inputs = keras.ops.pad(inputs, widths)
                 return self.convolution(inputs)

@@ -19,12 +19,6 @@ def tap_slices(case: Case) -> list[tuple[slice, ...]]:
     return list(itertools.product(*axes))
 
 
-def pads(case: Case) -> list[tuple[int, int]]:
-    """Zeros before and after each spatial axis; none are put where no tap reads."""
-    axes = zip(case.size, case.output_size, case.kernel_size, case.stride, case.dilation, case.pad_before, strict=True)
-    return [(before, max(0, (o - 1) * s + d * (k - 1) + 1 - n - before)) for n, o, k, s, d, before in axes]
-
-
 def shifted_inputs(inputs: Any, case: Case) -> list[Any]:
     """For each tap, what it is multiplied with: (G, N·Πo, Cin/G), a row an output position."""
     import keras
@@ -70,7 +64,6 @@ def _groups_outermost(inputs: Any, case: Case) -> Any:
 def _padded(tensor: Any, case: Case) -> Any:
     import keras
 
-    widths = pads(case)
-    if not any(before or after for before, after in widths):
+    if not any(before or after for before, after in case.pads):
         return tensor
-    return keras.ops.pad(tensor, ((0, 0), (0, 0), *widths, (0, 0)))
+    return keras.ops.pad(tensor, ((0, 0), (0, 0), *case.pads, (0, 0)))
