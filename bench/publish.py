@@ -1,6 +1,6 @@
 """Reference runs and the pages of `results/`: measure them, or make the pages again from the files that are there.
 
-python bench/publish.py --measure     # about ten minutes on two cores
+python bench/publish.py --measure     # under twenty minutes on two cores
 python bench/publish.py               # only READMEs and figures, from the Parquet files and the kept evidence
 """
 
@@ -22,7 +22,11 @@ RUNS = (
     {"preset": "quick"},
     {"preset": "resnext50", "pass": "inference", "budget": "3m"},
     {"preset": "resnext50", "pass": "training", "budget": "5m"},
-)
+    {
+        "backend": "tensorflow,jax,torch", "variant": "all", "groups": "1,8,32", "channels": "128",
+        "pass": "inference,training", "budget": "8m",
+    },
+)  # fmt: skip
 
 
 def main() -> None:
@@ -75,7 +79,7 @@ def part_of(run: gb.Run) -> list[str]:
         f"## `{' '.join(facts['command'])}`",
         "",
         f"{run.frame['device_name'].iloc[0]}, {facts['processor']['usable']} processors, "
-        f"TensorFlow {facts['libraries']['tensorflow']}, Keras {facts['libraries']['keras']}, "
+        f"{_versions(run)}, Keras {facts['libraries']['keras']}, "
         f"{run.metadata['started_at'][:10]}, {run.metadata['time']['total_s'] / 60:.1f} minutes. "
         f"[Parquet]({relative}.parquet), [page]({relative}.html).",
         "",
@@ -93,6 +97,12 @@ def part_of(run: gb.Run) -> list[str]:
         if drawn.svg:
             lines += [f"![{drawn.alt}]({relative}/{drawn.name}.svg)", ""]
     return lines
+
+
+def _versions(run: gb.Run) -> str:
+    """The backends of a run with their versions."""
+    used = run.frame[["backend", "backend_version"]].drop_duplicates().itertuples(index=False)
+    return ", ".join(f"{name} {version}" for name, version in used)
 
 
 def network_time(run: gb.Run) -> list[str]:

@@ -187,7 +187,7 @@ def test_training_calls_repeat_themselves_though_statistics_move(execution, back
     assert len(before) == 6  # a mean and a variance of each of three normalisations
     for left, right in zip(before, statistics(layer, backend), strict=True):
         # A step of JAX returns what its layer's variables become, and leaves them.
-        assert (np.abs(left - right).max() > 0) is (backend.name != "jax")
+        assert bool(np.abs(left - right).max() > 0) is (backend.name != "jax")
 
 
 def test_inference_leaves_the_moving_statistics_alone(backend):

@@ -28,7 +28,8 @@ def test_every_variant_is_listed_the_baseline_of_each_scope_first():
     assert [row["name"] for row in found] == variants.names() + variants.names("block")
     first = {"name": "regular", "scope": "layer", "computes": "dense"}
     assert found[0] == {**first, "summary": "Keras' dense convolution, the baseline"}
-    assert (found[5]["name"], found[5]["scope"]) == ("bottleneck", "block")
+    first_block = found[len(variants.names())]
+    assert (first_block["name"], first_block["scope"]) == ("bottleneck", "block")
 
 
 def test_every_preset_is_listed_with_its_sentence():

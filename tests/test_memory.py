@@ -12,7 +12,9 @@ SMALLEST = 300
 
 def peak(readings, *, resident=(), device="cpu", calls=3, monkeypatch=None):
     allocator, growths = iter(readings), iter(resident)
-    backend = types.SimpleNamespace(peak_memory=lambda step, device: next(allocator), smallest_counted_block=SMALLEST)
+    backend = types.SimpleNamespace(
+        peak_memory=lambda step, device: next(allocator), smallest_counted_block=SMALLEST, memory_source="allocator"
+    )
     if monkeypatch:
         monkeypatch.setattr(memory, "resident_growth", lambda step: next(growths))
     return memory.peak_bytes(backend, lambda: (), device, HELD, MADE, calls)
