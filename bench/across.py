@@ -48,6 +48,11 @@ def measure(given: argparse.Namespace) -> evidence.Findings:
     rows: list[Row] = []
     for name in names:
         rows += [row | {"preset": name} for row in _measured(name, given)]
+    return summary(rows)
+
+
+def summary(rows: Sequence[Row]) -> evidence.Findings:
+    """The same of rows that were measured, each with the preset that it is of."""
     cases = [one for group in _by_case(rows) if (one := compare(group))]
     within = sum(one["ratio"] is not None and one["ratio"] <= LIMIT for one in cases)
     asked = f"of {len(cases)} cases, those in which TensorFlow's best takes at most {LIMIT} times the others' best"

@@ -1,5 +1,6 @@
 """Findings of every measuring script in the shape in which they are kept, small and made up."""
 
+import across
 import budget
 import design
 import evidence
@@ -9,6 +10,7 @@ import power
 import simulated
 import truth
 import twins
+from cases import make_case
 
 CASE = "Conv2D 8→8 k3x3 on 7x7 groups 1 batch 1 inference"
 
@@ -109,8 +111,35 @@ def simulated_run():
     return {"worlds": worlds, "pairs_a_run": 4, "total": total, "targets": asked}
 
 
+def across_rows():
+    """Two cases: TensorFlow's best is 1.2 times as slow as the others' in one, and 0.5 times in the other."""
+    seconds = {
+        ("tensorflow", "grouped"): (0.8, 0.02),
+        ("tensorflow", "grouped_native"): (0.012, 0.01),
+        ("tensorflow", "split_concat"): (0.04, 0.005),
+        ("jax", "grouped_native"): (0.5, 0.01),
+        ("torch", "grouped_native"): (0.01, 0.02),
+    }
+    return [
+        {
+            **make_case(groups=groups).to_columns(),
+            **{"preset": "quick", "backend": backend, "execution": "x", "device": "cpu", "cache": "hot"},
+            **{"variant": variant, "computes": "grouped", "status": "ok", "latency_s": both[place]},
+            **{"latency_low_s": None, "latency_high_s": None},
+        }
+        for (backend, variant), both in seconds.items()
+        for place, groups in enumerate((2, 4))
+    ]
+
+
+def calls_run():
+    return {"calls": [{"backend": "torch", "execution": "eager", "call_s": 3.7e-5}], "targets": []}
+
+
 def everything():
     return {
+        "across": across.summary(across_rows()),
+        "calls": calls_run(),
         "simulated": simulated_run(),
         "twins": twins_run(wrong=6),
         "twins-hog": twins_run(hog=True),

@@ -102,6 +102,25 @@ def test_the_page_tells_every_finding(folder):
     assert before == {path: path.read_bytes() for path in folder.rglob("*.*")}
 
 
+def test_the_best_of_each_side_is_compared_and_what_failed_is_not():
+    import across
+    import kept
+
+    rows = kept.across_rows()
+    found = across.summary(rows)
+    assert [(one["best"]["variant"], one["other"]["backend"]) for one in found["cases"]] == [
+        ("grouped_native", "torch"),
+        ("split_concat", "jax"),
+    ]
+    assert [one["ratio"] for one in found["cases"]] == pytest.approx([1.2, 0.5])
+    assert (found["targets"][0]["found"], found["targets"][0]["met"]) == (1, False)
+    best = found["gains"]["the best of them"]
+    assert (best["cases"], best["worst"], best["best"]) == pytest.approx((2, 4.0, 0.8 / 0.012))
+    assert best["mean"] == pytest.approx((4.0 * 0.8 / 0.012) ** 0.5)
+    failed = [row | {"status": "oom"} if row["backend"] != "tensorflow" else row for row in rows]
+    assert [one["ratio"] for one in across.summary(failed)["cases"]] == [None, None]
+
+
 def test_a_simulated_verdict_that_the_truth_contradicts_is_counted():
     import simulated
 
