@@ -359,7 +359,7 @@ def test_a_missing_column_is_named(name, run):
     rewrite(run, pq.read_table(run).drop_columns([name]))
     assert refusal(run) == (
         "A run must have the columns of `grouped-bench list columns`, each of its type. "
-        f"Received: {run}: {name} missing or of another type. Give a file that grouped-bench run wrote."
+        f"Received: {run.name}: {name} missing or of another type. Give a file that grouped-bench run wrote."
     )
 
 

@@ -187,7 +187,7 @@ def _check_columns(table: pa.Table, path: Path) -> None:
     if wrong:
         raise RunError(
             "A run must have the columns of `grouped-bench list columns`, each of its type",
-            received=f"{path}: {', '.join(wrong[:5])} missing or of another type",
+            received=f"{path.name}: {', '.join(wrong[:5])} missing or of another type",
             remedy="Give a file that grouped-bench run wrote",
         )
 
