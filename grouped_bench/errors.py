@@ -44,13 +44,18 @@ class CutShortError(GroupedBenchError):
 
 
 def shown(value: object, limit: int = 120) -> str:
-    """`value` as it came, in at most `limit` printable characters."""
+    """`value` as it came, in at most `limit` printable characters; what is cut out is its middle."""
     try:
         text = value if isinstance(value, str) else repr(value)
     except (RecursionError, ValueError):
         text = f"{type(value).__name__} too large to show"
-    text = _printable(text[:limit] + "…" if len(text) > limit else text)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return _cut(_printable(_cut(text, limit)), limit)
+
+
+def _cut(text: str, limit: int) -> str:
+    """`text` in at most `limit` characters, without its middle: the end of a path tells more than it."""
+    end = limit // 3
+    return text if len(text) <= limit else f"{text[: limit - end - 1]}…{text[-end:]}"
 
 
 def _printable(text: str) -> str:

@@ -49,7 +49,13 @@ def test_any_value_can_be_shown(value, text):
 @pytest.mark.parametrize("character", ["x", "\x00"])
 def test_a_long_value_is_cut(character):
     assert len(shown(character * 10_000)) == 120
-    assert shown(character * 10_000).endswith("…")
+    assert shown(character * 10_000)[79] == "…"
+
+
+def test_the_end_of_a_long_path_and_what_follows_it_stay():
+    assert shown(f"/{'folder/' * 40}run.parquet (No space left on device)").endswith(
+        "run.parquet (No space left on device)"
+    )
 
 
 def test_no_part_of_a_message_reaches_the_terminal_as_a_control_code():
