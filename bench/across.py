@@ -16,6 +16,7 @@ from scipy.stats import gmean
 
 import grouped_bench as gb
 from grouped_bench import variants
+from grouped_bench.analyse.network import gathered
 from grouped_bench.report.rows import Row, case_title, is_ok, plain
 from grouped_bench.space.space import Point
 from grouped_bench.store.schema import COHORT_KEY
@@ -26,7 +27,7 @@ OWN = "grouped_native"
 KERAS = "grouped"
 LIMIT = 1.05
 SMOKE = [{"channels": 8, "size": 5, "groups": 2, "batch_size": 1}]
-_CASE = tuple(name for name in COHORT_KEY if name not in ("backend", "execution"))
+_CASE = ("preset", *(name for name in COHORT_KEY if name not in ("backend", "execution")))
 
 
 def main() -> None:
@@ -53,7 +54,7 @@ def measure(given: argparse.Namespace) -> evidence.Findings:
 
 def summary(rows: Sequence[Row]) -> evidence.Findings:
     """The same of rows that were measured, each with the preset that it is of."""
-    cases = [one for group in _by_case(rows) if (one := compare(group))]
+    cases = [one for group in gathered(rows, _CASE) if (one := compare(group))]
     within = sum(one["ratio"] is not None and one["ratio"] <= LIMIT for one in cases)
     asked = f"of {len(cases)} cases, those in which TensorFlow's best takes at most {LIMIT} times the others' best"
     return {
@@ -86,13 +87,6 @@ def _tables(point: Point) -> Iterable[dict[str, Any]]:
         yield {**axes, "backend": [backend], "variant": [OWN]}
 
 
-def _by_case(rows: Iterable[Row]) -> list[list[Row]]:
-    cases: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        cases.setdefault((row["preset"], *(row[name] for name in _CASE)), []).append(row)
-    return list(cases.values())
-
-
 def compare(rows: Sequence[Row]) -> evidence.Findings | None:
     """TensorFlow's best exact variant against the best of the others' own operations; None where neither ran."""
     exact = [row for row in rows if is_ok(row) and row["computes"] == "grouped"]
@@ -113,7 +107,8 @@ def compare(rows: Sequence[Row]) -> evidence.Findings | None:
 def gains(rows: Sequence[Row]) -> dict[str, evidence.Findings]:
     """Of each exact variant on TensorFlow, and of the best of them, the speed-up over Keras' `groups=`."""
     found: dict[str, list[float]] = {}
-    for case in _by_case(row for row in rows if row["backend"] == "tensorflow" and row["computes"] == "grouped"):
+    exact = (row for row in rows if row["backend"] == "tensorflow" and row["computes"] == "grouped")
+    for case in gathered(exact, _CASE):
         ok = {row["variant"]: row["latency_s"] for row in case if is_ok(row)}
         if KERAS in ok:
             for name, latency in {**ok, "the best of them": min(ok.values())}.items():

@@ -53,7 +53,7 @@ def is_depthwise(row: Row) -> bool:
 
 def parts(rows: Iterable[Row]) -> list[list[Row]]:
     """`rows` by run, setting, pass and batch, in the order of the record."""
-    return _grouped(rows, PART)
+    return gathered(rows, PART)
 
 
 def networks(rows: Iterable[Row]) -> list[Network]:
@@ -63,7 +63,7 @@ def networks(rows: Iterable[Row]) -> list[Network]:
         rows: plain rows of the record, nulls None.
     """
     found = [row for row in rows if row["multiplicity"] is not None and row["scope"] == "layer"]
-    return [_network(_grouped(part, COHORT_KEY)) for part in parts(found)]
+    return [_network(gathered(part, COHORT_KEY)) for part in parts(found)]
 
 
 def _network(cohorts: Sequence[list[Row]]) -> Network:
@@ -114,7 +114,8 @@ def _is_clear(best: Row, own: Row) -> bool:
     return None not in ends and bool(ends[0] < ends[1])
 
 
-def _grouped(rows: Iterable[Row], names: Sequence[str]) -> list[list[Row]]:
+def gathered(rows: Iterable[Row], names: Sequence[str]) -> list[list[Row]]:
+    """`rows` that are alike in the columns `names` together, in the order in which each kind first appears."""
     found: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
         found.setdefault(tuple(row[name] for name in names), []).append(row)

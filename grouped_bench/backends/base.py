@@ -160,3 +160,8 @@ def nothing(_: Any) -> None:
 def usable_processors() -> int | None:
     """Processors that this process may use; None where the system does not tell."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def device_index(device: str) -> int:
+    """`gpu:1` as 1, `gpu` as 0."""
+    return int(device.partition(":")[2] or 0)

@@ -9,7 +9,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from grouped_bench.backends.base import Backend, Device, Operands, Step, Tensor, nothing, usable_processors
+from grouped_bench.backends.base import (
+    Backend,
+    Device,
+    Operands,
+    Step,
+    Tensor,
+    device_index,
+    nothing,
+    usable_processors,
+)
 from grouped_bench.space.case import Case
 
 Function = Callable[..., tuple[tuple[Tensor, ...], list[Tensor]]]
@@ -62,8 +71,7 @@ class Jax(Backend):
     def on(self, device: str) -> Iterator[None]:
         import jax
 
-        kind, _, index = device.partition(":")
-        with jax.default_device(_devices(kind)[int(index or 0)]):
+        with jax.default_device(_devices(device.partition(":")[0])[device_index(device)]):
             yield
 
     def array(self, values: np.ndarray, dtype: str) -> Tensor:

@@ -6,7 +6,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from grouped_bench.backends.base import Backend, Device, Operands, Step, Tensor, nothing, usable_processors
+from grouped_bench.backends.base import (
+    Backend,
+    Device,
+    Operands,
+    Step,
+    Tensor,
+    device_index,
+    nothing,
+    usable_processors,
+)
 from grouped_bench.space.case import Case
 
 Function = Callable[..., tuple[Tensor, ...]]
@@ -119,7 +128,7 @@ class Torch(Backend):
 
         if device.startswith("cpu"):
             return nothing
-        index = int(device.partition(":")[2] or 0)
+        index = device_index(device)
         return lambda _: torch.cuda.synchronize(index)
 
     def peak_memory(self, step: Step, device: str) -> int | None:
@@ -127,7 +136,7 @@ class Torch(Backend):
 
         if device.startswith("cpu"):
             return None  # its allocator keeps no statistics there
-        index = int(device.partition(":")[2] or 0)
+        index = device_index(device)
         torch.cuda.synchronize(index)
         torch.cuda.reset_peak_memory_stats(index)
         outputs = step()

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from grouped_bench.backends.base import device_index
+
 T = TypeVar("T")
 
 
@@ -46,7 +48,7 @@ def _ask(device: str, question: Callable[[Any, Any], T]) -> T | None:
         return None
     try:
         pynvml.nvmlInit()
-        name = _name(int(device.partition(":")[2] or 0), os.environ.get("CUDA_VISIBLE_DEVICES"))
+        name = _name(device_index(device), os.environ.get("CUDA_VISIBLE_DEVICES"))
         by_number = pynvml.nvmlDeviceGetHandleByIndex
         return question(pynvml, by_number(int(name)) if name.isdecimal() else pynvml.nvmlDeviceGetHandleByUUID(name))
     except pynvml.NVMLError:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from grouped_bench.analyse.network import gathered
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import BASELINE, BASELINES, Case, Setting
 from grouped_bench.store import schema
@@ -50,10 +51,7 @@ def plain(frame: pd.DataFrame) -> list[Row]:
 
 def cohorts(rows: Iterable[Row]) -> list[Cohort]:
     """The cohorts of `rows`, in the order in which each first appears; runs are kept apart."""
-    found: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        found.setdefault((row["run_id"], *(row[name] for name in schema.COHORT_KEY)), []).append(row)
-    return [Cohort(tuple(group)) for group in found.values()]
+    return [Cohort(tuple(alike)) for alike in gathered(rows, ("run_id", *schema.COHORT_KEY))]
 
 
 def groups_of(row: Row) -> int | None:

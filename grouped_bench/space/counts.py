@@ -26,7 +26,7 @@ def convolution_counts(case: Case, groups: int) -> Counts:
     """Counts of `case` computed with `groups` groups (1 for the dense function)."""
     weights = math.prod(case.kernel_shape(groups)) + case.bias * case.out_channels
     forward = math.prod(case.output_shape) * math.prod(case.kernel_size) * (case.in_channels // groups)
-    return _counts(case, weights, weights, forward)
+    return pass_counts(case, weights, weights, forward)
 
 
 def block_counts(case: Case, groups: int) -> Counts:
@@ -38,13 +38,14 @@ def block_counts(case: Case, groups: int) -> Counts:
     inner, outer = case.inner_channels, case.in_channels
     weights = inner * (2 * outer + math.prod(case.kernel_size) * inner // groups)
     normalisations = _NORMALISATION_PARAMS * (2 * inner + outer)
-    return _counts(case, weights, weights + normalisations, case.batch_size * math.prod(case.size) * weights)
+    return pass_counts(case, weights, weights + normalisations, case.batch_size * math.prod(case.size) * weights)
 
 
 _NORMALISATION_PARAMS = 4
 
 
-def _counts(case: Case, params: int, params_total: int, forward: int) -> Counts:
+def pass_counts(case: Case, params: int, params_total: int, forward: int) -> Counts:
+    """Counts of the case's pass, from its parameters and the multiply-accumulates of one forward pass."""
     activations = math.prod(case.input_shape) + math.prod(case.output_shape)
     once = activations * DTYPE_BYTES[case.compute_dtype] + params_total * DTYPE_BYTES[case.variable_dtype]
     training = case.pass_ == "training"

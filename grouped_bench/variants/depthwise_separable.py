@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from grouped_bench.backends.base import Backend
-from grouped_bench.space.case import DTYPE_BYTES, Case
-from grouped_bench.space.counts import Counts
+from grouped_bench.space.case import Case
+from grouped_bench.space.counts import Counts, pass_counts
 from grouped_bench.variants.base import Variant, variant
 from grouped_bench.variants.functions import WholeFunction
 from grouped_bench.variants.reference import Weights
@@ -104,17 +104,10 @@ class DepthwiseSeparable(Variant):
 
     def counts(self, case: Case) -> Counts:
         """Both convolutions; what lies between them counts no bytes, since a fused kernel need not write it."""
-        taps, training = math.prod(case.kernel_size), case.pass_ == "training"
+        taps = math.prod(case.kernel_size)
         weights = case.in_channels * (taps + case.out_channels) + case.bias * case.out_channels
         forward = case.batch_size * math.prod(case.output_size) * case.in_channels * (taps + case.out_channels)
-        activations = math.prod(case.input_shape) + math.prod(case.output_shape)
-        once = activations * DTYPE_BYTES[case.compute_dtype] + weights * DTYPE_BYTES[case.variable_dtype]
-        return Counts(
-            params=weights,
-            params_total=weights,
-            macs=forward * (3 if training else 1),
-            min_bytes=once * (2 if training else 1),
-        )
+        return pass_counts(case, weights, weights, forward)
 
     def layer(self, case: Case, backend: Backend) -> Any:
         import keras
