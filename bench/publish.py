@@ -84,7 +84,7 @@ def part_of(run: gb.Run) -> list[str]:
         f"{run.metadata['started_at'][:10]}, {run.metadata['time']['total_s'] / 60:.1f} minutes. "
         f"[Parquet]({relative}.parquet), [page]({relative}.html).",
         "",
-        *(f"- {sentence}" for sentence in findings(run.frame)),
+        *(f"- {finding.text}" for finding in findings(run.frame, [run.metadata])),
         "",
         *network_time(run),
         "<details><summary>Tables</summary>",

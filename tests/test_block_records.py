@@ -204,7 +204,7 @@ def test_tables_and_findings_name_the_block_and_its_baseline(derived, tmp_path):
     assert "computes resnext, macs " in render(derived, [{"run_id": "r"}])
     page = html.write(derived, [{"run_id": "r"}], tmp_path / "page.html").read_text()
     assert page.count('<th scope="col">computes</th><th scope="col">macs</th>') == 1
-    told = "\n".join(findings(derived))
+    told = "\n".join(finding.text for finding in findings(derived))
     assert "block: In 1 of 1 cohort with more than one path the fastest way measured to compute the resnext" in told
     assert "resnext_grouped (Keras groups=; resnext function) was slower than bottleneck in 1 of 1 cohort" in told
     assert "at 2 paths" in told
@@ -236,7 +236,7 @@ def test_blocks_of_equal_cost_are_one_line_and_others_a_panel_a_width(derived):
 
 def test_blocks_of_one_path_are_twins(derived):
     alone = derived[derived["scope"] == "block"].assign(cardinality=1)
-    told = "\n".join(findings(alone))
+    told = "\n".join(finding.text for finding in findings(alone))
     assert "With one path the bottleneck and the resnext function are the same; of 3 comparisons there, " in told
 
 

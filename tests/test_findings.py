@@ -8,7 +8,7 @@ from grouped_bench.report.rows import plain
 
 
 def said(made):
-    return "\n".join(findings(made))
+    return "\n".join(finding.text for finding in findings(made))
 
 
 def training(**options):
@@ -103,10 +103,12 @@ def test_other_flags_are_told():
 
 def test_nothing_measured_and_no_verdicts():
     made = training()
-    assert findings(made.head(0)) == ["Nothing was measured, so there is nothing to find."]
+    assert [f.text for f in findings(made.head(0))] == ["Nothing was measured, so there is nothing to find."]
     assert findings(fail(made, made["groups"] > 0, "crashed", None)) == findings(made.head(0))
     bare = training(variants=["grouped"]).assign(verdict=None, speedup=None)
-    assert findings(bare) == ["No verdict was reached: nothing can be said beyond the latencies in the tables."]
+    assert [f.text for f in findings(bare)] == [
+        "No verdict was reached: nothing can be said beyond the latencies in the tables."
+    ]
 
 
 def test_a_missing_baseline_and_null_latencies_are_no_crash():
@@ -117,7 +119,7 @@ def test_a_missing_baseline_and_null_latencies_are_no_crash():
 def test_hostile_names_stay_on_one_line():
     made = training(groups=[4], channels=[64])
     made["variant"] = made["variant"].replace("grouped_native", HOSTILE)
-    assert all(line.isprintable() for line in findings(made))
+    assert all(finding.text.isprintable() for finding in findings(made))
 
 
 def test_counts_tell_each_run_and_how_it_stopped():

@@ -50,7 +50,15 @@ _SETTING = ("machine", "backend", "execution", "device", "cache", "dtype", "scop
 _MOST_PARTS = 6
 
 
-def findings(frame: pd.DataFrame) -> list[str]:
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A sentence, and the rows of the record that it rests on; a sentence on a whole run has none."""
+
+    text: str
+    rows: tuple[Row, ...] = ()
+
+
+def findings(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]] = ()) -> list[Finding]:
     """Sentences on what was fastest, what was slower than the baseline, and what stayed open.
 
     Cohorts of unlike settings and passes are told apart. Only variants that compute the same function are
@@ -58,7 +66,7 @@ def findings(frame: pd.DataFrame) -> list[str]:
     """
     rows = plain(frame)
     if not any(map(is_ok, rows)):
-        return ["Nothing was measured, so there is nothing to find."]
+        return [Finding("Nothing was measured, so there is nothing to find.")]
     told: list[str] = []
     parts = _parts(rows)
     for part in parts[:_MOST_PARTS]:
@@ -69,7 +77,8 @@ def findings(frame: pd.DataFrame) -> list[str]:
         told.append(f"{len(parts) - _MOST_PARTS} more settings are in the tables only.")
     found = cohorts(rows)
     told += [*_twins(found), *_open(found), *_flags(rows)]
-    return told or ["No verdict was reached: nothing can be said beyond the latencies in the tables."]
+    told = told or ["No verdict was reached: nothing can be said beyond the latencies in the tables."]
+    return list(map(Finding, told))
 
 
 def counts(rows: Sequence[Row], metadata: Sequence[dict[str, Any]], *, of: int | None = None) -> list[str]:

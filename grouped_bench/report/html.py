@@ -54,7 +54,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
             title=_title(rows, metadata),
             counts=findings.counts(rows, metadata),
             contrast=contrast(metadata),
-            findings=findings.findings(frame),
+            findings=findings.findings(frame, metadata),
             figures=[(drawn, _inline(drawn)) for drawn in figures.draw(frame)],
             blocks=blocks(rows),
             sheets=sheets(rows, metadata),
