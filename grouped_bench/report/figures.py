@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from grouped_bench.errors import OutputError
 from grouped_bench.report import cells, heat
 from grouped_bench.report.files import replace
-from grouped_bench.report.marks import mark_of
+from grouped_bench.report.marks import Mark, mark_of
 from grouped_bench.report.panels import (
     NothingToDrawError,
     family,
@@ -47,6 +47,8 @@ _SETTING = (
     *("backend", "execution", "device", "cache"),
 )
 _DODGE = 1.04
+_CLOUD = 300
+_DPI = 160
 STYLE: dict[Any, Any] = {  # the stubs name every key of Matplotlib's by its own literal
     "svg.fonttype": "none",
     "svg.hashsalt": "grouped-bench",
@@ -216,9 +218,15 @@ def _against_groups(
 
 
 def _scatter(place: Axes, rows: Sequence[Row], x: str, y: str) -> None:
+    """The points of each mark in one stroke; a cloud of them becomes an image, which is smaller than its points."""
+    marks: dict[Mark, list[Row]] = {}
     for row in rows:
-        style = mark_of(row).style(joined=False)
-        place.errorbar([row[x]], [row[y]], yerr=bars([row], y), elinewidth=1, alpha=0.85, **style)
+        marks.setdefault(mark_of(row), []).append(row)
+    cloud = len(rows) > _CLOUD
+    for mark, alike in marks.items():
+        xs, ys = [row[x] for row in alike], [row[y] for row in alike]
+        style = mark.style(joined=False)
+        place.errorbar(xs, ys, yerr=bars(alike, y), elinewidth=1, alpha=0.85, rasterized=cloud, **style)
 
 
 def _draw_front(place: Axes, front: Sequence[Row]) -> None:
@@ -261,14 +269,14 @@ def files_of(figure: Figure, name: str) -> dict[str, bytes]:
         # Of a name in letters that the font lacks; the SVG keeps it as text.
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
         image = io.BytesIO()
-        figure.savefig(image, format="png", dpi=160, metadata={"Software": None})
+        figure.savefig(image, format="png", dpi=_DPI, metadata={"Software": None})
         return {"svg": _svg(figure, name).encode("utf-8"), "png": image.getvalue()}
 
 
 def _svg(figure: Figure, name: str) -> str:
     """SVG whose ids begin with `name`, so that several fit in one page."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata=_NO_DATE)
+    figure.savefig(text, format="svg", dpi=_DPI, metadata=_NO_DATE)
     return _TAG.sub(lambda tag: _ID.sub(rf"\g<1>{name}-", tag[0]), text.getvalue())
 
 
