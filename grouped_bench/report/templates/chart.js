@@ -182,14 +182,17 @@ const makeChart = (record, update) => {
     const words = `${record.column(state.y).name} against ${record.column(state.x).name}, coloured by ${state.colour}${state.facet ? `, a panel for each ${state.facet}` : ""}. ${found.notes} The table below has the same rows.`;
     place.setAttribute("aria-label", words);
     if (!found.points.length) {
+      view?.finalize();
+      view = null;
+      place.dataset.drawn = 0;
       place.replaceChildren(element("p", { textContent: "No task to draw." }));
       return;
     }
     await loadLibrary();
-    if (wanted.state !== state) return;
     view?.finalize();
     const made = await embed(place, specOf(record, state, found), hover, found.points.length > MOST_DRAWN_AS_SVG);
     view = made.view;
+    showPins();
     view.addEventListener("click", (_event, item) => {
       const row = item?.datum?.row;
       if (row !== undefined) update({ pins: (pins) => toggled(pins, row) });
@@ -198,15 +201,16 @@ const makeChart = (record, update) => {
   };
 
   const fail = (problem) => place.replaceChildren(element("p", { textContent: `The chart could not be drawn: ${problem.message}` }));
+  const showPins = () => view?.signal("pins", wanted.state.pins).runAsync();
+  // One drawing after the other, each of what is wanted by then.
+  let drawing = Promise.resolve();
   const look = () => {
-    if (!seen || !wanted) return;
-    const key = JSON.stringify([wanted.key, place.clientWidth]);
-    if (key === drawn) {
-      view?.signal("pins", wanted.state.pins).runAsync();
-      return;
-    }
-    drawn = key;
-    draw().catch(fail);
+    drawing = drawing.then(async () => {
+      const key = seen && wanted ? JSON.stringify([wanted.key, place.clientWidth]) : drawn;
+      if (key === drawn) return showPins();
+      drawn = key;
+      return draw();
+    }).catch(fail);
   };
   // Drawn when it comes near, so that a page opens at once; and anew when its width changes.
   new IntersectionObserver((entries) => {

@@ -22,7 +22,7 @@ const makePins = (record, update) => {
     chart.dataset.drawn = points.length;
   };
 
-  let drawn = "";
+  let [drawn, drawing] = ["", Promise.resolve()];
   return (state) => {
     const pins = state.pins;
     byId("explore-compare").hidden = !pins.length;
@@ -33,7 +33,7 @@ const makePins = (record, update) => {
     place.append(comparison(record, pins));
     byId("explore-sampled").textContent = sampledWords(record, pins);
     chart.setAttribute("aria-label", `Samples of ${pins.map((row) => record.name(row)).join(" and of ")}; their quartiles are in the table above.`);
-    drawSamples(pins).catch((problem) => chart.replaceChildren(problem.message));
+    drawing = drawing.then(() => drawSamples(pins)).catch((problem) => chart.replaceChildren(problem.message));
   };
 };
 
