@@ -76,6 +76,16 @@ def test_what_was_measured_of_a_failed_task_is_no_answer():
     assert values(found, "reason").count("off") == 2
 
 
+def test_an_unstable_task_has_no_interval():
+    made = small()
+    made["flags"] = [["unstable", "throttled"] if name == "grouped" else [] for name in made["variant"]]
+    found = record_of(made)
+    lows = list(zip(values(found, "latency_low_s"), values(found, "verdict"), made["variant"], strict=True))
+    assert [low for low, _, variant in lows if variant == "grouped"] == [None, None]
+    assert {verdict for _, verdict, variant in lows if variant == "grouped"} == {"unstable"}
+    assert None not in [low for low, _, variant in lows if variant != "grouped"]
+
+
 def test_a_variant_has_the_colour_it_has_everywhere():
     made = small()
     found = record_of(made)["marks"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.report import cells
 from grouped_bench.report.findings import Finding
 from grouped_bench.report.marks import mark_of
@@ -30,6 +31,7 @@ _MEASURED = frozenset(
         *("verdict", "peak_memory_bytes", "energy_j"),
     )
 )
+_INTERVALS = ("latency_low_s", "latency_high_s", "speedup_low", "speedup_high")
 _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 _COUNTS = ("params", "params_total", "macs")
 # Lists of the record that an axis cannot hold, as one number each, and what that is.
@@ -110,9 +112,9 @@ def _in_order(rows: Sequence[Row], name: str, values: Sequence[Any]) -> Callable
 
 
 def _value(row: Row, name: str) -> Any:
-    """A number, a line of text or None; what was measured of a task that did not end ok is no answer."""
+    """A number, a line of text or None: a task that did not end ok has no answer, an unstable one no interval."""
     value: Any = verdict_of(row) if name == "verdict" else row[name]
-    if value is None or (name in _MEASURED and not is_ok(row)):
+    if value is None or (name in _MEASURED and not is_ok(row)) or (name in _INTERVALS and is_unstable(row)):
         return None
     if name in _SERIES:
         known = [part for part in value if part is not None]

@@ -227,9 +227,14 @@ const makeChart = (record, update) => {
   };
 };
 
-// What hovering tells of a row: what sets it apart, and what was measured.
+// What hovering tells of a row: what sets it apart, and what was measured, with its interval.
+const TOLD = ["latency_s", "speedup", "verdict", "peak_memory_bytes", "params", "macs"];
 const linesOf = (record, row) => {
-  const columns = record.columns.filter((column) => column.name !== "run_id" && ((column.filter && column.varies) || ["latency_s", "speedup", "verdict", "peak_memory_bytes", "params", "macs"].includes(column.name)));
-  const known = columns.filter((column) => column.value(row) !== null);
-  return known.map((column) => element("div", {}, element("b", { textContent: column.name }), ` ${column.text(row)}`));
+  const isTold = (column) => (column.filter && column.varies) || TOLD.includes(column.name);
+  const columns = record.columns.filter((column) => isTold(column) && column.value(row) !== null);
+  return columns.map((column) => {
+    const ends = (ENDS[column.name] || []).map((name) => record.column(name)).filter((end) => end.value(row) !== null);
+    const interval = ends.length === 2 ? ` [${ends.map((end) => end.text(row)).join(" – ")}]` : "";
+    return element("div", {}, element("b", { textContent: column.name }), ` ${column.text(row)}${interval}`);
+  });
 };

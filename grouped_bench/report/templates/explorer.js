@@ -72,6 +72,7 @@ const start = async () => {
   show();
   if (isView()) byId("explore").scrollIntoView();
   byId("explorer").dataset.ready = "yes";
+  performance.mark("usable");
 };
 
 start().catch((problem) => {

@@ -1,6 +1,8 @@
 // The pinned tasks: side by side in every column that tells them apart, and the samples behind their latencies.
 
 const LETTERS = ["A", "B"];
+// Of these a quotient means something.
+const DIVIDED = ["latency_s", "peak_memory_bytes", "energy_j", "params", "params_total", "macs", "min_bytes"];
 
 const makePins = (record, update) => {
   const [place, chart] = [byId("explore-pinned"), byId("explore-samples")];
@@ -85,7 +87,7 @@ const line = (name, texts, last) => {
 
 const quotient = (column, pins) => {
   const [one, other] = pins.map((row) => column.value(row));
-  return column.isNumber && one && other ? `${digits(other / one)}×` : "";
+  return DIVIDED.includes(column.name) && one && other ? `${digits(other / one)}×` : "";
 };
 
 const sampleLines = (record, pins) => {
