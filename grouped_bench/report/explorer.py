@@ -87,7 +87,7 @@ def _column(name: str, rows: Sequence[Row]) -> dict[str, Any]:
     """A column: its few distinct values in order and each row's place among them, or a value a row."""
     about = next(column for column in schema.COLUMNS if column.name == name)
     summary = _SERIES[name][0] if name in _SERIES else ""
-    told = {
+    told: dict[str, Any] = {
         "name": name,
         "unit": about.unit,
         "meaning": f"{about.meaning}; {summary}" if summary else about.meaning,
@@ -95,7 +95,7 @@ def _column(name: str, rows: Sequence[Row]) -> dict[str, Any]:
         "filter": name in _FILTERS,
         "measured": name in _MEASURED,
     }
-    values = [_value(row, name) for row in rows]
+    values = [_value(row, name, told["form"]) for row in rows]
     distinct = sorted(set(values), key=_in_order(rows, name, values))
     if len(distinct) > _DISTINCT and told["form"] != "text":
         return {**told, "values": values}
@@ -111,7 +111,7 @@ def _in_order(rows: Sequence[Row], name: str, values: Sequence[Any]) -> Callable
     return ascending
 
 
-def _value(row: Row, name: str) -> Any:
+def _value(row: Row, name: str, form: str) -> Any:
     """A number, a line of text or None: a task that did not end ok has no answer, an unstable one no interval."""
     value: Any = verdict_of(row) if name == "verdict" else row[name]
     if value is None or (name in _MEASURED and not is_ok(row)) or (name in _INTERVALS and is_unstable(row)):
@@ -119,7 +119,7 @@ def _value(row: Row, name: str) -> Any:
     if name in _SERIES:
         known = [part for part in value if part is not None]
         return _rounded(_SERIES[name][1](known)) if known else None
-    if _form(name) == "text":
+    if form == "text":
         return cells.column_text(row, name) if name in _EXTENTS else cells.text_of(value)
     return _rounded(value)
 

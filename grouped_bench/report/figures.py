@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from grouped_bench.errors import OutputError
 from grouped_bench.report import cells, heat
 from grouped_bench.report.files import replace
-from grouped_bench.report.marks import Mark, mark_of
+from grouped_bench.report.marks import mark_of
 from grouped_bench.report.panels import (
     NothingToDrawError,
     family,
@@ -218,15 +218,14 @@ def _against_groups(
 
 
 def _scatter(place: Axes, rows: Sequence[Row], x: str, y: str) -> None:
-    """The points of each mark in one stroke; a cloud of them becomes an image, which is smaller than its points."""
-    marks: dict[Mark, list[Row]] = {}
+    """The points of each variant in one stroke; a cloud of them becomes an image, which is smaller than its points."""
+    variants: dict[tuple[Any, Any], list[Row]] = {}
     for row in rows:
-        marks.setdefault(mark_of(row), []).append(row)
-    cloud = len(rows) > _CLOUD
-    for mark, alike in marks.items():
+        variants.setdefault((row["variant"], row["computes"]), []).append(row)
+    for alike in variants.values():
         xs, ys = [row[x] for row in alike], [row[y] for row in alike]
-        style = mark.style(joined=False)
-        place.errorbar(xs, ys, yerr=bars(alike, y), elinewidth=1, alpha=0.85, rasterized=cloud, **style)
+        style = mark_of(alike[0]).style(joined=False)
+        place.errorbar(xs, ys, yerr=bars(alike, y), elinewidth=1, alpha=0.85, rasterized=len(rows) > _CLOUD, **style)
 
 
 def _draw_front(place: Axes, front: Sequence[Row]) -> None:
