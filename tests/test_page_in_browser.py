@@ -301,11 +301,13 @@ def test_it_can_be_heard_and_used_by_keyboard(opened, scheme, fragment):
     assert not grave, json.dumps([(v["id"], [node["html"][:120] for node in v["nodes"][:3]]) for v in grave], indent=1)
 
 
-def test_it_prints(opened):
-    page = opened("#explore?pins=1,2").drawn()
+@LIGHT_AND_DARK
+def test_it_prints_black_on_white_what_fits_on_paper(opened, scheme):
+    page = opened("#explore?pins=1,2", color_scheme=scheme).drawn()
     assert len(page.pdf()) > 10_000
     page.emulate_media(media="print")
-    for hidden in ("nav", "#explore-filters", "#explore-x", "#explore-q", "#explore-before"):
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 without its margins
+    for hidden in ("nav", "#explore-filters", "#explore-x", "#explore-q", "#explore-before", "button.pin >> nth=0"):
         assert page.locator(hidden).is_hidden(), hidden
     for shown in (
         "#findings",
@@ -315,7 +317,10 @@ def test_it_prints(opened):
         "#cohort-1",
     ):
         assert page.locator(shown).is_visible(), shown
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    for place in ("body", "#explore-head th:nth-child(2)"):
+        style = page.locator(place).evaluate("e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]")
+        assert style == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"], place
+    assert page.locator(".rows table").bounding_box()["width"] <= 718
 
 
 def test_without_scripts_it_still_tells(opened):

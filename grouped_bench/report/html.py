@@ -39,6 +39,8 @@ _SPANS = ("budget", "task_timeout")
 _IN_SHEETS = ("published", "left_out")
 _PROLOGUE = re.compile(r"\A.*?(?=<svg\b)", re.DOTALL)
 _NAMESPACE = re.compile(r'\sxmlns(:\w+)?="[^"]*"')
+_TAG = re.compile(r"<[^>]*>")
+_TOO_FINE = re.compile(r"(?<![\d.])([1-9]\d*\.\d\d)\d+|(?<=\n)\s+")
 _UNIVERSAL = re.compile(r"<defs>\s*<style[^>]*>\*\{[^}]*\}</style>\s*</defs>", re.DOTALL)
 
 
@@ -197,12 +199,12 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _inline(drawn: figures.Drawn) -> Markup:
-    """The figure's SVG for use inside HTML: with its words, without styles that leak out."""
+    """The figure's SVG for use inside HTML: with its words, without styles that leak out, no finer than is seen."""
     if not drawn.svg:
         return Markup("")
     root, rest = _PROLOGUE.sub("", drawn.svg).split(">", 1)
     root = _NAMESPACE.sub("", root)
-    rest = _UNIVERSAL.sub("", rest, count=1)
+    rest = _TAG.sub(lambda tag: _TOO_FINE.sub(r"\1", tag[0]), _UNIVERSAL.sub("", rest, count=1))
     named = Markup('<svg role="img" aria-label="{}" stroke-linejoin="round" stroke-linecap="butt"').format(drawn.alt)
     return named + Markup(root.removeprefix("<svg") + ">" + rest)
 

@@ -5,6 +5,9 @@ const LONG = 24;
 const FIRST = ["variant", "status", "reason", "computes"];
 const ALWAYS = ["variant", "status", "latency_s", "speedup", "verdict"];
 
+// There is no room for these on paper.
+const isLesser = (column) => !(column.filter || ALWAYS.includes(column.name) || FIRST.includes(column.name));
+
 const ordered = (record, state, rows) => {
   if (!state.sort) return rows;
   const down = state.sort.startsWith("-");
@@ -51,6 +54,7 @@ const makeTable = (record, update) => {
     }));
     const cell = element("th", { scope: "col" }, button);
     cell.dataset.column = column.name;
+    cell.classList.toggle("lesser", isLesser(column));
     return cell;
   };
 
@@ -61,7 +65,8 @@ const makeTable = (record, update) => {
     const cells = columns.map((column) => {
       const cell = element(column.name === "variant" ? "th" : "td", { textContent: column.text(row) });
       if (column.name === "variant") cell.scope = "row";
-      if (cell.textContent.length > LONG) cell.className = "long";
+      cell.classList.toggle("long", cell.textContent.length > LONG);
+      cell.classList.toggle("lesser", isLesser(column));
       return cell;
     });
     const line = element("tr", {}, element("td", {}, pin), ...cells);
