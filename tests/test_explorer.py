@@ -43,9 +43,9 @@ def test_lists_are_texts_or_one_number_that_says_what_it_is():
     assert set(values(found, "size")) == {"28x28"}
     assert set(values(found, "first_calls_s")) == {0.4}
     assert set(values(found, "visit_process")) == {6}
-    meanings = {column["name"]: column["meaning"] for column in found["columns"]}
-    assert meanings["first_calls_s"].endswith("; median")
-    assert meanings["visit_process"].endswith("; number of visits")
+    summaries = {column["name"]: column["summary"] for column in found["columns"] if column["summary"]}
+    assert summaries["first_calls_s"] == "median"
+    assert summaries["visit_process"] == "number of visits"
 
 
 def test_extents_go_by_their_numbers_and_nulls_come_last():

@@ -118,10 +118,11 @@ def test_columns_sort_by_their_numbers_and_unknown_ones_come_last(opened):
     page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") == "ascending"
     assert head.get_by_role("button").evaluate("button => button === document.activeElement")
-    made = [row["latency_s"] for row in plain(measured()) if row["status"] == "ok"]
     shown = rows(page, "latency_s (s)")
     assert shown[-4:] == ["—"] * 4
-    assert shown[0] == f"{1e6 * min(made):#.3g} µs" or shown[0] == f"{1e3 * min(made):#.3g} ms"
+    numbers = [float(text.split()[0]) * {"ms": 1, "µs": 1e-3}[text.split()[1]] for text in shown[:-4]]
+    assert numbers == sorted(numbers)
+    assert len(set(numbers)) > 10
     page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") == "descending"
     assert rows(page, "latency_s (s)") == [*reversed(shown[:-4]), *["—"] * 4]
@@ -222,12 +223,24 @@ def test_a_fragment_from_anyone_is_no_crash(opened, fragment):
 )
 def test_any_axes_can_be_drawn(opened, x, colour, facet):
     page = opened(f"#explore?x={x}&colour={colour}&facet={facet}").drawn()
-    units = {"latency_s": " (s)", "first_calls_s": " (s)", "peak_memory_bytes": " (B)"}
+    units = {"latency_s": " (s)", "first_calls_s": " (median, s)", "peak_memory_bytes": " (B)"}
     for y in ("speedup", "peak_memory_bytes", "macs", "relative_error", "first_calls_s", "groups", "latency_s"):
         page.evaluate(f"location.hash = '#explore?x={x}&y={y}&colour={colour}&facet={facet}'")
         title = page.locator("#explore-chart .role-axis-title").get_by_text(f"{y}{units.get(y, '')}", exact=True)
         title.first.wait_for(state="attached")
         assert x in page.locator("#explore-chart .role-axis-title").all_text_contents()
+
+
+def test_an_interval_that_says_nothing_does_not_leave_its_panel(opened, tmp_path):
+    made = frame(groups=[2, 8], channels=[64], passes=["training"])
+    made["speedup_low"], made["speedup_high"] = 1e-12, 1e12
+    page = opened("#explore?y=speedup", at=pages.write(made, [], tmp_path / "wide.html")).drawn()
+    panel = page.locator("#explore-chart svg .background").nth(1).bounding_box()
+    rules = [rule.bounding_box() for rule in page.locator("#explore-chart svg g.mark-rule[clip-path]").all()]
+    assert rules
+    assert "10 very wide ones may be cut" in page.locator("#explore-drawn").inner_text()
+    assert panel["height"] < 500
+    assert page.locator("#explore-chart .role-axis-label text").all_text_contents()
 
 
 def test_a_variant_has_its_colour(opened):
@@ -330,6 +343,15 @@ def test_without_scripts_it_still_tells(opened):
     assert page.locator(".evidence").is_hidden()
     for shown in ("#finding-1", "#figure-latency", ".card svg >> nth=0", "#cohort-1"):
         assert page.locator(shown).is_visible()
+
+
+@pytest.mark.parametrize("measured", [frame().head(0), fail(frame(), frame()["groups"] > 0, "crashed", None)])
+def test_nothing_measured_is_no_crash(opened, tmp_path, measured):
+    page = opened(at=pages.write(measured, [], tmp_path / "nothing.html")).ready()
+    page.locator("#explore-chart").scroll_into_view_if_needed()
+    page.get_by_text("No task to draw.").wait_for()
+    assert page.locator("#explore-problem").inner_text() == ""
+    assert page.locator("#explore-body tr").count() == min(50, len(measured))
 
 
 def test_many_tasks_open_and_what_does_not_fit_is_said(opened, tmp_path, monkeypatch):

@@ -45,11 +45,14 @@ _FILTERS = (
     *("variant", "computes", *schema.COHORT_KEY, "verdict", "status", "memory_source", "flags"),
     *("run_id", "machine", "device_name", "backend_version", "label", "multiplicity"),
 )
-# Vega's shapes that are nearest to Matplotlib's.
+# Matplotlib's shapes as Vega's: by name, or as a path in the square from -1 to 1.
 _SHAPES = {
-    **{"o": "circle", "s": "square", "^": "triangle-up", "v": "triangle-down", "D": "diamond", "d": "diamond"},
-    **{"<": "triangle-left", ">": "triangle-right", "P": "cross", "X": "cross", "p": "wedge", "h": "arrow"},
-    "*": "triangle",
+    **{"o": "circle", "s": "square", "P": "cross", "D": "diamond", "d": "diamond"},
+    **{"^": "triangle-up", "v": "triangle-down", "<": "triangle-left", ">": "triangle-right"},
+    "X": "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z",
+    "p": "M0,-1L.95,-.31L.59,.81L-.59,.81L-.95,-.31Z",
+    "h": "M0,-1L.87,-.5L.87,.5L0,1L-.87,.5L-.87,-.5Z",
+    "*": "M0,-1L.22,-.31L.95,-.31L.36,.12L.59,.81L0,.38L-.59,.81L-.36,.12L-.95,-.31L-.22,-.31Z",
 }
 
 
@@ -86,11 +89,11 @@ def packed_record(frame: pd.DataFrame, rows: Sequence[Row], told: Sequence[Findi
 def _column(name: str, rows: Sequence[Row]) -> dict[str, Any]:
     """A column: its few distinct values in order and each row's place among them, or a value a row."""
     about = next(column for column in schema.COLUMNS if column.name == name)
-    summary = _SERIES[name][0] if name in _SERIES else ""
     told: dict[str, Any] = {
         "name": name,
         "unit": about.unit,
-        "meaning": f"{about.meaning}; {summary}" if summary else about.meaning,
+        "summary": _SERIES[name][0] if name in _SERIES else "",
+        "meaning": about.meaning,
         "form": _form(name),
         "filter": name in _FILTERS,
         "measured": name in _MEASURED,

@@ -2,6 +2,10 @@
 
 const MOST_FACETS = 12;
 const MOST_CATEGORIES = 60;
+const MOST_APART = 16;
+const SPREAD = 1.3;
+const MOST_BEYOND = 4;
+const PINNED = "#e6007e";
 const MOST_DRAWN_AS_SVG = 1500;
 const ENDS = { latency_s: ["latency_low_s", "latency_high_s"], speedup: ["speedup_low", "speedup_high"] };
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
@@ -36,10 +40,9 @@ const isLogarithmic = (column, values) => {
 const extent = (values) => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
 
 // Few measured values each have a tick; else 1, 2 and 5 of every power of ten, or powers alone where those are many.
-const ticksOf = (column, values, base) => {
+const ticksOf = (column, values, [low, high], base) => {
   const distinct = [...new Set(values)].sort((one, other) => one - other);
   if (column.form === "number" && distinct.length <= 12) return distinct;
-  const [low, high] = [distinct[0] / 1.25, distinct.at(-1) * 1.25];
   const powers = Math.log(high / low) / Math.log(base);
   const steps = base === 10 && powers < 2.5 ? [1, 2, 5] : [1];
   const stride = Math.max(1, Math.ceil(powers / 8));
@@ -52,11 +55,19 @@ const ticksOf = (column, values, base) => {
 // Points of unlike colours at one place on a logarithmic axis are set slightly apart.
 const dodge = (record, state, points) => {
   const [x, colour] = [record.column(state.x), record.column(state.colour)];
-  const apart = x.isNumber && x.few && x.distinct.length <= 12 && colour.few && colour.distinct.length <= COLOURS.length;
+  const apart = x.isNumber && x.few && x.distinct.length <= 12 && colour.few && !colour.isNumber && colour.distinct.length <= MOST_APART;
   if (!apart || !isLogarithmic(x, points.map((point) => point.x))) return false;
-  const shift = (point) => 1.05 ** (colour.places[point.row] - (colour.distinct.length - 1) / 2);
+  const shift = (point) => SPREAD ** ((colour.places[point.row] + 0.5) / colour.distinct.length - 0.5);
   for (const point of points) point.dodged = point.x * shift(point);
   return true;
+};
+
+// The axis holds values and intervals, but no interval that says nothing can make the rest small.
+const reach = (values, points) => {
+  const [low, high] = extent(values);
+  const bounded = points.filter((point) => "low" in point);
+  const [least, most] = extent(bounded.flatMap((point) => [point.low, point.high]));
+  return [Math.max(low / MOST_BEYOND, Math.min(low, least)), Math.min(high * MOST_BEYOND, Math.max(high, most))];
 };
 
 const axisOf = (record, name, side, points) => {
@@ -68,10 +79,10 @@ const axisOf = (record, name, side, points) => {
   const values = points.map((point) => point[side]);
   const log = isLogarithmic(column, values);
   const binary = column.form === "bytes" || column.form === "number";
-  const [low, high] = extent(values);
+  const [low, high] = reach(values, side === "y" ? points : []);
   const scale = log ? { type: "log", base: binary ? 2 : 10, nice: false, domain: [low / 1.25, high * 1.25] } : { zero: false, nice: true };
   const axis = { labelExpr: LABELS[column.form], labelOverlap: true };
-  if (log) axis.values = ticksOf(column, values, binary ? 2 : 10);
+  if (log) axis.values = ticksOf(column, values, [low / 1.25, high * 1.25], binary ? 2 : 10);
   return { field: side, type: "quantitative", title: column.title, scale, axis };
 };
 
@@ -91,6 +102,11 @@ const colourOf = (record, name, points) => {
 
 const valueFor = (column, row) => (column.isNumber ? column.value(row) : column.text(row));
 
+// Within what any drawing can hold.
+const FARTHEST = 1e3;
+const intervalOf = (value, low, high) =>
+  low === null || high === null ? {} : { low: Math.max(low, value / FARTHEST), high: Math.min(high, value * FARTHEST) };
+
 // The points, and in words what is not among them.
 const pointsOf = (record, state, rows) => {
   const [x, y, colour] = [state.x, state.y, state.colour].map((name) => record.column(name));
@@ -108,10 +124,12 @@ const pointsOf = (record, state, rows) => {
     y: valueFor(y, row),
     colour: coloured ? colour.value(row) : colour.text(row),
     facet: facet ? facet.text(row) : "",
-    ...(low && low.value(row) !== null && high.value(row) !== null && { low: low.value(row), high: high.value(row) }),
+    ...intervalOf(y.value(row), low?.value(row) ?? null, high?.value(row) ?? null),
   }));
   const notes = [`${counted(points.length, "task")} drawn.`];
   if (ok.length < rows.length) notes.push(`${counted(rows.length - ok.length, "task")} not: not ended ok, or without ${x.name} or ${y.name}.`);
+  const cut = points.filter((point) => point.low < point.y / MOST_BEYOND || point.high > point.y * MOST_BEYOND);
+  if (cut.length) notes.push(`Lines are intervals; ${counted(cut.length, "very wide one")} may be cut at the edge.`);
   if (kept.size < facets.length) notes.push(`${MOST_FACETS} of ${facets.length} panels shown: filter by ${facet.name} for the others.`);
   return { points, facets: [...kept], notes: notes.join(" ") };
 };
@@ -130,12 +148,12 @@ const specOf = (record, state, { points, facets }) => {
       x, y, color: colour, ...(shape && { shape }),
       tooltip: { field: "row" },
       size: { condition: { test: pinned, value: 240 }, value: 45 },
-      stroke: { condition: { test: pinned, value: "#000000" }, value: null },
-      strokeWidth: { condition: { test: pinned, value: 2 }, value: 0 },
+      stroke: { condition: { test: pinned, value: PINNED }, value: null },
+      strokeWidth: { condition: { test: pinned, value: 3 }, value: 0 },
     },
   }];
   if (points.some((point) => "low" in point)) {
-    layer.unshift({ mark: { type: "rule", aria: false, opacity: 0.6 }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: colour } });
+    layer.unshift({ mark: { type: "rule", aria: false, opacity: 0.6, clip: true }, encoding: { x, y: { ...y, field: "low" }, y2: { field: "high" }, color: colour } });
   }
   if (state.y === "speedup") layer.unshift({ mark: { type: "rule", aria: false, strokeDash: [4, 3], color: "#666666" }, encoding: { y: { datum: 1 } } });
   const unit = { width: cell, height: Math.max(180, Math.min(420, cell * 0.75)), layer };

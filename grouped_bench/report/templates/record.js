@@ -21,7 +21,8 @@ class Column {
     this.texts = this.few ? told.distinct.map((value) => write(value, this.form)) : null;
     this.varies = !this.few || told.distinct.length > 1;
     this.isNumber = this.form !== "text";
-    this.title = this.unit ? `${this.name} (${this.unit})` : this.name;
+    const notes = [this.summary, this.unit].filter(Boolean).join(", ");
+    this.title = notes ? `${this.name} (${notes})` : this.name;
   }
   value(row) { return this.few ? this.distinct[this.places[row]] : this.values[row]; }
   text(row) { return this.few ? this.texts[this.places[row]] : write(this.values[row], this.form); }

@@ -9,7 +9,7 @@ const initial = (record) => {
     x: ["groups", "cardinality", "in_channels", "batch_size"].find(varying) || "variant",
     y: "latency_s",
     colour: "variant",
-    facet: ["pass", "backend", "device", "rank", "dtype"].find(varying) || "",
+    facet: ["pass", "backend", "device", "rank", "dtype", "run_id"].find(varying) || "",
     q: "",
     sort: "",
     page: 1,
