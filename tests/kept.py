@@ -5,6 +5,7 @@ import budget
 import design
 import evidence
 import memory
+import pages
 import peers
 import power
 import simulated
@@ -136,10 +137,19 @@ def calls_run():
     return {"calls": [{"backend": "torch", "execution": "eager", "call_s": 3.7e-5}], "targets": []}
 
 
+def pages_run():
+    found = [
+        {"tasks": tasks, "report_s": seconds, "bytes": 1_600_000, "peak_bytes": 2**30, "usable_s": 0.6}
+        for tasks, seconds in ((1_000, 7.0), (100_000, 61.0))
+    ]
+    return {"pages": found, "browser": True, "targets": pages.targets({page["tasks"]: page for page in found})}
+
+
 def everything():
     return {
         "across": across.summary(across_rows()),
         "calls": calls_run(),
+        "pages": pages_run(),
         "simulated": simulated_run(),
         "twins": twins_run(wrong=6),
         "twins-hog": twins_run(hog=True),

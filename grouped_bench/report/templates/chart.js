@@ -5,6 +5,7 @@ const MOST_CATEGORIES = 60;
 const MOST_APART = 16;
 const SPREAD = 1.3;
 const MOST_BEYOND = 4;
+const SOON_MS = 100;
 const PINNED = "#e6007e";
 const MOST_DRAWN_AS_SVG = 1500;
 const ENDS = { latency_s: ["latency_low_s", "latency_high_s"], speedup: ["speedup_low", "speedup_high"] };
@@ -220,9 +221,13 @@ const makeChart = (record, update) => {
 
   const fail = (problem) => place.replaceChildren(element("p", { textContent: `The chart could not be drawn: ${problem.message}` }));
   const showPins = () => view?.signal("pins", wanted.state.pins).runAsync();
-  // One drawing after the other, each of what is wanted by then.
-  let drawing = Promise.resolve();
+  // One drawing after the other, each of what is wanted by then, and none between two keys that are typed.
+  let [drawing, waiting] = [Promise.resolve(), 0];
   const look = () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(next, SOON_MS);
+  };
+  const next = () => {
     drawing = drawing.then(async () => {
       const key = seen && wanted ? JSON.stringify([wanted.key, place.clientWidth]) : drawn;
       if (key === drawn) return showPins();
