@@ -66,6 +66,7 @@ QUESTIONS = (
         {"parts": "parts.py", "parts-1": "parts.py --threads 1"},
     ),
     Question("What does a call cost before it computes anything?", {"calls": "calls.py"}),
+    Question("What does a page cost, and how soon is it usable?", {"pages": "pages.py"}),
     Question("What does the measuring itself cost?", {"overhead": "overhead.py"}),
     Question("Can the memory figures be trusted?", {"memory": "memory.py"}),
 )

@@ -1,5 +1,8 @@
 """The page: complete, self-contained, and deaf to what a stranger writes into a record."""
 
+import base64
+import gzip
+import hashlib
 import html.parser
 import itertools
 import re
@@ -9,7 +12,11 @@ import pytest
 from frames import HOSTILE, fail, frame, metadata
 
 from grouped_bench.errors import OutputError
+from grouped_bench.report import html as pages
+from grouped_bench.report import scripts
+from grouped_bench.report.findings import Finding
 from grouped_bench.report.html import page, write
+from grouped_bench.report.rows import plain
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -63,21 +70,47 @@ def hostile():
     return page(made, [{**facts, "skipped": [{"reason": HOSTILE}], "stopped_by": HOSTILE, "time": {HOSTILE: 1.0}}])
 
 
+def without_scripts(text):
+    return re.sub(r"<script\b.*?</script>", "", text, flags=re.DOTALL)
+
+
 def test_csp_and_nothing_loaded_or_run(text, hostile):
-    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
     for each in (text, hostile):
         reader = Reader(each)
-        assert {"http-equiv": "Content-Security-Policy", "content": policy} in reader.all("meta")
-        assert not reader.all("script", "link", "iframe", "object", "embed", "img", "base", "form")
+        (policy,) = [meta["content"] for meta in reader.all("meta") if "http-equiv" in meta]
+        allowed = dict(part.strip().split(" ", 1) for part in policy.split(";"))
+        assert allowed.pop("script-src") == f"{hash_of(scripts.own())} {hash_of(scripts.library())}"
+        nothing = dict.fromkeys(("default-src", "base-uri", "form-action"), "'none'")
+        assert allowed == {**nothing, "style-src": "'unsafe-inline'", "img-src": "data:"}
+        assert not reader.all("link", "iframe", "object", "embed", "img", "base", "form")
         for _, attributes in reader.tags:
             assert not [name for name in attributes if name.startswith("on")]
             links = [attributes[name] for name in ("src", "href", "xlink:href") if name in attributes]
             assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
-        assert not re.search(r"url\((?!#)|@import|https?:", each)
+        assert not re.search(r"url\((?!#)|@import|https?:", without_scripts(each))
+
+
+def hash_of(script):
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
+def test_a_page_has_our_script_as_it_is_and_else_only_packed_data(text, hostile):
+    for each in (text, hostile):
+        found = re.findall(r"<script([^>]*)>(.*?)</script>", each, re.DOTALL)
+        data = [attributes for attributes, _ in found[:-1]]
+        assert data == [f' type="application/octet-stream" id="{name}"' for name in ("record", "library")]
+        assert all(re.fullmatch(r"[A-Za-z0-9+/=]+", content) for _, content in found[:-1])
+        assert found[-1] == ("", scripts.own())
+        assert each.count("<script") == 3
+
+
+def test_what_is_packed_unpacks_to_what_the_policy_admits(text):
+    (packed,) = re.findall(r'id="library">(.*?)<', text)
+    assert gzip.decompress(base64.b64decode(packed)).decode() == scripts.library()
 
 
 def test_hostile_text_stays_text(hostile):
-    assert "<script" not in hostile
+    assert "<script>alert" not in hostile
     assert "&lt;script&gt;" in hostile
     assert "\x1b" not in hostile
 
@@ -87,13 +120,13 @@ def test_ids_are_unique_and_links_lead_somewhere(text):
     ids = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     targets = [link["href"] for link in reader.all("a")]
-    assert len(targets) == 7
+    assert len(targets) == 8
     assert {target.removeprefix("#") for target in targets} <= set(ids)
 
 
 def test_contents_stand_in_order(text):
     names = re.findall(r'<h2 id="([\w-]+)"', text)
-    assert names == ["findings", "figures", "tables", "left-out", "environment", "method", "glossary"]
+    assert names == ["findings", "explore", "figures", "tables", "left-out", "environment", "method", "glossary"]
     levels = [int(level) for level in re.findall(r"<h([1-6])\b", text)]
     assert levels[0] == 1
     assert levels.count(1) == 1
@@ -138,7 +171,7 @@ def test_a_page_of_runs_that_differ_says_so_before_anything_else():
         '<th scope="row">variables.XLA_FLAGS</th><td class="name">not set</td><td class="name">&lt;script&gt;' in told
     )
     assert told.count("<tr>") == 3
-    assert len(Reader(text).all("a")) == 8
+    assert len(Reader(text).all("a")) == 9
 
 
 def test_a_page_of_equal_runs_or_of_one_says_nothing_of_differences(text):
@@ -158,7 +191,7 @@ def test_a_page_shows_only_so_many_facts_and_counts_the_rest():
 def test_tables_and_figures_can_be_read_by_ear(text):
     reader = Reader(text)
     assert reader.all("html") == [{"lang": "en"}]
-    assert text.count("<table>") == text.count("<caption>") > 0
+    assert text.count("<table>") == len(re.findall("<caption[ >]", text)) > 0
     assert all(cell.get("scope") in ("row", "col") for cell in reader.all("th"))
     figures = reader.all("svg")
     assert len(figures) == 5
@@ -169,7 +202,7 @@ def test_dark_light_print_and_narrow_are_provided_for(text):
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
     assert 'name="viewport"' in text
-    before_tables = re.findall(r"<div class=\"scroll\"[^>]*>\s*<table>", text)
+    before_tables = re.findall(r"<div class=\"(?:scroll|rows)\"[^>]*>\s*<table>", text)
     assert len(before_tables) == text.count("<table>")
 
 
@@ -178,6 +211,29 @@ def test_missing_facts_and_empty_frames_are_no_crash(facts):
     empty = page(frame().head(0), facts)
     assert "Nothing was measured" in empty
     assert empty.count("Not drawn:") == 5
+
+
+def test_cohorts_have_ids_and_only_so_many_have_tables_of_their_own(monkeypatch):
+    made = small(groups=[2, 4, 8])
+    made = fail(made, made["groups"] > 0, "oom", None)  # no figures: quick
+    text = page(made, [])
+    assert re.findall(r'id="cohort-(\d+)"', text) == ["1", "2", "3"]
+    assert "Here are the first" not in text
+    monkeypatch.setattr(pages, "_MOST_TABLES", 2)
+    monkeypatch.setattr(pages, "_MOST_FAILURES", 4)
+    text = page(made, [])
+    assert re.findall(r'id="cohort-(\d+)"', text) == ["1", "2"]
+    assert "Here are the first 2 of 3 cohorts" in text
+    assert "11 more are not shown here; the table under" in text
+
+
+def test_a_finding_links_to_the_rows_it_rests_on(monkeypatch):
+    made = fail(small(groups=[8]), small(groups=[8])["groups"] == 8, "oom", None)
+    told = [Finding("All is lost."), Finding("These were.", tuple(plain(made)[1:3]))]
+    monkeypatch.setattr(pages.findings, "findings", lambda *_: told)
+    reader = Reader(page(made, []))
+    assert [link["href"] for link in reader.all("a") if "?" in link["href"]] == ["#explore?finding=2"]
+    assert {"finding-1", "finding-2"} <= {item.get("id") for item in reader.all("li")}
 
 
 def test_a_failed_row_is_in_no_ranking():

@@ -47,6 +47,8 @@ _SETTING = (
     *("backend", "execution", "device", "cache"),
 )
 _DODGE = 1.04
+_CLOUD = 300
+_DPI = 160
 STYLE: dict[Any, Any] = {  # the stubs name every key of Matplotlib's by its own literal
     "svg.fonttype": "none",
     "svg.hashsalt": "grouped-bench",
@@ -216,9 +218,14 @@ def _against_groups(
 
 
 def _scatter(place: Axes, rows: Sequence[Row], x: str, y: str) -> None:
+    """The points of each variant in one stroke; a cloud of them becomes an image, which is smaller than its points."""
+    variants: dict[tuple[Any, Any], list[Row]] = {}
     for row in rows:
-        style = mark_of(row).style(joined=False)
-        place.errorbar([row[x]], [row[y]], yerr=bars([row], y), elinewidth=1, alpha=0.85, **style)
+        variants.setdefault((row["variant"], row["computes"]), []).append(row)
+    for alike in variants.values():
+        xs, ys = [row[x] for row in alike], [row[y] for row in alike]
+        style = mark_of(alike[0]).style(joined=False)
+        place.errorbar(xs, ys, yerr=bars(alike, y), elinewidth=1, alpha=0.85, rasterized=len(rows) > _CLOUD, **style)
 
 
 def _draw_front(place: Axes, front: Sequence[Row]) -> None:
@@ -261,14 +268,14 @@ def files_of(figure: Figure, name: str) -> dict[str, bytes]:
         # Of a name in letters that the font lacks; the SVG keeps it as text.
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
         image = io.BytesIO()
-        figure.savefig(image, format="png", dpi=160, metadata={"Software": None})
+        figure.savefig(image, format="png", dpi=_DPI, metadata={"Software": None})
         return {"svg": _svg(figure, name).encode("utf-8"), "png": image.getvalue()}
 
 
 def _svg(figure: Figure, name: str) -> str:
     """SVG whose ids begin with `name`, so that several fit in one page."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", metadata=_NO_DATE)
+    figure.savefig(text, format="svg", dpi=_DPI, metadata=_NO_DATE)
     return _TAG.sub(lambda tag: _ID.sub(rf"\g<1>{name}-", tag[0]), text.getvalue())
 
 

@@ -1,4 +1,4 @@
-"""The page: one file that tells a run to a reader, loads nothing and runs nothing."""
+"""The page: one file that tells a run to a reader, loads nothing, and runs no script but its own."""
 
 import collections
 import re
@@ -11,16 +11,19 @@ import pandas as pd
 from markupsafe import Markup
 
 from grouped_bench.errors import OutputError
-from grouped_bench.report import cells, figures, findings
+from grouped_bench.report import cells, explorer, figures, findings, scripts
 from grouped_bench.report.blocks import blocks
 from grouped_bench.report.contrast import contrast, run_name
 from grouped_bench.report.files import replace
-from grouped_bench.report.rows import Row, case_title, is_ok, plain, verdict_of
+from grouped_bench.report.rows import Row, case_title, cohorts, is_ok, plain, verdict_of
 from grouped_bench.report.sheets import sheets
 from grouped_bench.store import schema
 from grouped_bench.units import format_clock, format_seconds
 
 _MOST_REASONS = 100
+_MOST_FAILURES = 200
+# A table of its own for each cohort reads well, and would make a page of thousands too large.
+_MOST_TABLES = 60
 _SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?", "unstable": "!"}
 _CONTROL = {
     "precision": "precision asked for",
@@ -47,6 +50,8 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
         metadata: the run-wide facts of each run; any may be missing.
     """
     rows = plain(frame)
+    told = findings.findings(frame, metadata)
+    found = cohorts(rows)
     return (
         _environment()
         .get_template("report.html.jinja")
@@ -54,15 +59,23 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
             title=_title(rows, metadata),
             counts=findings.counts(rows, metadata),
             contrast=contrast(metadata),
-            findings=findings.findings(frame, metadata),
+            findings=told,
             figures=[(drawn, _inline(drawn)) for drawn in figures.draw(frame)],
-            blocks=blocks(rows),
+            blocks=blocks([row for cohort in found[:_MOST_TABLES] for row in cohort.rows]),
+            more_tables=max(0, len(found) - _MOST_TABLES),
             sheets=sheets(rows, metadata),
             failures=[row for row in rows if not is_ok(row)],
             skips=_skips(metadata),
             runs=[_Run(facts, rows) for facts in metadata],
             columns=schema.COLUMNS,
             most_reasons=_MOST_REASONS,
+            most_failures=_MOST_FAILURES,
+            policy=scripts.policy(),
+            script=Markup(scripts.own()),
+            record=explorer.packed_record(frame, rows, told),
+            library=scripts.packed_library(),
+            total=len(rows),
+            most_rows=explorer.MOST_ROWS,
             cells=cells,
             case_title=case_title,
             verdict_of=verdict_of,

@@ -17,6 +17,7 @@ Row = dict[str, Any]
 
 VERDICTS = ("faster", "slower", "equivalent", "undecided", UNSTABLE)
 _UNREAD = ("samples_s", "reference_s")
+_AS_THEY_ARE = (str, int, bool, type(None))  # most values, so that a large frame is soon read
 _INTEGERS = frozenset(column.name for column in schema.COLUMNS if "int64" in str(column.type))
 
 
@@ -120,14 +121,15 @@ def setting_title(row: Row) -> str:
 def _column(frame: pd.DataFrame, name: str) -> list[Any]:
     if name not in frame.columns:
         return [None] * len(frame)
-    return [_plain(value, name in _INTEGERS) for value in frame[name].tolist()]
+    integer = name in _INTEGERS
+    return [value if type(value) in _AS_THEY_ARE else _plain(value, integer) for value in frame[name].tolist()]
 
 
 def _plain(value: Any, integer: bool) -> Any:
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return tuple(_plain(part, integer) for part in value)
+        return tuple([part if type(part) in _AS_THEY_ARE else _plain(part, integer) for part in value])
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, datetime.datetime):
