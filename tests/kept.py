@@ -5,6 +5,7 @@ import budget
 import design
 import evidence
 import memory
+import pages
 import parts
 import peers
 import power
@@ -143,6 +144,11 @@ def parts_run():
     return parts.summary([{**common, "case": "a", "tensorflow": ours}, {**common, "case": "b", "tensorflow": none}])
 
 
+def pages_run():
+    page = {"tasks": 1_000, "report_s": 4.0, "peak_bytes": 300 * 2**20, "bytes": 1_600_000, "usable_s": None}
+    return {"pages": [page], "browser": False, "targets": pages.targets({1_000: page})}
+
+
 def calls_run():
     return {"calls": [{"backend": "torch", "execution": "eager", "call_s": 3.7e-5}], "targets": []}
 
@@ -152,6 +158,7 @@ def everything():
         "across": across.summary(across_rows()),
         "across-1": across.summary(across_rows()),
         "calls": calls_run(),
+        "pages": pages_run(),
         "parts": parts_run(),
         "parts-1": parts_run(),
         "simulated": simulated_run(),
