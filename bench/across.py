@@ -3,7 +3,8 @@
 One run a preset, in which every backend measures the grouped cases: on TensorFlow all exact variants, on the others
 their own operation. What each variant gains over Keras' `groups=` comes from the same run.
 
-python bench/across.py --save --minutes 7   # a preset, on a quiet machine
+python bench/across.py --save --minutes 7               # a preset, on a quiet machine
+python bench/across.py --save --minutes 7 --threads 1   # the same with one thread each
 """
 
 import argparse
@@ -34,13 +35,14 @@ def main() -> None:
     parser = evidence.make_parser(__doc__)
     parser.add_argument("--minutes", type=float, default=7.0, help="budget of each preset's run")
     parser.add_argument("--presets", default=",".join(PRESETS))
+    parser.add_argument("--threads", type=int, help="have every backend compute in so many")
     given = evidence.parse(parser)
     found = measure(given)
     for one in found["cases"]:
         print(f"{one['case']}: {_told(one)}")
     for name, gain in found["gains"].items():
         print(f"{name}: {_range(gain)} over Keras' groups= in {gain['cases']} cases")
-    evidence.conclude("across", found, given)
+    evidence.conclude(f"across-{given.threads}" if given.threads else "across", found, given)
 
 
 def measure(given: argparse.Namespace) -> evidence.Findings:
@@ -66,13 +68,17 @@ def summary(rows: Sequence[Row]) -> evidence.Findings:
 
 def _measured(name: str, given: argparse.Namespace) -> list[Row]:
     """Rows of the grouped cases of a preset, inference and training, on every backend."""
-    points = gb.Space(cases=SMOKE).points() if name == "smoke" else gb.Space.preset(name).points()
-    grouped = [point for point in points if point.case.groups > 1 and point.case.scope == "layer"]
+    grouped = [point for point in points(name) if point.case.groups > 1 and point.case.scope == "layer"]
     space = gb.Space(cases=[table for point in grouped for table in _tables(point)], source=name)
     limits: dict[str, Any] = {"visits": 2} if given.smoke else {"visits": 12, "budget": f"{60 * given.minutes:g}s"}
     with tempfile.TemporaryDirectory() as folder:
-        run = gb.run(space, out=folder, memory=False, page=False, quiet=False, **limits)
+        run = gb.run(space, out=folder, memory=False, page=False, quiet=False, threads=given.threads, **limits)
     return plain(run.frame)
+
+
+def points(name: str) -> list[Point]:
+    """The points of a preset, or of the smoke."""
+    return gb.Space(cases=SMOKE).points() if name == "smoke" else gb.Space.preset(name).points()
 
 
 def _tables(point: Point) -> Iterable[dict[str, Any]]:

@@ -57,7 +57,14 @@ QUESTIONS = (
     Question("Is time spent where the variance is?", {"design": "design.py"}),
     Question("Does the budget hold?", {"budget": "budget.py"}),
     Question("Does it matter whether the cache is hot?", {"cache": "cache.py"}),
-    Question("Is one exact variant on TensorFlow as fast as the best of every framework?", {"across": "across.py"}),
+    Question(
+        "Is one exact variant on TensorFlow as fast as the best of every framework?",
+        {"across": "across.py", "across-1": "across.py --threads 1"},
+    ),
+    Question(
+        "Where does the time of a grouped convolution go on TensorFlow and on PyTorch?",
+        {"parts": "parts.py", "parts-1": "parts.py --threads 1"},
+    ),
     Question("What does a call cost before it computes anything?", {"calls": "calls.py"}),
     Question("What does a page cost, and how soon is it usable?", {"pages": "pages.py"}),
     Question("What does the measuring itself cost?", {"overhead": "overhead.py"}),

@@ -121,6 +121,29 @@ def test_the_best_of_each_side_is_compared_and_what_failed_is_not():
     assert [one["ratio"] for one in across.summary(failed)["cases"]] == [None, None]
 
 
+def test_parts_of_a_call_are_sums_over_its_primitives():
+    import kept
+    import parts
+
+    from grouped_bench.measure.onednn import Primitive
+
+    def ran(kind, seconds):
+        return Primitive(kind, "jit:x", "forward_training", "", "", "", seconds)
+
+    call = [ran("reorder", 1.0), ran("convolution", 4.0), ran("reorder", 2.0)]
+    told = parts.of_calls(call * 3, 3)
+    assert (told["convolutions_s"], told["reorders_s"], told["kernels"]) == (4.0, 3.0, ["forward_training jit:x"])
+    assert parts.of_calls(call, 2)["convolutions_s"] is None  # calls that were not alike
+    assert parts.of_calls([ran("reorder", 1.0)], 1)["convolutions_s"] is None
+
+    found = kept.parts_run()
+    assert (found["whole"], found["same_kernels"]) == (1, 1)
+    inference, training = found["passes"]
+    assert inference["cases"] == 1 and inference["convolutions"] == pytest.approx(2.0)
+    assert inference["latency_s"] == pytest.approx(2e-4) and inference["convolutions_s"] == pytest.approx(1e-4)
+    assert training["cases"] == 0 and training["latency_s"] is None
+
+
 def test_a_simulated_verdict_that_the_truth_contradicts_is_counted():
     import simulated
 

@@ -21,7 +21,7 @@ EXACT = {
     "dense": ("regular", "split_sum"),
     "grouped": (
         *("grouped", "grouped_native", "split_concat", "block_diagonal", "batched_matmul", "shifted_matmul"),
-        "group_parallel",
+        *("stacked_planes", "group_parallel"),
     ),
     "depthwise_separable": ("depthwise_separable",),
     "channel_shuffle": ("channel_shuffle",),
@@ -29,7 +29,7 @@ EXACT = {
 # All that one device can compute; test_group_parallel.py has two.
 NAMES = [name for name in variants.names() if name != "group_parallel"]
 CONVOLUTIONS = [name for name in NAMES if name in EXACT["dense"] + EXACT["grouped"]]
-NATIVE = ("grouped_native", "channel_shuffle")
+NATIVE = ("grouped_native", "channel_shuffle", "stacked_planes")
 
 
 def compute(name, case, backend, execution=None, seed=0, cache="hot"):
@@ -67,7 +67,8 @@ def supported(name, case, backend):
         return False
     if name == "depthwise_separable":
         return case.rank < 3
-    return not (backend.name == "tensorflow" and name in NATIVE and case.rank == 3 and case.groups > 1)
+    needs_3d = name in NATIVE and name != "stacked_planes"
+    return not (backend.name == "tensorflow" and needs_3d and case.rank == 3 and case.groups > 1)
 
 
 def test_every_variant_is_held_to_an_equivalence():
@@ -185,7 +186,7 @@ def test_a_separable_convolution_with_causal_padding_reads_nothing_ahead(backend
     compute("depthwise_separable", case, backend)
 
 
-@pytest.mark.parametrize("name", ["block_diagonal", "batched_matmul", "shifted_matmul"])
+@pytest.mark.parametrize("name", ["block_diagonal", "batched_matmul", "shifted_matmul", "stacked_planes"])
 @pytest.mark.parametrize(
     "changes",
     [

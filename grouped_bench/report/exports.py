@@ -12,7 +12,7 @@ from grouped_bench.report import cells, findings
 from grouped_bench.report.blocks import Block, blocks, sorted_by
 from grouped_bench.report.contrast import Contrast, contrast
 from grouped_bench.report.rows import Row, ascending, is_ok
-from grouped_bench.report.sheets import Sheet
+from grouped_bench.report.sheet import Sheet
 from grouped_bench.report.where import NAMES
 from grouped_bench.store import schema
 
@@ -66,7 +66,7 @@ def _sheet_table(sheet: Sheet) -> list[str]:
     return [
         f"### {_escape(sheet.title)}",
         "",
-        _pipes(sheet.headers),
+        _pipes(map(_escape, sheet.headers)),
         _pipes(["---"] * len(sheet.headers)),
         *rows,
         "",

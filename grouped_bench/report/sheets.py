@@ -1,21 +1,18 @@
-"""What a run says of a whole beside its cohorts: a network by its layers, published figures beside ours."""
+"""Tables beside the cohorts': tasks side by side, a network by its layers, published figures beside ours."""
 
-import dataclasses
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
-
-import tabulate
 
 from grouped_bench.analyse.besides import Beside, besides
 from grouped_bench.analyse.network import Layer, Network, is_depthwise, networks, own_variant
 from grouped_bench.report import cells
 from grouped_bench.report.contrast import run_name
 from grouped_bench.report.rows import Row, case_title, setting_title
+from grouped_bench.report.sheet import Sheet
+from grouped_bench.report.side_by_side import side_by_side
 from grouped_bench.space.published import recorded_published
 from grouped_bench.units import format_count, format_seconds, significant
 
-_NAME_WIDTHS = (40, 30, 24, 18, 12)
 _UNSURE_DIGITS = 2
 _MOST_LEFT_OUT = 50
 _OF_NETWORK = ("layer", "×", "time", "share", "in use", "faster", "saves")
@@ -31,20 +28,11 @@ _METHOD = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Sheet:
-    """A table of texts with a title and the sentences below it."""
-
-    title: str
-    headers: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-
 def sheets(rows: Sequence[Row], metadata: Sequence[Mapping[str, Any]]) -> list[Sheet]:
-    """The sheets of runs with these rows and run-wide facts, all of the first run first; none where none has any."""
+    """What stands side by side, then the sheets of each run in turn; none where there are none."""
     several = len(metadata) > 1
-    return [sheet for facts in metadata for sheet in _of_run(rows, facts, several)]
+    of_runs = (sheet for facts in metadata for sheet in _of_run(rows, facts, several))
+    return [*side_by_side(rows), *of_runs]
 
 
 def _of_run(rows: Sequence[Row], facts: Mapping[str, Any], several: bool) -> Iterator[Sheet]:
@@ -57,25 +45,6 @@ def _of_run(rows: Sequence[Row], facts: Mapping[str, Any], several: bool) -> Ite
     if found:
         table = tuple(_published_row(one) for one in found)
         yield Sheet(f"Published beside measured{run}", _OF_PUBLISHED, table)
-
-
-def lines(sheet: Sheet, width: int) -> list[str]:
-    """The sheet for a terminal: a table, or where that is too wide a paragraph a row."""
-    title = textwrap.wrap(sheet.title, width)
-    grids = (_grid(sheet, name_width) for name_width in _NAME_WIDTHS)
-    fitting = (grid for grid in grids if max(map(cells.display_width, grid)) <= width)
-    told = next(fitting, None) or [line for row in sheet.rows for line in _paragraph(sheet.headers, row, width)]
-    return [*title, *told, *(line for note in sheet.notes for line in textwrap.wrap(note, width))]
-
-
-def _grid(sheet: Sheet, name_width: int) -> list[str]:
-    rows = [(cells.shorten(row[0], name_width), *row[1:]) for row in sheet.rows]
-    return tabulate.tabulate(rows, headers=sheet.headers, tablefmt="simple", disable_numparse=True).splitlines()
-
-
-def _paragraph(headers: Sequence[str], row: Sequence[str], width: int) -> list[str]:
-    told = f"{row[0]}: " + "; ".join(f"{name} {text}" for name, text in zip(headers[1:], row[1:], strict=True))
-    return textwrap.wrap(told, width, initial_indent="  ", subsequent_indent="    ")
 
 
 def _left_out(space: Any) -> list[str]:

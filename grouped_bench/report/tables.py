@@ -15,7 +15,7 @@ from grouped_bench.report.contrast import contrast
 from grouped_bench.report.contrast import lines as contrast_lines
 from grouped_bench.report.exports import Request
 from grouped_bench.report.rows import Row, plain
-from grouped_bench.report.sheets import lines as sheet_lines
+from grouped_bench.report.sheet import lines as sheet_lines
 from grouped_bench.report.sheets import sheets
 from grouped_bench.report.where import NAMES, select
 from grouped_bench.store import schema

@@ -1,0 +1,40 @@
+"""The log of oneDNN 3.7, as TensorFlow and PyTorch have it print."""
+
+import pytest
+
+from grouped_bench.measure.onednn import parse
+
+TENSORFLOW = (
+    "onednn_verbose,v1,info,oneDNN v3.7.3 (commit N/A)\n"
+    "onednn_verbose,v1,primitive,info,template:operation,engine,primitive,implementation,prop_kind,"
+    "memory_descriptors,attributes,auxiliary,problem_desc,exec_time\n"
+    "onednn_verbose,v1,primitive,exec,cpu,reorder,jit:uni,undef,src:f32::blocked:decab::f0 "
+    "dst:f32::blocked:aBCde8c8b::f0,,,30x8x8x3x3,0.200928\n"
+    "onednn_verbose,v1,primitive,exec,cpu,convolution,jit:avx512_core,forward_training,src:f32::blocked:acdb::f0 "
+    "wei:f32:a:blocked:aBCde8c8b::f0 bia:undef::undef::: dst:f32::blocked:acdb::f0,attr-scratchpad:user,"
+    "alg:convolution_direct,g30mb1_ic240oc240_ih28oh28kh3sh1dh0ph1_iw28ow28kw3sw1dw0pw1,0.382812\n"
+)
+
+
+def test_primitives_are_read_in_their_order():
+    reorder, convolution = parse(TENSORFLOW)
+    assert (reorder.kind, reorder.implementation, reorder.propagation) == ("reorder", "jit:uni", "")
+    assert reorder.formats == "src:f32::blocked:decab::f0 dst:f32::blocked:aBCde8c8b::f0"
+    assert reorder.algorithm == "" and reorder.problem == "30x8x8x3x3"
+    assert reorder.seconds == pytest.approx(200.928e-6)
+    assert (convolution.kind, convolution.implementation) == ("convolution", "jit:avx512_core")
+    assert (convolution.propagation, convolution.algorithm) == ("forward_training", "convolution_direct")
+    assert convolution.problem.startswith("g30mb1_ic240oc240_")
+    assert convolution.seconds == pytest.approx(382.812e-6)
+
+
+@pytest.mark.parametrize(
+    "log", ["", "no log at all\n", TENSORFLOW.splitlines()[-1][:-60], "onednn_verbose,v1,primitive,exec,\n"]
+)
+def test_what_is_no_whole_line_is_passed_over(log):
+    assert parse(log) == []
+
+
+def test_a_line_may_begin_in_the_middle_of_another():
+    assert len(parse("WARNING: " + TENSORFLOW.splitlines()[2])) == 1
+    assert parse(TENSORFLOW.splitlines()[2].replace("0.200928", "soon")) == []
