@@ -235,12 +235,11 @@ def test_an_interval_that_says_nothing_does_not_leave_its_panel(opened, tmp_path
     made = frame(groups=[2, 8], channels=[64], passes=["training"])
     made["speedup_low"], made["speedup_high"] = 1e-12, 1e12
     page = opened("#explore?y=speedup", at=pages.write(made, [], tmp_path / "wide.html")).drawn()
-    panel = page.locator("#explore-chart svg .background").nth(1).bounding_box()
-    rules = [rule.bounding_box() for rule in page.locator("#explore-chart svg g.mark-rule[clip-path]").all()]
-    assert rules
+    assert page.locator("#explore-chart svg g.mark-rule[clip-path]").count()
     assert "10 very wide ones may be cut" in page.locator("#explore-drawn").inner_text()
-    assert panel["height"] < 500
-    assert page.locator("#explore-chart .role-axis-label text").all_text_contents()
+    panel = page.locator("#explore-chart svg .background").nth(1).bounding_box()
+    heights = [point.bounding_box()["y"] for point in page.locator(POINTS).all()]
+    assert max(heights) - min(heights) > 0.45 * panel["height"]
 
 
 def test_a_variant_has_its_colour(opened):
