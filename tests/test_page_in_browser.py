@@ -16,7 +16,7 @@ from grouped_bench.report.rows import plain
 
 LIGHT_AND_DARK = pytest.mark.parametrize("scheme", ["light", "dark"])
 TIP = "#explore-tip"
-POINTS = "#explore-chart svg .mark-symbol path[transform]"
+POINTS = "#explore-chart svg .mark-symbol.role-mark path[transform]"
 
 
 @pytest.fixture(scope="module")
