@@ -237,9 +237,9 @@ def test_an_interval_that_says_nothing_does_not_leave_its_panel(opened, tmp_path
     page = opened("#explore?y=speedup", at=pages.write(made, [], tmp_path / "wide.html")).drawn()
     assert page.locator("#explore-chart svg g.mark-rule[clip-path]").count()
     assert "10 very wide ones may be cut" in page.locator("#explore-drawn").inner_text()
-    panel = page.locator("#explore-chart svg .background").nth(1).bounding_box()
+    panel = max(each.bounding_box()["height"] for each in page.locator("#explore-chart svg .background").all())
     heights = [point.bounding_box()["y"] for point in page.locator(POINTS).all()]
-    assert max(heights) - min(heights) > 0.45 * panel["height"]
+    assert max(heights) - min(heights) > 0.45 * panel
 
 
 def test_a_variant_has_its_colour(opened):
