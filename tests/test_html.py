@@ -7,6 +7,7 @@ import html.parser
 import itertools
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from frames import HOSTILE, fail, frame, metadata
@@ -225,6 +226,14 @@ def test_cohorts_have_ids_and_only_so_many_have_tables_of_their_own(monkeypatch)
     assert re.findall(r'id="cohort-(\d+)"', text) == ["1", "2"]
     assert "Here are the first 2 of 3 cohorts" in text
     assert "11 more are not shown here; the table under" in text
+
+
+def test_a_page_of_a_thousand_tasks_has_at_most_2_mb():
+    made = frame(groups=[1, 2, 4, 8, 16], channels=range(32, 672, 32))
+    noise = np.random.default_rng(1).lognormal(0, 0.05, (len(made), 8, 5))
+    made["samples_s"] = [(value * part).tolist() for value, part in zip(made["latency_s"], noise, strict=True)]
+    assert len(made) == 1000
+    assert len(page(made, [metadata()]).encode()) <= 2_000_000
 
 
 def test_a_finding_links_to_the_rows_it_rests_on(monkeypatch):

@@ -335,6 +335,13 @@ def test_it_prints_black_on_white_what_fits_on_paper(opened, scheme):
     assert page.locator(".rows table").bounding_box()["width"] <= 718
 
 
+def test_a_chart_that_was_never_drawn_leaves_no_hole_on_paper(opened):
+    page = opened(height=100).ready()
+    page.emulate_media(media="print")
+    assert page.locator("#explore-chart").get_attribute("data-drawn") is None
+    assert page.locator("#explore-chart").is_hidden()
+
+
 def test_without_scripts_it_still_tells(opened):
     page = opened(java_script_enabled=False).page
     assert page.locator("noscript").is_visible()
