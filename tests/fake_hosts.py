@@ -83,6 +83,9 @@ class FakeWorker:
     def _probe(self, request):
         return {"devices": [{"name": "cpu:0", "model": None}], "facts": {"onednn": True}}
 
+    def _peaks(self, request):
+        return {"flops_per_s": 1e11, "bytes_per_s": 1e10}
+
     def _memory(self, request):
         self.host.clock.now += MEMORY_S
         return {"peak_bytes": 1000, "source": "allocator"}

@@ -70,6 +70,12 @@ def test_a_host_tells_its_version_and_a_worker_measures(host, ask, name):
     assert max(built["relative_error"] for built in answer["built"].values()) < 1e-5
 
 
+def test_peaks_are_rates_and_what_cannot_be_computed_says_why(ask):
+    answer = ask("peaks", "peaks", device="cpu", dtype="float32")
+    assert answer["flops_per_s"] > answer["bytes_per_s"] > 1e6
+    assert ask("peaks", "peaks", device="cpu", dtype="complex999")["status"] in ("unsupported", "error")
+
+
 def test_memory_is_told_and_holds_what_must_live_at_once(ask, name):
     first, again = (ask("memory", "grouped_native") for _ in range(2))
     assert first["source"] == SOURCES[name]
@@ -83,6 +89,13 @@ def test_arrays_are_the_frameworks_own(backend):
         tensor = backend.array(values, "float32")
     values[:] = 2
     np.testing.assert_array_equal(backend.to_numpy(tensor), np.ones((4, 4)))
+
+
+def test_an_array_is_there_when_it_is_given(backend):
+    """JAX queues a call whose inputs are still being copied, and every call behind it."""
+    with backend.on("cpu"):
+        tensor = backend.array(np.ones(2**24, np.float32), "float32")
+    assert getattr(tensor, "is_ready", lambda: True)()
 
 
 def test_calls_on_the_processor_end_with_their_work(backend, execution):

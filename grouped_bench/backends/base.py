@@ -153,6 +153,22 @@ class Backend(ABC):
         """The status that an exception stands for: `unsupported` (NotImplementedError too), `oom` or `error`."""
 
 
+def product_layer(size: int, dtype: str) -> Any:
+    """A Keras layer that multiplies a square matrix of `size` rows by its kernel, which is 0."""
+    import keras
+
+    layer = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", dtype=dtype)
+    layer.build((size, size))
+    return layer
+
+
+def stream_layer(dtype: str) -> Any:
+    """A Keras layer that reads each number once, and writes one, with next to no arithmetic."""
+    import keras
+
+    return keras.layers.Activation("relu", dtype=dtype)
+
+
 def nothing(_: Any) -> None:
     """What a step returned is there already."""
 

@@ -15,6 +15,7 @@ from grouped_bench.errors import CutShortError, GroupedBenchError, RunError, Una
 from grouped_bench.harness.hosts import Host
 from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone
+from grouped_bench.harness.peaks import Peak, read_peaks
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.record import RESUMED, frame_of, measured, metadata_of
 from grouped_bench.harness.sweep import SPENT, Sweep
@@ -31,8 +32,9 @@ from grouped_bench.variants.own import digests
 
 # Whatever a task may take, a device that wakes up may take so long.
 _PROBE_S = 60.0
-# The journal of a run, new or gone on with, and the records that it holds already; given the run's header.
-Opened = Callable[[Record], tuple[Journal, list[Record]]]
+# The journal of a run, new or gone on with, and the records that it holds already; given the run's header, and what
+# reads the machine's peaks.
+Opened = Callable[[Record, Callable[[], list[Peak]]], tuple[Journal, list[Record]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Order:
     files: tuple[str, ...] = ()
     force: bool = False
     wait: bool = False
+    peaks: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,9 +77,9 @@ def carry_out(order: Order) -> Path:
     run_id = f"{began:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     check_writable(order.out)
 
-    def begin(header: Record) -> tuple[Journal, list[Record]]:
+    def begin(header: Record, peaks: Callable[[], list[Peak]]) -> tuple[Journal, list[Record]]:
         path = order.out / header["machine"] / f"{run_id}{SUFFIX}"
-        return Journal(path, {"run_id": run_id, "started_at": began.isoformat(), **header}), []
+        return Journal(path, {"run_id": run_id, "started_at": began.isoformat(), **header, "peaks": peaks()}), []
 
     return _measure(order, begin)
 
@@ -89,7 +92,7 @@ def go_on(path: Path, order: Order) -> Path:
         CutShortError, and the others of `carry_out`.
     """
 
-    def reopen(header: Record) -> tuple[Journal, list[Record]]:
+    def reopen(header: Record, peaks: Callable[[], list[Peak]]) -> tuple[Journal, list[Record]]:
         earlier, records, torn = read_checked(path)
         _check_same(earlier, header)
         journal = Journal.reopen(path, earlier)
@@ -106,10 +109,13 @@ def _measure(order: Order, open_journal: Opened) -> Path:
         with _hosts(order, progress) as hosts:
             probes = {name: _probe(host, order.control) for name, host in hosts.items()}
             _check_devices(order.plan, probes)
-            journal, records = open_journal(_header(order, hosts, probes))
+            header, opening = _header(order, hosts, probes), read_clock()
+            journal, records = open_journal(
+                header, lambda: read_peaks(order.plan, hosts, order.control) if order.peaks else []
+            )
+            spent = {"import_s": sum(host.import_s for host in hosts.values()), "peaks_s": read_clock() - opening}
             # Reading of the clock when the run began, had it been made in one part.
             started = began - _spent(records)
-            import_s = sum(host.import_s for host in hosts.values())
             with _kept(journal, order.out), interrupts() as stop:
                 if records and not order.quiet:
                     progress.tell(f"going on after {len(records)} records")
@@ -119,7 +125,7 @@ def _measure(order: Order, open_journal: Opened) -> Path:
                 )  # fmt: skip
                 del records
                 stopped_by = sweep.run()
-                time = sweep.time | {"import_s": import_s, "total_s": read_clock() - started}
+                time = sweep.time | {**spent, "total_s": read_clock() - started}
                 del sweep  # what it keeps of every visit stands in the journal
                 return _conclude(journal, stopped_by, time)
 
@@ -134,7 +140,7 @@ def _conclude(journal: Journal, stopped_by: str, time: dict[str, float]) -> Path
     header, records, _ = read_journal(journal.path)
     if stopped_by == "user" and not records:
         raise KeyboardInterrupt
-    spent = {name: time.get(name, 0.0) for name in ("total_s", "import_s", *SPENT)}
+    spent = {name: time.get(name, 0.0) for name in ("total_s", "import_s", "peaks_s", *SPENT)}
     spent["other_s"] = 2 * spent["total_s"] - sum(spent.values())
     metadata = metadata_of(header, records, stopped_by) | {"time": spent}
     frame = frame_of(header, records, stopped_by)
