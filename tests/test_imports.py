@@ -27,6 +27,7 @@ LINES = (
     ("harness",),
     ("api", "catalogue"),
     ("options",),
+    ("commands",),
     ("cli",),
 )
 LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}

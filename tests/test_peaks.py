@@ -87,6 +87,7 @@ def test_a_worker_that_says_why_it_cannot_is_left_out():
 def test_peaks_take_no_more_than_their_share_of_the_budget():
     assert keys(read(host(), budget=20.0)) == [("tensorflow", "cpu", "float32")]
     assert len(read(host(), budget=400.0)) == 6
+    assert read(host(), budget=19.0) == []
 
 
 def test_a_run_holds_its_peaks_and_they_are_no_difference_between_runs(tmp_path, monkeypatch):

@@ -11,8 +11,9 @@ from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
 
-# A reading takes a second; where the budget is small, the sweep needs it more.
+# Where the budget is small, the sweep needs it more.
 _SHARE_OF_BUDGET = 0.05
+_USUAL_S = 1.0
 _LONGEST_S = 10.0
 _RATES = ("flops_per_s", "bytes_per_s")
 Peak = dict[str, Any]
@@ -21,13 +22,13 @@ Peak = dict[str, Any]
 def read_peaks(plan: Plan, hosts: Mapping[str, HostLike], control: Control, clock: Clock = read_clock) -> list[Peak]:
     """Operations and bytes a second by backend, device and dtype as the plan names them.
 
-    What cannot be read is left out, and what comes after `_SHARE_OF_BUDGET` of the budget is spent: the sweep does
+    What cannot be read is left out, and what would take more than `_SHARE_OF_BUDGET` of the budget: the sweep does
     without.
     """
     found: list[Peak] = []
     end = math.inf if control.budget is None else clock() + _SHARE_OF_BUDGET * control.budget
     for (backend, device, dtype), policies in _wanted(plan).items():
-        if clock() >= end:
+        if clock() + _USUAL_S > end:
             break
         request = {"op": "peaks", "device": device, "dtype": dtype, "variants": ["peaks"]}
         rates = _rates(hosts[backend], Limits(_LONGEST_S, control.memory_limit), request)

@@ -22,7 +22,7 @@ _ROW = 4096
 _LEAST_STREAM_BYTES, _MOST_STREAM_BYTES = 64 * 2**20, 256 * 2**20
 
 
-def peaks(backend: Backend, device: str, dtype: str) -> dict[str, float]:
+def peaks(backend: Backend, device: str, dtype: str) -> dict[str, Any]:
     """Floating-point operations and bytes a second, each the best of some calls, with the variants' own threads.
 
     Args:

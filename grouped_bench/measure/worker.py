@@ -103,6 +103,8 @@ def serve(backend: Backend, connection: socket.socket, marks: int, asked: float)
         "visit": lambda request: benches[0].visit(request["variants"], request["seed"], request["rounds"]),
         "memory": lambda request: _memory(backend, mark, request),
         "peaks": lambda request: _peaks(backend, request),
+        "explain": lambda request: _explain(backend, mark, request),
+        "empty": lambda request: _empty(backend, mark, request),
     }
     with connection.makefile("r", encoding="utf-8") as requests:
         for line in requests:
@@ -140,8 +142,25 @@ def _memory(backend: Backend, mark: Callable[[str], None], request: dict[str, An
 def _peaks(backend: Backend, request: dict[str, Any]) -> dict[str, Any]:
     from grouped_bench.measure import peaks
 
+    return _attempt(backend, lambda: peaks.peaks(backend, request["device"], request["dtype"]))
+
+
+def _explain(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:
+    from grouped_bench.measure import explanation
+
+    name = request["variants"][0]
+    return _attempt(backend, lambda: explanation.explain(_bench(backend, mark, request), name))
+
+
+def _empty(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:
+    from grouped_bench.measure import explanation
+
+    return _attempt(backend, lambda: {"call_s": explanation.empty_call_s(_bench(backend, mark, request))})
+
+
+def _attempt(backend: Backend, action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
-        return {**peaks.peaks(backend, request["device"], request["dtype"])}
+        return action()
     except Exception as error:
         return {"status": backend.status_of(error), "reason": reason_of(error)}
 

@@ -25,6 +25,8 @@ _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 
 
 Rate = Annotated[float, Field(gt=0, le=1e24, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Peak(TypedDict):
@@ -35,6 +37,58 @@ class Peak(TypedDict):
     dtype: str
     flops_per_s: Rate
     bytes_per_s: Rate
+
+
+class Primitive(TypedDict):
+    """A kind of primitive that a call ran."""
+
+    kind: str
+    implementation: str
+    propagation: str
+    problem: str
+    count: Count
+    seconds: Seconds
+
+
+class Instruction(TypedDict):
+    """A kind of instruction that XLA compiled."""
+
+    kind: str
+    shape: str
+    window: str
+    feature_groups: Count
+    batch_groups: Count
+    macs: Count | None
+    count: Count
+
+
+class Kernel(TypedDict):
+    """A kind of kernel that a call ran."""
+
+    name: str
+    count: Count
+    seconds: Seconds
+
+
+class Look(TypedDict):
+    """What ran inside a task, as far as it is told to a reader."""
+
+    variant: str
+    case: str
+    setting: str
+    status: str
+    reason: str | None
+    latency_s: Rate
+    call_s: Seconds | None
+    flops_per_s: Rate
+    bytes_per_s: Rate
+    peak: dict[str, Rate] | None
+    share_of_peak: Rate | None
+    share_of_bandwidth: Rate | None
+    primitives: list[Primitive]
+    instructions: list[Instruction]
+    kernels: list[Kernel]
+    causes: list[str]
 
 
 class Metadata(BaseModel):
@@ -57,6 +111,7 @@ class Metadata(BaseModel):
     skipped: list[dict[str, Any]] | None = None
     time: dict[str, Any] | None = None
     peaks: list[Peak] | None = None
+    explanations: list[Look] | None = None
 
 
 def size_problem(file: pq.ParquetFile) -> str | None:
