@@ -88,7 +88,8 @@ def test_a_run_may_hold_looks_and_the_page_shows_them():
     section = text[text.index('id="why"') : text.index('id="left-out"')]
     assert "lhs_dilate=1x1x32" in section and "96 convolutions for its 32 groups" in section
     assert "split_sum: Conv2D" in section and "oom: 64 GiB wanted" in section
-    assert 'id="why"' not in page(SMALL, [metadata()])
+    assert {"#why"} <= {tag.get("href") for tag in Reader(text).all("a")}
+    assert "#why" not in page(SMALL, [metadata()]) and 'id="why"' not in page(SMALL, [metadata()])
 
 
 def test_what_a_stranger_writes_acts_nowhere():
