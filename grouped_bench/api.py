@@ -46,6 +46,22 @@ def plan(space: Space, *, files: "Files" = (), **options: Any) -> tuple[Plan, Co
     return make_plan(space), control
 
 
+def explain(
+    space: Space, *, seed: int = 0, files: "Files" = (), quiet: bool = True, **options: Any
+) -> list[dict[str, Any]]:
+    """What ran inside each variant of the one case in `space`, and why it takes its time, where that is known.
+
+    A dict a task, as `grouped-bench explain --format json` gives them; arguments and errors as of `run`.
+    """
+    from grouped_bench.harness.looking import look_at
+
+    paths = variants.import_files(files)
+    space, control = resolved(space, options)
+    planned = make_plan(space)
+    refuse_unknown(planned.variants, paths)
+    return look_at(planned, control, seed=seed, files=paths, quiet=quiet)
+
+
 def network(model: str, input_shape: "str | Sequence[int] | None" = None, *, backend: str = "tensorflow") -> Space:
     """The distinct convolutions of a Keras model as a space, each with how often the model makes it.
 
@@ -75,6 +91,7 @@ def run(
     files: "Files" = (),
     force: bool = False,
     wait: bool = False,
+    explain: bool = False,
     **options: Any,
 ) -> Run:
     """Measure `space`, write the Parquet file and the page, and return the run.
@@ -90,6 +107,7 @@ def run(
         files: Python files that register variants, run in this process and in those that measure.
         force: whether to try tasks that are predicted to run out of memory.
         wait: whether to wait for another run on this machine to end, rather than to refuse.
+        explain: whether to look, after the sweep and beyond its budget, into the slowest and the fastest of each case.
         **options: axes that replace those of the space (`device="cpu"`) and controls (`budget="10m"`).
 
     Raises:
@@ -118,6 +136,7 @@ def run(
         files=paths,
         force=force,
         wait=wait,
+        explain=explain,
     )
     return _finished(carry_out(order), order.out, page=page, quiet=quiet)
 
@@ -130,6 +149,7 @@ def resume(
     page: bool = True,
     quiet: bool = True,
     wait: bool = False,
+    explain: bool = False,
     command: list[str] | None = None,
     **options: Any,
 ) -> Run:
@@ -138,7 +158,7 @@ def resume(
     Args:
         name: its journal, its run id, or `latest`.
         space, **options: may repeat those of the run (`seed`, `memory`, `force` and `files` too), and no others.
-        out, page, quiet, wait, command: as of `run`.
+        out, page, quiet, wait, explain, command: as of `run`.
 
     Raises:
         RunError: the run has ended, was asked for something else, or was made by another version or machine.
@@ -168,6 +188,7 @@ def resume(
         files=files,
         force=asked["force"],
         wait=wait,
+        explain=explain,
     )
     return _finished(go_on(path, order), order.out, page=page, quiet=quiet)
 

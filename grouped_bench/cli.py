@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from grouped_bench import __version__
+from grouped_bench.commands.explain import explain as explain_command
 from grouped_bench.errors import CutShortError, GroupedBenchError
 from grouped_bench.options import import_option, space_of, space_options
 
@@ -76,6 +77,7 @@ def cli() -> None:
 @click.option("--force", is_flag=True, default=None, help="Try tasks that are predicted to run out of memory.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that did not end: its id, its journal, or latest.")
 @click.option("--wait", is_flag=True, help="Wait for another run on this machine to end, instead of refusing.")
+@click.option("--explain", is_flag=True, help="Look into the slowest and fastest of each case, after the budget.")
 @click.option("--no-report", is_flag=True, help="Leave out the HTML page.")
 @click.option("--strict", is_flag=True, help="Exit 1 when a task's status is not ok.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -84,6 +86,7 @@ def run(
     out: str,
     resume: str | None,
     wait: bool,
+    explain: bool,
     no_report: bool,
     strict: bool,
     quiet: bool,
@@ -108,7 +111,7 @@ def run(
     from grouped_bench import api
     from grouped_bench.report import tables
 
-    how: dict[str, Any] = {"out": out, "page": not no_report, "quiet": quiet, "wait": wait}
+    how: dict[str, Any] = {"out": out, "page": not no_report, "quiet": quiet, "wait": wait, "explain": explain}
     space, given = space_of(options, resumed=resume is not None)
     result = api.resume(resume, space=space, **how, **given) if resume else api.run(space, **how, **given)
     files = [result.path] if no_report else [result.path, result.path.with_suffix(".html")]
@@ -222,6 +225,9 @@ def doctor(format_: str) -> int:
     diagnosis = diagnose()
     click.echo(plans.diagnosis(diagnosis.to_dict(), format_))
     return OK if diagnosis.fit else FAILED
+
+
+cli.add_command(explain_command)
 
 
 @cli.command(name="list")

@@ -1,6 +1,7 @@
 """A host and workers that measure nothing: seeded costs on a fake clock, and failures on demand."""
 
 import numpy as np
+from looks import primitive
 
 from grouped_bench.harness.workers import TaskFailedError
 
@@ -82,6 +83,17 @@ class FakeWorker:
 
     def _probe(self, request):
         return {"devices": [{"name": "cpu:0", "model": None}], "facts": {"onednn": True}}
+
+    def _peaks(self, request):
+        return {"flops_per_s": 1e11, "bytes_per_s": 1e10}
+
+    def _empty(self, request):
+        return {"call_s": 0.0002}
+
+    def _explain(self, request):
+        made = primitive(count=96 if request["variants"] == ["split_concat"] else 3, seconds=0.02)
+        counts, seconds = {"convolution": made["count"]}, {"convolution": made["seconds"]}
+        return {"primitives": [made], "primitive_counts": counts, "primitive_seconds": seconds}
 
     def _memory(self, request):
         self.host.clock.now += MEMORY_S

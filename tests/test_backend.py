@@ -70,6 +70,45 @@ def test_a_host_tells_its_version_and_a_worker_measures(host, ask, name):
     assert max(built["relative_error"] for built in answer["built"].values()) < 1e-5
 
 
+def test_peaks_are_rates_and_what_cannot_be_computed_says_why(ask):
+    answer = ask("peaks", "peaks", device="cpu", dtype="float32")
+    assert answer["flops_per_s"] > answer["bytes_per_s"] > 1e6
+    assert ask("peaks", "peaks", device="cpu", dtype="complex999")["status"] in ("unsupported", "error")
+
+
+def test_what_ran_in_a_call_is_told(ask, name):
+    answer = ask("explain", "grouped_native", case=make_case(groups=2, channels=(32, 32)))
+    ran = {one["kind"] for one in answer["primitives"]} | {one["kind"] for one in answer["instructions"]}
+    assert "convolution" in ran
+    assert sum(answer["primitive_counts"].values()) >= len(answer["primitives"]) > 0
+    if name == "jax":
+        assert all(one["macs"] > 0 for one in answer["instructions"])
+    else:
+        passes = {one["propagation"] for one in answer["primitives"] if one["kind"] == "convolution"}
+        assert passes == {"forward_training", "backward_data", "backward_weights"}
+        assert answer["primitive_counts"]["convolution"] == 3
+        assert answer["instructions"] == []
+    assert answer["kernels"] == []
+
+
+def test_what_xla_made_of_keras_own_groups_is_told(ask, name):
+    if name == "torch":
+        pytest.skip("Keras on PyTorch has no XLA")
+    answer = ask("explain", "grouped", case=make_case(groups=4, channels=(8, 8)))
+    dilated = [one for one in answer["instructions"] if one["lhs_dilate"]]
+    assert [one["lhs_dilate"] for one in dilated] == ["1x1x4"]
+    assert dilated[0]["macs"] == 4 * 2 * 6 * 6 * 8 * 9 * 2
+
+
+def test_a_look_that_fails_says_why(ask):
+    answer = ask("explain", "grouped_native", case=make_case(groups=2, dtype="odd"))
+    assert answer["status"] in ("unsupported", "error") and "odd" in answer["reason"]
+
+
+def test_a_call_that_computes_nothing_takes_time(ask):
+    assert ask("empty", "regular")["call_s"] > 0
+
+
 def test_memory_is_told_and_holds_what_must_live_at_once(ask, name):
     first, again = (ask("memory", "grouped_native") for _ in range(2))
     assert first["source"] == SOURCES[name]
@@ -83,6 +122,13 @@ def test_arrays_are_the_frameworks_own(backend):
         tensor = backend.array(values, "float32")
     values[:] = 2
     np.testing.assert_array_equal(backend.to_numpy(tensor), np.ones((4, 4)))
+
+
+def test_an_array_is_there_when_it_is_given(backend):
+    """JAX queues a call whose inputs are still being copied, and every call behind it."""
+    with backend.on("cpu"):
+        tensor = backend.array(np.ones(2**24, np.float32), "float32")
+    assert getattr(tensor, "is_ready", lambda: True)()
 
 
 def test_calls_on_the_processor_end_with_their_work(backend, execution):

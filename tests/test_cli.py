@@ -11,13 +11,13 @@ from frames import fail, frame, metadata
 
 from grouped_bench import api, catalogue, cli
 from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
-from grouped_bench.report import plans, tables
+from grouped_bench.report import plans, tables, why
 from grouped_bench.space.axes import OPTION_AXES, Control
 from grouped_bench.space.space import Space
 from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
 
-COMMANDS = ("doctor", "run", "plan", "show", "report", "list")
+COMMANDS = ("doctor", "run", "plan", "show", "report", "explain", "list")
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 
@@ -86,7 +86,7 @@ def test_run_without_options_is_the_preset_quick(call, calls):
     ((_, (space,), keywords),) = calls.made
     assert code == 0
     assert space.to_dict() == Space.preset("quick").to_dict()
-    assert keywords == {"out": "results", "page": True, "quiet": False, "wait": False}
+    assert keywords == {"out": "results", "page": True, "quiet": False, "wait": False, "explain": False}
     assert out.endswith("Wrote results/m/run.parquet\nWrote results/m/run.html\n")
 
 
@@ -106,13 +106,14 @@ def test_flags_of_run_reach_the_library(call, calls):
     _, out, _ = call("run", "--out", "there", "--seed", "7", "--no-memory", "--no-report", "--quiet", "--groups", "4")
     keywords = calls.made[0][2]
     expected = {"out": "there", "seed": 7, "memory": False, "page": False, "quiet": True, "wait": False, "groups": "4"}
+    expected["explain"] = False
     assert keywords == expected
     assert out.count("Wrote ") == 1
 
 
 def test_a_run_is_resumed_with_its_own_space_unless_one_is_named(call, calls):
     calls(api, "resume", result())
-    how = {"out": "there", "page": True, "quiet": False, "wait": True}
+    how = {"out": "there", "page": True, "quiet": False, "wait": True, "explain": False}
     call("run", "--resume", "latest", "--out", "there", "--wait", "--visits", "7")
     call("run", "--resume", "latest", "--out", "there", "--wait", "--preset", "resnext50", "--force", "--seed", "3")
     call("run", "--resume", "latest", "--out", "there", "--wait", "--groups", "4")
@@ -170,6 +171,25 @@ def test_plan_renders_the_plan_and_measures_nothing(call, calls):
     ((_, (made, format_), _),) = calls.made
     assert format_ == "json"
     assert {task["groups"] for task in made["tasks"]} == {1, 4}
+
+
+def test_explain_renders_looks_at_the_case_that_its_options_name(call, calls):
+    calls(why, "render", "the looks")
+    calls(api, "explain", [{"variant": "grouped"}])
+    words = ("--groups", "32", "--pass", "training", "--threads", "1", "--import", "my.py", "--format", "json")
+    assert call("explain", *words) == (0, "the looks\n", "")
+    (_, (space,), given), (_, shown, _) = calls.made
+    assert space.source == "options"
+    assert given == {"groups": "32", "passes": "training", "threads": "1", "files": ("my.py",), "quiet": False}
+    assert shown == ([{"variant": "grouped"}], "json")
+
+
+def test_a_run_is_asked_to_explain(call, calls):
+    calls(api, "run", result())
+    calls(api, "resume", result())
+    call("run", "--explain")
+    call("run", "--resume", "latest", "--explain")
+    assert [keywords["explain"] for _, _, keywords in calls.made] == [True, True]
 
 
 def test_show_renders_the_runs_that_it_names(call, calls, saved):

@@ -27,6 +27,7 @@ LINES = (
     ("harness",),
     ("api", "catalogue"),
     ("options",),
+    ("commands",),
     ("cli",),
 )
 LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}
@@ -167,6 +168,14 @@ def test_every_module_keeps_the_rule(rule):
         (upward, "errors", "from grouped_bench.units import parse_share", ["grouped_bench.units"]),
         (upward, "measure.worker", "def f():\n    import grouped_bench.store.rows", ["grouped_bench.store.rows"]),
         (upward, "api", "from grouped_bench import cli, report", ["grouped_bench.cli"]),
+        (upward, "commands.explain", "from grouped_bench import cli", ["grouped_bench.cli"]),
+        (upward, "options", "from grouped_bench.commands import explain", ["grouped_bench.commands.explain"]),
+        (
+            upward,
+            "commands.explain",
+            "from grouped_bench import api\nfrom grouped_bench.options import case_options",
+            [],
+        ),
         (upward, "store.rows", "from grouped_bench.plan import Plan\nfrom grouped_bench.store import schema", []),
         (upward, "harness.sweep", "from grouped_bench import Space, Run", ["grouped_bench.api"]),
         (upward, "space.axes", "if TYPE_CHECKING:\n    from grouped_bench import api", []),

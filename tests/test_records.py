@@ -46,6 +46,8 @@ def test_what_a_run_writes_is_a_journal(journal):
         ((0, "seed"), "3", "seed: Input should be a valid integer"),
         ((0, "order", "files"), 3, "order.files: Input should be a valid list"),
         ((0, "tasks", 0), {}, "tasks.0.cohort: Field required"),
+        ((0, "peaks", 0, "flops_per_s"), "fast", "peaks.0.flops_per_s: Input should be a valid number"),
+        ((0, "peaks", 0, "bytes_per_s"), 0.0, "peaks.0.bytes_per_s: Input should be greater than 0"),
         ((1, 0, "kind"), "odd", "0: Input tag 'odd' found using 'kind' does not match any of the expected tags"),
         ((1, 0, "at"), None, "0.visit.at: Input should be a valid number"),
         ((1, 0, "at"), float("nan"), "0.visit.at: Input should be a finite number"),

@@ -23,6 +23,8 @@ from grouped_bench.store.runs import find_runs, read_run, write_run
 patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NULLABLE = ("latency_s", "speedup", "peak_memory_bytes", "multiplicity", "label", "reason", "energy_j", "cardinality")
 
+PEAK = {"backend": "tensorflow", "device": "cpu", "dtype": "float32", "flops_per_s": 1e11, "bytes_per_s": 1e10}
+
 
 def small(**columns):
     return frame(groups=[4], channels=[64], passes=["training"], variants=["regular", "grouped"], **columns)
@@ -273,6 +275,9 @@ def test_values_to_which_noise_and_wrong_results_may_lead_are_read_and_shown(nam
         ({"environment": []}, "environment in the metadata: Input should be a valid dictionary"),
         ({"skipped": [3]}, "skipped.0 in the metadata: Input should be a valid dictionary"),
         ({"command": "rm"}, "command in the metadata: Input should be a valid list"),
+        ({"peaks": {}}, "peaks in the metadata: Input should be a valid list"),
+        ({"peaks": [PEAK | {"flops_per_s": 1e300}]}, "peaks.0.flops_per_s in the metadata: Input should be less than"),
+        ({"peaks": [PEAK | {"device": 3}]}, "peaks.0.device in the metadata: Input should be a valid string"),
         ({"run_id": 3}, "run_id in the metadata: Input should be a valid string"),
         ({"environment": json.loads('{"a":' * 50 + "1" + "}" * 50)}, "metadata nested more than 40 deep"),
     ],

@@ -45,6 +45,15 @@ class Device:
     model: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """A kernel that a call ran on a GPU: its name, how often, and the seconds of all times."""
+
+    name: str
+    count: int
+    seconds: float
+
+
 class Backend(ABC):
     """One framework below Keras.
 
@@ -143,6 +152,10 @@ class Backend(ABC):
     def peak_memory(self, step: Step, device: str) -> int | None:
         """Peak bytes of one call as the framework itself tells them; None where it tells nothing."""
 
+    def kernels(self, step: Step, device: str) -> list[Kernel]:
+        """The kernels that one call ran on a GPU; none on a processor, or where the backend has none to ask."""
+        return []
+
     @property
     def smallest_counted_block(self) -> int:
         """Bytes below which the CPU allocator leaves a block out of its statistics."""
@@ -151,6 +164,29 @@ class Backend(ABC):
     @abstractmethod
     def status_of(self, error: Exception) -> str:
         """The status that an exception stands for: `unsupported` (NotImplementedError too), `oom` or `error`."""
+
+
+def product_layer(size: int, dtype: str) -> Any:
+    """A Keras layer that multiplies a square matrix of `size` rows by its kernel, which is 0."""
+    import keras
+
+    layer = keras.layers.Dense(size, use_bias=False, kernel_initializer="zeros", dtype=dtype)
+    layer.build((size, size))
+    return layer
+
+
+def stream_layer(dtype: str) -> Any:
+    """A Keras layer that reads each number once, and writes one, with next to no arithmetic."""
+    import keras
+
+    return keras.layers.Activation("relu", dtype=dtype)
+
+
+def empty_layer(dtype: str) -> Any:
+    """A Keras layer that computes nothing."""
+    import keras
+
+    return keras.layers.Activation("linear", dtype=dtype)
 
 
 def nothing(_: Any) -> None:

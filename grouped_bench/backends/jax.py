@@ -77,7 +77,9 @@ class Jax(Backend):
     def array(self, values: np.ndarray, dtype: str) -> Tensor:
         import jax.numpy as jnp
 
-        return jnp.array(values, dtype, copy=True)  # asarray may borrow NumPy's memory
+        # asarray may borrow NumPy's memory. A call whose inputs are still being copied is queued, and so are those
+        # behind it: none of them would end with its work.
+        return jnp.array(values, dtype, copy=True).block_until_ready()
 
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
         return np.asarray(tensor).astype(np.float64)

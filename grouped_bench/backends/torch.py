@@ -1,6 +1,6 @@
 """PyTorch: eager calls of Keras layers and of its native convolution, or steps that torch.compile has compiled."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -9,6 +9,7 @@ import numpy as np
 from grouped_bench.backends.base import (
     Backend,
     Device,
+    Kernel,
     Operands,
     Step,
     Tensor,
@@ -144,6 +145,16 @@ class Torch(Backend):
         del outputs
         return int(torch.cuda.max_memory_allocated(index)) or None
 
+    def kernels(self, step: Step, device: str) -> list[Kernel]:
+        import torch
+
+        if device.startswith("cpu"):
+            return []
+        synchronise = self.synchroniser(device)
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
+            synchronise(step())
+        return kernels_of(profile.key_averages())
+
     def status_of(self, error: Exception) -> str:
         import torch
 
@@ -152,6 +163,12 @@ class Torch(Backend):
             return "oom"
         refused = isinstance(error, (NotImplementedError, ValueError, TypeError))
         return "unsupported" if refused or "not implemented for" in told else "error"
+
+
+def kernels_of(events: Iterable[Any]) -> list[Kernel]:
+    """What of a profile's averages ran on a GPU; the runtime's own calls and the operators above take none of it."""
+    timed = [(event, float(event.self_device_time_total)) for event in events]
+    return [Kernel(str(event.key), int(event.count), micro / 1e6) for event, micro in timed if micro > 0]
 
 
 def _function(layer: Any, training: bool, execution: str) -> Function:

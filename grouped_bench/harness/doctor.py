@@ -111,6 +111,7 @@ def _measure_twins() -> dict[str, Any]:
         memory=False,
         quiet=True,
         command=[],
+        peaks=False,
     )
     with tempfile.TemporaryDirectory() as folder:
         frame, _ = read_run(carry_out(dataclasses.replace(order, out=Path(folder))))

@@ -3,18 +3,23 @@
 import contextlib
 import dataclasses
 import datetime
+import functools
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from grouped_bench import __version__
 from grouped_bench.analyse.environments import differences
 from grouped_bench.analyse.stats import FAMILY_ALPHA, PAIR_ALPHA
 from grouped_bench.errors import CutShortError, GroupedBenchError, RunError, UnavailableError, shown
+from grouped_bench.harness.explain import Explainer, Look
 from grouped_bench.harness.hosts import Host
 from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone
+from grouped_bench.harness.peaks import Peak, read_peaks
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.record import RESUMED, frame_of, measured, metadata_of
 from grouped_bench.harness.sweep import SPENT, Sweep
@@ -29,10 +34,13 @@ from grouped_bench.store.runs import check_writable, write_run
 from grouped_bench.store.schema import SCHEMA_VERSION
 from grouped_bench.variants.own import digests
 
+# From a run's tasks and the number of each's cohort to looks at some of them.
+Looks = Callable[[pd.DataFrame, list[int]], Iterable[Look]]
 # Whatever a task may take, a device that wakes up may take so long.
 _PROBE_S = 60.0
-# The journal of a run, new or gone on with, and the records that it holds already; given the run's header.
-Opened = Callable[[Record], tuple[Journal, list[Record]]]
+# The journal of a run, new or gone on with, and the records that it holds already; given the run's header, and what
+# reads the machine's peaks.
+Opened = Callable[[Record, Callable[[], list[Peak]]], tuple[Journal, list[Record]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +58,8 @@ class Order:
     files: tuple[str, ...] = ()
     force: bool = False
     wait: bool = False
+    peaks: bool = True
+    explain: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,9 +84,9 @@ def carry_out(order: Order) -> Path:
     run_id = f"{began:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     check_writable(order.out)
 
-    def begin(header: Record) -> tuple[Journal, list[Record]]:
+    def begin(header: Record, peaks: Callable[[], list[Peak]]) -> tuple[Journal, list[Record]]:
         path = order.out / header["machine"] / f"{run_id}{SUFFIX}"
-        return Journal(path, {"run_id": run_id, "started_at": began.isoformat(), **header}), []
+        return Journal(path, {"run_id": run_id, "started_at": began.isoformat(), **header, "peaks": peaks()}), []
 
     return _measure(order, begin)
 
@@ -89,7 +99,7 @@ def go_on(path: Path, order: Order) -> Path:
         CutShortError, and the others of `carry_out`.
     """
 
-    def reopen(header: Record) -> tuple[Journal, list[Record]]:
+    def reopen(header: Record, peaks: Callable[[], list[Peak]]) -> tuple[Journal, list[Record]]:
         earlier, records, torn = read_checked(path)
         _check_same(earlier, header)
         journal = Journal.reopen(path, earlier)
@@ -103,13 +113,15 @@ def _measure(order: Order, open_journal: Opened) -> Path:
     """The run's file."""
     with Progress(order.quiet) as progress, alone(progress.tell, wait=order.wait):
         began = read_clock()  # no wait for another run counts
-        with _hosts(order, progress) as hosts:
-            probes = {name: _probe(host, order.control) for name, host in hosts.items()}
-            _check_devices(order.plan, probes)
-            journal, records = open_journal(_header(order, hosts, probes))
+        with hosts_of(order.plan, order.control, order.files, progress) as hosts:
+            probes = probed(order.plan, order.control, hosts)
+            header, opening = _header(order, hosts, probes), read_clock()
+            journal, records = open_journal(
+                header, lambda: read_peaks(order.plan, hosts, order.control) if order.peaks else []
+            )
+            spent = {"import_s": sum(host.import_s for host in hosts.values()), "peaks_s": read_clock() - opening}
             # Reading of the clock when the run began, had it been made in one part.
             started = began - _spent(records)
-            import_s = sum(host.import_s for host in hosts.values())
             with _kept(journal, order.out), interrupts() as stop:
                 if records and not order.quiet:
                     progress.tell(f"going on after {len(records)} records")
@@ -119,9 +131,11 @@ def _measure(order: Order, open_journal: Opened) -> Path:
                 )  # fmt: skip
                 del records
                 stopped_by = sweep.run()
-                time = sweep.time | {"import_s": import_s, "total_s": read_clock() - started}
+                time = sweep.time | {**spent, "total_s": read_clock() - started}
                 del sweep  # what it keeps of every visit stands in the journal
-                return _conclude(journal, stopped_by, time)
+                explainer = Explainer(hosts, order.control, order.seed, journal.header.get("peaks", ()))
+                looks = functools.partial(explainer.ends, order.plan.cohorts, stop=stop)
+                return _conclude(journal, stopped_by, time, looks if order.explain else None)
 
 
 def _spent(records: Sequence[Record]) -> float:
@@ -129,15 +143,20 @@ def _spent(records: Sequence[Record]) -> float:
     return max((float(record["at"]) for record in records), default=0.0)
 
 
-def _conclude(journal: Journal, stopped_by: str, time: dict[str, float]) -> Path:
+def _conclude(journal: Journal, stopped_by: str, time: dict[str, float], looks: Looks | None) -> Path:
     """Write the file of a run that has ended, from its journal, which goes unless the user may go on."""
     header, records, _ = read_journal(journal.path)
     if stopped_by == "user" and not records:
         raise KeyboardInterrupt
-    spent = {name: time.get(name, 0.0) for name in ("total_s", "import_s", *SPENT)}
+    spent = {name: time.get(name, 0.0) for name in ("total_s", "import_s", "peaks_s", *SPENT)}
     spent["other_s"] = 2 * spent["total_s"] - sum(spent.values())
     metadata = metadata_of(header, records, stopped_by) | {"time": spent}
     frame = frame_of(header, records, stopped_by)
+    if looks is not None and stopped_by != "user":
+        began = read_clock()
+        metadata["explanations"] = list(looks(frame, [task["cohort"] for task in header["tasks"]]))
+        spent["explain_s"] = read_clock() - began
+        spent["total_s"] += spent["explain_s"]
     del records
     path = write_run(frame, metadata, journal.path.with_suffix(".parquet"))
     if stopped_by != "user":
@@ -177,12 +196,13 @@ def _check_same(earlier: Record, now: Record) -> None:
 
 
 @contextlib.contextmanager
-def _hosts(order: Order, progress: Progress) -> Iterator[dict[str, Host]]:
+def hosts_of(plan: Plan, control: Control, files: Sequence[str], progress: Progress) -> Iterator[dict[str, Host]]:
+    """A host for each backend of the plan. Raises HostError where one cannot start."""
     hosts: dict[str, Host] = {}
     try:
-        for name in dict.fromkeys(cohort.setting.backend for cohort in order.plan.cohorts):
+        for name in dict.fromkeys(cohort.setting.backend for cohort in plan.cohorts):
             progress.say(f"starting {name}")
-            hosts[name] = Host(name, order.files, threads=order.control.threads, tf32=order.control.tf32)
+            hosts[name] = Host(name, files, threads=control.threads, tf32=control.tf32)
         yield hosts
     finally:
         for host in hosts.values():
@@ -196,6 +216,13 @@ def probe_backend(name: str) -> Probe:
         return _probe(host, Control())
     finally:
         host.close()
+
+
+def probed(plan: Plan, control: Control, hosts: dict[str, Host]) -> dict[str, Probe]:
+    """What each host finds. Raises UnavailableError where a device of the plan is not there."""
+    probes = {name: _probe(host, control) for name, host in hosts.items()}
+    _check_devices(plan, probes)
+    return probes
 
 
 def _probe(host: Host, control: Control) -> Probe:

@@ -22,8 +22,14 @@ class TooSmallError(NotImplementedError):
 
 def rotation_bytes(device: str) -> int:
     """Bytes that calls must have read since they read the same copy: twice what the last-level caches hold."""
+    size = last_level_bytes(device)
+    return UNKNOWN_ROTATION_BYTES if size is None else _TIMES_CACHES * size
+
+
+def last_level_bytes(device: str) -> int | None:
+    """Bytes that the last-level caches hold together; None where unknown, and on a GPU."""
     size = last_level_cache_bytes() if device.startswith("cpu") else None
-    return UNKNOWN_ROTATION_BYTES if size is None else _TIMES_CACHES * size * last_level_caches()
+    return None if size is None else size * last_level_caches()
 
 
 def copies_needed(sizes: Sequence[int], device: str) -> int:

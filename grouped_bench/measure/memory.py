@@ -9,8 +9,9 @@ from typing import Any
 
 from grouped_bench.backends.base import Backend, Step
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 _LARGE_BLOCK = 64 * 1024
+_LARGEST_INT = 2**31 - 1
 _CLEAR_PEAK = "5"
 _SHARE_OF_CALLS = 0.9
 _MOST_RESIDENT_CALLS = 32
@@ -25,6 +26,14 @@ def give_back_pages() -> None:
     if libc is not None:
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
         libc.mallopt(_M_TRIM_THRESHOLD, _LARGE_BLOCK)
+
+
+def keep_pages() -> None:
+    """Have glibc keep every page that was freed, so that no later block waits for the system to map one."""
+    libc = _libc()
+    if libc is not None:
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, _LARGEST_INT)
 
 
 def peak_bytes(

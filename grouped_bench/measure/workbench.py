@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from grouped_bench import variants
-from grouped_bench.backends.base import Backend, Operands, Step, Tensor
+from grouped_bench.backends.base import Backend, Operands, Step, Tensor, empty_layer
 from grouped_bench.measure import cold, disturbance, memory, rounds, verify
 from grouped_bench.measure.energy import joules_a_call
 from grouped_bench.space.case import DTYPE_BYTES, Case, Setting
@@ -171,6 +171,15 @@ class Workbench:
 
         with self.backend.on(self.setting.device):
             return self._attempt(read)
+
+    def hot_step(self, name: str) -> Step:
+        """The step of `name` on the shared inputs, called by nobody yet; to be made where `Backend.on` says."""
+        return self._hot_step(name, self._operands(name))
+
+    def empty_step(self) -> Step:
+        """A step that computes nothing."""
+        x = self.backend.array(np.zeros((1, 1), np.float32), self.case.compute_dtype)
+        return self.backend.step(empty_layer(self.case.compute_dtype), x, None, self.setting.execution)
 
     def _draw_inputs(self) -> Reply:
         """Make the tensors before the first trace, so that no first call pays for them or for the device's context."""

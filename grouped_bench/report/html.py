@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from grouped_bench.errors import OutputError
-from grouped_bench.report import cells, explorer, figures, findings, scripts
+from grouped_bench.report import cells, explorer, figures, findings, scripts, why
 from grouped_bench.report.blocks import blocks
 from grouped_bench.report.contrast import contrast, run_name
 from grouped_bench.report.files import replace
@@ -66,6 +66,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
             blocks=blocks([row for cohort in found[:_MOST_TABLES] for row in cohort.rows]),
             more_tables=max(0, len(found) - _MOST_TABLES),
             sheets=sheets(rows, metadata),
+            whys=why.told(metadata),
             failures=[row for row in rows if not is_ok(row)],
             skips=_skips(metadata),
             runs=[_Run(facts, rows) for facts in metadata],

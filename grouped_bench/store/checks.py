@@ -1,13 +1,14 @@
 """What a file from someone else must keep to before anything is made of it: sizes, values, shape of its facts."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import TypedDict
 
 from grouped_bench.store.schema import REQUIRED, STATUSES, arrow_schema
 
@@ -21,6 +22,73 @@ _LAST_MICROSECOND = 253_402_300_799_999_999  # of the year 9999, the last that P
 # Of seconds, ratios, shares and joules, where they are not 0: no run has what lies beyond.
 _LEAST, _MOST = 1e-15, 1e15
 _EXTENTS = ("size", "kernel_size", "stride", "dilation")
+
+
+Rate = Annotated[float, Field(gt=0, le=1e24, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Peak(TypedDict):
+    """What a backend reaches on a device in a dtype."""
+
+    backend: str
+    device: str
+    dtype: str
+    flops_per_s: Rate
+    bytes_per_s: Rate
+
+
+class Primitive(TypedDict):
+    """A kind of primitive that a call ran."""
+
+    kind: str
+    implementation: str
+    propagation: str
+    problem: str
+    count: Count
+    seconds: Seconds
+
+
+class Instruction(TypedDict):
+    """A kind of instruction that XLA compiled."""
+
+    kind: str
+    shape: str
+    window: str
+    feature_groups: Count
+    batch_groups: Count
+    macs: Count | None
+    count: Count
+
+
+class Kernel(TypedDict):
+    """A kind of kernel that a call ran."""
+
+    name: str
+    count: Count
+    seconds: Seconds
+
+
+class Look(TypedDict):
+    """What ran inside a task, as far as it is told to a reader."""
+
+    variant: str
+    case: str
+    setting: str
+    status: str
+    reason: str | None
+    latency_s: Rate
+    call_s: Seconds | None
+    flops_per_s: Rate
+    bytes_per_s: Rate
+    peak: dict[str, Rate] | None
+    share_of_peak: Rate | None
+    share_of_bandwidth: Rate | None
+    primitives: list[Primitive]
+    instructions: list[Instruction]
+    kernels: list[Kernel]
+    causes: list[str]
 
 
 class Metadata(BaseModel):
@@ -42,6 +110,8 @@ class Metadata(BaseModel):
     command: list[Any] | None = None
     skipped: list[dict[str, Any]] | None = None
     time: dict[str, Any] | None = None
+    peaks: list[Peak] | None = None
+    explanations: list[Look] | None = None
 
 
 def size_problem(file: pq.ParquetFile) -> str | None:

@@ -8,6 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from grouped_bench.errors import RunError
+from grouped_bench.store.checks import Peak
 from grouped_bench.store.journal import Record, read_journal
 from grouped_bench.store.schema import STATUSES
 
@@ -54,6 +55,7 @@ class Header(TypedDict):
     environment: Environment
     tasks: list[Task]
     order: Order
+    peaks: NotRequired[list[Peak]]
 
 
 class Failure(TypedDict):

@@ -1,0 +1,134 @@
+"""Why a call takes the time it takes, where what was read of it tells: a rule a cause, and nothing guessed."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from grouped_bench.units import format_count, format_seconds, significant
+
+Look = Mapping[str, Any]
+_MOST = 0.5
+# From here on a peak is what holds a call back, rather than something else that takes as long.
+_NEAR_PEAK = 0.7
+_REORDERS = 0.3
+_PASSES = {"training": 3, "inference": 1}
+
+
+def causes(look: Look) -> list[str]:
+    """A sentence for each cause that is known, the most telling first; none where nothing that was read tells.
+
+    Args:
+        look: one of `harness.explain.explain`'s.
+    """
+    return [sentence for rule in _RULES if look["status"] == "ok" and (sentence := rule(look))]
+
+
+def _base_dilated(look: Look) -> str | None:
+    """XLA on the CPU turns a grouped weight gradient into one dense convolution of an input spread out by zeros."""
+    groups, spatial = _groups(look), len(look["task"]["size"])
+    for one in look["instructions"]:
+        if groups > 1 and one["macs"] and str(groups) in one["lhs_dilate"].split("x")[spatial:]:
+            return (
+                f"XLA computes the weight gradient of all {groups} groups as one convolution over an input spread out "
+                f"with zeros (lhs_dilate={one['lhs_dilate']}): {format_count(one['macs'])} multiply-accumulates "
+                f"where {format_count(one['macs'] / groups)} are needed."
+            )
+    return None
+
+
+def _reference(look: Look) -> str | None:
+    """oneDNN falls back on code that is right and not fast."""
+    total, seconds = _primitives_s(look), look["primitive_seconds"].get("ref", 0.0)
+    if seconds <= _MOST * total:
+        return None
+    names = dict.fromkeys(p["implementation"] for p in look["primitives"] if p["implementation"].startswith("ref"))
+    return (
+        f"oneDNN has no optimised kernel for this here: its reference implementation ({', '.join(names) or 'ref'}) "
+        f"takes {_share(seconds / total)} of the time of its primitives."
+    )
+
+
+def _split(look: Look) -> str | None:
+    """A convolution for each group, where one primitive takes all groups."""
+    groups, passes = _groups(look), _PASSES[look["task"]["pass"]]
+    made = look["primitive_counts"].get("convolution", 0) + _convolutions(look["instructions"])
+    if groups < 2 or made < groups * passes:
+        return None
+    what = "paths" if look["task"]["cardinality"] else "groups"
+    return f"A call runs {made} convolutions for its {groups} {what}, each with a start and small operands of its own."
+
+
+def _reorders(look: Look) -> str | None:
+    """Time goes into layouts, not into arithmetic."""
+    total, seconds = _primitives_s(look), look["primitive_seconds"].get("reorder", 0.0)
+    if seconds <= _REORDERS * total:
+        return None
+    counted = look["primitive_counts"].get("reorder", 0)
+    return (
+        f"oneDNN copies tensors from one layout into another at every call: {counted} "
+        f"{'reorder takes' if counted == 1 else 'reorders take'} {_share(seconds / total)} of its primitives' time."
+    )
+
+
+def _call(look: Look) -> str | None:
+    """The framework's own cost of any call."""
+    call_s, latency = look["call_s"], look["latency_s"]
+    if call_s is None or call_s <= _MOST * latency:
+        return None
+    return (
+        f"The call costs more than the work in it: a step that computes nothing takes {format_seconds(call_s, 2)} here."
+    )
+
+
+def _between(look: Look) -> str | None:
+    """What the framework does between primitives, of which oneDNN knows nothing."""
+    inside, latency = _primitives_s(look), look["latency_s"]
+    if not inside or look["instructions"] or inside >= _MOST * latency:
+        return None
+    return (
+        f"oneDNN computes for {format_seconds(inside, 2)} of the {format_seconds(latency, 2)}; the rest is the "
+        "framework's: the call, copies, and operations that oneDNN does not run."
+    )
+
+
+def _bandwidth(look: Look) -> str | None:
+    """Memory delivers no more."""
+    share = look["share_of_bandwidth"]
+    if share is None or share < _NEAR_PEAK or look["min_bytes"] <= look["cache_bytes"]:
+        return None
+    return f"Memory holds it back: its least traffic alone is {_share(share)} of what a long stream reaches here."
+
+
+def _arithmetic(look: Look) -> str | None:
+    """Arithmetic units deliver no more."""
+    share = look["share_of_peak"]
+    if share is None or share < _NEAR_PEAK:
+        return None
+    return f"Arithmetic holds it back: it reaches {_share(share)} of what a matrix product reaches here."
+
+
+_RULES: tuple[Callable[[Look], str | None], ...] = (
+    _base_dilated,
+    _reference,
+    _call,
+    _split,
+    _reorders,
+    _between,
+    _bandwidth,
+    _arithmetic,
+)
+
+
+def _groups(look: Look) -> int:
+    return int(look["task"]["cardinality"] or look["task"]["groups"])
+
+
+def _primitives_s(look: Look) -> float:
+    return float(sum(look["primitive_seconds"].values()))
+
+
+def _convolutions(instructions: Iterable[Mapping[str, Any]]) -> int:
+    return sum(one["count"] for one in instructions if "conv" in one["kind"].lower())
+
+
+def _share(share: float) -> str:
+    return f"{significant(100 * share, 2)}%"

@@ -1,0 +1,39 @@
+"""The command `grouped-bench explain`."""
+
+from typing import Any
+
+import click
+
+from grouped_bench.options import case_options
+
+
+@click.command()
+@case_options
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
+def explain(quiet: bool, format_: str, **options: Any) -> int:
+    """Say what ran inside one case's variants, and why they take their time.
+
+    What ran: oneDNN's primitives with their implementations, XLA's convolutions
+    and calls of libraries after optimisation, kernels on a GPU (PyTorch). How
+    much of the machine it used: against a large matrix product and a long stream
+    of the same backend. A cause is given where what was read tells it. Latencies
+    are of one short visit.
+
+    \b
+    JSON: {"schema": 1, "explanations": [{"task": analytic columns, "variant",
+    "case", "setting", "status", "reason", "latency_s", "call_s", "macs",
+    "min_bytes", "flops_per_s", "bytes_per_s", "peak", "share_of_peak",
+    "share_of_bandwidth", "cache_bytes", "primitives", "primitive_counts",
+    "primitive_seconds", "instructions", "kernels", "causes"}]}
+    \b
+    Example:
+      grouped-bench explain --channels 128 --groups 32 --pass training
+    """
+    from grouped_bench import api
+    from grouped_bench.report import why
+    from grouped_bench.space.space import Space
+
+    given = {name: value for name, value in options.items() if value is not None}
+    click.echo(why.render(api.explain(Space(source="options"), quiet=quiet, **given), format_))
+    return 0

@@ -1,0 +1,122 @@
+"""What ran inside calls of a step, as oneDNN's log, XLA's dump and a GPU's profiler tell it."""
+
+import contextlib
+import ctypes
+import dataclasses
+import os
+import statistics
+import sys
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from grouped_bench.backends.base import Step
+from grouped_bench.measure import hlo, onednn, rounds
+from grouped_bench.measure.workbench import Workbench
+
+# A call in which neighbours run side by side is not the next one over again.
+_MOST_CALLS, _CALLS_S = 7, 0.5
+_MOST_PARTS = 12
+_OPTIMISED = "*after_optimizations.txt"
+_STDOUT = 1
+Reply = dict[str, Any]
+
+
+def explain(bench: Workbench, name: str) -> Reply:
+    """Primitives, instructions and kernels of a warmed-up call of `name`, each kind once with how often it ran.
+
+    Must be asked in a process that has computed nothing yet: the libraries read what they are to log when they start.
+    """
+    with tempfile.TemporaryDirectory() as folder, _printed() as printed:
+        os.environ["ONEDNN_VERBOSE"] = "profile_exec"
+        dump = f"--xla_dump_to={folder} --xla_dump_hlo_as_text"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {dump}"
+        with bench.backend.on(bench.setting.device):
+            step = bench.hot_step(name)
+            bench.synchronise(step())
+            calls = rounds.calls_within(_CALLS_S, step, bench.synchronise, most=_MOST_CALLS)
+            log = _log_of(bench, step, calls, printed)
+            kernels = bench.backend.kernels(step, bench.setting.device)
+        modules = [path.read_text(errors="replace") for path in sorted(Path(folder).glob(_OPTIMISED))]
+    return {
+        **_primitives(onednn.parse(log), calls),
+        "instructions": _instructions([one for module in modules for one in hlo.parse(module)]),
+        "kernels": _largest([dataclasses.asdict(kernel) for kernel in kernels]),
+    }
+
+
+def empty_call_s(bench: Workbench) -> float:
+    """Seconds of a call of a step that computes nothing: what every call costs here."""
+    with bench.backend.on(bench.setting.device):
+        step = bench.empty_step()
+        iterations, sample_s, _ = rounds.calibrate(step, bench.synchronise)
+        return min(sample_s / iterations, *(rounds.time_sample(step, bench.synchronise, iterations) for _ in range(5)))
+
+
+def _log_of(bench: Workbench, step: Step, calls: int, printed: BinaryIO) -> str:
+    """What `calls` calls print."""
+    _flush()
+    start = os.fstat(printed.fileno()).st_size
+    for _ in range(calls):
+        bench.synchronise(step())
+    _flush()
+    printed.seek(start)
+    return printed.read().decode(errors="replace")
+
+
+@contextlib.contextmanager
+def _printed() -> Iterator[BinaryIO]:
+    """A file that takes what is printed meanwhile, by the libraries' own C too."""
+    with tempfile.TemporaryFile() as file:
+        _flush()
+        before = os.dup(_STDOUT)
+        os.dup2(file.fileno(), _STDOUT)
+        try:
+            yield file
+        finally:
+            _flush()
+            os.dup2(before, _STDOUT)
+            os.close(before)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    ctypes.CDLL(None).fflush(None)
+
+
+def _primitives(made: list[onednn.Primitive], calls: int) -> Reply:
+    """Primitives of a call that differ in more than their time, the longest first, and the sums over all of them."""
+    times: dict[onednn.Primitive, list[float]] = defaultdict(list)
+    for primitive in made:
+        times[dataclasses.replace(primitive, seconds=0.0)].append(primitive.seconds)
+    parts = [_part(kind, found, calls) for kind, found in times.items()]
+    sums: dict[str, float] = defaultdict(float)
+    for part in parts:
+        sums[_family(part)] += part["seconds"]
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts[part["kind"]] += part["count"]
+    return {"primitives": _largest(parts), "primitive_counts": dict(counts), "primitive_seconds": dict(sums)}
+
+
+def _part(kind: onednn.Primitive, times: list[float], calls: int) -> Reply:
+    """One kind of primitive with how often a call runs it, and the seconds of all times, by their median."""
+    count = round(len(times) / calls) or 1
+    return {**dataclasses.asdict(kind), "count": count, "seconds": statistics.median(times) * count}
+
+
+def _family(part: Reply) -> str:
+    """`ref` for what oneDNN has no optimised kernel for, else the kind."""
+    return "ref" if part["implementation"].startswith("ref") else str(part["kind"])
+
+
+def _instructions(made: list[hlo.Instruction]) -> list[Reply]:
+    counted = Counter(made)
+    parts = [{**dataclasses.asdict(kind), "count": count} for kind, count in counted.items()]
+    return sorted(parts, key=lambda part: -(part["macs"] or 0) * part["count"])[:_MOST_PARTS]
+
+
+def _largest(parts: list[Reply]) -> list[Reply]:
+    return sorted(parts, key=lambda part: -float(part["seconds"]))[:_MOST_PARTS]
