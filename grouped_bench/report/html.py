@@ -55,7 +55,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
             counts=findings.counts(rows, metadata),
             contrast=contrast(metadata),
             findings=findings.findings(frame, metadata),
-            figures=[(drawn, _inline(drawn)) for drawn in figures.draw(frame)],
+            figures=[(drawn, _inline(drawn)) for drawn in figures.draw(frame, metadata)],
             blocks=blocks(rows),
             sheets=sheets(rows, metadata),
             failures=[row for row in rows if not is_ok(row)],
