@@ -73,7 +73,7 @@ def write_page(runs: list[gb.Run]) -> None:
 def part_of(run: gb.Run) -> list[str]:
     """The lines of one run: command, findings, network time, tables, figures."""
     folder = run.path.with_suffix("")
-    figures.save(run.frame, folder)
+    figures.save(run.frame, folder, [run.metadata])
     relative = folder.relative_to(RESULTS)
     facts = run.metadata["environment"]
     lines = [
@@ -94,7 +94,7 @@ def part_of(run: gb.Run) -> list[str]:
         "</details>",
         "",
     ]
-    for drawn in figures.draw(run.frame):
+    for drawn in figures.draw(run.frame, [run.metadata]):
         if drawn.svg:
             lines += [f"![{drawn.alt}]({relative}/{drawn.name}.svg)", ""]
     return lines

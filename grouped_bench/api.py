@@ -255,11 +255,11 @@ def report(runs: list[Run], path: str | Path, figures: str | Path | None = None)
     from grouped_bench.report import html
     from grouped_bench.store.runs import check_writable
 
-    path, frame = Path(path), joined(runs)
+    path, frame, metadata = Path(path), joined(runs), [run.metadata for run in runs]
     check_writable(path.parent)
     if figures is not None:
-        drawing.save(frame, Path(figures))
-    return html.write(frame, [run.metadata for run in runs], path)
+        drawing.save(frame, Path(figures), metadata)
+    return html.write(frame, metadata, path)
 
 
 def joined(runs: list[Run]) -> "pd.DataFrame":

@@ -163,14 +163,16 @@ def plan(format_: str, **options: Any) -> int:
 @click.option("--format", "format_", type=click.Choice(SHOW_FORMATS), default="table", show_default=True)
 @click.option("--out", default="results", show_default=True, help="Folder of run ids and `latest`.")
 def show(runs: tuple[str, ...], by: str, sort: str, where: str, format_: str, out: str) -> int:
-    """Print the tables of runs again, from their files.
+    """Print the tables and findings of runs again, from their files.
 
     RUN is a Parquet file, a folder of runs, a run id, or `latest`. Of several
-    runs, the facts come first in which their environments differ.
+    runs, the facts come first in which their environments differ. With
+    --where, findings are those of whole cohorts that rest on the rows kept.
 
     \b
-    JSON: {"schema": 1, "tasks": [the columns without samples]}; of several
-    runs also "differences": [{"fact", "values": [{"run_id", "value"}]}]
+    JSON: {"schema": 1, "tasks": [the columns without samples], "findings":
+    [{"text", "tasks": [places in "tasks", from 0]}]}; of several runs also
+    "differences": [{"fact", "values": [{"run_id", "value"}]}]
     \b
     Examples:
       grouped-bench show latest

@@ -1,16 +1,21 @@
 """Figures: each is drawn or says why not, from the right points, the same way every time."""
 
+import itertools
+import re
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pandas as pd
 import pytest
 from frames import HOSTILE, fail, frame
 
+from grouped_bench import variants
 from grouped_bench.errors import OutputError
 from grouped_bench.report import figures, heat
-from grouped_bench.report.marks import mark_of
+from grouped_bench.report.marks import KNOWN, mark_of
 from grouped_bench.report.panels import FAMILY, MOST_PANELS, NothingToDrawError, split
-from grouped_bench.report.points import pareto, positive, with_savings
+from grouped_bench.report.points import pareto, positive, thinned, unbeaten, with_first_calls, with_savings
+from grouped_bench.report.roofs import with_peaks
 from grouped_bench.report.rows import plain
 
 
@@ -18,18 +23,24 @@ def small(**options):
     return frame(**{"groups": [1, 8], "channels": [64], "passes": ["training"], **options})
 
 
+def peaks(run_id="20261123-012233-ab12", **changes):
+    """Run-wide facts with a measured peak."""
+    peak = {"backend": "tensorflow", "device": "cpu", "dtype": "float32", "flops_per_s": 1.2e11, "bytes_per_s": 9e9}
+    return {"run_id": run_id, "peaks": [{**peak, **changes}]}
+
+
 def sketch(name, made):
     title, draw = figures.REGISTRY[name]
-    return draw(plain(made), title)
+    return draw(with_peaks(plain(made), [peaks()]), title)
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return {figure.name: figure for figure in figures.draw(frame(groups=[1, 8], channels=[64]))}
+    return {figure.name: figure for figure in figures.draw(frame(groups=[1, 2, 8], channels=[64]), [peaks()])}
 
 
 def test_every_registered_figure_is_drawn_with_its_words(drawn):
-    assert set(drawn) == set(figures.REGISTRY) >= {"latency", "speedup", "memory", "tradeoff", "theory"}
+    assert set(drawn) == set(figures.REGISTRY) >= {"latency", "speedup", "roofline"}
     for figure in drawn.values():
         assert figure.svg
         assert not figure.reason
@@ -43,6 +54,9 @@ def test_svg_has_real_text_and_ids_of_its_own(drawn):
         root = ET.fromstring(figure.svg)
         texts = "".join(root.itertext())
         assert "grouped_native" in texts
+        sizes = [float(size) for size in re.findall(r"font(?:-size)?: *([\d.]+)px", figure.svg)]
+        assert sizes
+        assert min(sizes) >= 7
         mine = {element.get("id") for element in root.iter() if element.get("id")}
         assert not mine & ids
         ids |= mine
@@ -61,7 +75,7 @@ def test_drawing_twice_gives_the_same_bytes():
         frame().head(0),
         pd.DataFrame(),
         fail(small(), small()["groups"] > 0, "oom", "too large"),
-        small(latency_s=None, speedup=None, peak_memory_bytes=None, params=None),
+        small(latency_s=None, speedup=None, peak_memory_bytes=None, params=None, first_calls_s=None, verdict=None),
     ],
 )
 def test_nothing_to_draw_gives_reasons(made):
@@ -94,7 +108,7 @@ def test_nulls_are_left_out_and_counted_not_drawn_as_zero():
 
 def test_pareto_front_on_known_points():
     points = [(1, 9.0), (2, 5.0), (2, 4.0), (3, 4.0), (4, 6.0), (5, 1.0), (6, 1.0)]
-    front = pareto([{"params": params, "latency_s": latency} for params, latency in points])
+    front = pareto([{"params": params, "latency_s": latency, "flags": ()} for params, latency in points])
     assert [(row["params"], row["latency_s"]) for row in front] == [(1, 9.0), (2, 4.0), (5, 1.0)]
 
 
@@ -107,8 +121,9 @@ def test_savings_are_against_the_baseline_of_the_same_cohort():
 
 @pytest.mark.parametrize("name", figures.REGISTRY)
 def test_hot_and_cold_of_one_run_are_two_panels(name):
-    both = pd.concat([small(), small(cache="cold")])
-    alone, together = sketch(name, small()), sketch(name, both)
+    made = small(groups=[1, 2, 8])
+    both = pd.concat([made, made.assign(cache="cold")])
+    alone, together = sketch(name, made), sketch(name, both)
     assert together.alt.count("hot cache") == together.alt.count("cold cache") > 0
     assert "cache" not in alone.alt
     titles = [axes.get_title().replace("\n", " ") for axes in together.figure.axes]
@@ -127,7 +142,7 @@ def test_unlike_things_are_never_in_one_panel():
 def test_panels_are_limited_and_say_so_and_every_pass_keeps_its_place():
     panels = split(plain(frame(groups=[1, 2], channels=[16, 32, 48, 64, 80, 96])), FAMILY)
     assert len(panels.shown) == MOST_PANELS
-    assert panels.left_out == f"{MOST_PANELS} of 12 panels shown, those with the most points"
+    assert panels.left_out == f"{MOST_PANELS} of 12 panels shown, of each backend and pass those with the most points"
     assert {panel.rows[0]["pass"] for panel in panels.shown} == {"inference", "training"}
 
 
@@ -151,7 +166,7 @@ def test_a_variant_has_one_mark_whether_we_know_it_or_not():
 
 
 def test_heat_map_claims_no_more_than_the_verdict():
-    made = small(groups=[8], variants=["regular", "grouped_native", "split_concat", "split_sum", "grouped"])
+    made = small(groups=[8], channels=[64, 128])
     made.loc[made["variant"] == "split_concat", "verdict"] = "undecided"
     made = fail(made, made["variant"] == "split_sum", "oom", None)
     figure, alt = heat.speedup(plain(made), "title")
@@ -165,13 +180,200 @@ def test_heat_map_claims_no_more_than_the_verdict():
     red, _, blue, _ = cells["grouped_native"].patches[0].get_facecolor()
     assert blue > red
     assert "regular" not in cells
-    assert "1 undecided" in alt
+    assert "2 undecided" in alt
+
+
+def test_with_one_number_of_channels_variants_stand_down_the_heat_map_of_every_backend():
+    made = pd.concat([small(backend=name) for name in ("tensorflow", "jax", "torch")])
+    figure, alt = heat.speedup(plain(made), "title")
+    titled = [place for place in figure.axes if place.get_title()]
+    assert [place.get_title() for place in titled] == ["tensorflow", "jax", "torch"]
+    names = [label.get_text() for label in titled[0].get_yticklabels()]
+    assert names == ["split_sum", "grouped", "grouped_native", "split_concat"]
+    assert "0.037× (grouped at 8 groups and 64 channels) to 3.48× (grouped_native at 8 groups" in alt
+
+
+# Which panels
+
+
+def test_each_backend_gets_its_turn():
+    many = [frame(groups=[1, 8], channels=[16, 32, 48, 64]) for _ in range(3)]
+    backends = ("tensorflow", "jax", "torch")
+    made = pd.concat([one.assign(backend=name) for one, name in zip(many, backends, strict=True)])
+    panels = split(plain(made), FAMILY)
+    kinds = [(panel.rows[0]["backend"], panel.rows[0]["pass"]) for panel in panels.shown]
+    assert sorted(kinds) == sorted((name, pass_) for name in backends for pass_ in ("inference", "training"))
+
+
+# Marks
+
+
+def test_every_registered_variant_has_a_mark_of_its_own():
+    names = [*variants.names(), *variants.names("block")]
+    assert set(KNOWN) == set(names)
+    assert len(set(KNOWN.values())) == len(KNOWN)
+    layers = [KNOWN[name][0] for name in variants.names()]
+    assert len(set(layers)) == len(layers)
+
+
+def linear(colour):
+    parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+    return np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+
+
+def lab(light):
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = to_xyz @ np.clip(light, 0, 1) / [0.9505, 1, 1.089]
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+# Machado, Oliveira and Fernandes 2009, severity 1.
+SIGHTS = {
+    "full": np.eye(3),
+    "protanopia": np.array([[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]]),
+    "deuteranopia": np.array([[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]]),
+}
+
+
+@pytest.mark.parametrize("sight", SIGHTS)
+def test_colours_of_layers_differ_and_stand_out_whatever_the_eyes(sight):
+    seen = {name: lab(SIGHTS[sight] @ linear(KNOWN[name][0])) for name in variants.names()}
+    for first, second in itertools.combinations(seen, 2):
+        assert np.linalg.norm(seen[first] - seen[second]) > 9, (first, second)
+    for colour, _ in KNOWN.values():
+        assert 1.05 / (linear(colour) @ [0.2126, 0.7152, 0.0722] + 0.05) >= 3
+
+
+# Cross-overs
+
+
+def lanes_of(made):
+    (place,) = [place for place in sketch("crossover", made).figure.axes if place.get_yticklabels()]
+    return place
+
+
+def test_a_lane_shows_the_verdict_at_each_number_of_groups():
+    made = small(groups=[2, 4, 8], variants=["regular", "grouped_native"])
+    native = made["variant"] == "grouped_native"
+    made.loc[native, "verdict"] = ["undecided", "slower", "faster"]
+    place = lanes_of(made)
+    assert [text.get_text() for text in place.texts] == ["?"]
+    points = {line.get_xdata()[0]: line for line in place.lines if len(line.get_xdata()) == 1}
+    assert points[4].get_markerfacecolor() == "white"
+    assert points[8].get_markerfacecolor() == mark_of(plain(made)[1]).colour
+    (run,) = [line for line in place.lines if len(line.get_xdata()) == 2]
+    assert list(run.get_xdata()) == [8, 8]
+    assert "grouped_native from 8 groups on in 1 shape" in sketch("crossover", made).alt
+
+
+def test_a_cross_over_needs_a_decided_verdict_at_two_numbers_of_groups():
+    for made in (small(groups=[1, 8]), small(groups=[2, 8], verdict="undecided")):
+        with pytest.raises(NothingToDrawError, match="decided verdict"):
+            sketch("crossover", made)
+
+
+# The roof
+
+
+def test_a_point_stands_where_its_counts_and_latency_put_it_under_the_roof():
+    made = small(groups=[8], variants=["grouped"], latency_s=1e-3, macs=50_000_000, min_bytes=10_000_000)
+    found = sketch("roofline", made)
+    place = found.figure.axes[0]
+    (point,) = [line for line in place.lines if line.get_marker() == "s"]
+    assert (point.get_xdata()[0], point.get_ydata()[0]) == (10, 100)
+    (roof,) = [line for line in place.lines if line.get_color() == "black"]
+    low, ridge, _ = roof.get_xdata()
+    assert ridge == pytest.approx(120 / 9)
+    assert list(roof.get_ydata()) == pytest.approx([low * 9, 120, 120])
+    assert "110 % of it (grouped at 8 groups)" in found.alt  # 100 of 90 GFLOP/s
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"peaks": None},
+        {"peaks": [None, 3, "x"]},
+        {"peaks": {"backend": "tensorflow"}},
+        peaks(flops_per_s=None),
+        peaks(flops_per_s="1e11"),
+        peaks(flops_per_s=float("nan")),
+        peaks(flops_per_s=float("inf")),
+        peaks(bytes_per_s=-1.0),
+        peaks(bytes_per_s=0),
+        peaks(bytes_per_s=True),
+        peaks(bytes_per_s=10**400),
+        peaks(dtype="bfloat16"),
+        peaks(device="gpu"),
+        peaks(backend=["tensorflow"]),
+        peaks(run_id="another"),
+    ],
+)
+def test_a_peak_that_is_none_or_another_draws_no_roof(facts):
+    (found,) = [one for one in figures.draw(small(groups=[8], channels=[64]), [facts]) if one.name == "roofline"]
+    assert found.reason == "this run did not measure the machine's peak"
+
+
+def test_mixed_precision_stands_under_the_roof_of_its_half():
+    rows = plain(small(dtype="mixed_bfloat16"))
+    assert with_peaks(rows, [peaks(dtype="bfloat16")])[0]["peak_flops_per_s"] == 1.2e11
+    assert with_peaks(rows, [peaks()])[0]["peak_flops_per_s"] is None
+
+
+# Costs
+
+
+def test_nothing_unbeaten_is_beaten_in_all_three():
+    rows = [
+        {"params": p, "latency_s": s, "peak_memory_bytes": m, "flags": f}
+        for p, s, m, f in [(1, 9, 9, ()), (2, 8, 9, ()), (2, 8, 10, ()), (3, 9, 8, ()), (1, 1, 1, ("unstable",))]
+    ]
+    assert unbeaten(rows) == [rows[0], rows[1], rows[3]]
+
+
+def test_memory_stands_beside_parameters_and_coarse_readings_do_not():
+    made = small(channels=[64])
+    axes = sketch("tradeoff", made).figure.axes
+    assert [place.get_xlabel() for place in axes] == ["parameters", "peak memory"]
+    assert len(sketch("tradeoff", made.assign(memory_source="resident")).figure.axes) == 1
+    some = pd.concat([made, made.assign(backend="torch", memory_source="resident")])
+    texts = [text.get_text() for place in sketch("tradeoff", some).figure.axes for text in place.texts]
+    assert "memory not known closely" in texts
+
+
+def test_first_calls_are_medians_with_their_ends():
+    row = with_first_calls(plain(small(groups=[8])))[0]
+    assert (row["first_call_s"], row["first_call_low_s"], row["first_call_high_s"]) == (0.4, 0.4, 0.5)
+
+
+def test_titles_say_what_is_counted():
+    blocks = small(groups=[1]).assign(scope="block", cardinality=2)
+    titles = {figure.name: figure.title for figure in figures.draw(blocks)}
+    assert titles["latency"] == "Latency against cardinality"
+    assert titles["crossover"] == "From which cardinality on grouping is faster"
+    mixed = pd.concat([blocks, small(groups=[1])])
+    assert figures.worded("Latency against groups", plain(mixed)) == "Latency against groups"
+
+
+# Many rows
+
+
+def test_many_points_are_thinned_and_said_to_be():
+    made = plain(small(groups=[1]))
+    rows = [{**row, "latency_s": 1.0 + i} for i in range(400) for row in made]
+    shown, note = thinned(rows, always=[rows[-1]])
+    assert len(shown) <= 601
+    assert any(row is rows[-1] for row in shown)
+    assert "600 points a panel" in note
+    assert thinned(rows[:600]) == (rows[:600], "")
 
 
 def test_hostile_names_stay_text():
-    made = small(groups=[8])
+    made = small(groups=[4, 8])
     made["variant"] = made["variant"].replace({"grouped": HOSTILE, "split_sum": '_id="x"'})
-    drawn = figures.draw(made)
+    drawn = figures.draw(made, [peaks()])
+    assert all(figure.svg for figure in drawn)
     for figure in drawn:
         tags = {element.tag.rpartition("}")[2] for element in ET.fromstring(figure.svg).iter()}
         assert "script" not in tags

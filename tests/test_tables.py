@@ -27,6 +27,7 @@ def one_cohort(**options):
 
 def order(text):
     names = ("regular", "split_sum", "grouped_native", "grouped", "split_concat")
+    text, _, _ = text.partition("\nFindings\n")
     return [line.split()[0] for line in text.splitlines() if line.split()[:1] and line.split()[0] in names]
 
 
@@ -231,7 +232,7 @@ def test_where_is_checked_even_when_there_are_no_rows():
         render(frame().head(0), [], where="unknown == 1")
 
 
-@pytest.mark.parametrize("options", [{"by": "samples_s"}, {"sort": "size"}, {"sort": "x"}, {"format": "xml"}])
+@pytest.mark.parametrize("options", [{"by": "samples_s"}, {"sort": "samples_s"}, {"sort": "x"}, {"format": "xml"}])
 def test_unknown_options_are_refused_in_words(options):
     with pytest.raises(SpaceError, match=r"Received: .*\. "):
         table(frame(), **options)
@@ -292,6 +293,63 @@ def test_nothing_to_show_is_no_crash(output, facts):
     assert render(pd.DataFrame(), facts, format=output, by="groups", sort="latency")
 
 
+FEW = ("grouped", "grouped_native", "regular")
+
+
+@pytest.mark.parametrize("name", [name for name in schema.NAMES if name not in schema.RAW])
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_any_column_groups_and_sorts_and_nulls_come_last(name, output):
+    made = frame(groups=[1, 8], channels=[64], variants=FEW)
+    made[name] = made[name].astype(object).mask(made["groups"] == 8, None)
+    made["size"] = made["size"].where(made["pass"] == "training", None)
+    text = table(made, by=name, sort=name, format=output)
+    if output == "json":
+        nulls = [task[name] is None for task in json.loads(text)["tasks"]]
+        assert nulls == sorted(nulls) or name == "status"
+    else:
+        assert f"\n{name} —\n" in f"\n{text}"
+
+
+def test_extents_and_times_are_headings_as_typed():
+    made = frame(groups=[8], channels=[64], passes=["training"])
+    made["size"] = [(28, 28), (7, 7), (14, 14), None, (28, 28)]
+    headings = [line for line in table(made, by="size").splitlines() if line.startswith("size")]
+    assert headings == ["size 7x7", "size 14x14", "size 28x28", "size —"]
+    assert "first_calls_s 400 ms, 500 ms, 400 ms" in table(made, by="first_calls_s")
+
+
+# Findings
+
+
+def test_findings_stand_above_the_closing_lines_and_fit():
+    text = table(frame())
+    tables, _, told = text.partition("\nFindings\n- ")
+    assert "groups 32" in tables
+    assert told.startswith("inference and training: grouped_native is clearly the fastest way")
+    assert told.index("Grouping pays") < told.index("60 tasks in 12 cohorts")
+    assert max(map(display_width, table(frame(), width=60).splitlines())) <= 60
+
+
+def test_json_tells_on_which_tasks_a_finding_rests():
+    told = json.loads(table(frame(), format="json", sort="latency"))
+    pays = next(one for one in told["findings"] if "training: Grouping pays" in one["text"])
+    rows = [told["tasks"][place] for place in pays["tasks"]]
+    assert {(row["variant"], row["pass"]) for row in rows} == {
+        ("grouped_native", "inference"),
+        ("grouped_native", "training"),
+    }
+    assert len(rows) == 8
+
+
+def test_a_selection_keeps_only_findings_that_whole_cohorts_carry():
+    told = table(frame(), where="variant == 'grouped'")
+    assert "only saves arithmetic in 4 of 4 cohorts" in " ".join(told.split())
+    assert "fastest" not in told  # of those shown grouped is the fastest way, and of those measured the slowest
+    native = " ".join(table(frame(), where="variant == 'grouped_native' and groups == 32").split())
+    assert "clearly the fastest way to the grouped function in 2 of 2 cohorts" in native
+    assert "Findings" not in table(frame(), where="groups == 5")
+
+
 def test_only_failed_rows_are_no_crash():
     made = frame(groups=[1], channels=[64], latency_s=None)
     assert "20" not in table(fail(made, made["groups"] == 1, "timeout", None)).split()
@@ -346,11 +404,13 @@ def test_runs_that_differ_in_what_can_change_an_answer_say_so_first():
         "  backend.tensorflow.onednn: yes in run 1; no in run 2",
         "  backend.tensorflow.intra_op_threads: 0 in run 1; 4 in run 2",
     ]
-    assert shown(*facts, format="markdown").startswith(
+    told, _, tables = shown(*facts, format="markdown").partition("### Findings\n\n- ")
+    assert "\n\n### Conv2D" in tables
+    assert told == (
         "### These runs differ in what can change an answer\n\n"
         "| fact | first | second |\n| --- | --- | --- |\n"
         "| backend.tensorflow.onednn | yes | no |\n"
-        "| backend.tensorflow.intra_op_threads | 0 | 4 |\n\n### Conv2D"
+        "| backend.tensorflow.intra_op_threads | 0 | 4 |\n\n"
     )
     assert json.loads(shown(*facts, format="json"))["differences"] == [
         {
@@ -371,7 +431,7 @@ def test_equal_runs_and_single_ones_say_nothing_of_differences(output):
 
 
 def test_json_tells_differences_of_several_runs_only():
-    assert set(json.loads(shown(with_environment("a"), format="json"))) == {"schema", "tasks"}
+    assert set(json.loads(shown(with_environment("a"), format="json"))) == {"schema", "tasks", "findings"}
     equal = json.loads(shown(with_environment("a"), with_environment("b"), format="json"))
     assert equal["differences"] == []
 

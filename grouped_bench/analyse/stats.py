@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from scipy import special
 
 _LARGEST, _LARGEST_LOG = 1e15, 700.0
 LATENCY_LEVEL = 0.95
@@ -80,6 +79,8 @@ def student_interval(values: Sequence[float] | np.ndarray, alpha: float) -> Inte
     """Mean with Student's t interval of level 1 − `alpha`, for at least two values."""
     array = np.asarray(values, dtype=float)
     count, centre = len(array), float(np.mean(array))
+    from scipy import special  # takes a quarter second, which only a run has
+
     half = float(special.stdtrit(count - 1, 1 - alpha / 2) * np.std(array, ddof=1)) / math.sqrt(count)
     return Interval(centre, centre - half, centre + half)
 
@@ -149,6 +150,8 @@ def look_share(visits: int) -> float:
 
 def _median_interval(ordered: np.ndarray, level: float) -> tuple[float, float]:
     count = len(ordered)
+    from scipy import special  # takes a quarter second, which only a run has
+
     covers = [1 - 2 * float(special.bdtr(k - 1, count, 0.5)) for k in range(1, count // 2 + 1)]
     k = max(index for index, cover in enumerate(covers, 1) if cover >= level)
     if k == count // 2:

@@ -21,12 +21,14 @@ _SMALLEST_END, _LARGEST_END = 1e-6, 1e6
 def clean(value: object) -> str:
     """`value` as one line of printable text: control and invisible characters are shown as escapes."""
     text = value if isinstance(value, str) else str(value)
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
 
 
 def display_width(text: str) -> int:
     """Columns that `text` takes on a terminal."""
-    return sum(_width(character) for character in text)
+    return len(text) if text.isascii() else sum(map(_width, text))
 
 
 def shorten(text: str, width: int) -> str:
@@ -132,13 +134,20 @@ def column_text(row: Row, name: str) -> str:
         return DASH
     if name in _EXTENTS:
         return clean(format_extents(value))
-    if name.endswith("_s") and isinstance(value, (int, float)):
-        return format_seconds(value)
+    if name.endswith("_s"):
+        return _seconds(value)
     if name.endswith("_bytes"):
         return format_bytes(value)
     if name in ("params", "params_total", "macs"):
         return format_count(value)
     return text_of(value)
+
+
+def _seconds(value: Any) -> str:
+    """A time, or the times of a list, which are single readings."""
+    if isinstance(value, tuple):
+        return ", ".join(DASH if part is None else format_seconds(part, _UNSURE_DIGITS) for part in value) or "none"
+    return format_seconds(value) if isinstance(value, (int, float)) else text_of(value)
 
 
 def fact_text(name: str, value: object) -> str:

@@ -8,9 +8,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from grouped_bench.report import cells, findings
+from grouped_bench.report import cells
 from grouped_bench.report.blocks import Block, blocks, sorted_by
+from grouped_bench.report.closing import counts
 from grouped_bench.report.contrast import Contrast, contrast
+from grouped_bench.report.findings import Finding, of_rows
 from grouped_bench.report.rows import Row, ascending, is_ok
 from grouped_bench.report.sheet import Sheet
 from grouped_bench.report.where import NAMES
@@ -22,10 +24,10 @@ _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """Rows to tell, selected from `total`, and how they are to be grouped, ordered and set."""
+    """Rows to tell, selected from `every`, and how they are to be grouped, ordered and set."""
 
     rows: list[Row]
-    total: int
+    every: list[Row]
     metadata: Sequence[dict[str, Any]]
     by: str | None
     sort: str | None
@@ -38,12 +40,28 @@ class Request:
 
     def closing(self) -> list[str]:
         """The lines that end a table."""
-        return findings.counts(self.rows, self.metadata, of=self.total)
+        return counts(self.rows, self.metadata, of=len(self.every))
+
+    def findings(self) -> list[Finding]:
+        """What is found in whole cohorts, as far as it rests on selected rows alone: a part would change a ranking."""
+        if len(self.rows) == len(self.every):
+            return of_rows(self.rows, self.metadata)
+        shown = {id(row) for row in self.rows}
+        touched = {_cohort(row) for row in self.rows}
+        whole = [row for row in self.every if _cohort(row) in touched]
+        told = of_rows(whole, self.metadata) if whole else []
+        return [one for one in told if one.rows and all(id(row) in shown for row in one.rows)]
+
+
+def _cohort(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("run_id", *schema.COHORT_KEY))
 
 
 def markdown(request: Request) -> str:
-    """A heading and a pipe table a block; what could act as markup is escaped."""
+    """The findings, then a heading and a pipe table a block; what could act as markup is escaped."""
     lines = _contrast_table(contrast(request.metadata))
+    told = request.findings()
+    lines += ["### Findings", "", *(f"- {_escape(finding.text)}" for finding in told), ""] if told else []
     for block in request.blocks():
         lines += [f"### {_escape(block.heading)}", ""]
         lines += [_escape(block.detail), ""] if block.detail else []
@@ -110,9 +128,20 @@ def _csv_cell(row: Row, name: str) -> str:
 
 
 def as_json(request: Request) -> str:
-    """`{"schema": 1, "tasks": [...]}` with every column but the raw samples; of several runs also `"differences"`."""
-    tasks = [{name: row[name] for name in NAMES} for row in _flat(request)]
-    told = {"schema": schema.SCHEMA_VERSION, "tasks": tasks}
+    """`{"schema": 1, "tasks": [...], "findings": [...]}`, of several runs also `"differences"`.
+
+    Tasks have every column but the raw samples; a finding has its text and the places of its rows in `tasks`.
+    """
+    ordered = _flat(request)
+    places = {id(row): place for place, row in enumerate(ordered)}
+    told: dict[str, Any] = {
+        "schema": schema.SCHEMA_VERSION,
+        "tasks": [{name: row[name] for name in NAMES} for row in ordered],
+        "findings": [
+            {"text": cells.clean(one.text), "tasks": sorted({places[id(row)] for row in one.rows})}
+            for one in request.findings()
+        ],
+    }
     if len(request.metadata) > 1:
         told["differences"] = _differences(contrast(request.metadata))
     return json.dumps(told, indent=1, allow_nan=False, default=str) + "\n"

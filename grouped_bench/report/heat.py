@@ -1,5 +1,6 @@
-"""The heat map of speed-ups: groups across, channels down, a panel a variant."""
+"""The heat map of speed-ups: groups across, channels or variants down."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,21 +14,22 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from grouped_bench.report import cells
-from grouped_bench.report.panels import FAMILY, NothingToDrawError, Panel, Panels, grid, groups_label, label, split
+from grouped_bench.report.axes import grid, label
+from grouped_bench.report.panels import FAMILY, NothingToDrawError, Panel, groups_label, split
 from grouped_bench.report.points import alt
 from grouped_bench.report.rows import VERDICTS, Row, groups_of, is_baseline, is_ok, verdict_of
 from grouped_bench.units import significant
 
 _NAMES = ("variant", "computes", *(name for name in FAMILY if name not in ("in_channels", "out_channels", "width")))
 _MOST_PANELS = 8
-_MOST_CHANNELS = 16
+_MOST_LEVELS = 16
 _MOST_WRITTEN = 12
 _DARK = 0.179  # below it, white text stands out more than black
 _UNDECIDED = "#e4e4e4"
 _SHORT = {"predicted_oom": "pred.\noom", "unsupported": "unsup-\nported", "interrupted": "inter-\nrupted"}
 _NOTE = (
     "Blue: faster than the baseline, red: slower. ≈ equivalent. ? and grey: undecided.\n"
-    "Hatched: ended in the status written there. White: not measured."
+    "Hatched: without a ratio, for the reason written there. White: not measured."
 )
 
 
@@ -40,31 +42,29 @@ def speedup(rows: Sequence[Row], title: str) -> tuple[Figure, str]:
     compared = [row for row in rows if not is_baseline(row) and groups_of(row) and row["in_channels"]]
     if not any(map(_measured, compared)):
         raise NothingToDrawError("no task that ended ok has a speed-up over a baseline")
-    every = sorted({_channels(row) for row in compared})
-    channels = every[:_MOST_CHANNELS]
-    compared = [row for row in compared if _channels(row) in channels]
-    panels = split(compared, _NAMES, most=_MOST_PANELS, always=("variant", "computes"))
+    down = _CHANNELS_DOWN if len({_channels(row) for row in compared}) > 1 else _VARIANTS_DOWN
+    every = sorted({down.of(row) for row in compared})
+    levels = every[:_MOST_LEVELS]
+    compared = [row for row in compared if down.of(row) in levels]
+    panels = split(compared, down.panel, most=_MOST_PANELS, always=down.told)
     groups = sorted({groups_of(row) or 1 for row in panels.rows})
-    figure, places = grid(panels, title, height=max(1.6, 0.34 * len(channels) + 0.9))
+    figure, places = grid(panels, title, height=max(1.6, 0.34 * len(levels) + 0.9))
     scale, colours = _scale(panels.rows), matplotlib.colormaps["RdBu"]
 
     def paint(ratio: float) -> Any:
         return colours(scale(math.log2(ratio)))
 
     for place, panel in zip(places, panels.shown, strict=True):
-        _rule(place, groups, channels)
+        _rule(place, groups, list(map(down.text, levels)))
         for row in panel.rows:
-            spot = (groups.index(groups_of(row) or 1), channels.index(_channels(row)))
+            spot = (groups.index(groups_of(row) or 1), levels.index(down.of(row)))
             _cell(place, row, spot, paint, written=len(groups) <= _MOST_WRITTEN)
-    label(figure, groups_label(panels.rows), "channels, in→out")
+    label(figure, groups_label(panels.rows), down.label)
     _key(figure, places, scale, colours)
-    figure.supxlabel("\n".join([_NOTE, *_left_out(panels, channels, every)]).rstrip(), fontsize=8)
+    fewer = f"The first {len(levels)} of {len(every)} {down.noun} shown." if len(levels) < len(every) else ""
+    left_out = panels.left_out and f"{panels.left_out}."
+    figure.supxlabel("\n".join(filter(None, [_NOTE, fewer, left_out])), fontsize=8)
     return figure, alt(title, panels, [_words(panel) for panel in panels.shown], most=_MOST_PANELS)
-
-
-def _left_out(panels: Panels, channels: Sequence[Any], every: Sequence[Any]) -> list[str]:
-    fewer = f"The first {len(channels)} of {len(every)} channels shown." if len(channels) < len(every) else ""
-    return [line for line in (fewer, panels.left_out and f"{panels.left_out}.") if line]
 
 
 def _measured(row: Row) -> bool:
@@ -80,18 +80,42 @@ def _channels_text(channels: tuple[int, int, int]) -> str:
     return (f"{outer}→{out}" if outer != out else f"{outer}") + (f" width {width}" if width else "")
 
 
+@dataclasses.dataclass(frozen=True)
+class _Down:
+    """What stands down the side, and by what the panels are told apart then."""
+
+    noun: str
+    label: str
+    of: Callable[[Row], Any]
+    text: Callable[[Any], str]
+    panel: tuple[str, ...]
+    told: tuple[str, ...]
+
+
+_CHANNELS_DOWN = _Down("channels", "channels, in→out", _channels, _channels_text, _NAMES, ("variant", "computes"))
+# One number of channels in all would leave a row a panel, and most variants out.
+_VARIANTS_DOWN = _Down(
+    "variants",
+    "",
+    lambda row: (cells.text_of(row["computes"]), cells.text_of(row["variant"])),
+    lambda names: cells.shorten(names[1], 24),
+    tuple(name for name in _NAMES if name not in ("variant", "computes")),
+    (),
+)
+
+
 def _scale(rows: Sequence[Row]) -> Normalize:
     """Powers of two to both sides of 1, at least to 2 and 1/2, the same in every panel."""
     reach = max([1.0, *(abs(math.log2(row["speedup"])) for row in rows if _measured(row))])
     return Normalize(-reach, reach)
 
 
-def _rule(place: Axes, groups: Sequence[int], channels: Sequence[tuple[int, int, int]]) -> None:
+def _rule(place: Axes, groups: Sequence[int], levels: Sequence[str]) -> None:
     place.grid(False)
     place.set_xlim(-0.5, len(groups) - 0.5)
-    place.set_ylim(len(channels) - 0.5, -0.5)
+    place.set_ylim(len(levels) - 0.5, -0.5)
     place.set_xticks(range(len(groups)), [str(count) for count in groups])
-    place.set_yticks(range(len(channels)), list(map(_channels_text, channels)))
+    place.set_yticks(range(len(levels)), levels)
 
 
 def _cell(place: Axes, row: Row, spot: tuple[int, int], paint: Callable[[float], Any], *, written: bool) -> None:
@@ -109,7 +133,7 @@ def _cell(place: Axes, row: Row, spot: tuple[int, int], paint: Callable[[float],
 def _text(row: Row, measured: bool) -> str:
     if not measured:
         status = cells.text_of(row["status"])
-        return cells.DASH if status == "ok" else _SHORT.get(status, cells.shorten(status, 9))
+        return "none" if status == "ok" else _SHORT.get(status, cells.shorten(status, 9))
     number = f"{significant(row['speedup'], 2)}×"
     return {"equivalent": f"≈{number}", "faster": number, "slower": number}.get(verdict_of(row) or "", f"{number} ?")
 
@@ -144,4 +168,5 @@ def _words(panel: Panel) -> str:
 
 def _point(row: Row) -> str:
     ratio = cells.bare_ratio(row["speedup"], row["speedup_low"], row["speedup_high"])
-    return f"{ratio} at {cells.splits(row)} and {row['in_channels']} channels"
+    name = cells.text_of(row["variant"])
+    return f"{ratio} ({name} at {cells.splits(row)} and {row['in_channels']} channels)"

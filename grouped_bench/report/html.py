@@ -62,7 +62,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
             counts=findings.counts(rows, metadata),
             contrast=contrast(metadata),
             findings=told,
-            figures=[(drawn, _inline(drawn)) for drawn in figures.draw(frame)],
+            figures=[(drawn, _inline(drawn)) for drawn in figures.draw(frame, metadata)],
             blocks=blocks([row for cohort in found[:_MOST_TABLES] for row in cohort.rows]),
             more_tables=max(0, len(found) - _MOST_TABLES),
             sheets=sheets(rows, metadata),

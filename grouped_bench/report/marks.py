@@ -15,21 +15,30 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     *("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"),
     "#CC79A7",
 )
-_KNOWN = {
+# Tol's muted palette and three shades between: with those above but orange and sky, which are paler on white than
+# lines should be, eleven that differ for colour-blind readers too.
+INDIGO, WINE, PINE, AZURE, BROWN, GREY = "#332288", "#882255", "#117733", "#3D7DFF", "#7A4A1E", "#767676"
+KNOWN = {
     "regular": (BLACK, "o"),
     "grouped": (VERMILION, "s"),
     "grouped_native": (GREEN, "^"),
-    "split_sum": (SKY, "D"),
-    "split_concat": (ORANGE, "v"),
-    "bottleneck": (BLACK, "o"),
-    "resnext_sum": (SKY, "D"),
-    "resnext_concat": (ORANGE, "v"),
-    "resnext_grouped": (VERMILION, "s"),
-    "resnext_native": (GREEN, "^"),
+    "split_sum": (BLUE, "D"),
+    "split_concat": (PURPLE, "v"),
+    "batched_matmul": (WINE, "P"),
+    "block_diagonal": (INDIGO, "X"),
+    "channel_shuffle": (GREY, "p"),
+    "depthwise_separable": (BROWN, "h"),
+    "group_parallel": (AZURE, "<"),
+    "shifted_matmul": (PINE, ">"),
+    "bottleneck": (BLACK, "8"),
+    "resnext_sum": (BLUE, "d"),
+    "resnext_concat": (PURPLE, "<"),
+    "resnext_grouped": (VERMILION, "H"),
+    "resnext_native": (GREEN, "d"),
 }
 _DENSE = ("dense", "bottleneck")
-_COLOURS = (BLUE, PURPLE, GREEN, ORANGE, SKY, VERMILION)
-_SHAPES = ("P", "X", "p", "h", "<", ">", "*", "d")
+_COLOURS = (INDIGO, WINE, PINE, AZURE, BROWN, GREY)
+_SHAPES = ("*", "d", "H", "8")
 _LINES = {**dict.fromkeys(_DENSE, (0, (4, 2))), **dict.fromkeys(("grouped", "resnext"), "solid")}
 _LONGEST_NAME = 28
 
@@ -61,7 +70,7 @@ def mark_of(row: Row) -> Mark:
     name, function = text_of(row["variant"]), text_of(row["computes"])
     chance = zlib.crc32(name.encode("utf-8", "replace"))
     unknown = (_COLOURS[chance % len(_COLOURS)], _SHAPES[chance // len(_COLOURS) % len(_SHAPES)])
-    colour, shape = _KNOWN.get(name, unknown)
+    colour, shape = KNOWN.get(name, unknown)
     # Matplotlib hides labels that begin with an underscore; a hair space before it is not seen.
     label = f"{shorten(name, _LONGEST_NAME)} ({shorten(function, _LONGEST_NAME)})"
     label = f"\u200a{label}" if label.startswith("_") else label

@@ -1,18 +1,10 @@
-"""Small multiples: which rows may share a panel, what each panel is called, and how its axes are ruled."""
+"""Small multiples: which rows may share a panel, and what each panel is called."""
 
 import dataclasses
-import math
-import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
-
 from grouped_bench.report.cells import clean, column_text, shorten
-from grouped_bench.report.marks import legend_entries
 from grouped_bench.report.rows import Row, groups_of, varying
 from grouped_bench.store import schema
 
@@ -30,7 +22,6 @@ _TOLD_FIRST = (
 )
 _TOLD_LAST = ("machine", "run_id")
 FAMILY = (*(name for name in schema.COHORT_KEY if name not in ("groups", "cardinality")), *_TOLD_LAST)
-_LEAST_SPAN = 5.0
 _WORDS: dict[str, Callable[[str], str]] = {
     "rank": lambda text: f"Conv{text}D",
     "kernel_size": lambda text: f"k{text}",
@@ -84,7 +75,7 @@ class Panels:
 
 
 def split(rows: Sequence[Row], names: Sequence[str], *, most: int = MOST_PANELS, always: Sequence[str] = ()) -> Panels:
-    """`rows` in panels of equal `names`, at most `most`: the fullest, each pass and rank in turn.
+    """`rows` in panels of equal `names`, at most `most`: the fullest of each backend and pass in turn.
 
     A panel is called by the names in which panels differ, and by those in `always`.
     """
@@ -96,19 +87,34 @@ def split(rows: Sequence[Row], names: Sequence[str], *, most: int = MOST_PANELS,
     differing = [name for name in names if name in always or varying(firsts, [name])]
     panels = tuple(Panel(describe(panel[0], differing), tuple(panel)) for panel in kept)
     alike = [name for name in names if name not in differing]
-    left_out = f"{len(kept)} of {len(found)} panels shown, those with the most points" if len(kept) < len(found) else ""
+    left_out = (
+        f"{len(kept)} of {len(found)} panels shown, of each backend and pass those with the most points"
+        if len(kept) < len(found)
+        else ""
+    )
     return Panels(panels, describe(rows[0], alike, brief=True), left_out)
 
 
 def _chosen(found: list[list[Row]], most: int) -> list[list[Row]]:
+    """In turns: each run and backend, and of each its passes and ranks, the fullest panels first."""
     largest = sorted(range(len(found)), key=lambda i: (-len(found[i]), i))
-    turns: dict[tuple[Any, Any], int] = {}
-    order = []
-    for i in largest:
-        kind = (found[i][0]["pass"], found[i][0]["rank"])
-        turns[kind] = turns.get(kind, 0) + 1
-        order.append((turns[kind], i))
-    return [found[i] for i in sorted(i for _, i in sorted(order)[:most])]
+    turns = _turns(largest, [(*_setting(rows[0]), rows[0]["pass"], rows[0]["rank"]) for rows in found])
+    of_setting = _turns(sorted(largest, key=lambda i: turns[i]), [_setting(rows[0]) for rows in found])
+    order = sorted(largest, key=lambda i: (of_setting[i], turns[i]))
+    return [found[i] for i in sorted(order[:most])]
+
+
+def _turns(order: Iterable[int], kinds: Sequence[tuple[Any, ...]]) -> dict[int, int]:
+    """The place of each in `order` among those of its kind."""
+    counts: dict[tuple[Any, ...], int] = {}
+    turns = {}
+    for i in order:
+        turns[i] = counts[kinds[i]] = counts.get(kinds[i], 0) + 1
+    return turns
+
+
+def _setting(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("run_id", "machine", "backend", "execution", "device"))
 
 
 def describe(row: Row, names: Iterable[str], *, brief: bool = False) -> str:
@@ -140,57 +146,6 @@ def _usual(row: Row, name: str) -> bool:
     return name == "run_id" or set(column_text(row, name).split("x")) == {_UNSAID[name]}
 
 
-def grid(panels: Panels, title: str, *, columns: int = 2, height: float = 2.7) -> tuple[Figure, list[Axes]]:
-    """A figure with one pair of axes a panel; scales are shared, so that panels can be compared."""
-    columns = min(columns, len(panels.shown))
-    lines = math.ceil(len(panels.shown) / columns)
-    figure = Figure(figsize=(8.0 if columns > 1 else 6.0, height * lines + 1.3), layout="constrained")
-    axes = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for empty in axes[len(panels.shown) :]:
-        empty.remove()
-    shown = list(axes[: len(panels.shown)])
-    for place, panel in zip(shown, panels.shown, strict=True):
-        place.set_title("\n".join(_wrapped(panel.title, 48 if columns > 1 else 72)), fontsize=9)
-        place.grid(True, color="#dddddd", linewidth=0.6)
-        place.set_axisbelow(True)
-    caption(figure, title, panels)
-    return figure, shown
-
-
-def caption(figure: Figure, title: str, panels: Panels) -> None:
-    """The figure's own title, and under it what all its panels have in common."""
-    figure.suptitle("\n".join([title, *_wrapped(panels.common, 90)]), fontsize=10)
-
-
-def finish(figure: Figure, panels: Panels, *, joined: bool, notes: Iterable[str], x: str, y: str) -> None:
-    """Axis titles, the legend below, and the notes that keep the figure from saying too much."""
-    label(figure, x, y)
-    entries = legend_entries(panels.rows, joined=joined)
-    told = "\n".join(line for note in filter(None, [*notes, panels.left_out]) for line in _wrapped(f"{note}.", 105))
-    legend = figure.legend(
-        handles=entries,
-        loc="outside lower center",
-        ncols=min(3, len(entries)),
-        fontsize=8,
-        frameon=False,
-        title=told,
-        title_fontsize=8,
-    )
-    legend.get_title().set_multialignment("center")
-
-
-def label(figure: Figure, x: str, y: str) -> None:
-    """Name the axes of the lowest panels and of those at the left."""
-    spots = [(place, spot) for place in figure.axes if (spot := place.get_subplotspec()) is not None]
-    columns = max(spot.colspan.stop for _, spot in spots)
-    for place, _ in spots[-columns:]:
-        place.tick_params(labelbottom=True)
-        place.set_xlabel(x, fontsize=8)
-    for place, spot in spots:
-        if spot.is_first_col():
-            place.set_ylabel(y, fontsize=8)
-
-
 def family(rows: Sequence[Row]) -> tuple[str, ...]:
     """FAMILY, without the width where it goes with the cardinality, as in blocks of equal cost."""
     return tuple(name for name in FAMILY if name != "width" or not _widths(rows))
@@ -210,46 +165,6 @@ def _widths(rows: Iterable[Row]) -> list[int]:
     return widths if len(set(widths)) > 1 and len(dict(pairs)) == len(pairs) else []
 
 
-def group_axis(axes: Axes, groups: Iterable[int]) -> None:
-    """A logarithmic axis to base 2 with a tick at each number of groups that was measured."""
-    values = sorted(set(groups))
-    axes.set_xscale("log", base=2)
-    axes.set_xlim(values[0] / 1.4, values[-1] * 1.4)
-    axes.xaxis.set_major_locator(FixedLocator(values))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def ratio_axis(
-    axes: Axes, side: str, values: Iterable[float], write: Callable[[float], str], *, base: int = 10
-) -> None:
-    """A logarithmic axis at `side` (x or y), all `values` above 0, wide enough for two labelled ticks."""
-    low, high = _span(list(values))
-    axis: Axis = axes.xaxis if side == "x" else axes.yaxis
-    if side == "x":
-        axes.set_xscale("log", base=base)
-        axes.set_xlim(low, high)
-    else:
-        axes.set_yscale("log", base=base)
-        axes.set_ylim(low, high)
-    axis.set_major_locator(_locator(low, high, base))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
-
-
-def _span(values: list[float]) -> tuple[float, float]:
-    low, high = min(values) / 1.5, max(values) * 1.5
-    spread = max(1.0, math.sqrt(_LEAST_SPAN * low / high))
-    return low / spread, high * spread
-
-
-def _locator(low: float, high: float, base: int) -> LogLocator:
-    if base == 2:
-        return LogLocator(base=2, numticks=8)
-    dense = math.log10(high / low) < 2.5
-    return LogLocator(base=10, subs=(1, 2, 5) if dense else (1,), numticks=12)
-
-
 def lines(rows: Iterable[Row]) -> Iterator[tuple[Row, list[Row]]]:
     """The rows of each variant in the order of their groups, with one row that stands for them."""
     found: dict[tuple[Any, Any], list[Row]] = {}
@@ -257,7 +172,3 @@ def lines(rows: Iterable[Row]) -> Iterator[tuple[Row, list[Row]]]:
         found.setdefault((str(row["computes"]), str(row["variant"])), []).append(row)
     for key in sorted(found):
         yield found[key][0], found[key]
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, break_on_hyphens=False)

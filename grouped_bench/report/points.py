@@ -1,13 +1,26 @@
 """The points of a figure: which rows have them, their intervals, their Pareto front, and their words."""
 
+import math
+import statistics
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
-from grouped_bench.report import cells
-from grouped_bench.report.panels import NothingToDrawError, Panel, Panels
+from matplotlib.axes import Axes
+
+from grouped_bench.analyse.stability import is_unstable
+from grouped_bench.report import cells, sketches
+from grouped_bench.report.marks import mark_of
+from grouped_bench.report.panels import NothingToDrawError, Panel, Panels, lines
 from grouped_bench.report.rows import Row, cohorts, groups_of, is_baseline, is_ok, verdict_of
 from grouped_bench.units import significant
 
-INTERVALS = {"latency_s": ("latency_low_s", "latency_high_s"), "speedup": ("speedup_low", "speedup_high")}
+INTERVALS = {
+    "latency_s": ("latency_low_s", "latency_high_s"),
+    "speedup": ("speedup_low", "speedup_high"),
+    "first_call_s": ("first_call_low_s", "first_call_high_s"),
+}
+_CLOUD = 300
+_MOST_POINTS = 600
 _MOST_TOLD = 3
 
 
@@ -37,13 +50,64 @@ def reach(rows: Iterable[Row], column: str) -> list[float]:
     return [end for row in rows for end in (row[column], *_span(row, column)) if end > 0]
 
 
-def pareto(rows: Iterable[Row]) -> list[Row]:
-    """The rows that no other beats in parameters without losing in latency, fewest parameters first."""
+def scatter(place: Axes, rows: Sequence[Row], x: str, y: str, *, alpha: float) -> None:
+    """Points with their intervals, all of a variant at once; a cloud of them as an image, smaller than its points."""
+    for first, some in lines(rows):
+        style = {**mark_of(first).style(joined=False), "rasterized": len(rows) > _CLOUD}
+        xs, ys = [row[x] for row in some], [row[y] for row in some]
+        lengths = bars(some, y) if y in INTERVALS else None
+        place.errorbar(xs, ys, yerr=lengths, elinewidth=1, alpha=alpha, **style)
+
+
+def thinned(rows: Sequence[Row], always: Iterable[Row] = ()) -> tuple[list[Row], str]:
+    """At most some hundreds of `rows`, evenly chosen, and those in `always`; a note where some are left out."""
+    if len(rows) <= _MOST_POINTS:
+        return list(rows), ""
+    step = math.ceil(len(rows) / _MOST_POINTS)
+    kept = {id(row): row for row in (*rows[::step], *always)}
+    return list(kept.values()), f"At most {_MOST_POINTS} points a panel, evenly chosen, and those of the front"
+
+
+def pareto(rows: Iterable[Row], cost: str = "params") -> list[Row]:
+    """The rows that no other beats in `cost` without losing in latency, the cheapest first; unstable ones beat none."""
     front: list[Row] = []
-    for row in sorted(rows, key=lambda row: (row["params"], row["latency_s"])):
+    for row in sorted(_stable(rows), key=lambda row: (row[cost], row["latency_s"])):
         if not front or row["latency_s"] < front[-1]["latency_s"]:
             front.append(row)
     return front
+
+
+def unbeaten(rows: Iterable[Row]) -> list[Row]:
+    """The rows to which no other is at least equal in latency, parameters and memory."""
+    names = ("params", "latency_s", "peak_memory_bytes")
+    front: list[Row] = []
+    for row in sorted(_stable(rows), key=lambda row: tuple(row[name] for name in names)):
+        if not any(all(other[name] <= row[name] for name in names) for other in front):
+            front.append(row)
+    return front
+
+
+def _stable(rows: Iterable[Row]) -> list[Row]:
+    """Those that are not unstable, or all where none is."""
+    every = list(rows)
+    return [row for row in every if not is_unstable(row)] or every
+
+
+def with_first_calls(rows: Iterable[Row]) -> list[Row]:
+    """Rows with the median, least and most of their first calls as columns.
+
+    Raises:
+        NothingToDrawError: no row that ended ok has first calls.
+    """
+    found = []
+    for row in rows:
+        calls = [call for call in row["first_calls_s"] or () if call]
+        if is_ok(row) and calls:
+            ends = {"first_call_low_s": min(calls), "first_call_high_s": max(calls)}
+            found.append({**row, "first_call_s": statistics.median(calls), **ends})
+    if not found:
+        raise NothingToDrawError("no task that ended ok has first_calls_s")
+    return found
 
 
 def with_savings(rows: Iterable[Row]) -> list[Row]:
@@ -79,12 +143,14 @@ def line_words(line: Sequence[Row], column: str, write: Callable[[float], str]) 
     return f"{name} {start}" if len(line) == 1 else f"{name} from {start} to {write(last[column])} at {groups_of(last)}"
 
 
-def front_words(front: Sequence[Row], write: Callable[[float], str]) -> str:
+def front_words(front: Sequence[Row], cost: str) -> str:
     """The ends of a Pareto front."""
+    write: dict[str, Callable[[Any], str]] = {"params": cells.params, "peak_memory_bytes": cells.memory}
+    what = {"params": " parameters"}.get(cost, "")
     ends = [front[0]] if len(front) == 1 else [front[0], front[-1]]
-    named = [f"{cells.text_of(row['variant'])} with {cells.splits(row)} ({cells.params(row)} parameters, "
-             f"{write(row['latency_s'])})" for row in ends]  # fmt: skip
-    return f"Pareto front from {' to '.join(named)}" if len(named) > 1 else f"the Pareto front is {named[0]} alone"
+    named = [f"{cells.text_of(row['variant'])} with {cells.splits(row)} ({write[cost](row)}{what}, "
+             f"{sketches.seconds(row['latency_s'])})" for row in ends]  # fmt: skip
+    return f"Pareto front from {' to '.join(named)}" if len(named) > 1 else f"Pareto front is {named[0]} alone"
 
 
 def saving_words(panel: Panel) -> str:

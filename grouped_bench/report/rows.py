@@ -94,6 +94,8 @@ def by_function(rows: Iterable[Row]) -> list[list[Row]]:
 
 def ascending(value: Any) -> tuple[bool, str, Any]:
     """Key that sorts nulls last and never compares two types."""
+    if isinstance(value, tuple):
+        return (False, "tuple", tuple(map(ascending, value)))
     number = isinstance(value, (int, float))
     return (value is None, "" if number else type(value).__name__, 0 if value is None else value)
 

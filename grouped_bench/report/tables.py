@@ -1,6 +1,7 @@
 """A frame of the record as text: a table for people, Markdown, CSV or JSON."""
 
 import dataclasses
+import functools
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -18,7 +19,6 @@ from grouped_bench.report.rows import Row, plain
 from grouped_bench.report.sheet import lines as sheet_lines
 from grouped_bench.report.sheets import sheets
 from grouped_bench.report.where import NAMES, select
-from grouped_bench.store import schema
 
 Metadata = Sequence[dict[str, Any]]
 
@@ -49,7 +49,7 @@ def render(
         frame: the columns of `store.schema`, of one run or several.
         metadata: the run-wide facts of each run; any may be missing.
         by: column whose values become the headings.
-        sort: `latency`, `speedup`, `memory` or a column that holds one value a row.
+        sort: `latency`, `speedup`, `memory` or a column.
         where: expression over the columns, as `groups > 1 and variant == 'grouped'`.
         format: `table`, `markdown`, `csv` or `json`.
         width: columns that no line of a `table` exceeds.
@@ -65,14 +65,13 @@ def render(
     rows = select(every, where)
     # A network without some of its layers would be another one.
     whole = sheets(every, metadata) if len(rows) == len(every) else []
-    return _FORMATS[format](Request(rows, len(every), metadata, by, key, width, whole))
+    return _FORMATS[format](Request(rows, every, metadata, by, key, width, whole))
 
 
 def _column(name: str | None, option: str) -> str | None:
-    lists = [column.name for column in schema.COLUMNS if str(column.type).startswith("list")]
-    if name is not None and (name not in NAMES or (option == "--sort" and name in lists)):
+    if name is not None and name not in NAMES:
         raise SpaceError(
-            f"{option} takes a column that holds one value a row",
+            f"{option} takes a column of the record but the raw samples",
             received=name,
             remedy="`grouped-bench list columns` names them",
         )
@@ -92,6 +91,11 @@ def _terminal(request: Request) -> str:
         lines += [f"Left out for want of width: {cells.listed(layout.left_out)}."]
     for sheet in request.sheets:
         lines += [*sheet_lines(sheet, width), ""]
+    told = request.findings()
+    lines += ["Findings"] if told else []
+    for finding in told:
+        lines += textwrap.wrap(cells.clean(finding.text), width, initial_indent="- ", subsequent_indent="  ")
+    lines += [""] if told else []
     for line in request.closing():
         lines += textwrap.wrap(cells.clean(line), width)
     return "\n".join(cells.shorten(line, width).rstrip() for line in lines) + "\n"
@@ -136,16 +140,7 @@ class _Layout:
         return told
 
     def _grid(self, block: Block) -> list[str]:
-        apart = () if self.labelled else block.apart
-        headers = ["variant", *apart, *self.measures]
-        grid = [
-            [
-                cells.shorten(cells.text_of(row["variant"]), self.name_width),
-                *(cells.shorten(cells.column_text(row, name), self.name_width) for name in apart),
-                *(cells.shorten(write(row), self.name_width) for write in self.measures.values()),
-            ]
-            for row in block.rows
-        ]
+        headers, *grid = self._texts(block)
         right = [header in ("memory", "params") for header in headers]
         text = tabulate.tabulate(
             grid,
@@ -156,11 +151,35 @@ class _Layout:
         )
         return text.splitlines()
 
-    def width(self, found: Iterable[Block]) -> int:
-        return max((cells.display_width(line) for block in found for line in self._measured(block)), default=0)
+    def _texts(self, block: Block) -> list[list[str]]:
+        """The headers and cells of a block's table."""
+        apart = () if self.labelled else block.apart
+        rows = [
+            [
+                cells.text_of(row["variant"]),
+                *(cells.column_text(row, name) for name in apart),
+                *(write(row) for write in self.measures.values()),
+            ]
+            for row in block.rows
+        ]
+        short = [[cells.shorten(text, self.name_width) for text in row] for row in rows]
+        return [["variant", *apart, *self.measures], *short]
 
-    def _measured(self, block: Block) -> list[str]:
-        return [("  " if self.labelled else "") + line for line in self._grid(block)] if block.rows else []
+    def width(self, found: Iterable[Block]) -> int:
+        """Columns that the widest table of `found` takes."""
+        return max((self._width(block) for block in found if block.rows), default=0)
+
+    def _width(self, block: Block) -> int:
+        texts = self._texts(block)
+        widths = [max(map(cells.display_width, column)) for column in zip(*texts[1:], strict=True)]
+        return _width_of(tuple(texts[0]), tuple(widths), self.gap) + (2 if self.labelled else 0)
+
+
+@functools.cache
+def _width_of(headers: tuple[str, ...], widths: tuple[int, ...], gap: int) -> int:
+    """Columns that a table takes whose cells are as wide as `widths`; many have the same."""
+    text = tabulate.tabulate([["x" * width for width in widths]], headers=headers, tablefmt=_format(gap))
+    return max(map(cells.display_width, text.splitlines()))
 
 
 def _layout(found: Sequence[Block], request: Request) -> _Layout:

@@ -1,0 +1,115 @@
+"""The roofline: what each task achieved under the machine's measured peak and bandwidth."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from grouped_bench.report import cells, sketches
+from grouped_bench.report.axes import finish, grid, ratio_axis
+from grouped_bench.report.panels import NothingToDrawError, Panel, split
+from grouped_bench.report.points import alt, positive, scatter, thinned
+from grouped_bench.report.rows import Row
+from grouped_bench.units import significant
+
+PEAKS = {"peak_flops_per_s": "flops_per_s", "peak_bytes_per_s": "bytes_per_s"}
+_PANEL = ("run_id", "machine", "backend", "execution", "device", "cache", "dtype", "pass")
+_MIXED = "mixed_"
+_GIGA = 1e9
+# What no machine has, and no axis can hold.
+_LEAST, _MOST = 1.0, 1e21
+_NOTES = (
+    "Black: the roof of the machine's measured peak and bandwidth. Least traffic is every tensor once, so that a "
+    "point above the roof found its data in a cache, or did with fewer operations than are counted",
+)
+
+
+def with_peaks(rows: Iterable[Row], metadata: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """`rows` with the peak and bandwidth that their run measured for their backend, device and dtype, else None."""
+    measured: dict[tuple[Any, ...], dict[str, float]] = {}
+    for facts in metadata:
+        for peak in _dicts(facts.get("peaks")):
+            found = {name: _number(peak.get(key)) for name, key in PEAKS.items()}
+            key = tuple(map(repr, (facts.get("run_id"), peak.get("backend"), peak.get("device"), peak.get("dtype"))))
+            measured.setdefault(key, {name: value for name, value in found.items() if value})
+    unknown = dict.fromkeys(PEAKS)
+    return [{**row, **unknown, **measured.get(_key(row), {})} for row in rows]
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    """A policy of mixed precision computes in its half."""
+    dtype = row["dtype"].removeprefix(_MIXED) if isinstance(row["dtype"], str) else row["dtype"]
+    return tuple(map(repr, (row["run_id"], row["backend"], row["device"], dtype)))
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _number(value: Any) -> float | None:
+    """A file may be a stranger's: a number in reason, or nothing."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if _LEAST <= value <= _MOST else None
+
+
+def roofline(rows: Sequence[Row], title: str) -> sketches.Sketch:
+    """Achieved operations a second against operations a byte, a panel a setting, each under its own roof."""
+    roofed = [row for row in rows if all(row.get(name) for name in PEAKS)]
+    if not roofed:
+        raise NothingToDrawError("this run did not measure the machine's peak")
+    points = [_placed(row) for row in positive(roofed, "latency_s", "macs", "min_bytes")]
+    panels = split(points, _PANEL)
+    sketch, places = grid(panels, title, height=3.2)
+    notes = list(_NOTES)
+    for place, panel in zip(places, panels.shown, strict=True):
+        shown, note = thinned(panel.rows)
+        notes += [note] if note not in notes else []
+        scatter(place, shown, "flops_a_byte", "gflops", alpha=0.6)
+    xs = [row["flops_a_byte"] for row in panels.rows]
+    ridges = [row["peak_flops_per_s"] / row["peak_bytes_per_s"] for row in panels.rows]
+    ys = [value for row in panels.rows for value in (row["gflops"], row["peak_flops_per_s"] / _GIGA)]
+    for place, panel in zip(places, panels.shown, strict=True):
+        ratio_axis(place, "x", [*xs, *ridges], sketches.number)
+        ratio_axis(place, "y", ys, sketches.number)
+        _draw_roof(place, panel.rows[0])
+    labels = ("operations a byte of least traffic (FLOP/B)", "achieved, GFLOP/s")
+    finish(sketch, panels, joined=False, notes=notes, x=labels[0], y=labels[1])
+    return sketches.Sketch(sketch, alt(title, panels, [_words(panel) for panel in panels.shown]))
+
+
+def _placed(row: Row) -> Row:
+    work = 2 * row["macs"]
+    intensity, achieved = work / row["min_bytes"], work / row["latency_s"]
+    roof = min(row["peak_flops_per_s"], row["peak_bytes_per_s"] * intensity)
+    return {**row, "flops_a_byte": intensity, "gflops": achieved / _GIGA, "share_of_roof": achieved / roof}
+
+
+def _draw_roof(place: Axes, row: Row) -> None:
+    peak, bandwidth = row["peak_flops_per_s"] / _GIGA, row["peak_bytes_per_s"] / _GIGA
+    low, high = place.get_xlim()
+    xs = sorted({low, min(max(peak / bandwidth, low), high), high})
+    place.plot(xs, [min(peak, bandwidth * x) for x in xs], color="black", linewidth=1.6, zorder=1)
+    # Above the slanting roof no point can be that it bounds.
+    told = f"roof {_rate(peak)} GFLOP/s, {_rate(bandwidth)} GB/s"
+    place.text(0.02, 0.98, told, transform=place.transAxes, va="top", fontsize=8)
+
+
+def _rate(value: float) -> str:
+    return significant(value, 2) if math.isfinite(value) and value < 1e6 else f"{value:.2g}"
+
+
+def _words(panel: Panel) -> str:
+    first, best = panel.rows[0], max(panel.rows, key=lambda row: row["share_of_roof"])
+    least = min(panel.rows, key=lambda row: row["share_of_roof"])
+    roof = f"under a roof of {_rate(first['peak_flops_per_s'] / _GIGA)} GFLOP/s and "
+    roof += f"{_rate(first['peak_bytes_per_s'] / _GIGA)} GB/s "
+    if len(panel.rows) == 1:
+        return f"{roof}{_share(best)}"
+    return f"{roof}{cells.counted(len(panel.rows), 'task')}, from {_share(least)} to {_share(best)}"
+
+
+def _share(row: Row) -> str:
+    name = f"{cells.text_of(row['variant'])} at {cells.splits(row)}"
+    return f"{significant(100 * row['share_of_roof'], 2)} % of it ({name})"
