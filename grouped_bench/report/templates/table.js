@@ -1,4 +1,5 @@
-// The table: the rows that are looked at, a page at a time, sorted by any column.
+// The table: the rows that are looked at, a page at a time, sorted by any column. It is our own: a library for tables
+// would weigh more than the record, and filters, pins and the state in the address would still be ours.
 
 const PAGE = 50;
 const LONG = 24;
