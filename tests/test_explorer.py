@@ -94,7 +94,7 @@ def test_a_variant_has_the_colour_it_has_everywhere():
 
 
 def test_every_shape_of_a_mark_has_its_like():
-    shapes = {shape for _, shape in marks._KNOWN.values()} | set(marks._SHAPES)
+    shapes = {shape for _, shape in marks.KNOWN.values()} | set(marks._SHAPES)
     assert shapes <= set(explorer._SHAPES)
 
 

@@ -15,6 +15,7 @@ from frames import HOSTILE, fail, frame, metadata
 from grouped_bench.errors import OutputError
 from grouped_bench.report import html as pages
 from grouped_bench.report import scripts
+from grouped_bench.report.figures import REGISTRY
 from grouped_bench.report.findings import Finding
 from grouped_bench.report.html import page, write
 from grouped_bench.report.rows import plain
@@ -121,8 +122,9 @@ def test_ids_are_unique_and_links_lead_somewhere(text):
     ids = [attributes["id"] for _, attributes in reader.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     targets = [link["href"] for link in reader.all("a")]
-    assert len(targets) == 8
-    assert {target.removeprefix("#") for target in targets} <= set(ids)
+    assert len(targets) >= 8
+    inside = {target.removeprefix("#") for target in targets if not target.startswith("#explore?")}
+    assert inside <= set(ids)
 
 
 def test_contents_stand_in_order(text):
@@ -136,7 +138,7 @@ def test_contents_stand_in_order(text):
 
 def test_what_a_reader_needs_is_there(text):
     for words in (
-        "grouped_native, by a clear lead in 1",
+        "grouped_native is clearly the fastest way to the grouped function",
         "needs 12 GiB",
         "3 groups do not divide 64 in channels",
         "processor.model",
@@ -172,7 +174,7 @@ def test_a_page_of_runs_that_differ_says_so_before_anything_else():
         '<th scope="row">variables.XLA_FLAGS</th><td class="name">not set</td><td class="name">&lt;script&gt;' in told
     )
     assert told.count("<tr>") == 3
-    assert len(Reader(text).all("a")) == 9
+    assert Reader(text).all("a")[0] == {"href": "#differences"}
 
 
 def test_a_page_of_equal_runs_or_of_one_says_nothing_of_differences(text):
@@ -195,7 +197,7 @@ def test_tables_and_figures_can_be_read_by_ear(text):
     assert text.count("<table>") == len(re.findall("<caption[ >]", text)) > 0
     assert all(cell.get("scope") in ("row", "col") for cell in reader.all("th"))
     figures = reader.all("svg")
-    assert len(figures) == 5
+    assert len(figures) == len(REGISTRY) - text.count("Not drawn:") > 5
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in figures)
 
 
@@ -211,7 +213,7 @@ def test_dark_light_print_and_narrow_are_provided_for(text):
 def test_missing_facts_and_empty_frames_are_no_crash(facts):
     empty = page(frame().head(0), facts)
     assert "Nothing was measured" in empty
-    assert empty.count("Not drawn:") == 5
+    assert empty.count("Not drawn:") == len(REGISTRY)
 
 
 def test_cohorts_have_ids_and_only_so_many_have_tables_of_their_own(monkeypatch):

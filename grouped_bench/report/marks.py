@@ -15,9 +15,12 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     *("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"),
     "#CC79A7",
 )
-# Tol's muted palette and three shades between: with those above but orange and sky, which are paler on white than
-# lines should be, eleven that differ for colour-blind readers too.
-INDIGO, WINE, PINE, AZURE, BROWN, GREY = "#332288", "#882255", "#117733", "#3D7DFF", "#7A4A1E", "#767676"
+# Tol's muted palette and four shades between: with those above but orange and sky, which are paler on white than
+# lines should be, twelve that differ for colour-blind readers too.
+INDIGO, WINE, PINE, AZURE, BROWN, GREY, COBALT = (
+    *("#332288", "#882255", "#117733", "#3D7DFF", "#7A4A1E", "#767676"),
+    "#2A2AE8",
+)
 KNOWN = {
     "regular": (BLACK, "o"),
     "grouped": (VERMILION, "s"),
@@ -30,6 +33,7 @@ KNOWN = {
     "depthwise_separable": (BROWN, "h"),
     "group_parallel": (AZURE, "<"),
     "shifted_matmul": (PINE, ">"),
+    "stacked_planes": (COBALT, "*"),
     "bottleneck": (BLACK, "8"),
     "resnext_sum": (BLUE, "d"),
     "resnext_concat": (PURPLE, "<"),
