@@ -16,6 +16,7 @@ from grouped_bench.store import schema
 Row = dict[str, Any]
 
 VERDICTS = ("faster", "slower", "equivalent", "undecided", UNSTABLE)
+_ALREADY_PLAIN = frozenset((str, int, bool, type(None)))
 _UNREAD = ("samples_s", "reference_s")
 _INTEGERS = frozenset(column.name for column in schema.COLUMNS if "int64" in str(column.type))
 
@@ -126,10 +127,15 @@ def _column(frame: pd.DataFrame, name: str) -> list[Any]:
 
 
 def _plain(value: Any, integer: bool) -> Any:
+    kind = type(value)
+    if kind is float:
+        return _number(value, integer)
+    if kind in _ALREADY_PLAIN:
+        return value
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return tuple(_plain(part, integer) for part in value)
+        return tuple([_plain(part, integer) for part in value])
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, datetime.datetime):
