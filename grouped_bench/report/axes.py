@@ -29,7 +29,7 @@ def grid(
         empty.remove()
     shown = list(axes[: len(panels.shown)])
     for place, panel in zip(shown, panels.shown, strict=True):
-        place.set_title("\n".join(_wrapped(panel.title, 48 if columns > 1 else 72)), fontsize=9)
+        place.set_title("\n".join(_wrapped(panel.title, 42 if columns > 1 else 72)), fontsize=9)
         place.grid(True, color="#dddddd", linewidth=0.6)
         place.set_axisbelow(True)
     caption(figure, title, panels)

@@ -42,7 +42,7 @@ def speedup(rows: Sequence[Row], title: str) -> tuple[Figure, str]:
     compared = [row for row in rows if not is_baseline(row) and groups_of(row) and row["in_channels"]]
     if not any(map(_measured, compared)):
         raise NothingToDrawError("no task that ended ok has a speed-up over a baseline")
-    down = _CHANNELS_DOWN if len({_channels(row) for row in compared}) > 1 else _VARIANTS_DOWN
+    down = _VARIANTS_DOWN if _is_better_by_variant(compared) else _CHANNELS_DOWN
     every = sorted({down.of(row) for row in compared})
     levels = every[:_MOST_LEVELS]
     compared = [row for row in compared if down.of(row) in levels]
@@ -93,15 +93,21 @@ class _Down:
 
 
 _CHANNELS_DOWN = _Down("channels", "channels, in→out", _channels, _channels_text, _NAMES, ("variant", "computes"))
-# One number of channels in all would leave a row a panel, and most variants out.
 _VARIANTS_DOWN = _Down(
     "variants",
-    "",
-    lambda row: (cells.text_of(row["computes"]), cells.text_of(row["variant"])),
-    lambda names: cells.shorten(names[1], 24),
+    "variant, channels",
+    lambda row: (cells.text_of(row["computes"]), cells.text_of(row["variant"]), _channels(row)),
+    lambda level: f"{cells.shorten(level[1], 24)} {_channels_text(level[2])}",
     tuple(name for name in _NAMES if name not in ("variant", "computes")),
     (),
 )
+
+
+def _is_better_by_variant(rows: Sequence[Row]) -> bool:
+    """Whether a panel a variant would have one row each, or leave variants out that have room side by side."""
+    panels = {tuple(row[name] for name in _NAMES) for row in rows}
+    fits = len({_VARIANTS_DOWN.of(row) for row in rows}) <= _MOST_LEVELS
+    return len({_channels(row) for row in rows}) == 1 or (fits and len(panels) > _MOST_PANELS)
 
 
 def _scale(rows: Sequence[Row]) -> Normalize:

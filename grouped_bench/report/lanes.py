@@ -13,7 +13,7 @@ from grouped_bench.report.crossings import FROM, OPEN, Crossing, crossings, sett
 from grouped_bench.report.marks import mark_of
 from grouped_bench.report.panels import FAMILY, NothingToDrawError, Panels, describe, family, groups_label, split
 from grouped_bench.report.points import alt
-from grouped_bench.report.rows import Row, groups_of, is_ok, varying, verdict_of
+from grouped_bench.report.rows import Row, ascending, groups_of, is_ok, varying, verdict_of
 from grouped_bench.report.sketches import Sketch
 
 _SETTING = (
@@ -55,11 +55,11 @@ def _chosen(lanes: list[Crossing], most: int) -> list[Crossing]:
     """The lanes of the first shapes and those that say something first, each shape's lanes together."""
     telling = sorted(lanes, key=lambda lane: lane.kind == OPEN)[:most]
     kept = {id(lane) for lane in telling}
-    return sorted((lane for lane in lanes if id(lane) in kept), key=lambda lane: str(_shape_of(lane.rows[0])))
+    return sorted((lane for lane in lanes if id(lane) in kept), key=lambda lane: _shape_of(lane.rows[0]))
 
 
 def _shape_of(row: Row) -> list[Any]:
-    return [row[name] for name in _SHAPE if name != "width"]
+    return [ascending(row[name]) for name in _SHAPE if name != "width"]
 
 
 def _places(panels: Panels, title: str, counts: Sequence[int]) -> tuple[Figure, list[Axes]]:

@@ -1,6 +1,7 @@
 """Small multiples: which rows may share a panel, and what each panel is called."""
 
 import dataclasses
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -79,9 +80,10 @@ def split(rows: Sequence[Row], names: Sequence[str], *, most: int = MOST_PANELS,
 
     A panel is called by the names in which panels differ, and by those in `always`.
     """
-    found: dict[tuple[Any, ...], list[Row]] = {}
+    found: dict[Any, list[Row]] = {}
+    key = operator.itemgetter(*names)
     for row in rows:
-        found.setdefault(tuple(row[name] for name in names), []).append(row)
+        found.setdefault(key(row), []).append(row)
     kept = _chosen(list(found.values()), most)
     firsts = [panel[0] for panel in found.values()]
     differing = [name for name in names if name in always or varying(firsts, [name])]

@@ -26,15 +26,18 @@ _NOTES = (
 
 
 def with_peaks(rows: Iterable[Row], metadata: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """`rows` with the peak and bandwidth that their run measured for their backend, device and dtype, else None."""
+    """`rows` with the peak and bandwidth that their run measured for their backend, device and dtype.
+
+    Where no run measured any, rows have no such columns.
+    """
     measured: dict[tuple[Any, ...], dict[str, float]] = {}
     for facts in metadata:
         for peak in _dicts(facts.get("peaks")):
             found = {name: _number(peak.get(key)) for name, key in PEAKS.items()}
             key = tuple(map(repr, (facts.get("run_id"), peak.get("backend"), peak.get("device"), peak.get("dtype"))))
             measured.setdefault(key, {name: value for name, value in found.items() if value})
-    unknown = dict.fromkeys(PEAKS)
-    return [{**row, **unknown, **measured.get(_key(row), {})} for row in rows]
+    unknown: dict[str, Any] = dict.fromkeys(PEAKS)
+    return [row | unknown | measured.get(_key(row), {}) for row in rows] if measured else [*rows]
 
 
 def _key(row: Row) -> tuple[str, ...]:
@@ -91,9 +94,8 @@ def _draw_roof(place: Axes, row: Row) -> None:
     low, high = place.get_xlim()
     xs = sorted({low, min(max(peak / bandwidth, low), high), high})
     place.plot(xs, [min(peak, bandwidth * x) for x in xs], color="black", linewidth=1.6, zorder=1)
-    # Above the slanting roof no point can be that it bounds.
     told = f"roof {_rate(peak)} GFLOP/s, {_rate(bandwidth)} GB/s"
-    place.text(0.02, 0.98, told, transform=place.transAxes, va="top", fontsize=8)
+    place.set_title("\n".join(filter(None, [place.get_title(), told])), fontsize=9)
 
 
 def _rate(value: float) -> str:

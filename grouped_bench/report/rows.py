@@ -124,14 +124,19 @@ def _column(frame: pd.DataFrame, name: str) -> list[Any]:
     if name not in frame.columns:
         return [None] * len(frame)
     integer = name in _INTEGERS
-    return [value if type(value) in _AS_THEY_ARE else _plain(value, integer) for value in frame[name].tolist()]
+    return [_plain(value, integer) for value in frame[name].tolist()]
 
 
 def _plain(value: Any, integer: bool) -> Any:
+    kind = type(value)
+    if kind is float:
+        return _number(value, integer)
+    if kind in _AS_THEY_ARE:
+        return value
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):
-        return tuple([part if type(part) in _AS_THEY_ARE else _plain(part, integer) for part in value])
+        return tuple([_plain(part, integer) for part in value])
     if value is None or value is pd.NA or value is pd.NaT:
         return None
     if isinstance(value, datetime.datetime):

@@ -7,6 +7,7 @@ import warnings
 from typing import Any
 
 import matplotlib
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from grouped_bench.units import format_bytes, format_count, format_seconds, significant
@@ -59,7 +60,9 @@ def files_of(figure: Figure, name: str) -> dict[str, bytes]:
 def svg(figure: Figure, name: str) -> str:
     """SVG whose ids begin with `name`, so that several fit in one page."""
     text = io.StringIO()
-    figure.savefig(text, format="svg", dpi=_DPI, metadata=_NO_DATE)
+    # `savefig` draws everything twice, first to nowhere, for layouts that it asks for itself.
+    figure.dpi = _DPI  # of what is an image in it
+    FigureCanvasSVG(figure).print_svg(text, metadata=_NO_DATE)  # type: ignore[no-untyped-call]  # of Matplotlib
     return _TAG.sub(lambda tag: _ID.sub(rf"\g<1>{name}-", tag[0]), text.getvalue())
 
 
