@@ -1,0 +1,44 @@
+"""Which variant to use for a case: what was measured of it, else what its neighbours say, else nothing."""
+
+from collections.abc import Iterable
+
+from grouped_bench.analyse.advice import Advice, Question, Row, question
+from grouped_bench.analyse.inferred import from_neighbours
+from grouped_bench.analyse.measured import from_measured
+from grouped_bench.analyse.network import gathered
+from grouped_bench.space.case import Case, Setting
+from grouped_bench.store.schema import COHORT_KEY
+
+# Cases that differ in one of these say nothing of each other.
+KIND = (
+    *("scope", "rank", "padding", "bias", "dtype", "data_format", "pass"),
+    *("backend", "execution", "device", "cache"),
+)
+
+
+def advise(asked: Question, rows: Iterable[Row]) -> Advice:
+    """What `rows`, plain rows of one machine, say to the question; unstable ones are no evidence."""
+    columns = asked.columns()
+    alike = [row for row in rows if _agree(row, columns, KIND)]
+    exact = [row for row in alike if _agree(row, columns, COHORT_KEY)]
+    return from_measured(asked, exact) or from_neighbours(asked, alike)
+
+
+def without(asked: Question, rows: Iterable[Row]) -> list[Row]:
+    """`rows` but for those of the very case and setting that is asked for."""
+    columns = asked.columns()
+    return [row for row in rows if not _agree(row, columns, COHORT_KEY)]
+
+
+def questions(rows: Iterable[Row], computes: str | None = None) -> list[Question]:
+    """A question for every layer that `rows` hold, in their order."""
+    layers = gathered((row for row in rows if row["scope"] == "layer"), COHORT_KEY)
+    return [question(Case.from_columns(found[0]), _setting(found[0]), computes) for found in layers]
+
+
+def _agree(row: Row, columns: Row, names: Iterable[str]) -> bool:
+    return all(row[name] == columns[name] for name in names)
+
+
+def _setting(row: Row) -> Setting:
+    return Setting(row["backend"], row["execution"], row["device"], row["cache"] or "hot")
