@@ -1,6 +1,6 @@
 """The options that `run` and `plan` share, and the space that they name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,13 +28,7 @@ def space_options(function: F) -> F:
         metavar, text = _CONTROL_HELP[name]
         told = f"{text}, such as {(field.examples or [''])[0]}.  [default: {field.default or 'none'}]"
         function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=told)(function)
-    for axis in reversed(OPTION_AXES):
-        if axis == "bias":
-            function = click.option("--bias", is_flag=True, default=None, help="Add a bias.")(function)
-            continue
-        parameter = "passes" if axis == "pass" else axis
-        text = f"{_rule(axis_field(axis))}  [default: {_default(axis)}]"
-        function = click.option(f"--{axis.replace('_', '-')}", parameter, metavar="LIST", help=text)(function)
+    function = axis_options(OPTION_AXES)(function)
     shape = "Extents of the network's input, such as 224,224,3.  [default: its own]"
     function = click.option("--input-shape", metavar="LIST", help=shape)(function)
     model = "A network's convolutions: a .keras file, or keras.applications:NAME."
@@ -42,6 +36,22 @@ def space_options(function: F) -> F:
     function = import_option(function)
     function = click.option("--space", "space_file", metavar="FILE", help="TOML file of axes.")(function)
     return click.option("--preset", metavar="NAME", help="Named space; see `list presets`.")(function)
+
+
+def axis_options(axes: Iterable[str]) -> Callable[[F], F]:
+    """An option for each of `axes`, in their order."""
+
+    def add(function: F) -> F:
+        for axis in reversed(tuple(axes)):
+            if axis == "bias":
+                function = click.option("--bias", is_flag=True, default=None, help="Add a bias.")(function)
+                continue
+            parameter = "passes" if axis == "pass" else axis
+            text = f"{_rule(axis_field(axis))}  [default: {_default(axis)}]"
+            function = click.option(f"--{axis.replace('_', '-')}", parameter, metavar="LIST", help=text)(function)
+        return function
+
+    return add
 
 
 _CONTROL_HELP = {

@@ -26,7 +26,9 @@ LINES = (
     ("report",),
     ("harness",),
     ("api", "catalogue"),
+    ("advising",),
     ("options",),
+    ("commands",),
     ("cli",),
 )
 LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}

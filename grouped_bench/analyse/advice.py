@@ -28,10 +28,9 @@ class Question:
         """The variant as which Keras itself has the layer."""
         return OWN_GROUPED if self.computes == "grouped" else BASELINE
 
-    @property
-    def counts(self) -> Counts:
-        """Parameters and minimum bytes of every variant that computes the function."""
-        return convolution_counts(self.case, self.case.groups if self.computes == "grouped" else 1)
+    def counts(self, variant: str) -> Counts:
+        """Parameters and minimum bytes of `regular`, or of a variant of the function."""
+        return convolution_counts(self.case, 1 if BASELINE in (variant, self.keras) else self.case.groups)
 
     def columns(self) -> dict[str, Any]:
         """The question under the names of the record."""
@@ -48,6 +47,7 @@ class Option:
     over_grouped: Figure | None
     memory: Figure | None
     is_coarse: bool
+    params: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +60,7 @@ class Advice:
         at_most: share by which it may be slower than one of those, at worst; None where that is not known.
         left_out: variants that were not ranked, each with the reason.
         evidence: rows of the record that it rests on, the nearest first.
+        regular: the baseline, where it computes another function and its figures are known.
         abstains: why nothing is advised.
     """
 
@@ -70,6 +71,7 @@ class Advice:
     at_most: float | None = None
     left_out: tuple[tuple[str, str], ...] = ()
     evidence: tuple[Row, ...] = ()
+    regular: Option | None = None
     abstains: str | None = None
 
     @property

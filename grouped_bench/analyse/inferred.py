@@ -90,8 +90,10 @@ def _ranked(asked: Question, known: Sequence[_Neighbour], failed: dict[str, str]
     if len(names) < 2:
         why = "fewer than two variants were measured at three neighbours or more, so there is no choice to make"
         return dataclasses.replace(base, abstains=why)
-    options = sorted((_option(asked, name, known) for name in names), key=lambda option: option.latency.value)
-    return _judged(dataclasses.replace(base, options=tuple(options)), known)
+    options = [option for option in (_option(asked, name, known) for name in names) if option]
+    ranked = tuple(sorted(options, key=lambda option: option.latency.value))
+    regular = None if asked.keras == BASELINE else _option(asked, BASELINE, known)
+    return _judged(dataclasses.replace(base, options=ranked, regular=regular), known)
 
 
 def _judged(base: Advice, known: Sequence[_Neighbour]) -> Advice:
@@ -112,19 +114,21 @@ def _judged(base: Advice, known: Sequence[_Neighbour]) -> Advice:
     return dataclasses.replace(base, basis=NEIGHBOURS, ties=ties, at_most=at_most)
 
 
-def _option(asked: Question, name: str, known: Sequence[_Neighbour]) -> Option:
+def _option(asked: Question, name: str, known: Sequence[_Neighbour]) -> Option | None:
     # Memory goes with the bytes that must be held; time less than with them, since a call has costs of its own.
-    least = asked.counts.min_bytes
+    counts = asked.counts(name)
     latency = _estimate(asked, known, [name], lambda rows: rows[0]["latency_s"] / math.sqrt(rows[0]["min_bytes"]))
     memory = _estimate(asked, known, [name], lambda rows: (rows[0]["peak_memory_bytes"] or 0) / rows[0]["min_bytes"])
-    assert latency is not None, "variants measured at three neighbours have an estimate"
+    if latency is None:
+        return None
     return Option(
         variant=name,
-        latency=latency.times(math.sqrt(least)),
+        latency=latency.times(math.sqrt(counts.min_bytes)),
         over_regular=_over(asked, name, BASELINE, known),
         over_grouped=_over(asked, name, OWN_GROUPED, known),
-        memory=memory.times(least) if memory else None,
+        memory=memory.times(counts.min_bytes) if memory else None,
         is_coarse=any(one.rows[name]["memory_source"] == "resident" for one in known if name in one.rows),
+        params=counts.params,
     )
 
 

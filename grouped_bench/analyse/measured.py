@@ -11,6 +11,8 @@ from grouped_bench.space.case import BASELINE
 PLAIN_SHARE = 0.03
 # Two readings of the resident set differ where one is this many times the other.
 _COARSE = 1.25
+# A ratio that may reach this says nothing.
+_NOTHING_KNOWN = 100
 
 
 def from_measured(asked: Question, rows: Iterable[Row]) -> Advice | None:
@@ -27,20 +29,24 @@ def from_measured(asked: Question, rows: Iterable[Row]) -> Advice | None:
 
 
 def _advice(asked: Question, cohort: Sequence[Row], stable: Sequence[Row]) -> Advice:
-    first = _plain_choice(asked, stable)
-    open_to = [row for row in stable if row is not first and not is_clear(first, row)]
-    made = {row["variant"]: _measured_option(row, cohort) for row in stable}
-    best = made.pop(first["variant"])
-    ties = tuple(row["variant"] for row in open_to)
+    best = _plain_choice(asked, stable)
+    ties = [row for row in stable if row is not best and not _is_ahead(best, row)]
+    ranked = [best, *(row for row in stable if row is not best)]
+    dense = [row for row in cohort if row["variant"] == BASELINE != asked.keras and is_sure(row)]
     return Advice(
         question=asked,
         basis=MEASURED,
-        options=(best, *made.values()),
-        ties=ties,
-        at_most=_at_worst(best, [made[name] for name in ties]),
+        options=tuple(_option(asked, row, cohort) for row in ranked),
+        ties=tuple(row["variant"] for row in ties),
+        at_most=_at_worst(best, ties),
         left_out=tuple(failures(cohort, asked.computes).items()),
         evidence=tuple(cohort),
+        regular=_option(asked, dense[0], cohort) if dense else None,
     )
+
+
+def _is_ahead(first: Row, second: Row) -> bool:
+    return is_clear(first, second) or _over(first, second).exceeds(1)
 
 
 def _stable(cohort: Iterable[Row], computes: str) -> list[Row]:
@@ -60,32 +66,37 @@ def _plain_choice(asked: Question, stable: Sequence[Row]) -> Row:
     fastest = stable[0]
     limit = (1 + PLAIN_SHARE) * fastest["latency_s"]
     own = next((row for row in stable if row["variant"] == asked.keras and row["latency_s"] <= limit), fastest)
-    return fastest if is_clear(fastest, own) else own
+    return fastest if _is_ahead(fastest, own) else own
 
 
-def _measured_option(row: Row, cohort: Iterable[Row]) -> Option:
-    grouped = next((r for r in cohort if r["variant"] == OWN_GROUPED and is_sure(r)), None)
-    speedup = _speedup(row)
-    latency = Figure(row["latency_s"], row["latency_low_s"], row["latency_high_s"])
+def _option(asked: Question, row: Row, cohort: Iterable[Row]) -> Option:
+    sure = {other["variant"]: other for other in cohort if is_sure(other)}
     return Option(
         variant=row["variant"],
-        latency=latency,
-        over_regular=speedup,
-        over_grouped=_over(row, grouped, speedup) if grouped else None,
+        latency=_latency(row),
+        over_regular=_over(row, sure[BASELINE]) if BASELINE in sure else None,
+        over_grouped=_over(row, sure[OWN_GROUPED]) if OWN_GROUPED in sure else None,
         memory=_memory(row),
         is_coarse=row["memory_source"] == "resident",
+        params=asked.counts(row["variant"]).params,
     )
 
 
-def _over(row: Row, other: Row, speedup: Figure | None) -> Figure:
-    """How many times as fast as `other` the row is: by speed-ups over what both were paired with, else by latencies."""
-    base = _speedup(other)
-    if row is other:
+def _over(row: Row, other: Row) -> Figure:
+    """How many times as fast as `other` the row is.
+
+    Paired by round where the run compared both with its baseline. Those intervals are corrected for every pair of the
+    run; where the two latencies' own are narrower, these are taken, since one case alone is asked for.
+    """
+    if row["variant"] == other["variant"]:
         return Figure(1.0, 1.0, 1.0)
-    if speedup and base:
-        return speedup.over(base)
-    times = [Figure(r["latency_s"], r["latency_low_s"], r["latency_high_s"]) for r in (other, row)]
-    return times[0].over(times[1])
+    quotient = _latency(other).over(_latency(row))
+    paired = _speedup(row), _speedup(other)
+    return paired[0].over(paired[1]).narrower(quotient) if paired[0] and paired[1] else quotient
+
+
+def _latency(row: Row) -> Figure:
+    return Figure(row["latency_s"], row["latency_low_s"], row["latency_high_s"])
 
 
 def _speedup(row: Row) -> Figure | None:
@@ -102,13 +113,8 @@ def _memory(row: Row) -> Figure | None:
     return Figure(found, found / slack, found * slack)
 
 
-def _at_worst(best: Option, rivals: Iterable[Option]) -> float | None:
-    """Share by which `best` may be slower than a rival at the far ends of their intervals."""
-    worst = 0.0
-    for rival in rivals:
-        pair = (rival.over_regular, best.over_regular)
-        ratio = pair[0].over(pair[1]) if pair[0] and pair[1] else best.latency.over(rival.latency)
-        if ratio.high is None:
-            return None
-        worst = max(worst, ratio.high - 1)
-    return worst
+def _at_worst(best: Row, rivals: Iterable[Row]) -> float | None:
+    """Share by which `best` may be slower than a rival at the far end of the interval; None where that says nothing."""
+    highs = [_over(rival, best).high for rival in rivals]
+    known = [high for high in highs if high is not None and high < _NOTHING_KNOWN]
+    return max(known, default=1.0) - 1 if len(known) == len(highs) else None

@@ -40,6 +40,14 @@ class Figure:
         low, high = (None if end is None else end * factor for end in (self.low, self.high))
         return Figure(self.value * factor, low, high)
 
+    def narrower(self, other: "Figure") -> "Figure":
+        """This with the interval of `other`, another estimate of the same, where that is narrower."""
+        if other.low is None or other.high is None:
+            return self
+        if self.low is not None and self.high is not None and self.high * other.low <= other.high * self.low:
+            return self
+        return Figure(self.value, min(other.low, self.value), max(other.high, self.value))
+
     def exceeds(self, bound: float) -> bool:
         """Whether the whole interval lies above `bound`."""
         return self.low is not None and self.low > bound
@@ -63,10 +71,10 @@ def outside(asked: Case, known: Sequence[Case]) -> str | None:
     for name, low, value, high in zip(FEATURES, table.min(axis=0), point, table.max(axis=0), strict=True):
         if not low <= value <= high:
             span = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-            return f"{name} of {value:g} lie outside of what was measured, {span}"
+            return f"{value:g} ({name}) lies outside of what was measured, {span}"
     distance = min(distances(asked, known))
     if distance > REACH:
-        return f"the nearest shape measured is {distance:.1f} doublings away, and {REACH:g} is the most"
+        return f"the nearest shape measured is {distance:.1f} doublings away, and {REACH:g} are the most"
     return None
 
 

@@ -1,0 +1,1 @@
+"""Commands that are a module each: words into library calls, as in `cli`."""
