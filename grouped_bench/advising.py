@@ -34,7 +34,7 @@ def advise(
         runs: names of runs to ask, as `load` takes them; all under `out` unless given.
         out: folder of the runs, and of what is measured.
         computes: `dense` or `grouped`; `grouped` where there are groups unless given.
-        measure: whether to measure, for some 20 s each, the cases that the runs have not measured.
+        measure: whether to measure, for some 20 s each, the cases that the runs leave open.
         quiet: whether to show no progress on stderr.
         **options: axes that replace those of the space.
 
@@ -42,14 +42,13 @@ def advise(
         SpaceError: an argument breaks a rule, or blocks are asked for, or runs of several other machines.
         RunError: a run that cannot be found or read.
     """
-    from grouped_bench.analyse.advice import MEASURED
     from grouped_bench.analyse.advise import advise as answered
     from grouped_bench.analyse.advise import questions
 
     rows = _rows(runs, Path(out))
     asked = questions(rows, computes) if space is None else _questions(resolved(space, options)[0], computes)
     found = [answered(one, _of_one_machine(one, rows)) for one in asked]
-    open_ones = [advice.question for advice in found if advice.basis != MEASURED]
+    open_ones = [advice.question for advice in found if not advice.is_settled]
     if measure and open_ones:
         rows += _measured(open_ones, Path(out), quiet)
         found = [answered(one, _of_one_machine(one, rows)) for one in asked]

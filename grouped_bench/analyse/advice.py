@@ -12,6 +12,8 @@ from grouped_bench.space.counts import Counts, convolution_counts
 
 Row = dict[str, Any]
 FUNCTIONS = ("dense", "grouped")
+# A choice between variants that cannot be told apart is left open where it could cost more than this share.
+COSTLY = 0.25
 MEASURED, NEIGHBOURS = "measured", "neighbours"
 
 
@@ -79,18 +81,23 @@ class Advice:
         """The variant to use."""
         return self.options[0] if self.basis else None
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it was measured, and what it could not be told from would save little."""
+        return self.basis == MEASURED and (not self.ties or (self.at_most is not None and self.at_most <= COSTLY))
+
 
 def question(case: Case, setting: Setting, computes: str | None = None) -> Question:
     """The question for `computes`, else for the grouped function where there are groups and the dense where not."""
     return Question(case, setting, computes or ("grouped" if case.groups > 1 else "dense"))
 
 
-def leaders(advices: Sequence[Advice], figure: Callable[[Option], Figure | None]) -> list[Advice]:
+def leaders(advices: Sequence[Advice], figure: Callable[[Advice], Figure | None]) -> list[Advice]:
     """Of advices of unlike cases the one with the least of a figure, and those that cannot be told from it.
 
     Empty where one of them does not know its figure.
     """
-    found = [(advice, figure(advice.best)) for advice in advices if advice.best]
+    found = [(advice, figure(advice)) for advice in advices]
     known = [(advice, value) for advice, value in found if value is not None]
     if len(known) < len(advices):
         return []

@@ -1,8 +1,9 @@
 """Which variant to use for a case: what was measured of it, else what its neighbours say, else nothing."""
 
+import dataclasses
 from collections.abc import Iterable
 
-from grouped_bench.analyse.advice import Advice, Question, Row, question
+from grouped_bench.analyse.advice import Advice, Question, Row, is_sure, is_timed, question
 from grouped_bench.analyse.inferred import from_neighbours
 from grouped_bench.analyse.measured import from_measured
 from grouped_bench.analyse.network import gathered
@@ -18,10 +19,24 @@ KIND = (
 
 def advise(asked: Question, rows: Iterable[Row]) -> Advice:
     """What `rows`, plain rows of one machine, say to the question; unstable ones are no evidence."""
-    columns = asked.columns()
-    alike = [row for row in rows if _agree(row, columns, KIND)]
+    columns, alike = asked.columns(), of_kind(asked, rows)
     exact = [row for row in alike if _agree(row, columns, COHORT_KEY)]
-    return from_measured(asked, exact) or from_neighbours(asked, alike)
+    return from_measured(asked, exact) or _with_unrest(from_neighbours(asked, alike), exact)
+
+
+def _with_unrest(advice: Advice, exact: Iterable[Row]) -> Advice:
+    """An abstention that says where the case itself was measured on a machine that did not stand still."""
+    unstable = {row["variant"] for row in exact if is_timed(row) and not is_sure(row)}
+    if not unstable or not advice.abstains:
+        return advice
+    moved = f"the case was measured, but the machine moved under {len(unstable)} of its variants; and else"
+    return dataclasses.replace(advice, abstains=f"{moved} {advice.abstains}")
+
+
+def of_kind(asked: Question, rows: Iterable[Row]) -> list[Row]:
+    """The rows that may say something to the question."""
+    columns = asked.columns()
+    return [row for row in rows if _agree(row, columns, KIND)]
 
 
 def without(asked: Question, rows: Iterable[Row]) -> list[Row]:

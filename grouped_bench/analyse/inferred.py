@@ -4,14 +4,11 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from grouped_bench.analyse.advice import NEIGHBOURS, Advice, Option, Question, Row, failures, is_sure
+from grouped_bench.analyse.advice import COSTLY, NEIGHBOURS, Advice, Option, Question, Row, failures, is_sure
 from grouped_bench.analyse.neighbours import LEAST_NEIGHBOURS, Figure, distances, estimate, outside, within_reach
 from grouped_bench.analyse.network import OWN_GROUPED, gathered
 from grouped_bench.space.case import BASELINE, Case
 from grouped_bench.store.schema import COHORT_KEY
-
-# A choice between variants that cannot be told apart is left open where it could cost more than this share.
-COSTLY = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +25,8 @@ def from_neighbours(asked: Question, rows: Iterable[Row]) -> Advice:
     With one group every variant is the same convolution, so such cases and those with groups tell nothing of each
     other.
     """
-    many = asked.case.groups > 1
-    alike = [row for row in rows if (row["groups"] > 1) == many]
-    known = [made for made in map(_neighbour, gathered(alike, COHORT_KEY)) if _names(made, asked)]
+    alike = _alike(asked, rows)
+    known = _known(asked, alike)
     failed = _failed_nearby(asked, alike)
     problem = _problem(asked, [one.case for one in known])
     if problem:
@@ -38,6 +34,20 @@ def from_neighbours(asked: Question, rows: Iterable[Row]) -> Advice:
     apart = distances(asked.case, [one.case for one in known])
     nearest = [known[place] for place in sorted(range(len(known)), key=apart.__getitem__)]
     return _ranked(asked, nearest, failed)
+
+
+def is_spanned(asked: Question, rows: Iterable[Row]) -> bool:
+    """Whether the case lies inside of what `rows`, which are of its kind, span."""
+    known = _known(asked, _alike(asked, rows))
+    return _problem(asked, [one.case for one in known]) is None
+
+
+def _alike(asked: Question, rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if (row["groups"] > 1) == (asked.case.groups > 1)]
+
+
+def _known(asked: Question, alike: Iterable[Row]) -> list[_Neighbour]:
+    return [made for made in map(_neighbour, gathered(alike, COHORT_KEY)) if _names(made, asked)]
 
 
 def _neighbour(rows: Sequence[Row]) -> _Neighbour:
@@ -65,7 +75,7 @@ def _problem(asked: Question, cases: Sequence[Case]) -> str | None:
     kind = "with groups" if asked.case.groups > 1 else "of one group"
     if len(cases) < LEAST_NEIGHBOURS:
         told = f"only {len(cases)}" if cases else "none"
-        return f"of other cases {kind} in this setting, pass and format {told} was measured, and it takes three"
+        return f"of other cases {kind}, {told} was measured in this setting, pass and format, and it takes three"
     return outside(asked.case, cases)
 
 

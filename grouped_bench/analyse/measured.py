@@ -1,5 +1,6 @@
 """Advice from the cohort of the very case that is asked for."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.advice import MEASURED, Advice, Option, Question, Row, failures, is_sure, is_timed
@@ -16,16 +17,19 @@ _NOTHING_KNOWN = 100
 
 
 def from_measured(asked: Question, rows: Iterable[Row]) -> Advice | None:
-    """The advice of the newest run in which `rows`, all of the case asked for, let a choice be made; None without one.
+    """The advice of the newest run with intervals among `rows`, all of the case asked for, that lets a choice be made.
 
-    A choice is between two stable variants or more, none of which an unstable one has overtaken.
+    None without one. A choice is between two stable variants or more, none of which an unstable one has overtaken.
     """
-    runs = gathered(rows, ("run_id",))
-    for cohort in sorted(runs, key=lambda cohort: str(cohort[0]["started_at"]), reverse=True):
+    for cohort in sorted(gathered(rows, ("run_id",)), key=_worth, reverse=True):
         stable = _stable(cohort, asked.computes)
         if len(stable) > 1 and not _is_overtaken(cohort, stable):
             return _advice(asked, cohort, stable)
     return None
+
+
+def _worth(cohort: Sequence[Row]) -> tuple[bool, str]:
+    return any(row["latency_low_s"] is not None for row in cohort), str(cohort[0]["started_at"])
 
 
 def _advice(asked: Question, cohort: Sequence[Row], stable: Sequence[Row]) -> Advice:
@@ -62,9 +66,12 @@ def _is_overtaken(cohort: Iterable[Row], stable: Sequence[Row]) -> bool:
 
 
 def _plain_choice(asked: Question, stable: Sequence[Row]) -> Row:
-    """The fastest; Keras' own layer where that is as fast, since there is nothing to paste."""
+    """The fastest; Keras' own layer where that is as fast, since there is nothing to paste.
+
+    With one group all are the same convolution, so that a difference would have to be shown.
+    """
     fastest = stable[0]
-    limit = (1 + PLAIN_SHARE) * fastest["latency_s"]
+    limit = (1 + PLAIN_SHARE) * fastest["latency_s"] if asked.case.groups > 1 else math.inf
     own = next((row for row in stable if row["variant"] == asked.keras and row["latency_s"] <= limit), fastest)
     return fastest if _is_ahead(fastest, own) else own
 

@@ -19,7 +19,7 @@ _NOT_ASKED = ("scope", "variant", "cardinality", "width")
     type=click.Choice(("grouped", "dense")),
     help="The function wanted.  [default: grouped where there are groups]",
 )
-@click.option("--measure", is_flag=True, help="Measure what the runs have not, for some 20 s a case.")
+@click.option("--measure", is_flag=True, help="Measure what the runs leave open, for some 20 s a case.")
 @click.option("--out", default="results", show_default=True, help="Folder of runs.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
@@ -37,8 +37,9 @@ def advise(
     It asks the runs named, or all of this machine under --out: what was
     measured of the case, else what its neighbours let one estimate. With no
     axis it answers for every layer of the runs. Of several group counts it
-    tells which has the least latency, memory and parameters. Exit code 3:
-    some question stays open, and why; nothing is guessed.
+    tells which has the least latency, memory and parameters. Exit code 3: a
+    case that was asked for stays open, or every one of the runs; it says why
+    and guesses nothing.
 
     \b
     JSON: {"schema": 1, "advice": [{the case and setting, "computes",
@@ -60,4 +61,5 @@ def advise(
     space = Space(source="options") if axes else None
     found = advising.advise(space, runs, out=out, computes=computes, measure=measure, quiet=quiet, **axes)
     click.echo(advice.render(found, format_))
-    return DONE if found and all(one.basis for one in found) else ABSTAINS
+    answered = [one.basis is not None for one in found]
+    return DONE if (all(answered) if axes else any(answered)) else ABSTAINS
