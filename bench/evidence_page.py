@@ -58,6 +58,7 @@ QUESTIONS = (
     Question("Does the budget hold?", {"budget": "budget.py"}),
     Question("Does it matter whether the cache is hot?", {"cache": "cache.py"}),
     Question("Is one exact variant on TensorFlow as fast as the best of every framework?", {"across": "across.py"}),
+    Question("What does it cost to follow the advice on a case that was not measured?", {"advice": "advice.py"}),
     Question("What does a call cost before it computes anything?", {"calls": "calls.py"}),
     Question("What does the measuring itself cost?", {"overhead": "overhead.py"}),
     Question("Can the memory figures be trusted?", {"memory": "memory.py"}),

@@ -29,8 +29,8 @@ def _with_unrest(advice: Advice, exact: Iterable[Row]) -> Advice:
     unstable = {row["variant"] for row in exact if is_timed(row) and not is_sure(row)}
     if not unstable or not advice.abstains:
         return advice
-    moved = f"the case was measured, but the machine moved under {len(unstable)} of its variants; and else"
-    return dataclasses.replace(advice, abstains=f"{moved} {advice.abstains}")
+    moved = f"the machine moved under {len(unstable)} variants of the very case, which asks for a quieter one; besides"
+    return dataclasses.replace(advice, abstains=f"{moved}, {advice.abstains}")
 
 
 def of_kind(asked: Question, rows: Iterable[Row]) -> list[Row]:

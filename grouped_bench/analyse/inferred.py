@@ -67,7 +67,7 @@ def _failed_nearby(asked: Question, rows: Sequence[Row]) -> dict[str, str]:
     failed = [row for row in rows if row["status"] not in ("ok", "interrupted")]
     near = within_reach(asked.case, [Case.from_columns(row) for row in failed])
     told = failures((row for row, is_near in zip(failed, near, strict=True) if is_near), asked.computes)
-    return {name: f"at a neighbour {reason}" for name, reason in told.items()}
+    return {name: f"nearby {reason}" for name, reason in told.items()}
 
 
 def _problem(asked: Question, cases: Sequence[Case]) -> str | None:

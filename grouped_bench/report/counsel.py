@@ -83,7 +83,7 @@ def _how_sure(advice: Advice) -> str:
     if not advice.ties:
         return told + clear
     worst = (
-        "; too few visits to say more: --measure makes more"
+        "; it had too few visits to say more"
         if advice.at_most is None
         else f"; at worst it is {quantities.percent(advice.at_most)} slower than that"
     )
@@ -91,7 +91,8 @@ def _how_sure(advice: Advice) -> str:
 
 
 def _cost(advice: Advice, best: Option) -> str:
-    told = f"{quantities.memory(best)} of memory, {format_count(best.params)} parameters"
+    memory = f"{quantities.memory(best)} of memory" if best.memory else "memory not known"
+    told = f"{memory}, {format_count(best.params)} parameters"
     if advice.regular is None:
         return told + "."
     return f"{told}; {BASELINE} takes {quantities.memory(advice.regular)} and {format_count(advice.regular.params)}."
