@@ -26,6 +26,7 @@ def advise(
     out: str | Path = DEFAULT_OUT,
     computes: str | None = None,
     measure: bool = False,
+    wait: bool = False,
     quiet: bool = True,
     **options: Any,
 ) -> "list[Advice]":
@@ -37,6 +38,7 @@ def advise(
         out: folder of the runs, and of what is measured.
         computes: `dense` or `grouped`; `grouped` where there are groups unless given.
         measure: whether to measure, for some 30 s each, the cases that the runs leave open.
+        wait: whether to wait for another run on this machine to end before measuring.
         quiet: whether to show no progress on stderr.
         **options: axes that replace those of the space.
 
@@ -52,7 +54,7 @@ def advise(
     found = [answered(one, _of_one_machine(one, rows)) for one in asked]
     open_ones = [advice.question for advice in found if not advice.is_settled]
     if measure and open_ones:
-        rows += _measured(open_ones, Path(out), quiet)
+        rows += _measured(open_ones, Path(out), wait=wait, quiet=quiet)
         found = [answered(one, _of_one_machine(one, rows)) for one in asked]
     return found
 
@@ -95,11 +97,12 @@ def _of_one_machine(asked: "Question", rows: "list[Row]") -> "list[Row]":
     return [row for row in alike if row["machine"] == here]
 
 
-def _measured(asked: "Sequence[Question]", out: Path, quiet: bool) -> "list[Row]":
+def _measured(asked: "Sequence[Question]", out: Path, *, wait: bool, quiet: bool) -> "list[Row]":
     from grouped_bench.report.rows import plain
 
     space = Space(cases=[_table(one) for one in asked], source="advise")
-    run = api.run(space, out=out, page=False, quiet=quiet, budget=SECONDS_A_CASE * len(asked))
+    budget = SECONDS_A_CASE * len(asked)
+    run = api.run(space, out=out, page=False, quiet=quiet, wait=wait, budget=budget)
     return plain(run.frame)
 
 

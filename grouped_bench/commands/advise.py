@@ -21,6 +21,7 @@ _NOT_ASKED = ("scope", "variant", "cardinality", "width")
 )
 @click.option("--measure", is_flag=True, help="Measure what the runs leave open, for some 30 s a case.")
 @click.option("--out", default="results", show_default=True, help="Folder of runs.")
+@click.option("--wait", is_flag=True, help="Wait for another run on this machine to end before measuring.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
 def advise(
@@ -28,6 +29,7 @@ def advise(
     computes: str | None,
     measure: bool,
     out: str,
+    wait: bool,
     quiet: bool,
     format_: str,
     **options: Any,
@@ -59,7 +61,8 @@ def advise(
     if not axes and not runs:
         raise click.UsageError("Give a case, such as --channels 128 --groups 32, or a RUN")
     space = Space(source="options") if axes else None
-    found = advising.advise(space, runs, out=out, computes=computes, measure=measure, quiet=quiet, **axes)
+    how: dict[str, Any] = {"out": out, "measure": measure, "wait": wait, "quiet": quiet}
+    found = advising.advise(space, runs, computes=computes, **how, **axes)
     click.echo(advice.render(found, format_))
     answered = [one.basis is not None for one in found]
     return DONE if (all(answered) if axes else any(answered)) else ABSTAINS
