@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from grouped_bench.advising import advise
     from grouped_bench.api import Run, load, network, resume, run
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
     from grouped_bench.variants.base import Variant, variant
 
 _HOMES = {
+    "advise": "advising",
     "Run": "api",
     "load": "api",
     "network": "api",
@@ -28,6 +30,7 @@ __all__ = [
     "Run",
     "Space",
     "Variant",
+    "advise",
     "load",
     "network",
     "resume",

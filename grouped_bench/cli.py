@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from grouped_bench import __version__
+from grouped_bench.commands.advise import advise
 from grouped_bench.commands.explain import explain as explain_command
 from grouped_bench.errors import CutShortError, GroupedBenchError
 from grouped_bench.options import import_option, space_of, space_options
@@ -253,3 +254,6 @@ def list_(what: str, files: tuple[str, ...] | None, format_: str) -> int:
     rows = catalogue.rows(what, files or ())
     click.echo(json.dumps({"schema": 1, what: rows}, indent=1) if format_ == "json" else plans.listing(rows))
     return OK
+
+
+cli.add_command(advise)

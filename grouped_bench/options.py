@@ -1,6 +1,6 @@
 """The options that `run` and `plan` share, and the space that they name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ def _if_any(context: click.Context, parameter: click.Parameter, value: tuple[str
 
 def space_options(function: F) -> F:
     """The options that `run` and `plan` share: where the space comes from, its axes, its controls."""
-    function = _axes(_controls(function, tuple(Control.model_fields)))
+    function = axis_options(OPTION_AXES)(_controls(function, tuple(Control.model_fields)))
     shape = "Extents of the network's input, such as 224,224,3.  [default: its own]"
     function = click.option("--input-shape", metavar="LIST", help=shape)(function)
     model = "A network's convolutions: a .keras file, or keras.applications:NAME."
@@ -34,29 +34,7 @@ def space_options(function: F) -> F:
     return click.option("--preset", metavar="NAME", help="Named space; see `list presets`.")(function)
 
 
-def case_options(function: F) -> F:
-    """The options that name one case and how it is computed, without how closely it is measured."""
-    return import_option(_axes(_controls(function, ("task_timeout", "memory_limit", "threads", "tf32"))))
-
-
-def _controls(function: F, names: Sequence[str]) -> F:
-    for name in reversed(names):
-        field, (metavar, text) = Control.model_fields[name], _CONTROL_HELP[name]
-        told = f"{text}, such as {(field.examples or [''])[0]}.  [default: {field.default or 'none'}]"
-        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=told)(function)
-    return function
-
-
-def _axes(function: F) -> F:
-    for axis in reversed(OPTION_AXES):
-        if axis == "bias":
-            function = click.option("--bias", is_flag=True, default=None, help="Add a bias.")(function)
-            continue
-        parameter = "passes" if axis == "pass" else axis
-        text = f"{_rule(axis_field(axis))}  [default: {_default(axis)}]"
-        function = click.option(f"--{axis.replace('_', '-')}", parameter, metavar="LIST", help=text)(function)
-    return function
-
+from collections.abc import Callable
 
 _CONTROL_HELP = {
     "precision": ("SHARE", "Stop where half the interval is below this share of the estimate"),

@@ -153,8 +153,21 @@ def calls_run():
     return {"calls": [{"backend": "torch", "execution": "eager", "call_s": 3.7e-5}], "targets": []}
 
 
+def advice_run():
+    def found(worst):
+        return {"cases": 9, "failed": 1, "median": 0.01, "ninety": 0.2, "worst": worst}
+
+    return {
+        **{"cases": 20, "inside": 10, "backends_inside": ["tensorflow"], "abstained": evidence.proportion(1, 10)},
+        **{"advice": found(0.3), "not_left_out": found(0.0)},
+        "rules": {"always grouped_native": {"inside": found(0.4), "all": found(70.0)}},
+        "targets": [evidence.target("median regret at most 5 %", 0.01, 0.05, "%")],
+    }
+
+
 def everything():
     return {
+        "advice": advice_run(),
         "across": across.summary(across_rows()),
         "across-1": across.summary(across_rows()),
         "calls": calls_run(),

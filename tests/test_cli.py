@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from frames import fail, frame, metadata
 
-from grouped_bench import api, catalogue, cli
+from grouped_bench import advising, api, catalogue, cli
+from grouped_bench.analyse.advice import Advice
 from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
-from grouped_bench.report import plans, tables, why
+from grouped_bench.report import advice, plans, tables, why
 from grouped_bench.space.axes import OPTION_AXES, Control
 from grouped_bench.space.space import Space
 from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
 
-COMMANDS = ("doctor", "run", "plan", "show", "report", "explain", "list")
+COMMANDS = ("doctor", "run", "plan", "show", "report", "explain", "list", "advise")
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 
@@ -207,6 +208,47 @@ def test_show_looks_for_runs_under_out(call, calls):
     assert calls.made == [("load_all", (["latest", "a"], "there"), {})]
 
 
+def test_advise_asks_the_library_and_tells_its_answer(call, calls):
+    answered = [Advice(None, basis="measured")]
+    calls(advising, "advise", answered)
+    calls(advice, "render", "the advice")
+    words = ("--groups", "4,8", "--pass", "training", "--computes", "dense", "--measure", "--out", "there", "--quiet")
+    assert call("advise", "a", "b", *words, "--format", "json") == (0, "the advice\n", "")
+    (name, (space, runs), keywords), (_, given, _) = calls.made
+    assert (name, space.source, runs) == ("advise", "options", ("a", "b"))
+    how = {"out": "there", "computes": "dense", "measure": True, "wait": False, "quiet": True}
+    assert keywords == {"groups": "4,8", "passes": "training", **how}
+    assert given == (answered, "json")
+    call("advise", "latest")
+    (name, (space, runs), keywords), _ = calls.made[2:]
+    assert (space, runs, keywords["measure"]) == (None, ("latest",), False)
+
+
+def test_advise_exits_3_where_what_was_asked_for_stays_open(call, saved):
+    asked = ("advise", "--channels", "64", "--pass", "training")
+    assert call(*asked, "--groups", "4")[0] == 3  # one variant of the function is no choice
+    write_run(frame(), metadata(run_id="whole"), saved.with_name("whole.parquet"))
+    code, out, err = call(*asked, "--groups", "4", "whole")
+    assert (code, err) == (0, "")
+    assert out.startswith("Conv2D 64→64 k3x3 on 28x28 groups 4 batch 8 training\n")
+    assert max(map(len, out.splitlines())) <= 80
+    assert call(*asked, "--groups", "4,64", "whole")[0] == 3
+    code, out, err = call(*asked, "--groups", "64", "whole")
+    assert (code, err) == (3, "")
+    assert "No advice: 64 (groups) lies outside of what was measured" in out
+    assert call("advise", "whole")[0] == 0
+    code, out, _ = call("advise", "run", "--format", "json")
+    assert code == 3
+    assert json.loads(out)["advice"][0]["code"] is None
+
+
+def test_advise_without_any_run_abstains_and_says_what_to_do(call):
+    code, out, err = call("advise", "--groups", "4")
+    assert (code, err) == (3, "")
+    assert "none was measured" in out
+    assert "--measure" in out
+
+
 def test_report_writes_one_page_for_the_runs_that_it_names(call, calls):
     found = [result()]
     calls(api, "load_all", found)
@@ -386,6 +428,13 @@ REFUSED = [
     (("show", "latest"), "There are 0 runs under results; name one, or give the folder with --out."),
     (("show", "binary"), "A run must be a readable Parquet file. Received: binary ("),
     (("report", "binary"), "A run must be a readable Parquet file. Received: binary ("),
+    (("advise",), "Give a case, such as --channels 128 --groups 32, or a RUN. Try `grouped-bench advise --help`."),
+    (("advise", "--groups", "0"), "options: `groups` takes positive integers. Received: 0. Write it like --groups 1,"),
+    (("advise", "--groups", "3"), "3 groups do not divide 64 in channels. Change the axis that the reason names."),
+    (("advise", "--scope", "block"), "No such option '--scope'."),
+    (("advise", "--computes", "sparse"), "'sparse' is not one of 'grouped', 'dense'. Try `grouped-bench advise"),
+    (("advise", "none"), "RUN is a Parquet file, a folder of runs, a run id, or latest. Received: none. There are 0 "),
+    (("advise", "binary", "--groups", "4"), "A run must be a readable Parquet file. Received: binary ("),
     (("list",), "Missing argument '{variants|presets|backends|devices|columns}'."),
     (("list", "nope"), "'nope' is not one of 'variants', 'presets', 'backends', 'devices', 'columns'."),
 ]  # fmt: skip

@@ -26,6 +26,7 @@ LINES = (
     ("report",),
     ("harness",),
     ("api", "catalogue"),
+    ("advising",),
     ("options",),
     ("commands",),
     ("cli",),

@@ -84,7 +84,7 @@ def _layer(cohort: Sequence[Row]) -> Layer:
         return Layer(own or first, times, None, None, None, None, why)
     best = min(_exact(own, cohort), key=lambda row: row["latency_s"], default=None)
     problem = UNSTABLE if is_unstable(own) else None
-    if best is None or not _is_clear(best, own):
+    if best is None or not is_clear(best, own):
         return Layer(own, times, own["latency_s"] * times, None, None, None, problem)
     saved = (own["latency_s"] - best["latency_s"]) * times
     return Layer(own, times, own["latency_s"] * times, None, best["variant"], saved, problem)
@@ -100,7 +100,7 @@ def _exact(own: Row, cohort: Iterable[Row]) -> list[Row]:
     ]
 
 
-def _is_clear(best: Row, own: Row) -> bool:
+def is_clear(best: Row, own: Row) -> bool:
     """Whether `best` is faster by intervals that do not meet: of speed-ups over a shared baseline, else latencies."""
     if is_unstable(best) or is_unstable(own):
         return False

@@ -1,1 +1,1 @@
-"""Commands that have a module of their own; `cli` adds them to the others."""
+"""Commands that are a module each: words into library calls, as in `cli`."""

@@ -1,0 +1,127 @@
+"""What following the advice costs: each case of the kept runs advised on from the others, beside two simple rules.
+
+The cohort of the case is left out, whole, and the pick's measured latency is held against the best that was measured
+of the same function. Nothing is measured here: the answer is a matter of the files alone.
+
+python bench/advice.py --save
+"""
+
+import dataclasses
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+
+import evidence
+
+from grouped_bench import api
+from grouped_bench.analyse.advice import Advice, Question, Row, is_sure
+from grouped_bench.analyse.advise import advise, of_kind, questions, without
+from grouped_bench.analyse.inferred import is_spanned
+from grouped_bench.report.rows import plain
+
+MACHINE = evidence.EVIDENCE.parent / "amd-epyc-2"
+RULES = {"grouped_native": "always grouped_native", "grouped": "always Keras' grouped"}
+MOST_REGRET, MOST_ABSTAINED = 0.05, 0.20
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """A case with a choice, whether the others span it, what they advise, and the latencies that were measured."""
+
+    asked: Question
+    spanned: bool
+    pick: str | None
+    times: dict[str, float]
+
+    def regret(self, variant: str | None) -> float | None:
+        """Share by which `variant` was slower than the best; None where it was not measured or did not work."""
+        return self.times[variant] / min(self.times.values()) - 1 if variant in self.times else None
+
+
+def main() -> None:
+    given = evidence.parse(evidence.make_parser(__doc__))
+    rows = kept_rows()
+    found = list(left_out(rows))
+    inside = [one for one in found if one.spanned]
+    grouped = [one for one in found if one.asked.case.groups > 1]
+    abstained = sum(one.pick is None for one in inside)
+    advised = regrets(inside, lambda one: one.pick)
+    rules = {
+        told: {
+            "inside": regrets([one for one in inside if one in grouped], lambda one, name=name: name),
+            "all": regrets(grouped, lambda one, name=name: name),
+        }
+        for name, told in RULES.items()
+    }
+    whole = regrets(grouped, lambda one: best_of(advise(one.asked, rows)))
+    findings = {
+        "cases": len(found),
+        "inside": len(inside),
+        "backends_inside": sorted({one.asked.setting.backend for one in inside}),
+        "abstained": evidence.proportion(abstained, len(inside)),
+        "advice": advised,
+        "not_left_out": whole,
+        "rules": rules,
+        "targets": [
+            evidence.target("median regret at most 5 %", advised["median"], MOST_REGRET, "%"),
+            evidence.target("abstained at most 20 %", abstained / len(inside), MOST_ABSTAINED, "%"),
+        ],
+    }
+    print(f"{len(found)} cases with a choice, {len(inside)} inside of what the others span, {abstained} left open")
+    print(f"advice, inside: {told(advised)}; on all {len(grouped)} with groups, the case itself known: {told(whole)}")
+    for name, rule in rules.items():
+        print(f"{name}, inside: {told(rule['inside'])}; on all {len(grouped)} with groups: {told(rule['all'])}")
+    evidence.conclude("advice", findings, given)
+
+
+def kept_rows() -> list[Row]:
+    """The rows of every run that is kept of the machine."""
+    return plain(api.joined(api.load_all([str(MACHINE)])))
+
+
+def left_out(rows: Sequence[Row]) -> Iterator[LeftOut]:
+    """Every case of `rows` of whose function two variants or more were measured, advised on from all others."""
+    for asked in questions(rows):
+        rest = without(asked, rows)
+        ids = set(map(id, rest))
+        own = [row for row in rows if id(row) not in ids and row["computes"] == asked.computes and is_sure(row)]
+        if len(own) > 1:
+            pick = best_of(advise(asked, rest))
+            times = {row["variant"]: row["latency_s"] for row in own}
+            yield LeftOut(asked, is_spanned(asked, of_kind(asked, rest)), pick, times)
+
+
+def best_of(found: Advice) -> str | None:
+    """The variant advised."""
+    return found.best.variant if found.best else None
+
+
+def regrets(found: Sequence[LeftOut], pick: Callable[[LeftOut], str | None]) -> evidence.Findings:
+    """Median, 90 % and worst regret where the variant that `pick` names worked, and how often it did not."""
+    picked = [(one, pick(one)) for one in found]
+    values = sorted(r for one, name in picked if name and (r := one.regret(name)) is not None)
+    failed = sum(name is not None and one.regret(name) is None for one, name in picked)
+    if not values:
+        return {"cases": 0, "failed": failed, "median": None, "ninety": None, "worst": None}
+    ninety = values[min(len(values) - 1, round(0.9 * (len(values) - 1)))]
+    return {
+        "cases": len(values),
+        "failed": failed,
+        "median": statistics.median(values),
+        "ninety": ninety,
+        "worst": values[-1],
+    }
+
+
+def told(found: evidence.Findings) -> str:
+    """One line of regrets."""
+    parts = (
+        f"{name} {evidence.shown(found[key], '%')}"
+        for name, key in (("median", "median"), ("90 %", "ninety"), ("worst", "worst"))
+    )
+    return f"{', '.join(parts)} in {found['cases']} cases" + (
+        f", failed in {found['failed']}" if found["failed"] else ""
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""Which variant to use for a case: what was measured of it, else what its neighbours say, else nothing."""
+
+import dataclasses
+from collections.abc import Iterable
+
+from grouped_bench.analyse.advice import Advice, Question, Row, is_sure, is_timed, question
+from grouped_bench.analyse.inferred import from_neighbours
+from grouped_bench.analyse.measured import from_measured
+from grouped_bench.analyse.network import gathered
+from grouped_bench.space.case import Case, Setting
+from grouped_bench.store.schema import COHORT_KEY
+
+# Cases that differ in one of these say nothing of each other.
+KIND = (
+    *("scope", "rank", "padding", "bias", "dtype", "data_format", "pass"),
+    *("backend", "execution", "device", "cache"),
+)
+
+
+def advise(asked: Question, rows: Iterable[Row]) -> Advice:
+    """What `rows`, plain rows of one machine, say to the question; unstable ones are no evidence."""
+    columns, alike = asked.columns(), of_kind(asked, rows)
+    exact = [row for row in alike if _agree(row, columns, COHORT_KEY)]
+    return from_measured(asked, exact) or _with_unrest(from_neighbours(asked, alike), exact)
+
+
+def _with_unrest(advice: Advice, exact: Iterable[Row]) -> Advice:
+    """An abstention that says where the case itself was measured on a machine that did not stand still."""
+    unstable = {row["variant"] for row in exact if is_timed(row) and not is_sure(row)}
+    if not unstable or not advice.abstains:
+        return advice
+    moved = f"the machine moved under {len(unstable)} variants of the very case, which asks for a quieter one; besides"
+    return dataclasses.replace(advice, abstains=f"{moved}, {advice.abstains}")
+
+
+def of_kind(asked: Question, rows: Iterable[Row]) -> list[Row]:
+    """The rows that may say something to the question."""
+    columns = asked.columns()
+    return [row for row in rows if _agree(row, columns, KIND)]
+
+
+def without(asked: Question, rows: Iterable[Row]) -> list[Row]:
+    """`rows` but for those of the very case and setting that is asked for."""
+    columns = asked.columns()
+    return [row for row in rows if not _agree(row, columns, COHORT_KEY)]
+
+
+def questions(rows: Iterable[Row], computes: str | None = None) -> list[Question]:
+    """A question for every layer that `rows` hold, in their order."""
+    layers = gathered((row for row in rows if row["scope"] == "layer"), COHORT_KEY)
+    return [question(Case.from_columns(found[0]), _setting(found[0]), computes) for found in layers]
+
+
+def _agree(row: Row, columns: Row, names: Iterable[str]) -> bool:
+    return all(row[name] == columns[name] for name in names)
+
+
+def _setting(row: Row) -> Setting:
+    return Setting(row["backend"], row["execution"], row["device"], row["cache"] or "hot")

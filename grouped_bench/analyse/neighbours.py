@@ -1,0 +1,131 @@
+"""Estimates at a shape that was not measured, from those that were: kriging over the logarithms of what a case has."""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import special
+
+from grouped_bench.space.case import Case
+
+LEAST_NEIGHBOURS = 3
+# In doublings: how far a shape may lie from the nearest one measured, and over what distance shapes are alike.
+REACH = 4.0
+_LENGTH = 2.0
+_NUGGET = 0.05  # share of the variance that two measurements of one shape do not have in common
+_LEVEL = 0.95
+FEATURES = (
+    *("groups", "input channels a group", "output channels a group", "output positions"),
+    *("batch size", "kernel taps", "stride", "dilation"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A value with the ends of its interval; None where too little was measured for one."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def over(self, other: "Figure") -> "Figure":
+        """This divided by `other`, with ends that hold whatever the two have in common."""
+        low = None if self.low is None or not other.high else self.low / other.high
+        high = None if self.high is None or not other.low else self.high / other.low
+        return Figure(self.value / other.value, low, high)
+
+    def times(self, factor: float) -> "Figure":
+        """This and its ends, each multiplied by a positive factor."""
+        low, high = (None if end is None else end * factor for end in (self.low, self.high))
+        return Figure(self.value * factor, low, high)
+
+    def narrower(self, other: "Figure") -> "Figure":
+        """This with the interval of `other`, another estimate of the same, where that is narrower."""
+        if other.low is None or other.high is None:
+            return self
+        if self.low is not None and self.high is not None and self.high * other.low <= other.high * self.low:
+            return self
+        return Figure(self.value, min(other.low, self.value), max(other.high, self.value))
+
+    def exceeds(self, bound: float) -> bool:
+        """Whether the whole interval lies above `bound`."""
+        return self.low is not None and self.low > bound
+
+
+def features(case: Case) -> np.ndarray:
+    """What the time of a convolution hangs on, by `FEATURES`."""
+    return np.array(
+        [
+            *(case.groups, case.in_channels / case.groups, case.out_channels / case.groups),
+            *(math.prod(case.output_size), case.batch_size),
+            *(math.prod(axis) for axis in (case.kernel_size, case.stride, case.dilation)),
+        ],
+        dtype=float,
+    )
+
+
+def outside(asked: Case, known: Sequence[Case]) -> str | None:
+    """Why the case lies outside of what was measured, in words; None where it lies inside."""
+    table, point = np.array([features(case) for case in known]), features(asked)
+    for name, low, value, high in zip(FEATURES, table.min(axis=0), point, table.max(axis=0), strict=True):
+        if not low <= value <= high:
+            span = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            return f"{value:g} ({name}) lies outside of what was measured, {span}"
+    distance = min(distances(asked, known))
+    if distance > REACH:
+        return f"the nearest shape measured is {distance:.1f} doublings away, and {REACH:g} are the most"
+    return None
+
+
+def distances(asked: Case, known: Sequence[Case]) -> list[float]:
+    """How far each known case lies from the one asked for, in doublings."""
+    point = np.log2(features(asked))
+    return [float(np.linalg.norm(np.log2(features(case)) - point)) for case in known]
+
+
+def within_reach(asked: Case, known: Sequence[Case]) -> list[bool]:
+    """Whether each known case is near enough to tell of the one asked for."""
+    return [distance <= REACH for distance in distances(asked, known)]
+
+
+def estimate(asked: Case, known: Sequence[Case], values: Sequence[float]) -> Figure | None:
+    """A positive quantity at `asked` from its values at the known cases; None below three.
+
+    The interval is Student's, its spread the errors at which each known case was met when it was left out, so it is
+    as wide as the estimates have been wrong.
+    """
+    if len(known) < LEAST_NEIGHBOURS:
+        return None
+    table, logs = np.log2([features(case) for case in known]), np.log(np.asarray(values, dtype=float))
+    weights, variance = _kriging(table, np.log2(features(asked)))
+    centre, half = float(weights @ logs), _quantile(len(logs)) * _spread(table, logs) * math.sqrt(variance)
+    return Figure(math.exp(centre), math.exp(centre - half), math.exp(centre + half))
+
+
+def _spread(table: np.ndarray, logs: np.ndarray) -> float:
+    """Root mean square of the errors of leaving each one out, in units of what kriging expects of them."""
+    squares = []
+    for place in range(len(logs)):
+        weights, variance = _kriging(np.delete(table, place, axis=0), table[place])
+        squares.append((weights @ np.delete(logs, place) - logs[place]) ** 2 / variance)
+    return math.sqrt(float(np.mean(squares)))
+
+
+def _kriging(table: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights of the known values at `point`, which sum to 1, and the variance of the error (ordinary kriging)."""
+    count = len(table)
+    system = np.ones((count + 1, count + 1))
+    system[:count, :count] = _alike(table[:, None] - table[None]) + _NUGGET * np.eye(count)
+    system[count, count] = 0.0
+    right = np.append(_alike(table - point), 1.0)
+    solution = np.linalg.solve(system, right)
+    return solution[:count], float(1 + _NUGGET - solution @ right)
+
+
+def _alike(differences: np.ndarray) -> np.ndarray:
+    return np.asarray(np.exp(-np.sum(differences**2, axis=-1) / (2 * _LENGTH**2)))
+
+
+def _quantile(count: int) -> float:
+    return float(special.stdtrit(count - 1, (1 + _LEVEL) / 2))

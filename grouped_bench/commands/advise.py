@@ -1,0 +1,68 @@
+"""`grouped-bench advise`: which variant to use for a case, and the code to paste."""
+
+from typing import Any
+
+import click
+
+from grouped_bench.options import axis_options
+from grouped_bench.space.axes import OPTION_AXES
+
+DONE, ABSTAINS = 0, 3
+_NOT_ASKED = ("scope", "variant", "cardinality", "width")
+
+
+@click.command()
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@axis_options(axis for axis in OPTION_AXES if axis not in _NOT_ASKED)
+@click.option(
+    "--computes",
+    type=click.Choice(("grouped", "dense")),
+    help="The function wanted.  [default: grouped where there are groups]",
+)
+@click.option("--measure", is_flag=True, help="Measure what the runs leave open, for some 30 s a case.")
+@click.option("--out", default="results", show_default=True, help="Folder of runs.")
+@click.option("--wait", is_flag=True, help="Wait for another run on this machine to end before measuring.")
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
+def advise(
+    runs: tuple[str, ...],
+    computes: str | None,
+    measure: bool,
+    out: str,
+    wait: bool,
+    quiet: bool,
+    format_: str,
+    **options: Any,
+) -> int:
+    """Say which variant to use for a case, how sure that is, and what to paste.
+
+    It asks the runs named, or all of this machine under --out: what was
+    measured of the case, else what its neighbours let one estimate. With no
+    axis it answers for every layer of the runs. Of several group counts it
+    tells which has the least latency, memory and parameters. Exit code 3: a
+    case that was asked for stays open, or every one of the runs; it says why
+    and guesses nothing.
+
+    \b
+    JSON: {"schema": 1, "advice": [{the case and setting, "computes",
+    "basis", "use", "options", "regular", "ties", "at_most", "left_out",
+    "evidence", "abstains", "code"}], "least": {"latency": [groups], …}}
+    \b
+    Examples:
+      grouped-bench advise --channels 128 --groups 32 --pass training
+      grouped-bench advise --channels 128 --groups 1,8,32 --measure
+      grouped-bench advise latest
+    """
+    from grouped_bench import advising
+    from grouped_bench.report import advice
+    from grouped_bench.space.space import Space
+
+    axes = {name: value for name, value in options.items() if value is not None}
+    if not axes and not runs:
+        raise click.UsageError("Give a case, such as --channels 128 --groups 32, or a RUN")
+    space = Space(source="options") if axes else None
+    how: dict[str, Any] = {"out": out, "measure": measure, "wait": wait, "quiet": quiet}
+    found = advising.advise(space, runs, computes=computes, **how, **axes)
+    click.echo(advice.render(found, format_))
+    answered = [one.basis is not None for one in found]
+    return DONE if (all(answered) if axes else any(answered)) else ABSTAINS

@@ -1,0 +1,94 @@
+"""Keras layers to paste: what each exact variant computes, as code that stands alone."""
+
+from importlib import resources
+from typing import Any
+
+import jinja2
+
+from grouped_bench.space.case import DTYPE_BYTES, MIXED_PREFIX, Case
+
+_NAMES = {
+    "grouped_native": "NativeGroupedConv",
+    "split_concat": "SplitConcatConv",
+    "split_sum": "SplitSumConv",
+    "block_diagonal": "BlockDiagonalConv",
+    "batched_matmul": "BatchedMatmulConv",
+    "shifted_matmul": "ShiftedMatmulConv",
+}
+_BACKENDS = ("tensorflow", "jax", "torch")
+_PADDINGS = ("same", "valid", "causal")
+_FORMATS = ("channels_last", "channels_first")
+_ENDING = ".py.jinja"
+# Keras compiles a model by XLA, or by torch.compile, unless it is told not to, and then other figures hold.
+_COMPILED = {
+    ("tensorflow", "graph"): "jit_compile=False",
+    ("tensorflow", "xla"): "jit_compile=True",
+    ("tensorflow", "eager"): "run_eagerly=True",
+    ("torch", "eager"): "jit_compile=False",
+    ("torch", "compile"): "jit_compile=True",
+    ("jax", "eager"): "run_eagerly=True",
+}
+
+
+def snippet(variant: str, case: Case, backend: str, execution: str) -> str | None:
+    """Python code that ends in `layer = …`, the case by `variant`; None for a variant that has none to paste."""
+    # Records from elsewhere may hold any text, and this one is to be run.
+    if backend not in _BACKENDS or _unknown(case):
+        return None
+    names = {template.removesuffix(_ENDING) for template in _environment().list_templates()}
+    found = next((name for name in (variant, f"{variant}.{backend}") if name in names), None)
+    if found is None:
+        return None
+    spatial = "DHW"[3 - case.rank :]
+    last = case.data_format == "channels_last"
+    return _environment().get_template(f"{found}{_ENDING}").render(
+        name=f"{_NAMES.get(variant, 'Conv')}{case.rank}D",
+        notes=_notes(backend, execution),
+        arguments=_arguments(variant, case),
+        told=f"padding {case.padding} and {case.data_format}",
+        rank=case.rank,
+        padding=case.padding,
+        data_format=case.data_format,
+        last=last,
+        axis=-1 if last else 1,
+        spatial=spatial,
+        layout=f"N{spatial}C" if last else f"NC{spatial}",
+    )  # fmt: skip
+
+
+def _unknown(case: Case) -> bool:
+    dtypes = {*DTYPE_BYTES, *(MIXED_PREFIX + dtype for dtype in DTYPE_BYTES)}
+    known = case.padding in _PADDINGS and case.data_format in _FORMATS and case.dtype in dtypes
+    return not known or case.scope != "layer" or case.problem() is not None
+
+
+def _notes(backend: str, execution: str) -> list[str]:
+    notes = [] if backend == "tensorflow" else [f"With KERAS_BACKEND={backend}."]
+    how = _COMPILED.get((backend, execution))
+    return [*notes, f"Measured in execution {execution}: model.compile(…, {how})."] if how else notes
+
+
+def _arguments(variant: str, case: Case) -> str:
+    """What the constructor is given, without what it takes by itself."""
+    given: dict[str, Any] = {
+        "groups": case.groups if variant != "regular" else 1,
+        "strides": case.stride,
+        "dilation_rate": case.dilation,
+        "padding": case.padding,
+        "data_format": case.data_format,
+        "use_bias": case.bias,
+        "dtype": case.dtype,
+    }
+    ones = (1,) * case.rank
+    usual = {"groups": 1, "strides": ones, "dilation_rate": ones, "use_bias": True, "dtype": "float32"}
+    if variant.startswith("split"):
+        usual.pop("groups")
+    told = [f"{name}={value!r}" for name, value in given.items() if usual.get(name) != value]
+    return ",\n    ".join([str(case.out_channels), str(case.kernel_size), *told]).replace("'", '"')
+
+
+def _environment() -> jinja2.Environment:
+    folder = str(resources.files("grouped_bench.report") / "templates" / "layers")
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder), trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )

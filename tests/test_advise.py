@@ -1,0 +1,450 @@
+"""Advice: known truths, what it rests on, and where it says nothing."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from advice import kept_rows, left_out
+from frames import HOSTILE, fail, frame, true_speedup
+
+from grouped_bench import advising, api
+from grouped_bench.analyse.advice import COSTLY, Advice, leaders, question
+from grouped_bench.analyse.advise import advise, questions, without
+from grouped_bench.analyse.neighbours import Figure, estimate, outside, within_reach
+from grouped_bench.errors import RunError, SpaceError
+from grouped_bench.measure import environment
+from grouped_bench.report import advice as telling
+from grouped_bench.report.rows import plain
+from grouped_bench.space.case import Case, Setting
+from grouped_bench.space.space import Space
+from grouped_bench.store.runs import write_run
+
+SETTING = Setting("tensorflow", "graph", "cpu", "hot")
+MANY = (2, 4, 8, 16, 32)
+
+
+def case_of(groups=32, channels=128, **changed):
+    shape = {"rank": 2, "batch_size": 8, "size": (28, 28), "kernel_size": (3, 3), "stride": (1, 1)}
+    rest = {"dilation": (1, 1), "padding": "same", "bias": False, "dtype": "float32", "data_format": "channels_last"}
+    made = Case(in_channels=channels, out_channels=channels, groups=groups, pass_="training", **shape, **rest)
+    return dataclasses.replace(made, **changed)
+
+
+def ask(made, computes=None, setting=SETTING, **case):
+    return advise(question(case_of(**case), setting, computes), plain(made))
+
+
+def many(**columns):
+    return frame(groups=MANY, channels=(64, 128, 256), passes=("training",), **columns)
+
+
+def latencies(made, where, times):
+    """A copy in which the latencies `where` are so many times as long."""
+    made = made.copy()
+    for name in ("latency_s", "latency_low_s", "latency_high_s"):
+        made.loc[where, name] *= times
+    for name in ("speedup", "speedup_low", "speedup_high"):
+        made.loc[where, name] /= times
+    return made
+
+
+def uncertain(made, share):
+    """A copy with intervals of so much to either side."""
+    made = made.copy()
+    for name in ("latency", "speedup"):
+        value = made["latency_s" if name == "latency" else name]
+        low, high = (f"{name}_low_s", f"{name}_high_s") if name == "latency" else (f"{name}_low", f"{name}_high")
+        made[low], made[high] = value * (1 - share), value * (1 + share)
+    return made
+
+
+# Of the very case
+
+
+@pytest.mark.parametrize("groups", [4, 32])
+def test_the_fastest_variant_that_was_measured_is_advised(groups):
+    found = ask(frame(), groups=groups)
+    assert (found.basis, found.best.variant, found.ties, found.at_most) == ("measured", "grouped_native", (), 0)
+    assert found.best.over_regular.value == pytest.approx(true_speedup("grouped_native", groups))
+    over = true_speedup("grouped_native", groups) / true_speedup("grouped", groups)
+    assert found.best.over_grouped.value == pytest.approx(over)
+    assert found.best.over_grouped.low < over < found.best.over_grouped.high
+    assert found.best.params == 9 * 128 * 128 // groups
+    assert found.regular.params == 9 * 128 * 128
+    assert {row["variant"] for row in found.evidence} == {
+        "regular",
+        "grouped",
+        "grouped_native",
+        "split_sum",
+        "split_concat",
+    }
+    assert found.is_settled
+
+
+def test_variants_of_another_function_are_never_ranked():
+    made = latencies(frame(), frame()["variant"] == "split_sum", 0.001)
+    assert ask(made).best.variant == "grouped_native"
+    assert [option.variant for option in ask(made, "dense").options] == ["split_sum", "regular"]
+
+
+def test_keras_own_layer_is_advised_where_nothing_is_told_from_it():
+    made = uncertain(frame(), 0.1)
+    made = latencies(made, (made["variant"] == "grouped_native") & (made["groups"] == 32), 32**0.6 / (0.3 / 32) * 0.99)
+    made = fail(made, made["variant"] == "split_concat", "error", "no")
+    found = ask(made)
+    assert found.best.variant == "grouped"
+    assert found.ties == ("grouped_native",)
+    assert 0.1 < found.at_most < 0.5
+
+
+def test_with_one_group_the_plain_layer_is_advised():
+    found = ask(frame(), groups=1)
+    assert (found.best.variant, found.ties) == ("regular", ("split_sum",))
+
+
+def test_a_lead_that_the_intervals_do_not_show_is_a_tie():
+    found = ask(uncertain(frame(), 0.6))
+    assert found.best.variant == "grouped_native"
+    assert found.ties == ("split_concat",)
+    assert found.at_most > COSTLY
+    assert not found.is_settled
+
+
+def test_without_intervals_nothing_is_said_of_the_cost():
+    made = frame(latency_low_s=None, latency_high_s=None, speedup_low=None, speedup_high=None)
+    found = ask(made)
+    assert found.at_most is None
+    assert len(found.ties) == 2
+
+
+def test_the_narrower_interval_counts():
+    made = frame()
+    made["speedup_low"], made["speedup_high"] = 1e-6, 1e6
+    found = ask(made)
+    assert found.ties == ()
+    assert found.best.over_regular.low > 7
+
+
+@pytest.mark.parametrize("status", ["unsupported", "oom", "crashed", "incorrect", "timeout", "error"])
+def test_what_failed_is_not_advised(status):
+    made = frame()
+    found = ask(fail(made, made["variant"] == "grouped_native", status, "why"))
+    assert found.best.variant == "split_concat"
+    assert dict(found.left_out)["grouped_native"] == f"{status}: why"
+
+
+def test_an_unstable_row_is_no_evidence():
+    made = frame()
+    made["flags"] = [["unstable"] if v == "grouped" else [] for v in made["variant"]]
+    found = ask(made)
+    assert dict(found.left_out) == {"grouped": "unstable"}
+    assert found.best.over_grouped is None
+
+
+def test_a_case_whose_fastest_is_unstable_is_not_settled():
+    made = frame(channels=(128,), groups=(32,))
+    made["flags"] = [["unstable"] if v == "grouped_native" else [] for v in made["variant"]]
+    found = ask(made)
+    assert found.best is None
+    assert found.abstains.startswith("the machine moved under 1 variants of the very case")
+
+
+def test_the_newest_run_with_intervals_counts():
+    old = frame(run_id="old", started_at=pd.Timestamp("2026-11-01T00:00:00Z"))
+    new = latencies(frame(run_id="new"), frame()["variant"] == "split_concat", 0.01)
+    assert ask(pd.concat([new, old])).best.variant == "split_concat"
+    assert {row["run_id"] for row in ask(pd.concat([new, old])).evidence} == {"new"}
+    without_intervals = new.assign(latency_low_s=None, latency_high_s=None)
+    assert {row["run_id"] for row in ask(pd.concat([without_intervals, old])).evidence} == {"old"}
+
+
+# From neighbours
+
+
+def test_neighbours_tell_what_they_were_drawn_around():
+    made = many()
+    rows = without(question(case_of(groups=8), SETTING), plain(made))
+    found = advise(question(case_of(groups=8), SETTING), rows)
+    assert (found.basis, found.best.variant, found.ties) == ("neighbours", "grouped_native", ())
+    assert found.best.over_regular.value == pytest.approx(8**0.6, rel=0.05)
+    assert found.best.over_regular.low < 8**0.6 < found.best.over_regular.high
+    assert found.best.params == 9 * 128 * 16
+    assert not found.is_settled
+
+
+def test_what_failed_nearby_is_not_advised_and_what_was_interrupted_is():
+    made = without(question(case_of(groups=8), SETTING), plain(many()))
+    native = [{**row, "status": "unsupported"} if is_native(row, 16) else row for row in made]
+    found = advise(question(case_of(groups=8), SETTING), native)
+    assert found.best.variant == "split_concat"
+    assert dict(found.left_out)["grouped_native"].startswith("nearby unsupported")
+    stopped = [{**row, "status": "interrupted"} if is_native(row, 16) else row for row in made]
+    assert advise(question(case_of(groups=8), SETTING), stopped).best.variant == "grouped_native"
+
+
+def is_native(row, groups):
+    return row["variant"] == "grouped_native" and row["groups"] == groups and row["in_channels"] == 128
+
+
+def test_unstable_neighbours_are_none():
+    made = without(question(case_of(groups=8), SETTING), plain(many()))
+    assert advise(question(case_of(groups=8), SETTING), [{**row, "flags": ("unstable",)} for row in made]).best is None
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ({"groups": 64}, "64 (groups) lies outside of what was measured, 2 to 32"),
+        ({"batch_size": 16}, "16 (batch size) lies outside of what was measured, 8"),
+        ({"size": (56, 56)}, "3136 (output positions) lies outside of what was measured, 784"),
+        ({"stride": (2, 2), "size": (56, 56)}, "4 (stride) lies outside of what was measured, 1"),
+        ({"dilation": (2, 2)}, "4 (dilation) lies outside of what was measured, 1"),
+        ({"pass_": "inference"}, "none was measured"),
+        ({"dtype": "bfloat16"}, "none was measured"),
+        ({"data_format": "channels_first"}, "none was measured"),
+        ({"bias": True}, "none was measured"),
+        ({"padding": "valid"}, "none was measured"),
+        ({"rank": 1, "size": (784,), "kernel_size": (9,), "stride": (1,), "dilation": (1,)}, "none was measured"),
+        ({"groups": 1}, "of other cases of one group, none was measured"),
+    ],
+)
+def test_outside_of_what_was_measured_it_abstains(case, why):
+    found = ask(frame(groups=MANY, channels=(64, 128), passes=("training",)), **{"groups": 8, **case})
+    assert found.best is None
+    assert why in found.abstains
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        Setting("jax", "graph", "cpu", "hot"),
+        Setting("tensorflow", "xla", "cpu", "hot"),
+        Setting("tensorflow", "graph", "gpu", "hot"),
+        Setting("tensorflow", "graph", "cpu", "cold"),
+    ],
+)
+def test_another_setting_is_no_evidence(setting):
+    assert ask(many(), setting=setting).best is None
+
+
+def test_too_few_neighbours_are_none():
+    made = frame(groups=(4, 16), channels=(128,), passes=("training",))
+    assert "only 2 was measured" in ask(made, groups=8).abstains
+
+
+def test_a_shape_far_from_all_others_is_out_of_reach():
+    corners = [case_of(groups=g, batch_size=b, channels=c) for g, b, c in ((2, 1, 64), (64, 256, 64), (64, 1, 2048))]
+    corners += [case_of(groups=2, batch_size=256, channels=2048)]
+    assert "doublings away" in outside(case_of(groups=8, batch_size=16, channels=256), corners)
+    assert within_reach(case_of(groups=8), [case_of(groups=16), case_of(groups=1, batch_size=1024)]) == [True, False]
+
+
+def test_a_choice_that_could_cost_much_is_left_open_and_one_that_could_not_is_made():
+    rng = np.random.default_rng(1)
+
+    def noisy(spread):
+        rows = without(question(case_of(groups=8), SETTING), plain(many()))
+        same = {"split_concat": 1.0, "grouped_native": 1.0}
+        base = {(r["groups"], r["in_channels"]): r["latency_s"] for r in rows if r["variant"] == "regular"}
+        rows = [row for row in rows if row["variant"] in (*same, "regular")]
+        for row in rows:
+            if row["variant"] in same:
+                row["latency_s"] = base[row["groups"], row["in_channels"]] * np.exp(spread * rng.standard_normal())
+        return rows
+
+    found = advise(question(case_of(groups=8), SETTING), noisy(1.0))
+    assert found.best is None
+    assert "cannot be told from" in found.abstains
+    found = advise(question(case_of(groups=8), SETTING), noisy(0.01))
+    assert found.best is not None
+    assert len(found.ties) == 1
+    assert found.at_most <= COSTLY
+
+
+def test_a_variant_that_few_neighbours_have_is_told_and_not_ranked():
+    made = without(question(case_of(groups=8), SETTING), plain(many()))
+    rare = [row for row in made if row["variant"] != "split_concat" or row["groups"] == 16]
+    found = advise(question(case_of(groups=8), SETTING), [row for row in rare if row["in_channels"] != 64])
+    assert dict(found.left_out)["split_concat"] == "measured at 2 of 9 neighbours, and it takes three"
+
+
+def test_the_estimate_of_a_plane_is_inside_of_its_interval_and_of_a_constant_is_exact():
+    known = [case_of(groups=g, channels=c) for g in MANY for c in (64, 128, 256)]
+    asked = case_of(groups=8, channels=128, batch_size=8)
+    assert estimate(asked, known, [3.0] * len(known)) == Figure(*[pytest.approx(3.0)] * 3)
+    values = [case.groups**0.5 for case in known]
+    found = estimate(asked, known, values)
+    assert found.low < 8**0.5 < found.high
+    assert found.high / found.low < 2
+    assert estimate(asked, known[:2], values[:2]) is None
+
+
+# Of several group counts
+
+
+def test_the_least_is_told_by_intervals_that_do_not_meet():
+    found = [ask(frame(), groups=groups) for groups in (4, 32)]
+    assert [one.question.case.groups for one in leaders(found, lambda one: one.best.latency)] == [32]
+    wide = [ask(uncertain(frame(), 0.7), groups=groups) for groups in (4, 32)]
+    assert len(leaders(wide, lambda one: one.best.latency)) == 2
+    assert len(leaders(found, lambda one: one.best.memory)) == 2
+    unknown = Advice(found[0].question, abstains="no")
+    assert leaders([*found, unknown], lambda one: one.best and one.best.latency) == []
+
+
+# Held to the committed runs
+
+
+def test_the_advice_of_the_committed_runs_without_the_case_itself_costs_little():
+    inside = [one for one in left_out(kept_rows()) if one.spanned]
+    regrets = [one.regret(one.pick) for one in inside if one.pick]
+    assert len(regrets) >= 16
+    assert None not in regrets  # a variant that does not work there is never advised
+    assert float(np.median(regrets)) <= 0.05
+    assert max(regrets) <= 0.25
+    assert sum(one.pick is None for one in inside) / len(inside) <= 0.2
+
+
+# The library call
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "machine_slug", lambda *given: "amd-epyc-2")
+
+    def save(made, name):
+        from frames import metadata
+
+        return write_run(made, metadata(run_id=name), tmp_path / "results" / "m" / f"{name}.parquet")
+
+    save(frame(), "20261123-012233-ab12")
+    save.out = tmp_path / "results"
+    return save
+
+
+def shape(**axes):
+    return Space(channels=[128], passes=["training"], **axes)
+
+
+def test_the_runs_of_the_folder_are_asked(here):
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert found.best.variant == "grouped_native"
+    (found,) = advising.advise(shape(groups=[32]), out=here.out / "nothing")
+    assert found.abstains
+    with pytest.raises(RunError):
+        advising.advise(shape(groups=[32]), ["nope"], out=here.out)
+
+
+def test_other_machines_are_no_evidence(here, monkeypatch):
+    here(latencies(frame(machine="other-4"), frame()["variant"] == "split_concat", 0.01), "20261124-000000-0000")
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert (found.best.variant, found.evidence[0]["machine"]) == ("grouped_native", "amd-epyc-2")
+    monkeypatch.setattr(environment, "machine_slug", lambda *given: "third-8")
+    with pytest.raises(SpaceError, match=r"none of these is this one\. Received: amd-epyc-2, other-4\. Name the runs"):
+        advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    assert found.evidence[0]["machine"] == "other-4"
+
+
+def test_without_a_case_every_layer_of_the_runs_is_answered(here):
+    found = advising.advise(None, ["latest"], out=here.out)
+    assert [one.basis for one in found] == ["measured"] * 12
+
+
+def test_blocks_are_refused(here):
+    with pytest.raises(SpaceError, match="Advice is given on layers"):
+        advising.advise(Space(scope=["block"]), out=here.out)
+
+
+def test_what_is_open_is_measured_where_asked_and_nothing_else(here, monkeypatch):
+    asked = []
+
+    def measure(space, **how):
+        asked.append((space, how))
+        made = frame(groups=(64,), channels=(128,), passes=("training",), run_id="new")
+        return api.Run(made, {}, Path("new.parquet"))
+
+    monkeypatch.setattr(api, "run", measure)
+    found = advising.advise(shape(groups=[32, 64]), out=here.out, measure=True)
+    ((space, how),) = asked
+    (point,) = space.points()
+    assert point.case == case_of(groups=64)
+    assert point.variants[:2] == ("regular", "grouped")
+    assert set(point.variants) == {"regular", "grouped", "grouped_native", "split_concat", "block_diagonal"}
+    assert (how["budget"], how["page"]) == (30, False)
+    assert [one.basis for one in found] == ["measured"] * 2
+    assert {row["run_id"] for row in found[1].evidence} == {"new"}
+    advising.advise(shape(groups=[32]), out=here.out, measure=True)
+    assert len(asked) == 1
+
+
+# How it is told
+
+
+def told(found, format="table"):
+    text = telling.render(found, format)
+    assert format == "json" or max(map(len, text.splitlines())) <= 80
+    return text
+
+
+def words(found):
+    return " ".join(told(found).split())
+
+
+def test_one_advice_says_what_by_how_much_how_sure_at_what_cost_and_on_what_it_rests():
+    text = words([ask(frame())])
+    assert "Use grouped_native: " in text
+    assert "8.00× [7.84–8.16] as fast as regular (Keras' dense layer, another function)" in text
+    assert "as fast as grouped (Keras' own groups=)" in text
+    assert "How sure: measured beside 2 other ways to compute the same function; the fastest" in text
+    assert "Cost: 7.00 MiB of memory, 4.61 k parameters; regular takes 11.0 MiB and 147 k." in text
+    assert "It rests on run 20261123-012233-ab12 (5 rows), with tensorflow 2.21.0." in text
+    assert "class NativeGroupedConv2D(keras.layers.Conv2D):" in text
+
+
+def test_advice_from_neighbours_says_so():
+    asked = question(case_of(groups=8), SETTING)
+    text = words([advise(asked, without(asked, plain(many())))])
+    assert "not measured, but estimated from 14 neighbours" in text
+    assert "The nearest: Conv2D " in text
+
+
+def test_an_abstention_says_why_and_what_to_do():
+    text = words([ask(frame(), groups=64)])
+    assert "Use " not in text
+    assert "Measure it: repeat the command with --measure" in text
+
+
+def test_group_counts_are_a_table_and_three_sentences():
+    text = told([ask(frame(), groups=groups) for groups in (1, 4, 32)])
+    assert "Least latency: 32 groups." in text
+    assert "Least memory: not decided between 4 and 32 groups." in text
+    assert "Least parameters: 32 groups." in text
+    found = json.loads(told([ask(frame(), groups=groups) for groups in (1, 4, 32)], "json"))
+    assert found["least"]["latency"] == [32]
+    assert [one["use"] for one in found["advice"]] == ["regular", "grouped_native", "grouped_native"]
+    assert "layer = NativeGroupedConv2D(" in found["advice"][1]["code"]
+
+
+def test_a_whole_run_is_told_case_by_case_and_what_is_open_with_its_reason():
+    rows = plain(frame())
+    found = [advise(one, rows) for one in questions(rows)]
+    found += [ask(frame(), groups=64), ask(frame(), groups=8, batch_size=16)]
+    text = words(found)
+    assert text.count("as fast as regular") == 8
+    assert text.count("No advice on 1 case: ") == 2
+
+
+def test_text_from_a_foreign_record_is_shown_and_not_obeyed():
+    made = frame(run_id=HOSTILE, backend_version=HOSTILE, machine=HOSTILE)
+    made = fail(made, made["variant"] == "grouped", "error", HOSTILE)
+    text = told([ask(made)])
+    assert "\x1b" not in text
+    json.loads(told([ask(made)], "json"))
+    made["variant"] = made["variant"].replace("grouped_native", HOSTILE)
+    text = told([ask(made)])
+    assert "There is no code to paste" in text
+    assert "\x1b" not in told([ask(made), ask(made, groups=4)])
