@@ -1,6 +1,6 @@
 """The options that `run` and `plan` share, and the space that they name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,7 +34,35 @@ def space_options(function: F) -> F:
     return click.option("--preset", metavar="NAME", help="Named space; see `list presets`.")(function)
 
 
-from collections.abc import Callable
+def case_options(function: F) -> F:
+    """The options that name one case and how it is computed, without how closely it is measured."""
+    controls = ("task_timeout", "memory_limit", "threads", "tf32")
+    return import_option(axis_options(OPTION_AXES)(_controls(function, controls)))
+
+
+def axis_options(axes: Iterable[str]) -> Callable[[F], F]:
+    """An option for each of `axes`, in their order."""
+
+    def add(function: F) -> F:
+        for axis in reversed(tuple(axes)):
+            if axis == "bias":
+                function = click.option("--bias", is_flag=True, default=None, help="Add a bias.")(function)
+                continue
+            parameter = "passes" if axis == "pass" else axis
+            text = f"{_rule(axis_field(axis))}  [default: {_default(axis)}]"
+            function = click.option(f"--{axis.replace('_', '-')}", parameter, metavar="LIST", help=text)(function)
+        return function
+
+    return add
+
+
+def _controls(function: F, names: Sequence[str]) -> F:
+    for name in reversed(names):
+        field, (metavar, text) = Control.model_fields[name], _CONTROL_HELP[name]
+        told = f"{text}, such as {(field.examples or [''])[0]}.  [default: {field.default or 'none'}]"
+        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=told)(function)
+    return function
+
 
 _CONTROL_HELP = {
     "precision": ("SHARE", "Stop where half the interval is below this share of the estimate"),
