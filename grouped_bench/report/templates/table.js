@@ -3,7 +3,7 @@
 
 const PAGE = 50;
 const LONG = 24;
-const FIRST = ["variant", "status", "reason", "computes"];
+const FIRST = ["variant", "latency_s", "speedup", "verdict", "peak_memory_bytes", "params", "status", "reason", "computes"];
 const ALWAYS = ["variant", "status", "latency_s", "speedup", "verdict"];
 
 // There is no room for these on paper.
