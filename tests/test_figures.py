@@ -356,6 +356,17 @@ def test_titles_say_what_is_counted():
     assert figures.worded("Latency against groups", plain(mixed)) == "Latency against groups"
 
 
+@pytest.mark.parametrize("end", [0.0, 5e-324, 1.7e308, float("inf")])
+def test_intervals_without_end_leave_the_points_to_be_seen(end):
+    made = small(groups=[2, 8])
+    for name in ("latency_low_s", "latency_high_s", "speedup_low", "speedup_high"):
+        made[name] = end
+    drawn = figures.draw(made, [peaks()])
+    assert all(figure.svg for figure in drawn)
+    low, high = sketch("latency", made).figure.axes[0].get_ylim()
+    assert high / low < 1e12
+
+
 # Many rows
 
 

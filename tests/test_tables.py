@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -348,6 +350,14 @@ def test_a_selection_keeps_only_findings_that_whole_cohorts_carry():
     native = " ".join(table(frame(), where="variant == 'grouped_native' and groups == 32").split())
     assert "clearly the fastest way to the grouped function in 2 of 2 cohorts" in native
     assert "Findings" not in table(frame(), where="groups == 5")
+
+
+def test_tables_and_findings_start_without_what_is_slow_to_start():
+    code = "import sys; from grouped_bench import api; from grouped_bench.report import tables; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in run.stdout.split()}
+    assert not {"matplotlib", "scipy", "jinja2", "tensorflow"} & loaded
+    assert "pandas" in loaded
 
 
 def test_only_failed_rows_are_no_crash():
