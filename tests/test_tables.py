@@ -317,7 +317,11 @@ def test_extents_and_times_are_headings_as_typed():
     made["size"] = [(28, 28), (7, 7), (14, 14), None, (28, 28)]
     headings = [line for line in table(made, by="size").splitlines() if line.startswith("size")]
     assert headings == ["size 7x7", "size 14x14", "size 28x28", "size —"]
-    assert "first_calls_s 400 ms, 500 ms, 400 ms" in table(made, by="first_calls_s")
+    made["first_calls_s"] = [(0.4, None), (None, 0.4), (0.4, 0.5), (), None]
+    headings = [line for line in table(made, by="first_calls_s").splitlines() if line.startswith("first_calls_s")]
+    assert [line.removeprefix("first_calls_s ") for line in headings] == [
+        *("none", "400 ms, 500 ms", "400 ms, —", "—, 400 ms", "—"),
+    ]
 
 
 # Findings
