@@ -190,6 +190,8 @@ def test_with_one_number_of_channels_variants_stand_down_the_heat_map_of_every_b
     assert [place.get_title() for place in titled] == ["tensorflow", "jax", "torch"]
     names = [label.get_text() for label in titled[0].get_yticklabels()]
     assert names == ["split_sum 64", "grouped 64", "grouped_native 64", "split_concat 64"]
+    alone = heat.speedup(plain(small()), "title")[0].axes[0]
+    assert [label.get_text() for label in alone.get_yticklabels()] == names
     assert "0.037× (grouped at 8 groups and 64 channels) to 3.48× (grouped_native at 8 groups" in alt
 
 
@@ -203,6 +205,9 @@ def test_each_backend_gets_its_turn():
     panels = split(plain(made), FAMILY)
     kinds = [(panel.rows[0]["backend"], panel.rows[0]["pass"]) for panel in panels.shown]
     assert sorted(kinds) == sorted((name, pass_) for name in backends for pass_ in ("inference", "training"))
+    fuller = frame(groups=[1, 2, 4, 8], channels=[16, 32])
+    few = split(plain(pd.concat([fuller, made[made["backend"] != "tensorflow"]])), FAMILY, most=3)
+    assert {panel.rows[0]["backend"] for panel in few.shown} == set(backends)
 
 
 # Marks
@@ -354,6 +359,17 @@ def test_titles_say_what_is_counted():
     assert titles["crossover"] == "From which cardinality on grouping is faster"
     mixed = pd.concat([blocks, small(groups=[1])])
     assert figures.worded("Latency against groups", plain(mixed)) == "Latency against groups"
+
+
+@pytest.mark.parametrize("end", [0.0, 5e-324, 1.7e308, float("inf")])
+def test_intervals_without_end_leave_the_points_to_be_seen(end):
+    made = small(groups=[2, 8])
+    for name in ("latency_low_s", "latency_high_s", "speedup_low", "speedup_high"):
+        made[name] = end
+    drawn = figures.draw(made, [peaks()])
+    assert all(figure.svg for figure in drawn)
+    low, high = sketch("latency", made).figure.axes[0].get_ylim()
+    assert high / low < 1e12
 
 
 # Many rows

@@ -176,6 +176,7 @@ def test_the_fastest_that_takes_more_memory_is_told_unless_it_was_read_coarsely(
     assert told + "10.0 MiB against 5.00 MiB (4 groups)." in said(with_memory("grouped_native", 10 * 2**20))
     assert "leanest" not in said(with_memory("grouped_native", 5 * 2**20 + 9000))
     assert "leanest" not in said(with_memory("grouped_native", 10 * 2**20, "resident"))
+    assert "leanest" not in said(with_memory("grouped_native", 10 * 2**20).assign(memory_source="resident"))
     assert "leanest" not in said(with_memory("grouped_native", 10 * 2**20, flags=["unstable"]))
 
 

@@ -20,6 +20,7 @@ INTERVALS = {
     "first_call_s": ("first_call_low_s", "first_call_high_s"),
 }
 _CLOUD = 300
+_FURTHEST = 1e4
 _MOST_POINTS = 600
 _MOST_TOLD = 3
 
@@ -169,6 +170,11 @@ def saving_words(panel: Panel) -> str:
 
 
 def _span(row: Row, column: str) -> tuple[float, float]:
-    low, high = INTERVALS.get(column, (column, column))
+    """The ends of the interval; further off than _FURTHEST they say that nothing is known, and no axis holds them."""
     value = row[column]
-    return (value if row[low] is None else row[low], value if row[high] is None else row[high])
+    low, high = (row[name] for name in INTERVALS.get(column, (column, column)))
+    nearest, furthest = value / _FURTHEST, value * _FURTHEST
+    return (
+        value if low is None else min(max(low, nearest), furthest),
+        value if high is None else min(max(high, nearest), furthest),
+    )
