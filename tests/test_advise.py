@@ -171,6 +171,9 @@ def test_neighbours_tell_what_they_were_drawn_around():
     assert (found.basis, found.best.variant, found.ties) == ("neighbours", "grouped_native", ())
     assert found.best.over_regular.value == pytest.approx(8**0.6, rel=0.05)
     assert found.best.over_regular.low < 8**0.6 < found.best.over_regular.high
+    over_grouped = 8**0.6 / (0.3 / 8)
+    assert found.best.over_grouped.value == pytest.approx(over_grouped, rel=0.05)
+    assert found.best.over_grouped.low < over_grouped < found.best.over_grouped.high
     assert found.best.params == 9 * 128 * 16
     assert not found.is_settled
 
