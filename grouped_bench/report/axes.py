@@ -18,13 +18,19 @@ _LEAST_SPAN = 5.0
 
 
 def grid(
-    panels: Panels, title: str, *, columns: int = 2, height: float = 2.7, share_x: Literal["all", "col"] = "all"
+    panels: Panels,
+    title: str,
+    *,
+    columns: int = 2,
+    height: float = 2.7,
+    share_x: Literal["all", "col"] = "all",
+    share_y: bool = True,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with one pair of axes a panel; scales are shared, so that panels can be compared."""
+    """A figure with one pair of axes a panel; scales are shared unless told, so that panels can be compared."""
     columns = min(columns, len(panels.shown))
     lines = math.ceil(len(panels.shown) / columns)
     figure = Figure(figsize=(8.0 if columns > 1 else 6.0, height * lines + 1.3), layout="constrained")
-    axes = figure.subplots(lines, columns, sharex=share_x, sharey=True, squeeze=False).ravel()
+    axes = figure.subplots(lines, columns, sharex=share_x, sharey=share_y, squeeze=False).ravel()
     for empty in axes[len(panels.shown) :]:
         empty.remove()
     shown = list(axes[: len(panels.shown)])

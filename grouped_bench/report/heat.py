@@ -48,16 +48,18 @@ def speedup(rows: Sequence[Row], title: str) -> tuple[Figure, str]:
     compared = [row for row in compared if down.of(row) in levels]
     panels = split(compared, down.panel, most=_MOST_PANELS, always=down.told)
     groups = sorted({groups_of(row) or 1 for row in panels.rows})
-    figure, places = grid(panels, title, height=max(1.6, 0.34 * len(levels) + 0.9))
+    of_panel = [_levels(panel, down, levels) for panel in panels.shown]
+    height = max(1.6, 0.34 * max(map(len, of_panel)) + 0.9)
+    figure, places = grid(panels, title, height=height, share_y=down is _CHANNELS_DOWN)
     scale, colours = _scale(panels.rows), matplotlib.colormaps["RdBu"]
 
     def paint(ratio: float) -> Any:
         return colours(scale(math.log2(ratio)))
 
-    for place, panel in zip(places, panels.shown, strict=True):
-        _rule(place, groups, list(map(down.text, levels)))
+    for place, panel, own in zip(places, panels.shown, of_panel, strict=True):
+        _rule(place, groups, list(map(down.text, own)))
         for row in panel.rows:
-            spot = (groups.index(groups_of(row) or 1), levels.index(down.of(row)))
+            spot = (groups.index(groups_of(row) or 1), own.index(down.of(row)))
             _cell(place, row, spot, paint, written=len(groups) <= _MOST_WRITTEN)
     label(figure, groups_label(panels.rows), down.label)
     _key(figure, places, scale, colours)
@@ -65,6 +67,12 @@ def speedup(rows: Sequence[Row], title: str) -> tuple[Figure, str]:
     left_out = panels.left_out and f"{panels.left_out}."
     figure.supxlabel("\n".join(filter(None, [_NOTE, fewer, left_out])), fontsize=8)
     return figure, alt(title, panels, [_words(panel) for panel in panels.shown], most=_MOST_PANELS)
+
+
+def _levels(panel: Panel, down: "_Down", levels: Sequence[Any]) -> list[Any]:
+    """What stands down the side of a panel: channels are the same in all, variants those that the panel has."""
+    own = {down.of(row) for row in panel.rows}
+    return [level for level in levels if down is _CHANNELS_DOWN or level in own]
 
 
 def _measured(row: Row) -> bool:
