@@ -1,11 +1,13 @@
 """Reference runs and the pages of `results/`: measure them, or make the pages again from the files that are there.
 
-python bench/publish.py --measure     # some 25 minutes on two cores
-python bench/publish.py               # only READMEs and figures, from the Parquet files and the kept evidence
+python bench/publish.py --measure                  # some 25 minutes on two cores
+python bench/publish.py --measure quick resnext50  # only the runs whose commands have one of these words
+python bench/publish.py                            # only READMEs and figures, from the Parquet files and the kept evidence
 """
 
 import argparse
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import evidence_page
@@ -32,9 +34,10 @@ RUNS = (
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--measure", action="store_true", help="measure the runs anew, in place of those there")
-    if parser.parse_args().measure:
-        measure()
+    parser.add_argument("--measure", nargs="*", metavar="WORD", help="measure runs anew, in place of those there")
+    words = parser.parse_args().measure
+    if words is not None:
+        measure(words)
     write_page([gb.load(path) for path in published()])
     evidence_page.write()
 
@@ -44,22 +47,35 @@ def published() -> list[Path]:
     return [RESULTS / line for line in PUBLISHED.read_text(encoding="utf-8").split()]
 
 
-def measure() -> None:
-    """Put fresh reference runs in place of this machine's old ones."""
-    old, fresh = published(), []
+def measure(words: Sequence[str]) -> None:
+    """Put fresh reference runs in place of this machine's old ones: all, or those with one of `words`."""
     for options in RUNS:
-        command = ["grouped-bench", "run", *(word for name, value in options.items() for word in (f"--{name}", value))]
+        asked = ["run", *(word for name, value in options.items() for word in (f"--{name}", value)), "--explain"]
+        if words and not set(words) & set(asked):
+            continue
         axes = {name: value for name, value in options.items() if name != "preset"}
         space = gb.Space.preset(options["preset"]) if "preset" in options else gb.Space()
-        run = gb.run(space, out=RESULTS, quiet=False, command=command, **axes)
-        fresh.append(run.path)
-    others = [path for path in old if path.parent != fresh[0].parent]
-    PUBLISHED.write_text("\n".join(path.relative_to(RESULTS).as_posix() for path in [*others, *fresh]) + "\n")
-    for path in old:
-        if path not in others:
+        run = gb.run(space, out=RESULTS, quiet=False, command=["grouped-bench", *asked], explain=True, **axes)
+        _replace(run)
+
+
+def _replace(fresh: gb.Run) -> None:
+    """Name `fresh` among the reference runs, where this machine's run of the same command stood."""
+    kept = []
+    for path in published():
+        if path.parent == fresh.path.parent and _asked(gb.load(path)) == _asked(fresh):
             shutil.rmtree(path.with_suffix(""), ignore_errors=True)
             for suffix in (".parquet", ".html"):
                 path.with_suffix(suffix).unlink(missing_ok=True)
+        else:
+            kept.append(path)
+    lines = [path.relative_to(RESULTS).as_posix() for path in [*kept, fresh.path]]
+    PUBLISHED.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _asked(run: gb.Run) -> list[str]:
+    """What a run was asked to measure; a look into its variants changes nothing of that."""
+    return [word for word in run.metadata["environment"]["command"] if word != "--explain"]
 
 
 def write_page(runs: list[gb.Run]) -> None:
