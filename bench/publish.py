@@ -2,7 +2,7 @@
 
 python bench/publish.py --measure                  # some 25 minutes on two cores
 python bench/publish.py --measure quick resnext50  # only the runs whose commands have one of these words
-python bench/publish.py                            # only READMEs and figures, from the Parquet files and the kept evidence
+python bench/publish.py                            # only READMEs and figures, from what is there
 """
 
 import argparse
