@@ -361,6 +361,14 @@ def test_titles_say_what_is_counted():
     assert figures.worded("Latency against groups", plain(mixed)) == "Latency against groups"
 
 
+def test_a_crowd_of_variants_is_drawn_and_named_up_to_a_point():
+    made = pd.concat([small(groups=[8], variants=["grouped"]).assign(variant=f"own{i}") for i in range(40)])
+    figure = sketch("latency", made).figure
+    assert len(figure.legends[0].get_texts()) == 24
+    assert "16 more variants are not named below" in figure.legends[0].get_title().get_text()
+    assert len([line for line in figure.axes[0].lines if line.get_marker() not in ("_", "None", "|")]) >= 40
+
+
 @pytest.mark.parametrize("end", [0.0, 5e-324, 1.7e308, float("inf")])
 def test_intervals_without_end_leave_the_points_to_be_seen(end):
     made = small(groups=[2, 8])

@@ -166,6 +166,12 @@ def test_tables_and_figures_can_be_read_by_ear(text):
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in drawn)
 
 
+def test_a_measured_peak_of_the_run_reaches_the_figures(text):
+    peak = {"backend": "tensorflow", "device": "cpu", "dtype": "float32", "flops_per_s": 1.2e11, "bytes_per_s": 9e9}
+    assert "Not drawn: this run did not measure the machine&#39;s peak" in text
+    assert "under a roof of 120 GFLOP/s and 9.0 GB/s" in page(small(), [{**metadata(), "peaks": [peak]}])
+
+
 def test_dark_light_print_and_narrow_are_provided_for(text):
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
