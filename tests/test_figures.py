@@ -189,7 +189,7 @@ def test_with_one_number_of_channels_variants_stand_down_the_heat_map_of_every_b
     titled = [place for place in figure.axes if place.get_title()]
     assert [place.get_title() for place in titled] == ["tensorflow", "jax", "torch"]
     names = [label.get_text() for label in titled[0].get_yticklabels()]
-    assert names == ["split_sum 64", "grouped 64", "grouped_native 64", "split_concat 64"]
+    assert names == ["split_sum", "grouped", "grouped_native", "split_concat"]
     alone = heat.speedup(plain(small()), "title")[0].axes[0]
     assert [label.get_text() for label in alone.get_yticklabels()] == names
     assert "0.037× (grouped at 8 groups and 64 channels) to 3.48× (grouped_native at 8 groups" in alt
@@ -359,6 +359,14 @@ def test_titles_say_what_is_counted():
     assert titles["crossover"] == "From which cardinality on grouping is faster"
     mixed = pd.concat([blocks, small(groups=[1])])
     assert figures.worded("Latency against groups", plain(mixed)) == "Latency against groups"
+
+
+def test_a_crowd_of_variants_is_drawn_and_named_up_to_a_point():
+    made = pd.concat([small(groups=[8], variants=["grouped"]).assign(variant=f"own{i}") for i in range(40)])
+    figure = sketch("latency", made).figure
+    assert len(figure.legends[0].get_texts()) == 24
+    assert "16 more variants are not named below" in figure.legends[0].get_title().get_text()
+    assert len([line for line in figure.axes[0].lines if line.get_marker() not in ("_", "None", "|")]) >= 40
 
 
 @pytest.mark.parametrize("end", [0.0, 5e-324, 1.7e308, float("inf")])

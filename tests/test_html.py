@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from frames import HOSTILE, fail, frame, metadata
 
+from grouped_bench import Run
 from grouped_bench.errors import OutputError
 from grouped_bench.report import html as pages
 from grouped_bench.report import scripts
@@ -199,6 +200,20 @@ def test_tables_and_figures_can_be_read_by_ear(text):
     drawn = reader.all("svg")
     assert len(drawn) == len(REGISTRY) - text.count("Not drawn:") >= 6
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in drawn)
+
+
+def test_a_measured_peak_of_the_run_reaches_the_figures(text):
+    peak = {"backend": "tensorflow", "device": "cpu", "dtype": "float32", "flops_per_s": 1.2e11, "bytes_per_s": 9e9}
+    assert "Not drawn: this run did not measure the machine&#39;s peak" in text
+    assert "under a roof of 120 GFLOP/s and 9.0 GB/s" in page(small(), [{**metadata(), "peaks": [peak]}])
+
+
+def test_a_report_with_figures_has_the_roofline_of_a_run_that_measured_its_peak(tmp_path):
+    peak = {"backend": "tensorflow", "device": "cpu", "dtype": "float32", "flops_per_s": 1.2e11, "bytes_per_s": 9e9}
+    run = Run(small(), {**metadata(), "peaks": [peak]}, tmp_path / "run.parquet")
+    page = run.report(tmp_path / "page.html", tmp_path / "figures")
+    assert "under a roof of" in page.read_text(encoding="utf-8")
+    assert (tmp_path / "figures" / "roofline.png").exists()
 
 
 def test_dark_light_print_and_narrow_are_provided_for(text):

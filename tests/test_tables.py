@@ -139,6 +139,19 @@ def test_by_in_80_columns_carries_what_tells_rows_apart_between_them():
     assert lines[at + 1].split()[0] == "grouped_native"
 
 
+def test_labels_between_rows_are_whole_and_say_nothing_twice():
+    conv3d = frame(groups=[8], channels=[64, 128], rank=3)
+    made = pd.concat([frame(groups=[8, 32]), conv3d.assign(padding="valid", cache="cold", batch_size=16)])
+    text = table(made, by="kernel_size")
+    told = " ".join(text.split())
+    label = (
+        "batch_size 8, in_channels 128, groups 32, size 28x28, padding same, pass training, cache hot, computes dense"
+    )
+    assert label in told
+    assert "rank" not in told
+    assert "stride" not in told
+
+
 def test_a_narrow_table_says_what_it_leaves_out():
     text = table(one_cohort(), width=70)
     assert "grouped_native" in text

@@ -15,6 +15,8 @@ from grouped_bench.report.marks import legend_entries
 from grouped_bench.report.panels import Panels
 
 _LEAST_SPAN = 5.0
+_MOST_NAMED = 24
+_LINE = 0.14
 
 
 def grid(
@@ -60,7 +62,11 @@ def finish(
     """Axis titles, the legend below, and the notes that keep the figure from saying too much."""
     label(figure, x, y)
     entries = legend_entries(panels.rows, joined=joined) if legend is None else legend
-    told = "\n".join(line for note in filter(None, [*notes, panels.left_out]) for line in _wrapped(f"{note}.", 105))
+    unnamed = f"{len(entries) - _MOST_NAMED} more variants are not named below" if len(entries) > _MOST_NAMED else ""
+    entries = entries[:_MOST_NAMED]
+    notes = filter(None, [*notes, panels.left_out, unnamed])
+    told = "\n".join(line for note in notes for line in _wrapped(f"{note}.", 105))
+    figure.set_figheight(figure.get_figheight() + _LINE * (len(entries) / 3 + told.count("\n")))
     box = figure.legend(
         handles=entries,
         loc="outside lower center",

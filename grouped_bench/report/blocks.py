@@ -67,10 +67,21 @@ def _block_by(heading: str, rows: list[Row], apart: tuple[str, ...], sort: str |
 
 
 def _apart(rows: Sequence[Row], by: str) -> tuple[str, ...]:
-    """The columns in which rows under one heading may differ, beside the variant; twins are told once."""
+    """The columns in which rows under one heading may differ, beside the variant; what says the same is told once."""
     names = [*varying(rows, ("run_id", *schema.COHORT_KEY)), "computes"]
-    twins = {row["in_channels"] == row["out_channels"] for row in rows} == {True}
-    return tuple(name for name in names if name != by and not (twins and name == "out_channels"))
+    untold = {by}
+    if {row["in_channels"] == row["out_channels"] for row in rows} == {True}:
+        untold.add("out_channels")
+    if {"size", "kernel_size"} & {by, *names}:
+        untold.add("rank")
+    # Steps of one in two axes and in three are no difference beside the rank.
+    untold |= {name for name in ("stride", "dilation") if len({_extent(row[name]) for row in rows}) == 1}
+    return tuple(name for name in names if name not in untold)
+
+
+def _extent(value: Any) -> Any:
+    """The one number of extents that are all alike."""
+    return value[0] if isinstance(value, tuple) and len(set(value)) == 1 else value
 
 
 def sorted_by(rows: Iterable[Row], sort: str) -> list[Row]:

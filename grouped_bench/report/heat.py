@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from grouped_bench.report import cells
 from grouped_bench.report.axes import grid, label
-from grouped_bench.report.panels import FAMILY, NothingToDrawError, Panel, groups_label, split
+from grouped_bench.report.panels import FAMILY, NothingToDrawError, Panel, family, groups_label, split
 from grouped_bench.report.points import alt
 from grouped_bench.report.rows import VERDICTS, Row, groups_of, is_baseline, is_ok, verdict_of
 from grouped_bench.units import significant
@@ -42,7 +42,7 @@ def speedup(rows: Sequence[Row], title: str) -> tuple[Figure, str]:
     compared = [row for row in rows if not is_baseline(row) and groups_of(row) and row["in_channels"]]
     if not any(map(_measured, compared)):
         raise NothingToDrawError("no task that ended ok has a speed-up over a baseline")
-    down = _VARIANTS_DOWN if _is_better_by_variant(compared) else _CHANNELS_DOWN
+    down = _down(compared)
     every = sorted({down.of(row) for row in compared})
     levels = every[:_MOST_LEVELS]
     compared = [row for row in compared if down.of(row) in levels]
@@ -103,19 +103,25 @@ class _Down:
 _CHANNELS_DOWN = _Down("channels", "channels, in→out", _channels, _channels_text, _NAMES, ("variant", "computes"))
 _VARIANTS_DOWN = _Down(
     "variants",
-    "variant, channels",
-    lambda row: (cells.text_of(row["computes"]), cells.text_of(row["variant"]), _channels(row)),
-    lambda level: f"{cells.shorten(level[1], 24)} {_channels_text(level[2])}",
-    tuple(name for name in _NAMES if name not in ("variant", "computes")),
+    "",
+    lambda row: (cells.text_of(row["computes"]), cells.text_of(row["variant"])),
+    lambda names: cells.shorten(names[1], 24),
+    FAMILY,
     (),
 )
 
 
-def _is_better_by_variant(rows: Sequence[Row]) -> bool:
-    """Whether a panel a variant would have one row each, or leave variants out that have room side by side."""
-    panels = {tuple(row[name] for name in _NAMES) for row in rows}
-    fits = len({_VARIANTS_DOWN.of(row) for row in rows}) <= _MOST_LEVELS
-    return len({_channels(row) for row in rows}) == 1 or (fits and len(panels) > _MOST_PANELS)
+def _down(rows: Sequence[Row]) -> _Down:
+    """Channels, unless they do not vary beside the rest, or variants down the side leave fewer panels out."""
+    channels: dict[tuple[Any, ...], set[tuple[int, int]]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in _NAMES)
+        channels.setdefault(key, set()).add((row["in_channels"], row["out_channels"]))
+    names = family(rows)
+    families = len({tuple(row[name] for name in names) for row in rows})
+    if max(map(len, channels.values())) > 1 and (families > _MOST_PANELS or len(channels) <= _MOST_PANELS):
+        return _CHANNELS_DOWN
+    return dataclasses.replace(_VARIANTS_DOWN, panel=names)
 
 
 def _scale(rows: Sequence[Row]) -> Normalize:

@@ -86,7 +86,7 @@ def _terminal(request: Request) -> str:
     for block in found:
         for heading in filter(None, (block.heading, block.detail)):
             lines += textwrap.wrap(cells.clean(heading), width, max_lines=4, placeholder=" …")
-        lines += [*layout.lines(block), *_failures(block, width), ""]
+        lines += [*layout.lines(block, width), *_failures(block, width), ""]
     if layout.left_out and any(block.rows for block in found):
         lines += [f"Left out for want of width: {cells.listed(layout.left_out)}."]
     for sheet in request.sheets:
@@ -127,7 +127,8 @@ class _Layout:
     left_out: tuple[str, ...] = ()
     name_width: int = 40
 
-    def lines(self, block: Block) -> list[str]:
+    def lines(self, block: Block, width: int) -> list[str]:
+        """The table of a block, its labels wrapped to `width`."""
         if not block.rows:
             return []
         header, rule, *lines = self._grid(block)
@@ -136,7 +137,9 @@ class _Layout:
         labels = [_label(row, block.apart) for row in block.rows]
         told = ["  " + header, "  " + rule]
         for i, line in enumerate(lines):
-            told += [labels[i]] * (i == 0 or labels[i] != labels[i - 1]) + ["  " + line]
+            if i == 0 or labels[i] != labels[i - 1]:
+                told += textwrap.wrap(labels[i], width, subsequent_indent="    ")
+            told.append("  " + line)
         return told
 
     def _grid(self, block: Block) -> list[str]:
