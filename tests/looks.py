@@ -54,6 +54,7 @@ def look(*, of=None, primitives=(), instructions=(), kernels=(), **facts):
         "reason": None,
         "latency_s": 0.01,
         "call_s": 0.0002,
+        "logged_s": 0.01,
         "cache_bytes": 2**25,
         "macs": of.counts(of.variants[0]).macs,
         "min_bytes": of.counts(of.variants[0]).min_bytes,

@@ -50,10 +50,10 @@ def test_reorders_that_take_a_third_of_the_time_are_told():
 
 
 def test_a_call_that_costs_more_than_its_work_is_told():
-    tiny = look(latency_s=0.0003, primitives=[primitive(seconds=0.0002)])
+    tiny = look(latency_s=0.0003, logged_s=0.0003, primitives=[primitive(seconds=0.0002)])
     assert causes(tiny) == ["The call costs more than the work in it: a step that computes nothing takes 200 µs here."]
-    assert causes(look(latency_s=0.0003, primitives=[primitive(seconds=0.0002)], call_s=0.0001)) == []
-    assert causes(look(latency_s=0.0003, primitives=[primitive(seconds=0.0002)], call_s=None)) == []
+    assert causes(look(latency_s=0.0003, logged_s=0.0003, primitives=[primitive(seconds=0.0002)], call_s=0.0001)) == []
+    assert causes(look(latency_s=0.0003, logged_s=0.0003, primitives=[primitive(seconds=0.0002)], call_s=None)) == []
 
 
 def test_a_convolution_for_each_group_is_told():
@@ -77,8 +77,8 @@ def test_of_a_block_the_paths_are_counted():
 
 def test_time_between_primitives_is_told():
     assert causes(look(primitives=[primitive(seconds=0.004)])) == [
-        "oneDNN computes for 4.0 ms of the 10 ms; the rest is the framework's: the call, copies, and operations that "
-        "oneDNN does not run."
+        "oneDNN computes for 4.0 ms of a call's 10 ms; the rest is the framework's: the call, copies, and operations "
+        "that oneDNN does not run."
     ]
     # XLA's own loops are not the framework's doing.
     assert causes(look(primitives=[primitive(seconds=0.004)], instructions=[instruction()])) == []

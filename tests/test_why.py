@@ -58,6 +58,12 @@ def test_the_text_says_what_ran_what_it_reaches_and_why():
     ]
 
 
+def test_each_setting_has_a_heading_of_its_own():
+    other = look() | {"setting": "jax xla on cpu"}
+    text = why.render([look(), look(), other], "table")
+    assert text.count("tensorflow graph on cpu") == text.count("\n\nConv2D") == text.count("jax xla on cpu") == 1
+
+
 def test_without_peaks_nothing_is_said_of_them():
     bare = look(peak=None, call_s=None, share_of_peak=None, share_of_bandwidth=None)
     text = why.render([bare], "table")

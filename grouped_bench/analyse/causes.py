@@ -81,11 +81,11 @@ def _call(look: Look) -> str | None:
 
 def _between(look: Look) -> str | None:
     """What the framework does between primitives, of which oneDNN knows nothing."""
-    inside, latency = _primitives_s(look), look["latency_s"]
-    if not inside or look["instructions"] or inside >= _MOST * latency:
+    inside, whole = _primitives_s(look), look["logged_s"]
+    if not inside or look["instructions"] or inside >= _MOST * whole:
         return None
     return (
-        f"oneDNN computes for {format_seconds(inside, 2)} of the {format_seconds(latency, 2)}; the rest is the "
+        f"oneDNN computes for {format_seconds(inside, 2)} of a call's {format_seconds(whole, 2)}; the rest is the "
         "framework's: the call, copies, and operations that oneDNN does not run."
     )
 

@@ -22,10 +22,11 @@ def explain(quiet: bool, format_: str, **options: Any) -> int:
 
     \b
     JSON: {"schema": 1, "explanations": [{"task": analytic columns, "variant",
-    "case", "setting", "status", "reason", "latency_s", "call_s", "macs",
-    "min_bytes", "flops_per_s", "bytes_per_s", "peak", "share_of_peak",
-    "share_of_bandwidth", "cache_bytes", "primitives", "primitive_counts",
-    "primitive_seconds", "instructions", "kernels", "causes"}]}
+    "case", "setting", "status", "reason", "latency_s", "call_s", "logged_s",
+    "macs", "min_bytes", "flops_per_s", "bytes_per_s", "peak",
+    "share_of_peak", "share_of_bandwidth", "cache_bytes", "primitives",
+    "primitive_counts", "primitive_seconds", "instructions", "kernels",
+    "causes"}]}
     \b
     Example:
       grouped-bench explain --channels 128 --groups 32 --pass training

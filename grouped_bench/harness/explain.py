@@ -79,6 +79,7 @@ class Explainer:
             "reason": answer.get("reason"),
             "latency_s": latency_s,
             "call_s": call_s,
+            "logged_s": answer.get("logged_s"),
             "cache_bytes": last_level_bytes(cohort.setting.device) or UNKNOWN_ROTATION_BYTES,
             **self._used(cohort, name, latency_s),
             **{key: answer.get(key, {} if key.startswith("primitive_") else []) for key in _READ},

@@ -3,8 +3,8 @@
 import contextlib
 import ctypes
 import dataclasses
+import math
 import os
-import statistics
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -16,7 +16,7 @@ from grouped_bench.backends.base import Step
 from grouped_bench.measure import hlo, onednn, rounds
 from grouped_bench.measure.workbench import Workbench
 
-# A call in which neighbours run side by side is not the next one over again.
+# The quickest of them tells: no other program held it up, as one may hold up any part of another.
 _MOST_CALLS, _CALLS_S = 7, 0.5
 _MOST_PARTS = 12
 _OPTIMISED = "*after_optimizations.txt"
@@ -25,7 +25,7 @@ Reply = dict[str, Any]
 
 
 def explain(bench: Workbench, name: str) -> Reply:
-    """Primitives, instructions and kernels of a warmed-up call of `name`, each kind once with how often it ran.
+    """Primitives, instructions and kernels of the quickest of some calls, each kind once with how often it ran.
 
     Must be asked in a process that has computed nothing yet: the libraries read what they are to log when they start.
     """
@@ -37,11 +37,12 @@ def explain(bench: Workbench, name: str) -> Reply:
             step = bench.hot_step(name)
             bench.synchronise(step())
             calls = rounds.calls_within(_CALLS_S, step, bench.synchronise, most=_MOST_CALLS)
-            log = _log_of(bench, step, calls, printed)
+            logged_s, log = min(_logged_call(bench, step, printed) for _ in range(calls))
             kernels = bench.backend.kernels(step, bench.setting.device)
         modules = [path.read_text(errors="replace") for path in sorted(Path(folder).glob(_OPTIMISED))]
     return {
-        **_primitives(onednn.parse(log), calls),
+        "logged_s": logged_s,
+        **_primitives(onednn.parse(log)),
         "instructions": _instructions([one for module in modules for one in hlo.parse(module)]),
         "kernels": _largest([dataclasses.asdict(kernel) for kernel in kernels]),
     }
@@ -55,15 +56,14 @@ def empty_call_s(bench: Workbench) -> float:
         return min(sample_s / iterations, *(rounds.time_sample(step, bench.synchronise, iterations) for _ in range(5)))
 
 
-def _log_of(bench: Workbench, step: Step, calls: int, printed: BinaryIO) -> str:
-    """What `calls` calls print."""
+def _logged_call(bench: Workbench, step: Step, printed: BinaryIO) -> tuple[float, str]:
+    """Seconds of a call, with the log's own cost, and what it printed."""
     _flush()
     start = os.fstat(printed.fileno()).st_size
-    for _ in range(calls):
-        bench.synchronise(step())
+    seconds = rounds.time_sample(step, bench.synchronise, 1)
     _flush()
     printed.seek(start)
-    return printed.read().decode(errors="replace")
+    return seconds, printed.read().decode(errors="replace")
 
 
 @contextlib.contextmanager
@@ -86,30 +86,23 @@ def _flush() -> None:
     ctypes.CDLL(None).fflush(None)
 
 
-def _primitives(made: list[onednn.Primitive], calls: int) -> Reply:
+def _primitives(made: list[onednn.Primitive]) -> Reply:
     """Primitives of a call that differ in more than their time, the longest first, and the sums over all of them."""
     times: dict[onednn.Primitive, list[float]] = defaultdict(list)
+    sums: dict[str, float] = defaultdict(float)
     for primitive in made:
         times[dataclasses.replace(primitive, seconds=0.0)].append(primitive.seconds)
-    parts = [_part(kind, found, calls) for kind, found in times.items()]
-    sums: dict[str, float] = defaultdict(float)
-    for part in parts:
-        sums[_family(part)] += part["seconds"]
-    counts: Counter[str] = Counter()
-    for part in parts:
-        counts[part["kind"]] += part["count"]
+        sums[_family(primitive)] += primitive.seconds
+    parts = [
+        {**dataclasses.asdict(kind), "count": len(found), "seconds": math.fsum(found)} for kind, found in times.items()
+    ]
+    counts = Counter(primitive.kind for primitive in made)
     return {"primitives": _largest(parts), "primitive_counts": dict(counts), "primitive_seconds": dict(sums)}
 
 
-def _part(kind: onednn.Primitive, times: list[float], calls: int) -> Reply:
-    """One kind of primitive with how often a call runs it, and the seconds of all times, by their median."""
-    count = round(len(times) / calls) or 1
-    return {**dataclasses.asdict(kind), "count": count, "seconds": statistics.median(times) * count}
-
-
-def _family(part: Reply) -> str:
+def _family(primitive: onednn.Primitive) -> str:
     """`ref` for what oneDNN has no optimised kernel for, else the kind."""
-    return "ref" if part["implementation"].startswith("ref") else str(part["kind"])
+    return "ref" if primitive.implementation.startswith("ref") else primitive.kind
 
 
 def _instructions(made: list[hlo.Instruction]) -> list[Reply]:

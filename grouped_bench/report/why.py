@@ -41,6 +41,7 @@ def render(looks: Sequence[Look], format: str) -> str:
     for look in looks:
         told, peak = tell(look), _peak(look)
         if told.where != heading:
+            lines += [""] if heading else []
             heading = told.where
             lines += [*_wrapped(clean(look["case"]), ""), *_wrapped(clean(look["setting"]), ""), *_wrapped(peak, "")]
         lines += ["", *_wrapped(f"{told.heading}: {told.used}", "")]
