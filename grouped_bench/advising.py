@@ -62,10 +62,13 @@ def advise(
 def _questions(space: Space, computes: str | None) -> "list[Question]":
     from grouped_bench.analyse.advice import question
 
-    cohorts = make_plan(space).cohorts
-    if any(cohort.case.scope != "layer" for cohort in cohorts):
+    plan = make_plan(space)
+    if any(cohort.case.scope != "layer" for cohort in plan.cohorts):
         raise SpaceError("Advice is given on layers", received="scope block", remedy="Use `grouped-bench run`")
-    return [question(cohort.case, cohort.setting, computes) for cohort in cohorts]
+    for skip in plan.skipped:
+        asked = skip.cohort.case.title()
+        raise SpaceError(f"Every case must make sense: {skip.reason}", received=asked, remedy="Leave that one out")
+    return [question(cohort.case, cohort.setting, computes) for cohort in plan.cohorts]
 
 
 def _rows(names: Sequence[str], out: Path) -> "list[Row]":

@@ -174,6 +174,9 @@ def test_neighbours_tell_what_they_were_drawn_around():
     over_grouped = 8**0.6 / (0.3 / 8)
     assert found.best.over_grouped.value == pytest.approx(over_grouped, rel=0.05)
     assert found.best.over_grouped.low < over_grouped < found.best.over_grouped.high
+    for figure, true in ((found.best.latency, 0.048 / 8**0.6), (found.best.memory, 7 * 2**20)):
+        assert figure.low < true < figure.high
+        assert figure.value == pytest.approx(true, rel=0.25)
     assert found.best.params == 9 * 128 * 16
     assert not found.is_settled
 

@@ -431,6 +431,7 @@ REFUSED = [
     (("advise",), "Give a case, such as --channels 128 --groups 32, or a RUN. Try `grouped-bench advise --help`."),
     (("advise", "--groups", "0"), "options: `groups` takes positive integers. Received: 0. Write it like --groups 1,"),
     (("advise", "--groups", "3"), "3 groups do not divide 64 in channels. Change the axis that the reason names."),
+    (("advise", "--groups", "3,4"), "Every case must make sense: 3 groups do not divide 64 in channels. Received: "),
     (("advise", "--scope", "block"), "No such option '--scope'."),
     (("advise", "--computes", "sparse"), "'sparse' is not one of 'grouped', 'dense'. Try `grouped-bench advise"),
     (("advise", "none"), "RUN is a Parquet file, a folder of runs, a run id, or latest. Received: none. There are 0 "),
