@@ -320,10 +320,10 @@ def test_a_peak_that_is_none_or_another_draws_no_roof(facts):
     assert found.reason == "this run did not measure the machine's peak"
 
 
-def test_mixed_precision_stands_under_the_roof_of_its_half():
+def test_a_policy_of_mixed_precision_stands_under_the_roof_recorded_for_it():
     rows = plain(small(dtype="mixed_bfloat16"))
-    assert with_peaks(rows, [peaks(dtype="bfloat16")])[0]["peak_flops_per_s"] == 1.2e11
-    assert with_peaks(rows, [peaks()])[0]["peak_flops_per_s"] is None
+    assert with_peaks(rows, [peaks(dtype="mixed_bfloat16")])[0]["peak_flops_per_s"] == 1.2e11
+    assert with_peaks(rows, [peaks(dtype="bfloat16")])[0]["peak_flops_per_s"] is None
 
 
 # Costs

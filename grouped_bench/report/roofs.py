@@ -15,7 +15,6 @@ from grouped_bench.units import significant
 
 PEAKS = {"peak_flops_per_s": "flops_per_s", "peak_bytes_per_s": "bytes_per_s"}
 _PANEL = ("run_id", "machine", "backend", "execution", "device", "cache", "dtype", "pass")
-_MIXED = "mixed_"
 _GIGA = 1e9
 # What no machine has, and no axis can hold.
 _LEAST, _MOST = 1.0, 1e21
@@ -41,9 +40,7 @@ def with_peaks(rows: Iterable[Row], metadata: Sequence[Mapping[str, Any]]) -> li
 
 
 def _key(row: Row) -> tuple[str, ...]:
-    """A policy of mixed precision computes in its half."""
-    dtype = row["dtype"].removeprefix(_MIXED) if isinstance(row["dtype"], str) else row["dtype"]
-    return tuple(map(repr, (row["run_id"], row["backend"], row["device"], dtype)))
+    return tuple(map(repr, (row["run_id"], row["backend"], row["device"], row["dtype"])))
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:
