@@ -98,6 +98,13 @@ def test_a_run_may_hold_looks_and_the_page_shows_them():
     assert "#why" not in page(SMALL, [metadata()]) and 'id="why"' not in page(SMALL, [metadata()])
 
 
+def test_a_page_holds_so_many_looks_and_counts_the_rest():
+    text = page(SMALL, [recorded([look()] * 62)])
+    assert text.count("<summary>What ran</summary>") == 60
+    assert "2 more looks are in the file" in text
+    assert "more looks" not in page(SMALL, [recorded(LOOKS)])
+
+
 def test_what_a_stranger_writes_acts_nowhere():
     texts = dict.fromkeys(("variant", "case", "setting", "reason"), HOSTILE)
     parts = {

@@ -23,6 +23,7 @@ from grouped_bench.units import format_clock, format_seconds
 _MOST_REASONS = 100
 _MOST_FAILURES = 200
 # A table of its own for each cohort reads well, and would make a page of thousands too large.
+_MOST_LOOKS = 60
 _MOST_TABLES = 60
 _SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?", "unstable": "!"}
 _CONTROL = {
@@ -52,7 +53,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
         metadata: the run-wide facts of each run; any may be missing.
     """
     rows = plain(frame)
-    told = findings.findings(frame, metadata)
+    told, looks = findings.findings(frame, metadata), why.told(metadata)
     found = cohorts(rows)
     return (
         _environment()
@@ -66,7 +67,8 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
             blocks=blocks([row for cohort in found[:_MOST_TABLES] for row in cohort.rows]),
             more_tables=max(0, len(found) - _MOST_TABLES),
             sheets=sheets(rows, metadata),
-            whys=why.told(metadata),
+            whys=looks[:_MOST_LOOKS],
+            more_whys=max(0, len(looks) - _MOST_LOOKS),
             failures=[row for row in rows if not is_ok(row)],
             skips=_skips(metadata),
             runs=[_Run(facts, rows) for facts in metadata],
