@@ -75,6 +75,24 @@ def test_of_a_block_the_paths_are_counted():
     assert told.startswith("A call runs 72 convolutions for its 8 paths")
 
 
+@pytest.mark.parametrize("pass_", ["inference", "training"])
+@pytest.mark.parametrize("cardinality", [2, 3])
+def test_the_three_convolutions_of_any_block_are_not_taken_for_those_of_its_few_paths(cardinality, pass_):
+    case = make_block(channels=64, cardinality=cardinality, width=4, pass_=pass_)
+    block = Cohort(case, Setting("tensorflow", "graph", "cpu"), ("bottleneck",))
+    made = 3 if pass_ == "inference" else 9
+    assert causes(look(of=block, primitives=[primitive(count=made, seconds=0.01)])) == []
+
+
+def test_a_convolution_of_which_xla_and_onednn_tell_is_one():
+    made = look(
+        of=cohort(groups=2, pass_="inference", variants=["regular"]),
+        primitives=[primitive(seconds=0.01)],
+        instructions=[instruction("__onednn$convolution")],
+    )
+    assert causes(made) == []
+
+
 def test_time_between_primitives_is_told():
     assert causes(look(primitives=[primitive(seconds=0.004)])) == [
         "oneDNN computes for 4.0 ms of a call's 10 ms; the rest is the framework's: the call, copies, and operations "

@@ -11,13 +11,15 @@ _MOST = 0.5
 _NEAR_PEAK = 0.7
 _REORDERS = 0.3
 _PASSES = {"training": 3, "inference": 1}
+# A path of a block that has convolutions of its own has two or more; three are in a block of one path too.
+_OF_PATH, _OF_GROUP = 2, 1
 
 
 def causes(look: Look) -> list[str]:
     """A sentence for each cause that is known, the most telling first; none where nothing that was read tells.
 
     Args:
-        look: one of `harness.explain.explain`'s.
+        look: one of `harness.explain.Explainer`'s.
     """
     return [sentence for rule in _RULES if look["status"] == "ok" and (sentence := rule(look))]
 
@@ -50,10 +52,11 @@ def _reference(look: Look) -> str | None:
 def _split(look: Look) -> str | None:
     """A convolution for each group, where one primitive takes all groups."""
     groups, passes = _groups(look), _PASSES[look["task"]["pass"]]
-    made = look["primitive_counts"].get("convolution", 0) + _convolutions(look["instructions"])
-    if groups < 2 or made < groups * passes:
+    # Where XLA hands a convolution to oneDNN both tell of it.
+    made = max(look["primitive_counts"].get("convolution", 0), _convolutions(look["instructions"]))
+    each, what = (_OF_PATH, "paths") if look["task"]["cardinality"] else (_OF_GROUP, "groups")
+    if groups < 2 or made < groups * each * passes:
         return None
-    what = "paths" if look["task"]["cardinality"] else "groups"
     return f"A call runs {made} convolutions for its {groups} {what}, each with a start and small operands of its own."
 
 

@@ -125,7 +125,6 @@ class Explainer:
         if name in failed:
             return {key: failed[name][key] for key in ("status", "reason")}
         samples: list[float] = visit["samples"][name]
-
         return statistics.median(samples)
 
     def _ask(self, cohort: Cohort, name: str, op: str) -> Look:
