@@ -104,23 +104,29 @@ def estimate(asked: Case, known: Sequence[Case], values: Sequence[float]) -> Fig
 
 
 def _spread(table: np.ndarray, logs: np.ndarray) -> float:
-    """Root mean square of the errors of leaving each one out, in units of what kriging expects of them."""
-    squares = []
-    for place in range(len(logs)):
-        weights, variance = _kriging(np.delete(table, place, axis=0), table[place])
-        squares.append((weights @ np.delete(logs, place) - logs[place]) ** 2 / variance)
-    return math.sqrt(float(np.mean(squares)))
+    """Root mean square of the errors of leaving each one out, in units of what kriging expects of them.
+
+    The inverse of the whole system has them all: an error is (B·values)ᵢ/Bᵢᵢ, its variance 1/Bᵢᵢ (Dubrule 1983).
+    """
+    count = len(logs)
+    inverse = np.linalg.inv(_system(table))[:count, :count]
+    return math.sqrt(float(np.mean((inverse @ logs) ** 2 / np.diag(inverse))))
 
 
 def _kriging(table: np.ndarray, point: np.ndarray) -> tuple[np.ndarray, float]:
     """Weights of the known values at `point`, which sum to 1, and the variance of the error (ordinary kriging)."""
+    right = np.append(_alike(table - point), 1.0)
+    solution = np.linalg.solve(_system(table), right)
+    return solution[:-1], float(1 + _NUGGET - solution @ right)
+
+
+def _system(table: np.ndarray) -> np.ndarray:
+    """Covariances of the known values, bordered by the condition that their weights sum to 1."""
     count = len(table)
     system = np.ones((count + 1, count + 1))
     system[:count, :count] = _alike(table[:, None] - table[None]) + _NUGGET * np.eye(count)
     system[count, count] = 0.0
-    right = np.append(_alike(table - point), 1.0)
-    solution = np.linalg.solve(system, right)
-    return solution[:count], float(1 + _NUGGET - solution @ right)
+    return system
 
 
 def _alike(differences: np.ndarray) -> np.ndarray:
