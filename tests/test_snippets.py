@@ -121,7 +121,13 @@ def test_the_code_says_how_a_model_must_be_compiled_for_the_figures_to_hold():
     assert "KERAS_BACKEND=torch" in snippet("grouped_native", case, "torch", "eager")
 
 
-@pytest.mark.parametrize("name", ["group_parallel", "channel_shuffle", "mine", "../../report.html", "parts", "layer"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("group_parallel", "channel_shuffle", "mine", "../../report.html", "parts", "layer"),
+        *("base.jinja", "parts.jinja", "grouped_native.tensorflow", "grouped_native.torch"),
+    ],
+)
 def test_what_has_no_code_to_paste_has_none(name):
     assert snippet(name, make_case(), "tensorflow", "graph") is None
 

@@ -35,9 +35,9 @@ def snippet(variant: str, case: Case, backend: str, execution: str) -> str | Non
     # Records from elsewhere may hold any text, and this one is to be run.
     if backend not in _BACKENDS or _unknown(case):
         return None
-    names = {template.removesuffix(_ENDING) for template in _environment().list_templates()}
+    names = {name.removesuffix(_ENDING) for name in _environment().list_templates() if name.endswith(_ENDING)}
     found = next((name for name in (variant, f"{variant}.{backend}") if name in names), None)
-    if found is None:
+    if found is None or "." in variant:
         return None
     spatial = "DHW"[3 - case.rank :]
     last = case.data_format == "channels_last"
