@@ -48,14 +48,18 @@ def advise(
     """
     from grouped_bench.analyse.advise import advise as answered
     from grouped_bench.analyse.advise import questions
+    from grouped_bench.measure.environment import machine_slug
 
     rows = _rows(runs, Path(out))
     asked = questions(rows, computes) if space is None else _questions(resolved(space, options)[0], computes)
-    found = [answered(one, _of_one_machine(one, rows)) for one in asked]
+    here = [machine_slug()]
+    found = [answered(one, _of_one_machine(one, rows, here)) for one in asked]
     open_ones = [advice.question for advice in found if not advice.is_settled]
     if measure and open_ones:
-        rows += _measured(open_ones, Path(out), wait=wait, quiet=quiet)
-        found = [answered(one, _of_one_machine(one, rows)) for one in asked]
+        fresh = _measured(open_ones, Path(out), wait=wait, quiet=quiet)
+        # A run on GPUs alone is of a machine that is called after them.
+        here = [*(row["machine"] for row in fresh[:1]), *here]
+        found = [answered(one, _of_one_machine(one, [*rows, *fresh], here)) for one in asked]
     return found
 
 
@@ -83,21 +87,20 @@ def _rows(names: Sequence[str], out: Path) -> "list[Row]":
     return plain(api.joined(runs))
 
 
-def _of_one_machine(asked: "Question", rows: "list[Row]") -> "list[Row]":
-    """The rows of this machine, or of the only one that there is for the setting."""
-    from grouped_bench.measure.environment import machine_slug
-
+def _of_one_machine(asked: "Question", rows: "list[Row]", here: Sequence[str]) -> "list[Row]":
+    """The rows of the first of this machine's names that has any, or of the only one that there is for the setting."""
     setting = (asked.setting.backend, asked.setting.device)
     alike = [row for row in rows if (row["backend"], row["device"]) == setting]
     machines = list(dict.fromkeys(row["machine"] for row in alike))
-    if len(machines) > 1 and machine_slug() not in machines:
+    known = [name for name in here if name in machines]
+    if len(machines) > 1 and not known:
         raise SpaceError(
             "Advice is of one machine, and none of these is this one",
             received=", ".join(machines),
             remedy="Name the runs of one machine",
         )
-    here = machine_slug() if machine_slug() in machines else machines[0] if machines else None
-    return [row for row in alike if row["machine"] == here]
+    chosen = [*known, *machines][:1]
+    return [row for row in alike if row["machine"] in chosen]
 
 
 def _measured(asked: "Sequence[Question]", out: Path, *, wait: bool, quiet: bool) -> "list[Row]":

@@ -149,7 +149,7 @@ def test_a_case_whose_fastest_is_unstable_is_not_settled():
     made["flags"] = [["unstable"] if v == "grouped_native" else [] for v in made["variant"]]
     found = ask(made)
     assert found.best is None
-    assert found.abstains.startswith("the machine moved under 1 variants of the very case")
+    assert found.abstains.startswith("the machine moved under 1 variant of the very case")
 
 
 def test_the_newest_run_with_intervals_counts():
@@ -387,6 +387,14 @@ def test_what_is_open_is_measured_where_asked_and_nothing_else(here, monkeypatch
     assert len(asked) == 1
 
 
+def test_what_was_just_measured_on_a_gpu_is_of_this_machine(here, monkeypatch):
+    here(frame(device="gpu", machine="other-gpu-1"), "20261124-000000-0000")
+    made = frame(groups=(64,), channels=(128,), passes=("training",), device="gpu", machine="gpu-1", run_id="new")
+    monkeypatch.setattr(api, "run", lambda space, **how: api.Run(made, {}, Path("new.parquet")))
+    (found,) = advising.advise(shape(groups=[64], device=["gpu"]), out=here.out, measure=True)
+    assert (found.basis, found.evidence[0]["machine"]) == ("measured", "gpu-1")
+
+
 # How it is told
 
 
@@ -442,6 +450,18 @@ def test_a_whole_run_is_told_case_by_case_and_what_is_open_with_its_reason():
     text = words(found)
     assert text.count("as fast as regular") == 8
     assert text.count("No advice on 1 case: ") == 2
+
+
+@pytest.mark.parametrize(
+    "numbers", [{"groups": 0}, {"groups": 7}, {"batch_size": 0}, {"in_channels": 0}, {"min_bytes": 0}, {"rank": 3}]
+)
+def test_numbers_of_a_foreign_record_that_make_no_case_are_no_evidence(numbers):
+    sound = plain(many())
+    odd = [{**row, **numbers} for row in sound if row["groups"] == 16]
+    asked = question(case_of(groups=8), SETTING)
+    rest = without(asked, sound)
+    assert advise(asked, [*rest, *odd]) == advise(asked, rest)
+    assert questions([*sound, *odd]) == questions(sound)
 
 
 def test_text_from_a_foreign_record_is_shown_and_not_obeyed():

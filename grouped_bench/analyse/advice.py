@@ -11,7 +11,6 @@ from grouped_bench.space.case import BASELINE, Case, Setting
 from grouped_bench.space.counts import Counts, convolution_counts
 
 Row = dict[str, Any]
-FUNCTIONS = ("dense", "grouped")
 # A choice between variants that cannot be told apart is left open where it could cost more than this share.
 COSTLY = 0.25
 MEASURED, NEIGHBOURS = "measured", "neighbours"

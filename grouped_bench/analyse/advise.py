@@ -29,14 +29,15 @@ def _with_unrest(advice: Advice, exact: Iterable[Row]) -> Advice:
     unstable = {row["variant"] for row in exact if is_timed(row) and not is_sure(row)}
     if not unstable or not advice.abstains:
         return advice
-    moved = f"the machine moved under {len(unstable)} variants of the very case, which asks for a quieter one; besides"
+    variants = f"{len(unstable)} variant{'s' if len(unstable) > 1 else ''}"
+    moved = f"the machine moved under {variants} of the very case, which asks for a quieter one; besides"
     return dataclasses.replace(advice, abstains=f"{moved}, {advice.abstains}")
 
 
 def of_kind(asked: Question, rows: Iterable[Row]) -> list[Row]:
     """The rows that may say something to the question."""
     columns = asked.columns()
-    return [row for row in rows if _agree(row, columns, KIND)]
+    return [row for row in rows if _agree(row, columns, KIND) and _makes_sense(row)]
 
 
 def without(asked: Question, rows: Iterable[Row]) -> list[Row]:
@@ -47,8 +48,14 @@ def without(asked: Question, rows: Iterable[Row]) -> list[Row]:
 
 def questions(rows: Iterable[Row], computes: str | None = None) -> list[Question]:
     """A question for every layer that `rows` hold, in their order."""
-    layers = gathered((row for row in rows if row["scope"] == "layer"), COHORT_KEY)
+    layers = gathered((row for row in rows if row["scope"] == "layer" and _makes_sense(row)), COHORT_KEY)
     return [question(Case.from_columns(found[0]), _setting(found[0]), computes) for found in layers]
+
+
+def _makes_sense(row: Row) -> bool:
+    """Whether the row is of a case that can be computed: a file from elsewhere may hold any numbers."""
+    counts = (row[name] for name in ("batch_size", "in_channels", "out_channels", "groups", "min_bytes"))
+    return all(counts) and Case.from_columns(row).problem() is None
 
 
 def _agree(row: Row, columns: Row, names: Iterable[str]) -> bool:
