@@ -60,6 +60,16 @@ def test_more_than_fits_is_said():
     assert not any(sheet.notes for sheet in several[:-1])
 
 
+def test_a_place_that_shares_no_task_takes_no_column():
+    others = [
+        frame(groups=(2**power,), channels=(64,), passes=("training",), variants=("regular",), run_id=f"alone{power}")
+        for power in range(6)
+    ]
+    (found,) = tables(*others, small(run_id="a"), small(run_id="b"))
+    assert found.headers == ("variant", "a", "b")
+    assert len(found.notes) == 1
+
+
 def test_hostile_names_are_made_plain():
     (found,) = tables(small(run_id=HOSTILE), small(run_id="b"))
     assert "\x1b" not in found.headers[1] and "\n" not in found.headers[1]

@@ -33,12 +33,14 @@ def side_by_side(rows: Sequence[Row]) -> list[Sheet]:
         case.setdefault(row["variant"], {})[place] = row
     shared = [[task for task in case.values() if sum(map(is_ok, task.values())) > 1] for case in cases.values()]
     shared = [tasks for tasks in shared if tasks]
-    shown = list(firsts)[:_MOST_PLACES]
+    meeting = {place for tasks in shared for task in tasks for place in task}
+    places = [place for place in firsts if place in meeting]
+    shown = places[:_MOST_PLACES]
     names = varying(list(firsts.values()), _WHERE)
     headers = ("variant", *(_place_name(firsts[place], names) for place in shown))
     found = [_sheet(tasks, headers, shown) for tasks in shared[:_MOST_CASES]]
     if found:
-        found[-1] = dataclasses.replace(found[-1], notes=_notes(len(firsts), len(shared)))
+        found[-1] = dataclasses.replace(found[-1], notes=_notes(len(places), len(shared)))
     return found
 
 
