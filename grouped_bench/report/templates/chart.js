@@ -114,11 +114,13 @@ const pointsOf = (record, state, rows) => {
   const facet = state.facet ? record.column(state.facet) : null;
   const [low, high] = (ENDS[state.y] || []).map((name) => record.column(name));
   const status = record.column("status");
-  const ok = rows.filter((row) => status.text(row) === "ok" && x.value(row) !== null && y.value(row) !== null);
+  const coloured = colour.isNumber && (!colour.few || colour.distinct.length > COLOURS.length);
+  // The library draws no point that has no place on a scale, that of colours among them.
+  const placed = coloured ? [x, y, colour] : [x, y];
+  const ok = rows.filter((row) => status.text(row) === "ok" && placed.every((column) => column.value(row) !== null));
   const facets = facet ? facet.texts.filter((_, place) => ok.some((row) => facet.places[row] === place)) : [];
   const kept = new Set(facets.slice(0, MOST_FACETS));
   const drawn = facet ? ok.filter((row) => kept.has(facet.text(row))) : ok;
-  const coloured = colour.isNumber && (!colour.few || colour.distinct.length > COLOURS.length);
   const points = drawn.map((row) => ({
     row,
     x: valueFor(x, row),
@@ -128,7 +130,7 @@ const pointsOf = (record, state, rows) => {
     ...intervalOf(y.value(row), low?.value(row) ?? null, high?.value(row) ?? null),
   }));
   const notes = [`${counted(points.length, "task")} drawn.`];
-  if (ok.length < rows.length) notes.push(`${counted(rows.length - ok.length, "task")} not: not ended ok, or without ${x.name} or ${y.name}.`);
+  if (ok.length < rows.length) notes.push(`${counted(rows.length - ok.length, "task")} not: not ended ok, or without ${placed.map((column) => column.name).join(" or ")}.`);
   const cut = points.filter((point) => point.low < point.y / MOST_BEYOND || point.high > point.y * MOST_BEYOND);
   if (cut.length) notes.push(`Lines are intervals; ${counted(cut.length, "very wide one")} may be cut at the edge.`);
   if (kept.size < facets.length) notes.push(`${MOST_FACETS} of ${facets.length} panels shown: filter by ${facet.name} for the others.`);

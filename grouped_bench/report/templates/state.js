@@ -37,7 +37,8 @@ const fromFragment = (fragment, record) => {
   const given = new URLSearchParams(fragment.slice(VIEW.length));
   for (const name of ["x", "y", "colour", "facet"]) {
     const wanted = given.get(name);
-    if (record.column(wanted) || (name === "facet" && wanted === "")) state[name] = wanted;
+    const column = record.column(wanted);
+    if (name === "facet" ? wanted === "" || column?.few : column) state[name] = wanted;
   }
   if (record.column((given.get("sort") || "").replace(/^-/, ""))) state.sort = given.get("sort");
   state.q = given.get("q") || "";
