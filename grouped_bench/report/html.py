@@ -22,8 +22,8 @@ from grouped_bench.units import format_clock, format_seconds
 
 _MOST_REASONS = 100
 _MOST_FAILURES = 200
-# A table of its own for each cohort reads well, and would make a page of thousands too large.
 _MOST_LOOKS = 60
+# A table of its own for each cohort reads well, and would make a page of thousands too large.
 _MOST_TABLES = 60
 _SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?", "unstable": "!"}
 _CONTROL = {
