@@ -14,7 +14,6 @@ import evidence_page
 
 import grouped_bench as gb
 from grouped_bench.report import figures, tables
-from grouped_bench.report.findings import findings
 from grouped_bench.units import format_seconds, significant
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -60,17 +59,18 @@ def measure(words: Sequence[str]) -> None:
 
 
 def _replace(fresh: gb.Run) -> None:
-    """Name `fresh` among the reference runs, where this machine's run of the same command stood."""
-    kept = []
-    for path in published():
+    """Name `fresh` among the reference runs, in the place of this machine's run of the same command."""
+    paths = published()
+    for place, path in enumerate(paths):
         if path.parent == fresh.path.parent and _asked(gb.load(path)) == _asked(fresh):
             shutil.rmtree(path.with_suffix(""), ignore_errors=True)
             for suffix in (".parquet", ".html"):
                 path.with_suffix(suffix).unlink(missing_ok=True)
-        else:
-            kept.append(path)
-    lines = [path.relative_to(RESULTS).as_posix() for path in [*kept, fresh.path]]
-    PUBLISHED.write_text("\n".join(lines) + "\n", encoding="utf-8")
+            paths[place] = fresh.path
+            break
+    else:
+        paths.append(fresh.path)
+    PUBLISHED.write_text("\n".join(path.relative_to(RESULTS).as_posix() for path in paths) + "\n", encoding="utf-8")
 
 
 def _asked(run: gb.Run) -> list[str]:
@@ -92,6 +92,8 @@ def part_of(run: gb.Run) -> list[str]:
     figures.save(run.frame, folder, [run.metadata])
     relative = folder.relative_to(RESULTS)
     facts = run.metadata["environment"]
+    # The findings come first, before the headings of the cohorts.
+    found, rest = tables.render(run.frame, [run.metadata], format="markdown").split("\n### ", 1)
     lines = [
         f"## `{' '.join(facts['command'])}`",
         "",
@@ -100,12 +102,12 @@ def part_of(run: gb.Run) -> list[str]:
         f"{run.metadata['started_at'][:10]}, {run.metadata['time']['total_s'] / 60:.1f} minutes. "
         f"[Parquet]({relative}.parquet), [page]({relative}.html).",
         "",
-        *(f"- {finding.text}" for finding in findings(run.frame, [run.metadata])),
+        found,
         "",
         *network_time(run),
         "<details><summary>Tables</summary>",
         "",
-        tables.render(run.frame, [run.metadata], format="markdown"),
+        f"### {rest}",
         "",
         "</details>",
         "",
