@@ -419,6 +419,20 @@ def test_one_advice_says_what_by_how_much_how_sure_at_what_cost_and_on_what_it_r
     assert "class NativeGroupedConv2D(keras.layers.Conv2D):" in text
 
 
+def test_a_long_case_and_a_tiny_ratio_are_told_in_their_width():
+    shape = {"rank": 3, "size": (112,) * 3, "kernel_size": (3,) * 3, "stride": (2,) * 3, "dilation": (1,) * 3}
+    long = {**shape, "dtype": "mixed_bfloat16", "data_format": "channels_first", "batch_size": 128, "bias": True}
+    asked = [question(case_of(groups=groups, channels=1024, **long), SETTING) for groups in (4, 32)]
+    text = words([Advice(one, abstains="no") for one in asked])
+    assert text.count("bias") == text.count("batch 128") == 1
+    slow = latencies(frame(), frame()["computes"] == "grouped", 2000)
+    assert "another function)" in words([ask(slow)])
+
+
+def test_with_one_group_nothing_is_called_another_function():
+    assert "another function" not in words([ask(frame(), "grouped", groups=1)])
+
+
 def test_advice_from_neighbours_says_so():
     asked = question(case_of(groups=8), SETTING)
     text = words([advise(asked, without(asked, plain(many())))])
