@@ -12,7 +12,7 @@ from frames import HOSTILE, fail, frame, true_speedup
 
 from grouped_bench import advising, api
 from grouped_bench.analyse.advice import COSTLY, Advice, leaders, question
-from grouped_bench.analyse.advise import advise, questions, without
+from grouped_bench.analyse.advise import advise, questions, sensible, without
 from grouped_bench.analyse.neighbours import Figure, estimate, outside, within_reach
 from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.measure import environment
@@ -472,10 +472,14 @@ def test_a_whole_run_is_told_case_by_case_and_what_is_open_with_its_reason():
 def test_numbers_of_a_foreign_record_that_make_no_case_are_no_evidence(numbers):
     sound = plain(many())
     odd = [{**row, **numbers} for row in sound if row["groups"] == 16]
-    asked = question(case_of(groups=8), SETTING)
-    rest = without(asked, sound)
-    assert advise(asked, [*rest, *odd]) == advise(asked, rest)
-    assert questions([*sound, *odd]) == questions(sound)
+    assert sensible([*odd, *sound]) == sound
+
+
+def test_a_run_of_numbers_that_make_no_case_is_no_crash(here):
+    here(frame(groups=(4,), channels=(128,), run_id="odd").assign(batch_size=0), "odd")
+    assert len(advising.advise(None, ["odd"], out=here.out)) == 0
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert found.best.variant == "grouped_native"
 
 
 def test_text_from_a_foreign_record_is_shown_and_not_obeyed():
