@@ -76,6 +76,7 @@ def _questions(space: Space, computes: str | None) -> "list[Question]":
 
 
 def _rows(names: Sequence[str], out: Path) -> "list[Row]":
+    from grouped_bench.analyse.advise import sensible
     from grouped_bench.report.rows import plain
 
     try:
@@ -84,7 +85,7 @@ def _rows(names: Sequence[str], out: Path) -> "list[Row]":
         if names or (out.is_dir() and any(out.rglob("*.parquet"))):
             raise
         return []  # nothing was measured yet, which is no fault of the question
-    return plain(api.joined(runs))
+    return sensible(plain(api.joined(runs)))
 
 
 def _of_one_machine(asked: "Question", rows: "list[Row]", here: Sequence[str]) -> "list[Row]":

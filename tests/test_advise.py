@@ -12,7 +12,7 @@ from frames import HOSTILE, fail, frame, true_speedup
 
 from grouped_bench import advising, api
 from grouped_bench.analyse.advice import COSTLY, Advice, leaders, question
-from grouped_bench.analyse.advise import advise, questions, without
+from grouped_bench.analyse.advise import advise, questions, sensible, without
 from grouped_bench.analyse.neighbours import Figure, estimate, outside, within_reach
 from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.measure import environment
@@ -419,6 +419,20 @@ def test_one_advice_says_what_by_how_much_how_sure_at_what_cost_and_on_what_it_r
     assert "class NativeGroupedConv2D(keras.layers.Conv2D):" in text
 
 
+def test_a_long_case_and_a_tiny_ratio_are_told_in_their_width():
+    shape = {"rank": 3, "size": (112,) * 3, "kernel_size": (3,) * 3, "stride": (2,) * 3, "dilation": (1,) * 3}
+    long = {**shape, "dtype": "mixed_bfloat16", "data_format": "channels_first", "batch_size": 128, "bias": True}
+    asked = [question(case_of(groups=groups, channels=1024, **long), SETTING) for groups in (4, 32)]
+    text = words([Advice(one, abstains="no") for one in asked])
+    assert text.count("bias") == text.count("batch 128") == 1
+    slow = latencies(frame(), frame()["computes"] == "grouped", 2000)
+    assert "another function)" in words([ask(slow)])
+
+
+def test_with_one_group_nothing_is_called_another_function():
+    assert "another function" not in words([ask(frame(), "grouped", groups=1)])
+
+
 def test_advice_from_neighbours_says_so():
     asked = question(case_of(groups=8), SETTING)
     text = words([advise(asked, without(asked, plain(many())))])
@@ -458,10 +472,14 @@ def test_a_whole_run_is_told_case_by_case_and_what_is_open_with_its_reason():
 def test_numbers_of_a_foreign_record_that_make_no_case_are_no_evidence(numbers):
     sound = plain(many())
     odd = [{**row, **numbers} for row in sound if row["groups"] == 16]
-    asked = question(case_of(groups=8), SETTING)
-    rest = without(asked, sound)
-    assert advise(asked, [*rest, *odd]) == advise(asked, rest)
-    assert questions([*sound, *odd]) == questions(sound)
+    assert sensible([*odd, *sound]) == sound
+
+
+def test_a_run_of_numbers_that_make_no_case_is_no_crash(here):
+    here(frame(groups=(4,), channels=(128,), run_id="odd").assign(batch_size=0), "odd")
+    assert len(advising.advise(None, ["odd"], out=here.out)) == 0
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert found.best.variant == "grouped_native"
 
 
 def test_text_from_a_foreign_record_is_shown_and_not_obeyed():

@@ -200,13 +200,6 @@ def test_every_module_keeps_the_rule(rule):
         ),
         (clocks, "harness.progress", "moment.now", []),
         (clocks, "harness.running", "import datetime\ndatetime.date.today()", ["datetime.today"]),
-        (
-            clocks,
-            "store.runs",
-            "from datetime import datetime as d\nfrom datetime import datetime\ndatetime.now()",
-            ["datetime.now"],
-        ),
-        (clocks, "harness.progress", "moment.now", []),
         (clocks, "harness.running", "import datetime\ndatetime.datetime.now(datetime.UTC)", []),
         (foreign, "measure.worker", "import psutil, json, numpy.linalg", ["psutil"]),
         (foreign, "space.case", "def f():\n    from pydantic import Field", ["pydantic"]),

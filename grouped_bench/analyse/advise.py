@@ -37,7 +37,7 @@ def _with_unrest(advice: Advice, exact: Iterable[Row]) -> Advice:
 def of_kind(asked: Question, rows: Iterable[Row]) -> list[Row]:
     """The rows that may say something to the question."""
     columns = asked.columns()
-    return [row for row in rows if _agree(row, columns, KIND) and _makes_sense(row)]
+    return [row for row in rows if _agree(row, columns, KIND)]
 
 
 def without(asked: Question, rows: Iterable[Row]) -> list[Row]:
@@ -48,12 +48,16 @@ def without(asked: Question, rows: Iterable[Row]) -> list[Row]:
 
 def questions(rows: Iterable[Row], computes: str | None = None) -> list[Question]:
     """A question for every layer that `rows` hold, in their order."""
-    layers = gathered((row for row in rows if row["scope"] == "layer" and _makes_sense(row)), COHORT_KEY)
+    layers = gathered((row for row in rows if row["scope"] == "layer"), COHORT_KEY)
     return [question(Case.from_columns(found[0]), _setting(found[0]), computes) for found in layers]
 
 
+def sensible(rows: Iterable[Row]) -> list[Row]:
+    """Those of cases that can be computed: a file from elsewhere may hold any numbers."""
+    return [row for row in rows if _makes_sense(row)]
+
+
 def _makes_sense(row: Row) -> bool:
-    """Whether the row is of a case that can be computed: a file from elsewhere may hold any numbers."""
     counts = (row[name] for name in ("batch_size", "in_channels", "out_channels", "groups", "min_bytes"))
     return all(counts) and Case.from_columns(row).problem() is None
 

@@ -44,9 +44,10 @@ def advise(
     and guesses nothing.
 
     \b
-    JSON: {"schema": 1, "advice": [{the case and setting, "computes",
-    "basis", "use", "options", "regular", "ties", "at_most", "left_out",
-    "evidence", "abstains", "code"}], "least": {"latency": [groups], …}}
+    JSON: {"schema": 1, "advice": [{the case and setting, "machine",
+    "computes", "basis", "use", "options", "regular", "ties", "at_most",
+    "left_out", "evidence", "abstains", "code"}], "least": {"latency":
+    [groups], …}}
     \b
     Examples:
       grouped-bench advise --channels 128 --groups 32 --pass training

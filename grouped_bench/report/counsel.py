@@ -43,8 +43,8 @@ def alone(advice: Advice) -> Iterator[str]:
         return
     yield from _wrapped(f"Use {cells.clean(best.variant)}: {quantities.latency(best)} a call.")
     for name, told in _gains(advice, best):
-        other = "" if name == advice.question.keras else ", another function"
-        yield f"  {told} ({_KERAS[name]}{other})"
+        is_the_same = name == advice.question.keras or advice.question.case.groups == 1
+        yield from _indented(f"{told} ({_KERAS[name]}{'' if is_the_same else ', another function'})", 2)
     yield ""
     yield from _wrapped(f"How sure: {_how_sure(advice)}")
     yield from _wrapped(f"Cost: {_cost(advice, best)}")
@@ -205,7 +205,7 @@ def _by_groups(found: Sequence[Advice]) -> Iterator[str]:
     yield from _wrapped(
         cells.clean(found[0].question.case.title()).replace(_groups(found[0]), f"groups {_counts(found)}")
     )
-    yield from list(_heading(next((one for one in found if one.best), found[0])))[1:]
+    yield from list(_heading(next((one for one in found if one.best), found[0])))[-2:]  # not the case
     grid = [_group_row(one) for one in found]
     headers = ("groups", "use", "latency", "memory", "params", "basis")
     yield from _grid(grid, headers)

@@ -98,7 +98,6 @@ def _column(name: str, rows: Sequence[Row]) -> dict[str, Any]:
         "meaning": about.meaning,
         "form": _form(name),
         "filter": name in _FILTERS,
-        "measured": name in _MEASURED,
     }
     values = [_value(row, name, told["form"]) for row in rows]
     distinct = sorted(set(values), key=_in_order(rows, name, values))

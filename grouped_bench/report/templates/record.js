@@ -14,10 +14,9 @@ const unpack = async (id) => {
 
 // A column of few distinct values has them in order, and each row's place among them.
 class Column {
-  constructor(told, count) {
+  constructor(told) {
     Object.assign(this, told);
     this.few = Boolean(told.distinct);
-    if (this.few && told.distinct.length === 1) this.places = new Array(count).fill(0);
     this.texts = this.few ? told.distinct.map((value) => write(value, this.form)) : null;
     this.varies = !this.few || told.distinct.length > 1;
     this.isNumber = this.form !== "text";
@@ -35,11 +34,10 @@ class Column {
 
 class TheRecord {
   constructor(told) {
-    this.total = told.total;
     const lengths = told.columns.map((column) => (column.places || column.values).length);
     this.count = Math.max(0, ...lengths);
     this.rows = Array.from({ length: this.count }, (_, row) => row);
-    this.columns = told.columns.map((column) => new Column(column, this.count));
+    this.columns = told.columns.map((column) => new Column(column));
     this.byName = new Map(this.columns.map((column) => [column.name, column]));
     this.marks = new Map(Object.entries(told.marks));
     this.findings = told.findings;
