@@ -62,11 +62,14 @@ def _refuse(message: str) -> int:
 def cli() -> None:
     """Which way of computing a convolution is best on this machine.
 
+    Measure with `run`, ask `advise` which variant to use, and `explain` why it
+    takes its time.
+
     \b
     Examples:
-      grouped-bench run
       grouped-bench run --groups 1,8,32 --channels 128 --pass training
-      grouped-bench show latest --format markdown
+      grouped-bench advise --channels 128 --groups 32 --pass training --measure
+      grouped-bench explain --channels 128 --groups 32 --pass training
     """
 
 
@@ -78,7 +81,7 @@ def cli() -> None:
 @click.option("--force", is_flag=True, default=None, help="Try tasks that are predicted to run out of memory.")
 @click.option("--resume", metavar="RUN", help="Go on with a run that did not end: its id, its journal, or latest.")
 @click.option("--wait", is_flag=True, help="Wait for another run on this machine to end, instead of refusing.")
-@click.option("--explain", is_flag=True, help="Look into the slowest and fastest of each case, after the budget.")
+@click.option("--explain", is_flag=True, help="Explain each case's slowest and fastest variant, after the budget.")
 @click.option("--no-report", is_flag=True, help="Leave out the HTML page.")
 @click.option("--strict", is_flag=True, help="Exit 1 when a task's status is not ok.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -94,7 +97,7 @@ def run(
     format_: str,
     **options: Any,
 ) -> int:
-    """Measure a space: print the table, write the Parquet file and the page.
+    """Measure a space: print the tables, write the Parquet file and the page.
 
     Without any axis, preset, file or model this runs the preset `quick`. With an
     axis and no preset the other axes take their defaults. LIST is a comma
@@ -195,7 +198,10 @@ def show(runs: tuple[str, ...], by: str, sort: str, where: str, format_: str, ou
 @click.option("--figures", metavar="DIR", help="Also write each figure here, as SVG and PNG.")
 @click.option("--out", default="results", show_default=True, help="Folder of run ids and `latest`.")
 def report(runs: tuple[str, ...], output: str, figures: str | None, out: str) -> int:
-    """Write one HTML page for runs.
+    """Write one HTML page of runs.
+
+    It holds findings, an explorer, figures and tables, and loads nothing from
+    elsewhere. RUN is a Parquet file, a folder of runs, a run id, or `latest`.
 
     \b
     Example:

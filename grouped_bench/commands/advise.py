@@ -36,12 +36,13 @@ def advise(
 ) -> int:
     """Say which variant to use for a case, how sure that is, and what to paste.
 
-    It asks the runs named, or all of this machine under --out: what was
-    measured of the case, else what its neighbours let one estimate. With no
-    axis it answers for every layer of the runs. Of several group counts it
-    tells which has the least latency, memory and parameters. Exit code 3: a
-    case that was asked for stays open, or every one of the runs; it says why
-    and guesses nothing.
+    It asks the runs named (a Parquet file, a folder of runs, a run id, or
+    `latest`), or all of this machine under --out, or of the only other one that
+    has any: what was measured of the case, else what is estimated from its
+    neighbours. With no axis it answers for every layer of the runs. Of several
+    group counts it tells which has the least latency, memory and parameters.
+    Exit code 3: a case that was asked for stays open, or every layer of the runs
+    does; it says why and guesses nothing.
 
     \b
     JSON: {"schema": 1, "advice": [{the case and setting, "machine",
