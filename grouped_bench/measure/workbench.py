@@ -255,7 +255,7 @@ def reason_of(error: BaseException) -> str:
         told = str(error)
     except Exception as problem:
         told = f"whose message cannot be had: {type(problem).__name__}"
-    lines = [line.strip() for line in _BOLD.sub("", told).splitlines()]
+    lines = [line.strip() for line in _AROUND.sub("", told).splitlines()]
     telling = [line for line in lines if line and not line.startswith(_NOISE)]
     return f"{type(error).__name__}: {' '.join(telling)}"[:LONGEST_REASON]
 
@@ -269,7 +269,8 @@ _NOISE = (
     "Exception encountered when calling",
     "•",
 )
-_BOLD = re.compile(r"\x1b\[\d*m")  # in which Keras writes what a layer raised
+# What Keras writes its own words in, and the places in a graph that TensorFlow adds.
+_AROUND = re.compile(r"\x1b\[\d*m|\s*\[\[\{\{node [^}]*\}\}\]\]|\s*\[Op:[^\]]*\]")
 
 
 def _bytes(tensor: Any) -> int:

@@ -1,0 +1,20 @@
+"""What a reason keeps of an exception's message."""
+
+from grouped_bench.measure.workbench import LONGEST_REASON, reason_of
+
+
+def test_a_reason_is_the_telling_part_on_one_line():
+    error = ValueError(
+        "Graph execution error:\n\nDetected at node conv defined at (most recent call last):\n"
+        "input and filter must have the same depth: 32 vs 8\n\t [[{{node grouped_layer_1/convolution}}]] "
+        "[Op:__inference_inference_97]"
+    )
+    assert reason_of(error) == "ValueError: input and filter must have the same depth: 32 vs 8"
+
+
+def test_brackets_of_the_message_itself_stay():
+    assert reason_of(ValueError("shapes [1, 2] and [[3]] differ")) == "ValueError: shapes [1, 2] and [[3]] differ"
+
+
+def test_a_reason_has_an_end():
+    assert len(reason_of(ValueError("x" * 10_000))) == LONGEST_REASON
