@@ -1,5 +1,6 @@
 """Advice from runs, and a measurement where they do not tell: what `grouped-bench advise` stands for."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,21 +47,27 @@ def advise(
         SpaceError: an argument breaks a rule, or blocks are asked for, or runs of several other machines.
         RunError: a run that cannot be found or read.
     """
-    from grouped_bench.analyse.advise import advise as answered
     from grouped_bench.analyse.advise import questions
     from grouped_bench.measure.environment import machine_slug
 
     rows = _rows(runs, Path(out))
     asked = questions(rows, computes) if space is None else _questions(resolved(space, options)[0], computes)
     here = [machine_slug()]
-    found = [answered(one, _of_one_machine(one, rows, here)) for one in asked]
+    found = [_answer(one, rows, here) for one in asked]
     open_ones = [advice.question for advice in found if not advice.is_settled]
     if measure and open_ones:
         fresh = _measured(open_ones, Path(out), wait=wait, quiet=quiet)
         # A run on GPUs alone is of a machine that is called after them.
         here = [*(row["machine"] for row in fresh[:1]), *here]
-        found = [answered(one, _of_one_machine(one, [*rows, *fresh], here)) for one in asked]
+        found = [_answer(one, [*rows, *fresh], here) for one in asked]
     return found
+
+
+def _answer(asked: "Question", rows: "list[Row]", here: Sequence[str]) -> "Advice":
+    from grouped_bench.analyse.advise import advise as answered
+
+    found = answered(asked, _of_one_machine(asked, rows, here))
+    return dataclasses.replace(found, elsewhere=any(row["machine"] not in here for row in found.evidence))
 
 
 def _questions(space: Space, computes: str | None) -> "list[Question]":

@@ -361,6 +361,8 @@ def test_other_machines_are_no_evidence(here, monkeypatch):
         advising.advise(shape(groups=[32]), out=here.out)
     (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert found.evidence[0]["machine"] == "other-4"
+    assert found.elsewhere and not found.is_settled
+    assert "Measured on another machine than this one; --measure asks this one." in telling.render([found], "table")
 
 
 def test_without_a_case_every_layer_of_the_runs_is_answered(here):

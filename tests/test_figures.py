@@ -291,6 +291,11 @@ def test_a_point_stands_where_its_counts_and_latency_put_it_under_the_roof():
     low, ridge, _ = roof.get_xdata()
     assert ridge == pytest.approx(120 / 9)
     assert list(roof.get_ydata()) == pytest.approx([low * 9, 120, 120])
+    dashed = [line for line in place.lines if line.get_linestyle() == "--"]
+    shares = [np.divide(line.get_ydata(), roof.get_ydata()) for line in dashed]
+    assert 0 < len(shares) <= 3
+    assert [tuple(share) for share in shares] == [pytest.approx((x, x, x)) for x in (0.1, 0.01, 0.001)[: len(shares)]]
+    assert [text.get_text() for text in place.texts] == ["10 %", "1 %", "0.1 %"][: len(shares)]
     assert "110 % of it (grouped at 8 groups)" in found.alt  # 100 of 90 GFLOP/s
 
 

@@ -63,6 +63,7 @@ class Advice:
         evidence: rows of the record that it rests on, the nearest first.
         regular: the baseline, where it computes another function and its figures are known.
         abstains: why nothing is advised.
+        elsewhere: whether the evidence is of another machine than this one.
     """
 
     question: Question
@@ -74,6 +75,7 @@ class Advice:
     evidence: tuple[Row, ...] = ()
     regular: Option | None = None
     abstains: str | None = None
+    elsewhere: bool = False
 
     @property
     def best(self) -> Option | None:
@@ -82,8 +84,9 @@ class Advice:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it was measured, and what it could not be told from would save little."""
-        return self.basis == MEASURED and (not self.ties or (self.at_most is not None and self.at_most <= COSTLY))
+        """Whether it was measured here, and what it could not be told from would save little."""
+        measured_here = self.basis == MEASURED and not self.elsewhere
+        return measured_here and (not self.ties or (self.at_most is not None and self.at_most <= COSTLY))
 
 
 def question(case: Case, setting: Setting, computes: str | None = None) -> Question:

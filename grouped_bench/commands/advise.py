@@ -46,7 +46,7 @@ def advise(
 
     \b
     JSON: {"schema": 1, "advice": [{the case and setting, "machine",
-    "computes", "basis", "use", "options", "regular", "ties", "at_most",
+    "elsewhere", "computes", "basis", "use", "options", "regular", "ties", "at_most",
     "left_out", "evidence", "abstains", "code"}], "least": {"latency":
     [groups], …}}
     \b

@@ -32,6 +32,7 @@ def _one_as_json(advice: Advice) -> dict[str, Any]:
     return {
         **advice.question.columns(),
         "machine": advice.evidence[0]["machine"] if advice.evidence else None,
+        "elsewhere": advice.elsewhere,
         "computes": advice.question.computes,
         "basis": advice.basis,
         "use": advice.best.variant if advice.best else None,

@@ -60,6 +60,8 @@ def _heading(advice: Advice) -> Iterator[str]:
     machine = advice.evidence[0]["machine"] if advice.evidence else None
     yield from _wrapped(cells.clean(advice.question.case.title()))
     yield cells.shorten(cells.clean(f"{setting}, {machine}" if machine else setting), WIDTH)
+    if advice.elsewhere:
+        yield "Measured on another machine than this one; --measure asks this one."
     yield ""
 
 

@@ -18,9 +18,12 @@ _PANEL = ("run_id", "machine", "backend", "execution", "device", "cache", "dtype
 _GIGA = 1e9
 # What no machine has, and no axis can hold.
 _LEAST, _MOST = 1.0, 1e21
+# Of the roof, drawn below it, so that a task's own share can be read off.
+_SHARES = (0.1, 0.01, 0.001)
+_FAINT = "#767676"
 _NOTES = (
-    "Black: the roof of the machine's measured peak and bandwidth. Least traffic is every tensor once, so that a "
-    "point above the roof found its data in a cache, or did with fewer operations than are counted",
+    "Black: the roof of the machine's measured peak and bandwidth; dashed: shares of it. Least traffic is every tensor "
+    "once, so that a point above the roof found its data in a cache, or did with fewer operations than are counted",
 )
 
 
@@ -69,7 +72,8 @@ def roofline(rows: Sequence[Row], title: str) -> sketches.Sketch:
         scatter(place, shown, "flops_a_byte", "gflops", alpha=0.6)
     xs = [row["flops_a_byte"] for row in panels.rows]
     ridges = [row["peak_flops_per_s"] / row["peak_bytes_per_s"] for row in panels.rows]
-    ys = [value for row in panels.rows for value in (row["gflops"], row["peak_flops_per_s"] / _GIGA)]
+    peaks = [row["peak_flops_per_s"] / _GIGA for row in panels.rows]
+    ys = [*(row["gflops"] for row in panels.rows), *peaks, *(_SHARES[0] * peak for peak in peaks)]
     for place, panel in zip(places, panels.shown, strict=True):
         ratio_axis(place, "x", [*xs, *ridges], sketches.number)
         ratio_axis(place, "y", ys, sketches.number)
@@ -90,7 +94,13 @@ def _draw_roof(place: Axes, row: Row) -> None:
     peak, bandwidth = row["peak_flops_per_s"] / _GIGA, row["peak_bytes_per_s"] / _GIGA
     low, high = place.get_xlim()
     xs = sorted({low, min(max(peak / bandwidth, low), high), high})
-    place.plot(xs, [min(peak, bandwidth * x) for x in xs], color="black", linewidth=1.6, zorder=1)
+    roof = [min(peak, bandwidth * x) for x in xs]
+    place.plot(xs, roof, color="black", linewidth=1.6, zorder=1)
+    for share in _SHARES:
+        if share * roof[-1] > place.get_ylim()[0]:
+            place.plot(xs, [share * y for y in roof], color=_FAINT, linewidth=0.8, linestyle="dashed", zorder=1)
+            near: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 7, "color": _FAINT}
+            place.annotate(f"{100 * share:g} %", (xs[-1], share * roof[-1]), **near)
     told = f"roof {_rate(peak)} GFLOP/s, {_rate(bandwidth)} GB/s"
     place.set_title("\n".join(filter(None, [place.get_title(), told])), fontsize=9)
 

@@ -31,7 +31,7 @@ COLUMNS = (
     Column("execution", pa.string(), "", "graph, xla, eager or compile"),
     Column("device", pa.string(), "", "cpu, gpu or gpu:N"),
     Column("device_name", pa.string(), "", "model of the device"),
-    Column("cache", pa.string(), "", "hot: call after call reads the same inputs and weights; cold: each others"),
+    Column("cache", pa.string(), "", "hot: every call reads the same inputs and weights; cold: each call others"),
     Column("scope", pa.string(), "", "layer: one convolution; block: a residual block"),
     Column("variant", pa.string(), "", "way in which the function is computed"),
     Column("computes", pa.string(), "", "function: dense, grouped, or one of its own"),
