@@ -231,6 +231,17 @@ def test_any_axes_can_be_drawn(opened, x, colour, facet):
         assert x in page.locator("#explore-chart .role-axis-title").all_text_contents()
 
 
+def test_what_has_no_colour_is_not_called_drawn(opened, tmp_path):
+    made = frame(groups=[1, 8], channels=[64, 128], passes=["training"])
+    made["energy_j"] = [None if row % 2 else 0.1 * (row + 1) for row in range(len(made))]
+    page = opened("#explore?colour=energy_j", at=pages.write(made, [], tmp_path / "colours.html")).drawn()
+    wait_drawn(page, 10)
+    assert page.locator(POINTS).count() == 10
+    assert "10 tasks not: not ended ok, or without groups or latency_s or energy_j." in (
+        page.locator("#explore-drawn").inner_text()
+    )
+
+
 def test_an_interval_that_says_nothing_does_not_leave_its_panel(opened, tmp_path):
     made = frame(groups=[2, 8], channels=[64], passes=["training"])
     made["speedup_low"], made["speedup_high"] = 1e-12, 1e12
@@ -362,10 +373,11 @@ def test_nothing_measured_is_no_crash(opened, tmp_path, measured):
 
 def test_many_tasks_open_and_what_does_not_fit_is_said(opened, tmp_path, monkeypatch):
     many = pd.concat([frame(groups=[1, 8], channels=range(8, 1608, 8), passes=["training"])] * 2, ignore_index=True)
-    monkeypatch.setattr(figures, "draw", lambda _: [])
+    monkeypatch.setattr(figures, "draw", lambda *_: [])
     monkeypatch.setattr(explorer, "MOST_ROWS", 3500)
     monkeypatch.setattr(explorer, "MOST_SAMPLES", 3500 * 5)
-    page = opened("#explore?pins=7", at=pages.write(many, [], tmp_path / "many.html")).drawn()
+    # A panel for each of so many latencies is more than anyone can have asked for.
+    page = opened("#explore?pins=7&facet=latency_s", at=pages.write(many, [], tmp_path / "many.html")).drawn()
     wait_drawn(page, 3500)
     assert page.locator("#explore-chart canvas").count() == 1
     assert "The first 3,500 of 4,000 tasks are here" in page.locator("#explorer").inner_text()
