@@ -92,7 +92,20 @@ def _rows(names: Sequence[str], out: Path) -> "list[Row]":
         if names or (out.is_dir() and any(out.rglob("*.parquet"))):
             raise
         return []  # nothing was measured yet, which is no fault of the question
-    return sensible(plain(api.joined(runs)))
+    alike = _comparable(runs, named=bool(names))
+    return sensible(plain(api.joined(alike))) if alike else []
+
+
+def _comparable(runs: "list[api.Run]", *, named: bool) -> "list[api.Run]":
+    """Runs in the backend's own threads and precision, which the rows do not tell; named ones must be alike."""
+    kinds = [tuple((run.metadata.get("control") or {}).get(key) for key in ("threads", "tf32")) for run in runs]
+    if named and len(set(kinds)) > 1:
+        raise SpaceError(
+            "Advice is of runs with the same --threads and --tf32",
+            received=", ".join(f"threads {threads}, tf32 {tf32}" for threads, tf32 in dict.fromkeys(kinds)),
+            remedy="Name those that are alike",
+        )
+    return [run for run, kind in zip(runs, kinds, strict=True) if named or kind == (None, None)]
 
 
 def _of_one_machine(asked: "Question", rows: "list[Row]", here: Sequence[str]) -> "list[Row]":

@@ -329,10 +329,10 @@ def test_the_advice_abstains_on_at_most_a_fifth_of_the_cases_inside():
 def here(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "machine_slug", lambda *given: "amd-epyc-2")
 
-    def save(made, name):
+    def save(made, name, **control):
         from frames import metadata
 
-        return write_run(made, metadata(run_id=name), tmp_path / "results" / "m" / f"{name}.parquet")
+        return write_run(made, metadata(run_id=name, control=control), tmp_path / "results" / "m" / f"{name}.parquet")
 
     save(frame(), "20261123-012233-ab12")
     save.out = tmp_path / "results"
@@ -350,6 +350,17 @@ def test_the_runs_of_the_folder_are_asked(here):
     assert found.abstains
     with pytest.raises(RunError):
         advising.advise(shape(groups=[32]), ["nope"], out=here.out)
+
+
+def test_runs_in_other_threads_are_no_evidence_unless_named(here):
+    single = latencies(frame(run_id="single"), frame()["variant"] == "split_concat", 0.001)
+    here(single, "20261124-000000-0000", threads=1)
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert found.best.variant == "grouped_native"
+    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    assert found.best.variant == "split_concat"
+    with pytest.raises(SpaceError, match="Received: threads None, tf32 None, threads 1, tf32 None"):
+        advising.advise(shape(groups=[32]), ["20261123-012233-ab12", "20261124-000000-0000"], out=here.out)
 
 
 def test_other_machines_are_no_evidence(here, monkeypatch):

@@ -60,7 +60,7 @@ def test_where_grouping_only_saves_arithmetic_is_told_with_its_worst():
     found = only(training(), "only saves arithmetic")
     assert found.text == (
         "grouped (Keras groups=; grouped function) only saves arithmetic in 4 of 4 cohorts: 4× to 32× fewer "
-        "multiply-accumulates, no less time, at worst 107× [105–109] the time of regular (32 groups, 64→64)."
+        "multiply-accumulates, no clearly less time, at worst 107× [105–109] the time of regular (32 groups, 64→64)."
     )
     assert {row["variant"] for row in found.rows} == {"grouped"}
 

@@ -46,9 +46,9 @@ def advise(
 
     \b
     JSON: {"schema": 1, "advice": [{the case and setting, "machine",
-    "elsewhere", "computes", "basis", "use", "options", "regular", "ties", "at_most",
-    "left_out", "evidence", "abstains", "code"}], "least": {"latency":
-    [groups], …}}
+    "elsewhere", "computes", "basis", "use", "options", "regular", "ties",
+    "at_most", "left_out", "evidence", "abstains", "code"}], "least":
+    {"latency": [groups], …}}
     \b
     Examples:
       grouped-bench advise --channels 128 --groups 32 --pass training

@@ -138,7 +138,9 @@ def _idle_of(part: Part, judged: Sequence[Row]) -> list[Finding]:
     savings = sorted(part.saving(row) or 0 for row in rows)
     span = " to ".join(dict.fromkeys(map(_times, (savings[0], savings[-1]))))
     share = f"{len(rows)} of {cells.counted(len(fewer), 'cohort')}"
-    text = f"{_glossed(rows[0])} only saves arithmetic in {share}: {span} fewer multiply-accumulates, no less time"
+    text = (
+        f"{_glossed(rows[0])} only saves arithmetic in {share}: {span} fewer multiply-accumulates, no clearly less time"
+    )
     return [Finding(f"{text}{_worst(part, rows)}.", tuple(rows))]
 
 
