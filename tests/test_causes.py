@@ -112,6 +112,7 @@ def test_what_the_machine_holds_back_is_told():
         "Arithmetic holds it back: it reaches 75% of what a matrix product reaches here."
     ]
     assert causes(look(primitives=[FULL], share_of_peak=None, share_of_bandwidth=None)) == []
+    assert causes(look(primitives=[FULL], share_of_peak=1.5)) == []  # a peak that was read too low
 
 
 def test_nothing_is_said_of_what_failed_or_told_nothing():

@@ -8,7 +8,7 @@ from grouped_bench.units import format_count, format_seconds, significant
 Look = Mapping[str, Any]
 _MOST = 0.5
 # From here on a peak is what holds a call back, rather than something else that takes as long.
-_NEAR_PEAK = 0.7
+_NEAR_PEAK, _FAR_ABOVE = 0.7, 1.15
 _REORDERS = 0.3
 _PASSES = {"training": 3, "inference": 1}
 # A path of a block that has convolutions of its own has two or more; three are in a block of one path too.
@@ -96,7 +96,7 @@ def _between(look: Look) -> str | None:
 def _bandwidth(look: Look) -> str | None:
     """Memory delivers no more."""
     share = look["share_of_bandwidth"]
-    if share is None or share < _NEAR_PEAK or look["min_bytes"] <= look["cache_bytes"]:
+    if not _is_near(share) or look["min_bytes"] <= look["cache_bytes"]:
         return None
     return f"Memory holds it back: its least traffic alone is {_share(share)} of what a long stream reaches here."
 
@@ -104,9 +104,14 @@ def _bandwidth(look: Look) -> str | None:
 def _arithmetic(look: Look) -> str | None:
     """Arithmetic units deliver no more."""
     share = look["share_of_peak"]
-    if share is None or share < _NEAR_PEAK:
+    if not _is_near(share):
         return None
     return f"Arithmetic holds it back: it reaches {_share(share)} of what a matrix product reaches here."
+
+
+def _is_near(share: float | None) -> bool:
+    """Whether a peak holds it back; far above a peak, it is the peak that was held back while it was read."""
+    return share is not None and _NEAR_PEAK <= share <= _FAR_ABOVE
 
 
 _RULES: tuple[Callable[[Look], str | None], ...] = (
