@@ -6,7 +6,7 @@ import pytest
 from frames import HOSTILE, fail, frame, metadata
 
 from grouped_bench.analyse.stability import is_unstable
-from grouped_bench.report.crossings import FROM, NEVER, OPEN, crossings, settled, tally
+from grouped_bench.report.crossings import FROM, NEVER, OPEN, crossings, in_words, settled
 from grouped_bench.report.findings import counts, findings
 from grouped_bench.report.parts import lead_is_clear
 from grouped_bench.report.rows import is_baseline, is_ok, plain
@@ -216,7 +216,7 @@ def crossing_of(verdicts, **failures):
 )
 def test_a_crossing_is_no_more_than_the_verdicts_say(verdicts, kind, groups, words):
     found = crossing_of(verdicts)
-    assert (found.kind, found.groups, tally([found])) == (kind, groups, words)
+    assert (found.kind, found.groups, in_words([found])) == (kind, groups, words)
 
 
 def test_a_failed_or_unstable_end_leaves_a_crossing_open():

@@ -256,7 +256,7 @@ def test_a_page_of_a_thousand_tasks_has_at_most_2_mb():
 def test_a_finding_links_to_the_rows_it_rests_on(monkeypatch):
     made = fail(small(groups=[8]), small(groups=[8])["groups"] == 8, "oom", None)
     told = [Finding("All is lost."), Finding("These were.", tuple(plain(made)[1:3]))]
-    monkeypatch.setattr(pages.findings, "findings", lambda *_: told)
+    monkeypatch.setattr(pages.findings, "of_rows", lambda *_: told)
     reader = Reader(page(made, []))
     assert [link["href"] for link in reader.all("a") if "?" in link["href"]] == ["#explore?finding=2"]
     assert {"finding-1", "finding-2"} <= {item.get("id") for item in reader.all("li")}

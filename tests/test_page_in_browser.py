@@ -38,7 +38,7 @@ def path(tmp_path_factory):
     made, place = measured(), tmp_path_factory.mktemp("page") / "report.html"
     told = [Finding("Nothing rests on this."), Finding("This rests on <b>some</b>.", tuple(plain(made)[2:9]))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pages.findings, "findings", lambda *_: told)
+        patch.setattr(pages.findings, "of_rows", lambda *_: told)
         return pages.write(made, [metadata()], place)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from grouped_bench.analyse.causes import causes
 from grouped_bench.errors import HostError
-from grouped_bench.harness.processes import HostLike
+from grouped_bench.harness.processes import HostLike, WorkerLike
 from grouped_bench.harness.workers import Limits, TaskFailedError
 from grouped_bench.measure.cold import UNKNOWN_ROTATION_BYTES, last_level_bytes
 from grouped_bench.plan import Cohort
@@ -109,34 +109,36 @@ class Explainer:
 
     def _latency(self, cohort: Cohort, name: str) -> float | Look:
         """Seconds of a call in a process of its own, or what became of it."""
+        request = cohort.request([name], self._seed)
+
+        def timed(worker: WorkerLike) -> Look:
+            built = worker.ask({"op": "build", **request, "iterations": {}, "check": True})
+            visit = {} if built["failed"] else worker.ask({"op": "visit", **request, "rounds": None})
+            failed: Look = {**built["failed"], **visit.get("failed", {})}
+            if name in failed:
+                return {key: failed[name][key] for key in ("status", "reason")}
+            return {"latency_s": statistics.median(visit["samples"][name])}
+
+        told = self._in_worker(cohort, timed)
+        latency_s: float | None = told.get("latency_s")
+        return told if latency_s is None else latency_s
+
+    def _ask(self, cohort: Cohort, name: str, op: str) -> Look:
+        request = {"op": op, **cohort.request([name], self._seed)}
+        return self._in_worker(cohort, lambda worker: worker.ask(request))
+
+    def _in_worker(self, cohort: Cohort, action: Callable[[WorkerLike], Look]) -> Look:
+        """What `action` makes of a new worker, which then ends; or what became of the worker or its host."""
         try:
             worker = self._hosts[cohort.setting.backend].fork(self._limits)
             try:
-                request = cohort.request([name], self._seed)
-                built = worker.ask({"op": "build", **request, "iterations": {}, "check": True})
-                visit = {} if built["failed"] else worker.ask({"op": "visit", **request, "rounds": None})
+                return action(worker)
             finally:
                 worker.close()
         except TaskFailedError as failure:
             return {"status": failure.status, "reason": failure.reason}
         except HostError as error:
             return self._revived(cohort, error)
-        failed: Look = {**built["failed"], **visit.get("failed", {})}
-        if name in failed:
-            return {key: failed[name][key] for key in ("status", "reason")}
-        samples: list[float] = visit["samples"][name]
-        return statistics.median(samples)
-
-    def _ask(self, cohort: Cohort, name: str, op: str) -> Look:
-        try:
-            worker = self._hosts[cohort.setting.backend].fork(self._limits)
-            answer: Look = worker.ask({"op": op, **cohort.request([name], self._seed)})
-            worker.close()
-        except TaskFailedError as failure:
-            return {"status": failure.status, "reason": failure.reason}
-        except HostError as error:
-            return self._revived(cohort, error)
-        return answer
 
     def _revived(self, cohort: Cohort, error: HostError) -> Look:
         self._hosts[cohort.setting.backend].restart()

@@ -242,11 +242,15 @@ class Workbench:
         return cold.rotating(self.backend.copied_steps(layer, copies, self.setting.execution))
 
     def _attempt(self, action: Callable[[], Reply]) -> Reply:
-        """What `action` returns, or its exception as a status and a reason: a failing task is a finding."""
-        try:
-            return action()
-        except Exception as error:
-            return {"status": self.backend.status_of(error), "reason": reason_of(error)}
+        return attempt(self.backend, action)
+
+
+def attempt(backend: Backend, action: Callable[[], Reply]) -> Reply:
+    """What `action` returns, or its exception as a status and a reason: a failing task is a finding."""
+    try:
+        return action()
+    except Exception as error:
+        return {"status": backend.status_of(error), "reason": reason_of(error)}
 
 
 def reason_of(error: BaseException) -> str:

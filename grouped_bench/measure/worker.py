@@ -20,7 +20,7 @@ from grouped_bench import backends, variants
 from grouped_bench.backends.base import Backend
 from grouped_bench.errors import VariantError
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.measure.workbench import Workbench, reason_of
+from grouped_bench.measure.workbench import Workbench, attempt
 from grouped_bench.space.case import Case, Setting
 
 MARK_BYTES = 128
@@ -142,27 +142,20 @@ def _memory(backend: Backend, mark: Callable[[str], None], request: dict[str, An
 def _peaks(backend: Backend, request: dict[str, Any]) -> dict[str, Any]:
     from grouped_bench.measure import peaks
 
-    return _attempt(backend, lambda: peaks.peaks(backend, request["device"], request["dtype"]))
+    return attempt(backend, lambda: peaks.peaks(backend, request["device"], request["dtype"]))
 
 
 def _explain(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:
     from grouped_bench.measure import explanation
 
     name = request["variants"][0]
-    return _attempt(backend, lambda: explanation.explain(_bench(backend, mark, request), name))
+    return attempt(backend, lambda: explanation.explain(_bench(backend, mark, request), name))
 
 
 def _empty(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:
     from grouped_bench.measure import explanation
 
-    return _attempt(backend, lambda: {"call_s": explanation.empty_call_s(_bench(backend, mark, request))})
-
-
-def _attempt(backend: Backend, action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return action()
-    except Exception as error:
-        return {"status": backend.status_of(error), "reason": reason_of(error)}
+    return attempt(backend, lambda: {"call_s": explanation.empty_call_s(_bench(backend, mark, request))})
 
 
 def _send(connection: socket.socket, message: dict[str, Any]) -> None:

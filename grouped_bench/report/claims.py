@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from grouped_bench.report import cells
 from grouped_bench.report.closing import compared
-from grouped_bench.report.crossings import FROM, OPEN, Crossing, crossings, settled, tally
+from grouped_bench.report.crossings import FROM, OPEN, Crossing, crossings, in_words, settled
 from grouped_bench.report.parts import Finding, Part, leader
-from grouped_bench.report.rows import Row, baseline_name, by_function, is_baseline, is_ok
+from grouped_bench.report.rows import DENSE, GROUPED, Row, baseline_name, by_function, is_baseline, is_ok
 from grouped_bench.units import significant
 
 _GLOSSES = {
@@ -20,8 +20,6 @@ _GLOSSES = {
     "resnext_grouped": "Keras groups=",
     "resnext_native": "the backend's own grouped operation",
 }
-GROUPED = ("grouped", "resnext")
-_DENSE = ("dense", "bottleneck")
 _FEWER = 1.05
 _MOST_VARIANTS = 4
 
@@ -118,7 +116,7 @@ def crossing(part: Part) -> list[Finding]:
     order = sorted((name for name in starts if starts[name]), key=lambda name: starts[name])[:_MOST_VARIANTS]
     if not order:
         return []
-    told = "; ".join(f"{cells.text_of(name)} {tally(of_variant[name])}" for name in order)
+    told = "; ".join(f"{cells.text_of(name)} {in_words(of_variant[name])}" for name in order)
     rows = tuple(
         row for name in order for one in of_variant[name] if one.kind != OPEN for row in one.rows if settled(row)
     )
@@ -179,7 +177,7 @@ def _winning_of(part: Part, judged: Sequence[Row]) -> list[Finding]:
     text = (
         f"{_glossed(faster[0])} was faster than {baseline_name(faster[0])} in {share}, {_reach(part, faster)} as fast"
     )
-    another = "" if faster[0]["computes"] in _DENSE else "; it is another function"
+    another = "" if faster[0]["computes"] in DENSE else "; it is another function"
     return [Finding(f"{text}{another}.", tuple(faster))]
 
 

@@ -4,18 +4,17 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from tabulate import tabulate
-
 from grouped_bench.analyse.advice import MEASURED, Advice, Option, leaders
 from grouped_bench.analyse.neighbours import Figure
 from grouped_bench.analyse.network import OWN_GROUPED, gathered
 from grouped_bench.report import cells, quantities
+from grouped_bench.report.plans import WIDTH
 from grouped_bench.report.rows import case_title
+from grouped_bench.report.sheet import grid
 from grouped_bench.report.snippets import snippet
 from grouped_bench.space.case import BASELINE
 from grouped_bench.units import format_count
 
-WIDTH = 80
 WAY_OUT = "Measure it: repeat the command with --measure, or `grouped-bench run` with more --visits."
 _KERAS = {BASELINE: "Keras' dense layer", OWN_GROUPED: "Keras' own groups="}
 _MOST_LEFT_OUT = 12
@@ -102,7 +101,7 @@ def _cost(advice: Advice, best: Option) -> str:
 
 def _table(advice: Advice) -> Iterator[str]:
     options = [*advice.options, *([advice.regular] if advice.regular else [])]
-    grid = [
+    rows = [
         (
             cells.shorten(cells.clean(option.variant), _NAME_WIDTH),
             quantities.short_latency(option),
@@ -113,7 +112,7 @@ def _table(advice: Advice) -> Iterator[str]:
         for option in options
     ]
     headers = ("variant", "latency", "over regular", "over grouped", "memory")
-    yield from _grid(grid, headers)
+    yield from grid(rows, headers)
     if advice.regular:
         yield from _wrapped(f"{BASELINE} is the dense layer: shown beside the others, and not one of them.")
     yield ""
@@ -208,9 +207,9 @@ def _by_groups(found: Sequence[Advice]) -> Iterator[str]:
         cells.clean(found[0].question.case.title()).replace(_groups(found[0]), f"groups {_counts(found)}")
     )
     yield from list(_heading(next((one for one in found if one.best), found[0])))[-2:]  # not the case
-    grid = [_group_row(one) for one in found]
+    rows = [_group_row(one) for one in found]
     headers = ("groups", "use", "latency", "memory", "params", "basis")
-    yield from _grid(grid, headers)
+    yield from grid(rows, headers)
     yield ""
     for name in LEAST:
         yield from _wrapped(f"Least {name}: {_least(found, name)}")
@@ -260,10 +259,6 @@ def _by_setting(found: Iterable[Advice]) -> list[list[Advice]]:
     for one in found:
         settings.setdefault(one.question.setting, []).append(one)
     return list(settings.values())
-
-
-def _grid(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> list[str]:
-    return tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True).splitlines()
 
 
 def _indented(text: str, spaces: int) -> list[str]:

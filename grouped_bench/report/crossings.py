@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from grouped_bench.report import cells
 from grouped_bench.report.panels import family
-from grouped_bench.report.rows import Row, baseline_name, groups_of, is_baseline, is_ok, verdict_of
+from grouped_bench.report.rows import DENSE, Row, groups_of, is_baseline, is_ok, verdict_of
 
 FROM, NEVER, OPEN = "from", "never", "open"
 _LEAST_COUNTS = 2
@@ -44,10 +44,10 @@ def crossings(rows: Iterable[Row]) -> list[Crossing]:
     """
     split = [row for row in rows if (groups_of(row) or 0) > 1 and not is_baseline(row)]
     names = ("variant", "computes", *family(split))
-    dense = {row["computes"] for row in rows if is_baseline(row)} | {"dense", "bottleneck"}
+    dense = {row["computes"] for row in rows if is_baseline(row)} | set(DENSE)
     found: dict[tuple[object, ...], dict[int, Row]] = {}
     for row in split:
-        if row["computes"] not in dense and row["variant"] != baseline_name(row):
+        if row["computes"] not in dense:
             found.setdefault(tuple(row[name] for name in names), {})[groups_of(row) or 0] = row
     return [_crossing(by_groups) for by_groups in found.values() if len(by_groups) >= _LEAST_COUNTS]
 
@@ -63,7 +63,7 @@ def _crossing(by_groups: dict[int, Row]) -> Crossing:
     return Crossing(rows, FROM, groups_of(rows[start]))
 
 
-def tally(found: Sequence[Crossing]) -> str:
+def in_words(found: Sequence[Crossing]) -> str:
     """`from 4 groups on in 2 shapes, not at 32 groups, the most tried, in 1 shape`."""
     noun = "path" if found[0].rows[0]["cardinality"] else "group"
     starts = collections.Counter((one.groups or 0, _reserve(one)) for one in found if one.kind == FROM)

@@ -96,7 +96,7 @@ def _column(name: str, rows: Sequence[Row]) -> dict[str, Any]:
         "unit": about.unit,
         "summary": _SERIES[name][0] if name in _SERIES else "",
         "meaning": about.meaning,
-        "form": _form(name),
+        "form": _form(about),
         "filter": name in _FILTERS,
     }
     values = [_value(row, name, told["form"]) for row in rows]
@@ -136,9 +136,9 @@ def _rounded(value: float) -> float | int:
     return int(text) if text.is_integer() else text
 
 
-def _form(name: str) -> str:
+def _form(column: schema.Column) -> str:
     """How the page writes the column."""
-    column = next(column for column in schema.COLUMNS if column.name == name)
+    name = column.name
     kinds = {"s": "seconds", "B": "bytes", "J": "joules"}
     if column.unit in kinds:
         return kinds[column.unit]

@@ -53,7 +53,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
         metadata: the run-wide facts of each run; any may be missing.
     """
     rows = plain(frame)
-    told, looks = findings.findings(frame, metadata), why.told(metadata)
+    told, looks = findings.of_rows(rows, metadata), why.told(metadata)
     found = cohorts(rows)
     return (
         _environment()

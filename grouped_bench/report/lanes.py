@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from grouped_bench.report import cells
 from grouped_bench.report.axes import caption, finish, group_axis
-from grouped_bench.report.crossings import FROM, OPEN, Crossing, crossings, settled, tally
+from grouped_bench.report.crossings import FROM, OPEN, Crossing, crossings, in_words, settled
 from grouped_bench.report.marks import mark_of
 from grouped_bench.report.panels import FAMILY, NothingToDrawError, Panels, describe, family, groups_label, split
 from grouped_bench.report.points import alt
@@ -109,4 +109,4 @@ def _words(lanes: Sequence[Crossing]) -> str:
     of_variant: dict[str, list[Crossing]] = collections.defaultdict(list)
     for lane in lanes:
         of_variant[cells.text_of(lane.rows[0]["variant"])].append(lane)
-    return "; ".join(f"{name} {tally(some)}" for name, some in of_variant.items())
+    return "; ".join(f"{name} {in_words(some)}" for name, some in of_variant.items())

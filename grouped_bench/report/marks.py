@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.lines import Line2D
 
 from grouped_bench.report.cells import shorten, text_of
-from grouped_bench.report.rows import Row
+from grouped_bench.report.rows import DENSE, GROUPED, Row
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart; yellow is left out as too pale on white.
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
@@ -40,10 +40,9 @@ KNOWN = {
     "resnext_grouped": (VERMILION, "H"),
     "resnext_native": (GREEN, "d"),
 }
-_DENSE = ("dense", "bottleneck")
 _COLOURS = (INDIGO, WINE, PINE, AZURE, BROWN, GREY)
 _SHAPES = ("*", "d", "H", "8")
-_LINES = {**dict.fromkeys(_DENSE, (0, (4, 2))), **dict.fromkeys(("grouped", "resnext"), "solid")}
+_LINES = {**dict.fromkeys(DENSE, (0, (4, 2))), **dict.fromkeys(GROUPED, "solid")}
 _LONGEST_NAME = 28
 
 
@@ -78,7 +77,7 @@ def mark_of(row: Row) -> Mark:
     # Matplotlib hides labels that begin with an underscore; a hair space before it is not seen.
     label = f"{shorten(name, _LONGEST_NAME)} ({shorten(function, _LONGEST_NAME)})"
     label = f"\u200a{label}" if label.startswith("_") else label
-    return Mark(label, colour, shape, _LINES.get(function, "dotted"), "white" if function in _DENSE else colour)
+    return Mark(label, colour, shape, _LINES.get(function, "dotted"), "white" if function in DENSE else colour)
 
 
 def legend_entries(rows: Iterable[Row], *, joined: bool) -> list[Line2D]:

@@ -15,6 +15,8 @@ from grouped_bench.store import schema
 
 Row = dict[str, Any]
 
+# The functions that are dense, and those that are split: of layers and of blocks.
+DENSE, GROUPED = ("dense", "bottleneck"), ("grouped", "resnext")
 VERDICTS = ("faster", "slower", "equivalent", "undecided", UNSTABLE)
 _UNREAD = ("samples_s", "reference_s")
 _AS_THEY_ARE = (str, int, bool, type(None))  # most values, so that a large frame is soon read

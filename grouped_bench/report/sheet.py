@@ -30,9 +30,13 @@ def lines(sheet: Sheet, width: int) -> list[str]:
     return [*title, *told, *(line for note in sheet.notes for line in textwrap.wrap(note, width))]
 
 
+def grid(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> list[str]:
+    """Lines of a plain table, every cell as it is."""
+    return tabulate.tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True).splitlines()
+
+
 def _grid(sheet: Sheet, name_width: int) -> list[str]:
-    rows = [(cells.shorten(row[0], name_width), *row[1:]) for row in sheet.rows]
-    return tabulate.tabulate(rows, headers=sheet.headers, tablefmt="simple", disable_numparse=True).splitlines()
+    return grid([(cells.shorten(row[0], name_width), *row[1:]) for row in sheet.rows], sheet.headers)
 
 
 def _paragraph(headers: Sequence[str], row: Sequence[str], width: int) -> list[str]:

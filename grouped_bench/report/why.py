@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from grouped_bench.report.cells import clean
+from grouped_bench.report.plans import WIDTH
 from grouped_bench.units import format_count, format_seconds, significant
 
-WIDTH = 80
 _MOST_PARTS = 6
 _LEAST_SHARE = 0.01
 # Holds a number and its unit on one line while text is wrapped.
