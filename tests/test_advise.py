@@ -353,7 +353,8 @@ def test_the_runs_of_the_folder_are_asked(here):
 
 
 def test_runs_in_other_threads_are_no_evidence_unless_named(here):
-    single = latencies(frame(run_id="single"), frame()["variant"] == "split_concat", 0.001)
+    later = pd.Timestamp("2026-11-25", tz="UTC")  # or the other run would be asked anyway
+    single = latencies(frame(run_id="single", started_at=later), frame()["variant"] == "split_concat", 0.001)
     here(single, "20261124-000000-0000", threads=1)
     (found,) = advising.advise(shape(groups=[32]), out=here.out)
     assert found.best.variant == "grouped_native"
