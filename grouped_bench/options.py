@@ -68,6 +68,7 @@ _CONTROL_HELP = {
     "precision": ("SHARE", "Stop where half the interval is below this share of the estimate"),
     "margin": ("SHARE", "Call ratios equivalent that lie within 1 ± this"),
     "visits": ("N", "Measure a case in at most so many short visits, each normally in a new process"),
+    "least_visits": ("N", "Measure a case in at least so many visits, also where fewer settle it"),
     "budget": ("DURATION", "End the whole run in this time"),
     "task_timeout": ("DURATION", "End a task whose build, check or sample takes longer (s, m, h; seconds without)"),
     "memory_limit": ("SIZE", "End a task that holds more memory, with the framework in it"),

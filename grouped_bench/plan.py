@@ -124,7 +124,7 @@ class Plan:
         total = _START_S
         for row in self.to_columns():
             call = row["macs"] / _MACS_A_SECOND + row["min_bytes"] / _BYTES_A_SECOND
-            visits = min(control.visits, 2 * LEAST_VISITS)
+            visits = min(control.visits, max(2 * LEAST_VISITS, control.least_visits))
             total += PROCESSES * (_FIRST_CALL_S + call) + visits * max(call, _VISIT_S) + _MEMORY_S + 4 * call
         return total if control.budget is None else min(total, control.budget)
 

@@ -58,7 +58,7 @@ def ratio_interval(log_ratios: Sequence[float], pairs: int, *, visits: int) -> I
     values = np.asarray(log_ratios, dtype=float)
     if len(values) < LEAST_PROCESSES:
         return None
-    logs = student_interval(values, min(PAIR_ALPHA, FAMILY_ALPHA / max(1, pairs)) * look_share(visits))
+    logs = student_interval(values, _alpha(pairs) * look_share(visits))
     return Interval(_exp(logs.estimate), _exp(logs.low), _exp(logs.high))
 
 
@@ -83,6 +83,38 @@ def student_interval(values: Sequence[float] | np.ndarray, alpha: float) -> Inte
 
     half = float(special.stdtrit(count - 1, 1 - alpha / 2) * np.std(array, ddof=1)) / math.sqrt(count)
     return Interval(centre, centre - half, centre + half)
+
+
+def change_interval(base: Sequence[float], head: Sequence[float], comparisons: int) -> Interval | None:
+    """Ratio of `head` over `base` from logarithms, one a process of each; None below three processes on a side.
+
+    Welch's t, Bonferroni over the `comparisons`: the chance that any of their intervals misses its ratio is at most
+    FAMILY_ALPHA, and that of each at most PAIR_ALPHA.
+    """
+    if min(len(base), len(head)) < LEAST_PROCESSES:
+        return None
+    from scipy import special  # takes a quarter second, which only a comparison has
+
+    parts = [float(np.var(side, ddof=1)) / len(side) for side in (base, head)]
+    error, centre = sum(parts), float(np.mean(head) - np.mean(base))
+    spread = sum(part**2 / (len(side) - 1) for part, side in zip(parts, (base, head), strict=True))
+    half = 0.0
+    if error > 0:
+        half = float(special.stdtrit(error**2 / spread, 1 - _alpha(comparisons) / 2)) * math.sqrt(error)
+    return Interval(_exp(centre), _exp(centre - half), _exp(centre + half))
+
+
+def paired_interval(log_ratios: Sequence[float], comparisons: int) -> Interval | None:
+    """The same from logarithms of ratios, one a pair of processes that ran side by side: Student's t."""
+    if len(log_ratios) < LEAST_PROCESSES:
+        return None
+    logs = student_interval(log_ratios, _alpha(comparisons))
+    return Interval(_exp(logs.estimate), _exp(logs.low), _exp(logs.high))
+
+
+def _alpha(comparisons: int) -> float:
+    """Error of each of so many intervals (Bonferroni)."""
+    return min(PAIR_ALPHA, FAMILY_ALPHA / max(1, comparisons))
 
 
 def verdict(interval: Interval | None, margin: float) -> str:

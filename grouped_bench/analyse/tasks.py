@@ -95,7 +95,7 @@ def visits_of(record: dict[str, Any]) -> list[Visit]:
     """How each visit of a row went; a file may not say what was stolen."""
     lists = [record[name] for name in ("visit_process", "visit_stolen", "visit_throttled")]
     count = len(record["samples_s"])
-    columns = [_plain(values) if _has_values(values) else [None] * count for values in lists]
+    columns = [_plain(values) if has_values(values) else [None] * count for values in lists]
     return [Visit(int(process), *disturbed) for process, *disturbed in zip(*columns, strict=True)]
 
 
@@ -112,7 +112,7 @@ def _latency(record: dict[str, Any], visits: Sequence[Visit]) -> dict[str, Any]:
     latency = float(np.median([value.value for value in found]))
     used = {value.visit for value in found}
     places = [place for place, visit in enumerate(visits) if visit in used]
-    reference = record["reference_s"] if _has_values(record["reference_s"]) else None
+    reference = record["reference_s"] if has_values(record["reference_s"]) else None
     flags = stability.flags(
         [visits[place] for place in places],
         [_array(record["samples_s"][place]) for place in places],
@@ -154,7 +154,8 @@ def _array(samples: Sequence[float | None]) -> np.ndarray:
     return np.array([np.nan if sample is None else sample for sample in samples], dtype=float)
 
 
-def _has_values(values: Any) -> bool:
+def has_values(values: Any) -> bool:
+    """Whether a list column holds a list with something in it."""
     return isinstance(values, (list, tuple, np.ndarray)) and len(values) > 0
 
 

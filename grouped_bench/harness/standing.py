@@ -166,7 +166,8 @@ class Standing:
     def _least(self, values: list[Value]) -> int:
         """Visits before anything settles: fewer where one sample fills a visit."""
         dear = bool(values) and float(np.median([value.value for value in values])) > DEAR_S
-        return min(LEAST_DEAR_VISITS if dear else LEAST_VISITS, self._control.visits)
+        least = max(LEAST_DEAR_VISITS if dear else LEAST_VISITS, self._control.least_visits)
+        return min(least, self._control.visits)
 
     def _width(self, name: str) -> float:
         """Half the width of the variant's interval: of its speed-up where it has a baseline, else of its latency."""

@@ -64,6 +64,7 @@ class Sweep:
         # Not the orders over again that the earlier part drew.
         self._rng = np.random.default_rng([seed, len(recalled)])
         self._processes = Processes(hosts, Limits(control.task_timeout, control.memory_limit))
+        self._least_visits = max(LEAST_VISITS, control.least_visits)
         self._forecast = None if force else Forecast(control.memory_limit)
         self.standings = [Standing(number, cohort, plan.pairs, control) for number, cohort in enumerate(plan.cohorts)]
         self._unread = {(s.number, name): s for s in self.standings for name in s.cohort.variants if memory}
@@ -243,7 +244,9 @@ class Sweep:
             return None
         typical = sum(visited) / len(visited)
         needed = [
-            max(1, LEAST_VISITS - s.visits) * (s.seconds if s.visits else typical) for s in self.standings if s.active
+            max(1, self._least_visits - s.visits) * (s.seconds if s.visits else typical)
+            for s in self.standings
+            if s.active
         ]
         left = sum(needed) + self._memory_guess_s
         return left if self._deadline is None else min(left, max(0.0, self._deadline - self._clock()))

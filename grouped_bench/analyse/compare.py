@@ -1,0 +1,240 @@
+"""Base against head, task by task and metric by metric: what became worse, by how much, and whether that is sure."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from grouped_bench.analyse import stats, tasks
+from grouped_bench.analyse.measurements import Measurement, Side
+from grouped_bench.analyse.stats import Interval
+from grouped_bench.analyse.tasks import Value
+
+# In the order of their weight: the worst of a task's metrics is the task's, the worst of all tasks' the comparison's.
+REGRESSION, INCONCLUSIVE, IMPROVEMENT, UNCHANGED = VERDICTS = ("regression", "inconclusive", "improvement", "unchanged")
+# Share by which a metric may become worse; None: it is told and never judged.
+DEFAULTS: Mapping[str, float | None] = {
+    "status": 0.0,
+    "latency": 0.05,
+    "memory": 0.05,
+    "first_call": None,
+    "params": 0.0,
+}
+METRICS = tuple(DEFAULTS)
+# Readings of one task's memory repeat within this or 3 % (bench/memory.py).
+LEAST_BYTES = 2**20
+_FEW = f"fewer than {stats.LEAST_PROCESSES} processes on a side"
+_NO_REFERENCE = "no reference workload was timed beside it"
+_NOT_REACHED = "interrupted"
+NORMALISED, RAW, PAIRED = BASES = ("normalised", "raw", "paired")
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """One metric of a task in base and head.
+
+    `base` and `head` are seconds, bytes, a count or a status; `ratio` is head over base, with its interval where there
+    is one: of latencies by `basis`. `reason` tells what a verdict does not tell itself.
+    """
+
+    metric: str
+    base: float | str | None
+    head: float | str | None
+    verdict: str
+    ratio: Interval | float | None = None
+    reason: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """A task that both sides have."""
+
+    base: Measurement
+    head: Measurement
+    changes: tuple[Change, ...]
+
+    @property
+    def verdict(self) -> str:
+        """The worst of its metrics'."""
+        return worst(change.verdict for change in self.changes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """All tasks of two sides; `basis` says how latencies were set against each other, `why` for what reason."""
+
+    tasks: tuple[Compared, ...]
+    new: tuple[Measurement, ...]
+    gone: tuple[Measurement, ...]
+    thresholds: Mapping[str, float | None]
+    basis: str
+    why: str
+
+    @property
+    def verdict(self) -> str:
+        """The worst of the tasks'; a comparison without a common task shows nothing."""
+        return worst(task.verdict for task in self.tasks) if self.tasks else INCONCLUSIVE
+
+
+def worst(verdicts: Iterable[str]) -> str:
+    """The gravest of `verdicts`."""
+    return min(verdicts, key=VERDICTS.index, default=UNCHANGED)
+
+
+def compare(
+    base: Side, head: Side, thresholds: Mapping[str, float | None] = DEFAULTS, *, paired: bool = False
+) -> Comparison:
+    """The comparison of two sides.
+
+    Args:
+        base, head: the tasks of each, by key.
+        thresholds: share by metric, `DEFAULTS` for those not named; None tells a metric and judges it not.
+        paired: whether the visits of both sides were made side by side, in one order.
+    """
+    limits = {**DEFAULTS, **thresholds}
+    common = [key for key in head if key in base]
+    basis, why = (
+        (PAIRED, "visits of both were made side by side") if paired else _basis([(base[k], head[k]) for k in common])
+    )
+    count = sum(base[key].status == head[key].status == "ok" for key in common)
+    compared = tuple(
+        Compared(base[key], head[key], tuple(_changes(base[key], head[key], limits, basis, count))) for key in common
+    )
+    return Comparison(
+        compared,
+        tuple(one for key, one in head.items() if key not in base),
+        tuple(one for key, one in base.items() if key not in head),
+        limits,
+        basis,
+        why,
+    )
+
+
+def _basis(pairs: Sequence[tuple[Measurement, Measurement]]) -> tuple[str, str]:
+    """How latencies of two sides are set against each other, and why."""
+    measured = [pair for pair in pairs if all(one.latencies for one in pair)]
+    elsewhere = any(base.columns.get("machine") != head.columns.get("machine") for base, head in measured)
+    without = any(not one.relative for pair in measured for one in pair)
+    if elsewhere:
+        return NORMALISED, "the machines differ, so each latency is divided by that of the reference workload beside it"
+    if without:
+        return RAW, "no reference workload was timed beside all of them, so a machine that is slower today shows"
+    versions = [tuple(one.columns.get("backend_version") for one in pair) for pair in measured]
+    if any(base != head for base, head in versions):
+        return RAW, "the backend's version differs, and the reference workload with it, so a slower machine shows"
+    return NORMALISED, "each latency is divided by that of the reference workload beside it"
+
+
+def _changes(
+    base: Measurement, head: Measurement, limits: Mapping[str, float | None], basis: str, count: int
+) -> Iterator[Change]:
+    yield _status(base, head, limits["status"])
+    if base.status == head.status == "ok":
+        yield _latency(base, head, limits["latency"], basis, count)
+        yield _memory(base, head, limits["memory"])
+        yield _first_call(base, head, limits["first_call"], count)
+    yield _params(base, head, limits["params"])
+
+
+def _status(base: Measurement, head: Measurement, limit: float | None) -> Change:
+    """What worked and now fails is worse; what a run did not come to tells nothing."""
+    before, after = base.status, head.status
+    if before == after:
+        return Change("status", before, after, UNCHANGED)
+    verdict = REGRESSION if before == "ok" else IMPROVEMENT if after == "ok" else UNCHANGED
+    verdict = INCONCLUSIVE if _NOT_REACHED in (before, after) else verdict
+    return Change("status", before, after, _if_judged(limit, verdict), reason=head.reason or base.reason)
+
+
+def _latency(base: Measurement, head: Measurement, limit: float | None, basis: str, count: int) -> Change:
+    before, after = (_median([one.value for one in side.latencies]) for side in (base, head))
+    if basis == PAIRED:
+        ratios = _side_by_side(base.latencies, head.latencies)
+        found = stats.paired_interval(ratios, count)
+        estimate = math.exp(float(np.mean(ratios))) if ratios else None
+    else:
+        old, new = (_logs(side, basis) for side in (base, head))
+        found = stats.change_interval(old, new, count)
+        estimate = math.exp(float(np.mean(new) - np.mean(old))) if old and new else None
+    if found is not None:
+        return Change("latency", before, after, _judged(found, limit), found)
+    why = _FEW if estimate is not None else _NO_REFERENCE if basis == NORMALISED else "nothing was timed"
+    return Change("latency", before, after, _if_judged(limit, INCONCLUSIVE), estimate, why)
+
+
+def _logs(side: Measurement, basis: str) -> list[float]:
+    """One logarithm a process."""
+    if basis == NORMALISED:
+        return tasks.by_process(tasks.counted(side.relative))
+    return tasks.by_process([Value(math.log(one.value), one.visit) for one in tasks.counted(side.latencies)])
+
+
+def _side_by_side(base: Sequence[Value], head: Sequence[Value]) -> list[float]:
+    """Log ratio of head over base of each pair of processes that ran side by side, which have one number."""
+    disturbed = {one.visit.process for one in (*base, *head) if not one.visit.calm}
+    sides = []
+    for values in (base, head):
+        logs: dict[int, list[float]] = {}
+        for one in values:
+            logs.setdefault(one.visit.process, []).append(math.log(one.value))
+        sides.append({process: float(np.mean(of_one)) for process, of_one in logs.items()})
+    ratios = {process: after - sides[0][process] for process, after in sides[1].items() if process in sides[0]}
+    calm = [ratio for process, ratio in ratios.items() if process not in disturbed]
+    return calm if len(calm) >= stats.LEAST_PROCESSES else list(ratios.values())
+
+
+def _judged(found: Interval, limit: float | None) -> str:
+    """What an interval of head over base says: worse or better only where all of it lies beyond the threshold."""
+    if limit is None:
+        return UNCHANGED
+    most = 1 + limit
+    if found.low > most:
+        return REGRESSION
+    if found.high < 1 / most:
+        return IMPROVEMENT
+    return INCONCLUSIVE if found.estimate > most else UNCHANGED
+
+
+def _if_judged(limit: float | None, verdict: str) -> str:
+    return UNCHANGED if limit is None else verdict
+
+
+def _memory(base: Measurement, head: Measurement, limit: float | None) -> Change:
+    before, after = base.memory_bytes, head.memory_bytes
+    if before is None or after is None:
+        return Change("memory", before, after, UNCHANGED, reason="not read on both sides")
+    if base.memory_source != head.memory_source:
+        why = f"read from {base.memory_source} before and from {head.memory_source} now, which cannot be compared"
+        return Change("memory", before, after, UNCHANGED, reason=why)
+    far = abs(after - before) > LEAST_BYTES
+    return _exact("memory", before, after, limit if far else None)
+
+
+def _params(base: Measurement, head: Measurement, limit: float | None) -> Change:
+    if base.params is None or head.params is None:
+        return Change("params", base.params, head.params, UNCHANGED, reason="not counted on both sides")
+    return _exact("params", base.params, head.params, limit)
+
+
+def _exact(metric: str, before: int, after: int, limit: float | None) -> Change:
+    """A count that needs no interval."""
+    verdict = UNCHANGED
+    if limit is not None and after > before * (1 + limit):
+        verdict = REGRESSION
+    elif limit is not None and before > after * (1 + limit):
+        verdict = IMPROVEMENT
+    return Change(metric, before, after, verdict, after / before if before else None)
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return float(np.median(values)) if values else None
+
+
+def _first_call(base: Measurement, head: Measurement, limit: float | None, count: int) -> Change:
+    before, after = (_median(side.first_calls) for side in (base, head))
+    old, new = ([math.log(one) for one in side.first_calls if one > 0] for side in (base, head))
+    found = stats.change_interval(old, new, count)
+    if found is not None:
+        return Change("first_call", before, after, _judged(found, limit), found)
+    return Change("first_call", before, after, _if_judged(limit, INCONCLUSIVE), reason=_FEW)

@@ -1,0 +1,131 @@
+"""What one side of a comparison knows of each task: statuses, one latency a visit, memory, first calls, parameters."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from grouped_bench.analyse import tasks
+from grouped_bench.analyse.stability import Visit
+from grouped_bench.analyse.tasks import Value
+from grouped_bench.store.schema import COHORT_KEY
+
+Key = tuple[Any, ...]
+_NAMED = (*COHORT_KEY, "variant", "computes", "label", "backend_version", "machine")
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """A task as one side measured it.
+
+    `latencies` are in seconds and `relative` are logarithms of the latency over the reference workload's in the same
+    rounds; both have a value a visit, `relative` none where nothing was measured beside the task. `first_calls` are in
+    seconds, one a process. `columns` tell what the task is: those of the record, or `name` and `group` alone of a
+    benchmark of another tool.
+    """
+
+    columns: Mapping[str, Any]
+    status: str
+    reason: str | None = None
+    latencies: tuple[Value, ...] = ()
+    relative: tuple[Value, ...] = ()
+    first_calls: tuple[float, ...] = ()
+    memory_bytes: int | None = None
+    memory_source: str | None = None
+    params: int | None = None
+    flags: tuple[str, ...] = ()
+
+
+Side = dict[Key, Measurement]
+
+
+def of_frames(frames: Sequence[pd.DataFrame]) -> Side:
+    """The tasks of one run, or of several that are taken for repetitions of one: their processes are pooled.
+
+    Of a task that several runs measured the status is the worst, so that no failure is lost.
+    """
+    found: dict[Key, list[Measurement]] = {}
+    for number, frame in enumerate(frames):
+        for record in frame.to_dict("records"):
+            one = _of_record({str(name): value for name, value in record.items()}, number)
+            found.setdefault(_key(one.columns), []).append(one)
+    return {key: _pooled(alike) for key, alike in found.items()}
+
+
+def of_benchmarks(files: Sequence[Sequence[Mapping[str, Any]]]) -> Side:
+    """The benchmarks of pytest-benchmark's files, each file a process.
+
+    Args:
+        files: of each file its benchmarks as `store.benchmarks` reads them.
+    """
+    found: dict[Key, list[Measurement]] = {}
+    for number, benchmarks in enumerate(files):
+        for one in benchmarks:
+            visit = Visit(number)
+            seconds, reference = one["median_s"], one["reference_s"]
+            relative = (Value(float(np.log(seconds / reference)), visit),) if reference else ()
+            columns = {name: one[name] for name in ("name", "group", "machine", "params")}
+            made = Measurement(columns, "ok", latencies=(Value(seconds, visit),), relative=relative)
+            found.setdefault((one["name"],), []).append(made)
+    return {key: _pooled(alike) for key, alike in found.items()}
+
+
+def _key(columns: Mapping[str, Any]) -> Key:
+    return tuple(columns[name] for name in (*COHORT_KEY, "variant"))
+
+
+def _of_record(record: dict[str, Any], run: int) -> Measurement:
+    """The task of a row; processes of different runs get different numbers."""
+    plain = {name: _plain(record[name]) for name in _NAMED}
+    measured = Measurement(
+        plain,
+        str(record["status"]),
+        _plain(record["reason"]),
+        memory_bytes=_plain(record["peak_memory_bytes"]),
+        memory_source=_plain(record["memory_source"]),
+        params=_plain(record["params"]),
+        first_calls=tuple(_plain(record["first_calls_s"]) or ()),
+        flags=tuple(_plain(record["flags"]) or ()),
+    )
+    if measured.status != "ok" or not tasks.has_values(record["samples_s"]):
+        return measured
+    visits = [dataclasses.replace(one, process=one.process + (run << 32)) for one in tasks.visits_of(record)]
+    latencies = tasks.latencies(record["samples_s"], visits)
+    has_reference = tasks.has_values(record["reference_s"])
+    relative = tasks.log_ratios(record["samples_s"], record["reference_s"], visits) if has_reference else []
+    return dataclasses.replace(measured, latencies=tuple(latencies), relative=tuple(relative))
+
+
+def _pooled(alike: Sequence[Measurement]) -> Measurement:
+    """One measurement of several of one task."""
+    first, *others = alike
+    if not others:
+        return first
+    failed = next((one for one in alike if one.status != "ok"), None)
+    if failed is not None:
+        return failed
+    memory = [one.memory_bytes for one in alike if one.memory_bytes is not None]
+    return dataclasses.replace(
+        first,
+        latencies=_joined(one.latencies for one in alike),
+        # Of runs without a reference nothing can be set against those with one.
+        relative=_joined(one.relative for one in alike) if all(one.relative for one in alike) else (),
+        first_calls=_joined(one.first_calls for one in alike),
+        memory_bytes=round(float(np.median(memory))) if memory else None,
+        flags=tuple(dict.fromkeys(flag for one in alike for flag in one.flags)),
+    )
+
+
+def _joined(parts: Iterable[Sequence[Any]]) -> tuple[Any, ...]:
+    return tuple(value for part in parts for value in part)
+
+
+def _plain(value: Any) -> Any:
+    """A cell without pandas' own nulls and arrays."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return tuple(_plain(part) for part in value)
+    if pd.isna(value):
+        return None
+    return value.item() if isinstance(value, np.generic) else value
