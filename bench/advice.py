@@ -25,12 +25,16 @@ MOST_REGRET, MOST_ABSTAINED = 0.05, 0.20
 
 @dataclasses.dataclass(frozen=True)
 class LeftOut:
-    """A case with a choice, whether the others span it, what they advise, and the latencies that were measured."""
+    """A case with a choice, whether the others span it, what they advise, and the latencies that were measured.
+
+    `unsure` are variants that worked and whose figures are not to be relied on.
+    """
 
     asked: Question
     spanned: bool
     pick: str | None
     times: dict[str, float]
+    unsure: frozenset[str]
 
     def regret(self, variant: str | None) -> float | None:
         """Share by which `variant` was slower than the best; None where it was not measured or did not work."""
@@ -87,7 +91,9 @@ def left_out(rows: Sequence[Row]) -> Iterator[LeftOut]:
         if len(own) > 1:
             pick = best_of(advise(asked, rest))
             times = {row["variant"]: row["latency_s"] for row in own}
-            yield LeftOut(asked, is_spanned(asked, of_kind(asked, rest)), pick, times)
+            worked = {row["variant"] for row in rows if id(row) not in ids and row["status"] == "ok"}
+            spanned = is_spanned(asked, of_kind(asked, rest))
+            yield LeftOut(asked, spanned, pick, times, frozenset(worked - set(times)))
 
 
 def best_of(found: Advice) -> str | None:
@@ -96,16 +102,20 @@ def best_of(found: Advice) -> str | None:
 
 
 def regrets(found: Sequence[LeftOut], pick: Callable[[LeftOut], str | None]) -> evidence.Findings:
-    """Median, 90 % and worst regret where the variant that `pick` names worked, and how often it did not."""
+    """Median, 90 % and worst regret where the variant that `pick` names worked, and how often it did not.
+
+    Where its own figure is not to be relied on, its regret is not known.
+    """
     picked = [(one, pick(one)) for one in found]
     values = sorted(r for one, name in picked if name and (r := one.regret(name)) is not None)
-    failed = sum(name is not None and one.regret(name) is None for one, name in picked)
+    unknown = [(one, name) for one, name in picked if name and one.regret(name) is None]
+    unsure = sum(name in one.unsure for one, name in unknown)
+    counts = {"cases": len(values), "failed": len(unknown) - unsure, "unsure": unsure}
     if not values:
-        return {"cases": 0, "failed": failed, "median": None, "ninety": None, "worst": None}
+        return {**counts, "median": None, "ninety": None, "worst": None}
     ninety = values[min(len(values) - 1, round(0.9 * (len(values) - 1)))]
     return {
-        "cases": len(values),
-        "failed": failed,
+        **counts,
         "median": statistics.median(values),
         "ninety": ninety,
         "worst": values[-1],
@@ -118,9 +128,8 @@ def told(found: evidence.Findings) -> str:
         f"{name} {evidence.shown(found[key], '%')}"
         for name, key in (("median", "median"), ("90 %", "ninety"), ("worst", "worst"))
     )
-    return f"{', '.join(parts)} in {found['cases']} cases" + (
-        f", failed in {found['failed']}" if found["failed"] else ""
-    )
+    more = [f"{noun} in {found[key]}" for noun, key in (("failed", "failed"), ("unstable", "unsure")) if found[key]]
+    return ", ".join([f"{', '.join(parts)} in {found['cases']} cases", *more])
 
 
 if __name__ == "__main__":

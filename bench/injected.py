@@ -1,4 +1,6 @@
-"""Variants that are the dense layer again: `twin_N` as it is, `slower_P` made P % slower. A host runs this file.
+"""Variants that are others again. A host runs this file.
+
+`twin_N` is the dense layer as it is, `slower_P` the dense layer P % slower, `VARIANT_slower_P` another one.
 
 Injected around the compiled step, as TensorFlow sees nothing of it: after each call a busy wait for the share of
 what that very call took, so that the truth is known whatever the weather.
@@ -9,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from grouped_bench.backends.tensorflow import BACKEND
-from grouped_bench.variants.base import variant
+from grouped_bench.variants.base import Variant, variant
+from grouped_bench.variants.grouped_native import GroupedNative
 from grouped_bench.variants.regular import Regular
+from grouped_bench.variants.split_concat import SplitConcat
 
 PATH = str(Path(__file__).resolve())
 TWINS = tuple(f"twin_{number}" for number in range(1, 5))
 SLOWER = {f"slower_{percent}": percent / 100 for percent in (1, 2, 5, 10)}
+# Of each variant that a gate is tried on, what stands for it after a slow-down.
+GATED_SHARE = 0.10
+GATED = {base.name: (base, f"{base.name}_slower_10") for base in (Regular, GroupedNative, SplitConcat)}
 
 
 def slowed(step: Any, share: float) -> Any:
@@ -32,12 +39,12 @@ def slowed(step: Any, share: float) -> Any:
     return call
 
 
-def register(called: str, share: float) -> None:
-    """Register the dense layer as `called`, `share` slower."""
+def register(called: str, share: float, base: type[Variant] = Regular) -> None:
+    """Register `base` as `called`, `share` slower."""
 
-    class Injected(Regular):
+    class Injected(base):
         name = called
-        summary = f"the baseline again, {share:.0%} slower" if share else "the baseline again"
+        summary = f"{base.name} again, {share:.0%} slower" if share else f"{base.name} again"
 
         def layer(self, case: Any, backend: Any) -> Any:
             layer = super().layer(case, backend)
@@ -56,3 +63,5 @@ def _step(layer: Any, *rest: Any, **options: Any) -> Any:
 _plain_step, BACKEND.step = BACKEND.step, _step
 for _name, _share in {**dict.fromkeys(TWINS, 0.0), **SLOWER}.items():
     register(_name, _share)
+for _base, _name in GATED.values():
+    register(_name, GATED_SHARE, _base)

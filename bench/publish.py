@@ -1,6 +1,6 @@
 """Reference runs and the pages of `results/`: measure them, or make the pages again from the files that are there.
 
-python bench/publish.py --measure                  # some 25 minutes on two cores
+python bench/publish.py --measure                  # some 30 minutes on two cores
 python bench/publish.py --measure quick resnext50  # only the runs whose commands have one of these words
 python bench/publish.py                            # only READMEs and figures, from what is there
 """
@@ -21,8 +21,12 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 PUBLISHED = RESULTS / "published.txt"
 RUNS = (
     {"preset": "quick"},
-    {"preset": "resnext50", "pass": "inference", "budget": "3m"},
+    {"preset": "resnext50", "pass": "inference", "budget": "6m"},
     {"preset": "resnext50", "pass": "training", "budget": "5m"},
+    {
+        "groups": "8,32", "channels": "64,128,256", "size": "14,28", "batch-size": "1,8",
+        "variant": "regular,grouped,grouped_native,split_concat", "budget": "7m",
+    },
     {
         "backend": "tensorflow,jax,torch", "variant": "all", "groups": "1,8,32", "channels": "128",
         "pass": "inference,training", "budget": "8m",
@@ -52,7 +56,7 @@ def measure(words: Sequence[str]) -> None:
         asked = ["run", *(word for name, value in options.items() for word in (f"--{name}", value)), "--explain"]
         if words and not set(words) & set(asked):
             continue
-        axes = {name: value for name, value in options.items() if name != "preset"}
+        axes = {name.replace("-", "_"): value for name, value in options.items() if name != "preset"}
         space = gb.Space.preset(options["preset"]) if "preset" in options else gb.Space()
         run = gb.run(space, out=RESULTS, quiet=False, command=["grouped-bench", *asked], explain=True, **axes)
         _replace(run)

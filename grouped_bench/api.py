@@ -118,7 +118,8 @@ def run(
         HostError: a backend cannot start.
         CutShortError: the run ended before its file was written; `resume` goes on with it.
     """
-    from grouped_bench.harness.running import Order, carry_out
+    from grouped_bench.harness.order import Order
+    from grouped_bench.harness.running import carry_out
 
     paths = variants.import_files(files)
     space, control = resolved(space, options)
@@ -164,15 +165,17 @@ def resume(
         RunError: the run has ended, was asked for something else, or was made by another version or machine.
         The others of `run`.
     """
+    from grouped_bench.harness.order import Order
     from grouped_bench.harness.record import as_read
-    from grouped_bench.harness.resuming import planned_again, same_files
-    from grouped_bench.harness.running import Order, go_on
+    from grouped_bench.harness.resuming import planned_again, refuse_half, same_files
+    from grouped_bench.harness.running import go_on
     from grouped_bench.store.records import read_checked
     from grouped_bench.store.runs import find_journal
 
     path = find_journal(str(name), Path(out))
     header, records, _ = read_checked(path)
     as_read(header, records, path)  # refuses facts and values that no run has written
+    refuse_half(header, path)
     asked = header["order"]
     files = variants.import_files(same_files(header, options))
     plan, control = planned_again(header, space, options)

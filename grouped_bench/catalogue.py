@@ -46,7 +46,7 @@ def _backends() -> list[Row]:
 
 
 def _devices() -> list[Row]:
-    from grouped_bench.harness.running import probe_backend
+    from grouped_bench.harness.probing import probe_backend
     from grouped_bench.measure.environment import processor_model
 
     return [

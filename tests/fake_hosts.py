@@ -82,7 +82,8 @@ class FakeWorker:
         return {"samples": samples, "reference": reference, "warm_up_s": 0.0, "seconds": seconds, **host.disturbance()}
 
     def _probe(self, request):
-        return {"devices": [{"name": "cpu:0", "model": None}], "facts": {"onednn": True}}
+        found = {"devices": [{"name": "cpu:0", "model": None}], "facts": {"onednn": True}}
+        return {**found, "libraries": {"numpy": "2.0"}, "python": "3.11.0"}
 
     def _peaks(self, request):
         return {"flops_per_s": 1e11, "bytes_per_s": 1e10}

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 import grouped_bench as gb
 from grouped_bench import api
 from grouped_bench.errors import GroupedBenchError
-from grouped_bench.harness import running
+from grouped_bench.harness import probing, running
 from grouped_bench.plan import make_plan
 from grouped_bench.report import html, tables
 from grouped_bench.space.axes import OPTION_AXES, Control
@@ -61,7 +61,7 @@ def on_alarm(signum, frame):
 
 def make_seeds(folder):
     """A run's file and a journal, of fake workloads, in `folder`."""
-    running.Host = killed_runs.fake_host
+    probing.Host = killed_runs.fake_host
     sweep = running.Sweep
     run = gb.run(gb.Space(**{**killed_runs.SPACE, "groups": 2}), out=folder, seed=3, visits=6, page=False)
     remove, Journal.remove = Journal.remove, Journal.close

@@ -14,7 +14,7 @@ import killed_runs
 import psutil
 
 import grouped_bench as gb
-from grouped_bench.harness import running
+from grouped_bench.harness import probing, running
 from grouped_bench.store.journal import Journal
 
 MIB = 2**20
@@ -45,14 +45,14 @@ def soak(tasks, out, *, real=False, visits=6):
     """What a run of so many tasks held on to."""
     before = held()
     running.Journal, journal = Watched, running.Journal
-    host = running.Host
+    host = probing.Host
     if not real:
-        running.Host = killed_runs.fake_host
+        probing.Host = killed_runs.fake_host
     Watched.seen.clear()
     try:
         run = gb.run(space(tasks), out=out, visits=visits, page=False, quiet=True, seed=1)
     finally:
-        running.Journal, running.Host = journal, host
+        running.Journal, probing.Host = journal, host
     resident = [rss for rss, _, _ in Watched.seen]
     half = len(resident) // 2
     return {

@@ -309,16 +309,16 @@ def inside():
 
 
 def test_the_advice_of_the_committed_runs_without_the_case_itself_costs_little():
-    regrets = [one.regret(one.pick) for one in inside() if one.pick]
-    assert len(regrets) >= 12
+    regrets = [one.regret(one.pick) for one in inside() if one.pick and one.pick not in one.unsure]
+    assert len(regrets) >= 30
     assert None not in regrets  # a variant that does not work there is never advised
     assert float(np.median(regrets)) <= 0.05
     assert max(regrets) <= 0.25
 
 
-@pytest.mark.xfail(reason="4 of 18: the runs kept leave intervals that are too wide at two more cases", strict=True)
 def test_the_advice_abstains_on_at_most_a_fifth_of_the_cases_inside():
     every = inside()
+    assert len(every) >= 35
     assert sum(one.pick is None for one in every) / len(every) <= 0.2
 
 

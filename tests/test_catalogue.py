@@ -5,7 +5,7 @@ import json
 import pytest
 
 from grouped_bench import backends, catalogue, variants
-from grouped_bench.harness import running
+from grouped_bench.harness import probing
 from grouped_bench.space.space import preset_about, preset_names
 from grouped_bench.store.schema import COLUMNS
 
@@ -17,9 +17,9 @@ def probed(monkeypatch):
 
     def probe(name):
         asked.append(name)
-        return running.Probe({"cpu:0": "", "gpu:0": "NVIDIA H100"}, {})
+        return probing.Probe({"cpu:0": "", "gpu:0": "NVIDIA H100"}, {}, {}, "3.11.0")
 
-    monkeypatch.setattr(running, "probe_backend", probe)
+    monkeypatch.setattr(probing, "probe_backend", probe)
     return asked
 
 

@@ -12,7 +12,7 @@ import grouped_bench as gb
 from grouped_bench import api
 from grouped_bench.backends.torch import kernels_of
 from grouped_bench.errors import HostError, SpaceError
-from grouped_bench.harness import running
+from grouped_bench.harness import probing
 from grouped_bench.harness.explain import Explainer
 from grouped_bench.space.axes import Control
 from grouped_bench.space.space import Space
@@ -90,7 +90,7 @@ def test_a_look_that_cannot_be_had_says_so():
 
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
-    monkeypatch.setattr(running, "Host", fake_host)
+    monkeypatch.setattr(probing, "Host", fake_host)
     return tmp_path
 
 

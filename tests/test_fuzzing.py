@@ -4,15 +4,15 @@ import fuzzing
 import pytest
 
 from grouped_bench.errors import SpaceError
-from grouped_bench.harness import running
+from grouped_bench.harness import probing, running
 from grouped_bench.space.space import Space
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for name in ("Host", "Sweep"):  # which the fuzzer replaces
-        monkeypatch.setattr(running, name, getattr(running, name))
+    for module, name in ((probing, "Host"), (running, "Sweep")):  # which the fuzzer replaces
+        monkeypatch.setattr(module, name, getattr(module, name))
 
 
 def test_a_thousand_broken_inputs_are_read_or_refused_in_words(tmp_path):

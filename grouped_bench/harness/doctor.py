@@ -12,7 +12,9 @@ import psutil
 
 from grouped_bench.analyse.stability import SPEED_SPREAD, STOLEN_SHARE, THROTTLED_SHARE, speed_spread
 from grouped_bench.analyse.tasks import visits_of
-from grouped_bench.harness.running import Order, carry_out, probe_backend
+from grouped_bench.harness.order import Order
+from grouped_bench.harness.probing import probe_backend
+from grouped_bench.harness.running import carry_out
 from grouped_bench.measure import environment
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import Control

@@ -8,13 +8,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import grouped_bench
 from grouped_bench import backends
 from grouped_bench.errors import HostError
 from grouped_bench.harness.channel import Channel, scratch, tail
 from grouped_bench.harness.workers import Limits, Worker
 
+_PACKAGE = Path(grouped_bench.__file__).resolve().parent
 _START_TIMEOUT_S = 300.0
 _REAP_TIMEOUT_S = 30.0
 
@@ -27,7 +30,7 @@ class Host:
         files: Python files that register variants, run once after the import.
         threads: in how many the backend is to compute; it chooses unless given.
         tf32: `on` or `off`: whether a GPU may round float32 operands to TF32; the backend chooses unless given.
-        python: interpreter to run, the current one unless given.
+        python: interpreter to run, the current one unless given; another one runs this package with its own backend.
     """
 
     def __init__(
@@ -63,13 +66,23 @@ class Host:
         with theirs:
             self._process = subprocess.Popen(
                 [self._python, "-u", "-m", "grouped_bench.measure.worker", *arguments],
-                env={**os.environ, "TMPDIR": self._folder.name},
+                env={**os.environ, "TMPDIR": self._folder.name, **self._foreign()},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._printed,
                 stderr=self._printed,
                 start_new_session=True,
             )
+
+    def _foreign(self) -> dict[str, str]:
+        """Variables by which another interpreter finds this package, and nothing else of this one's."""
+        if self._python == sys.executable:
+            return {}
+        link = Path(self._folder.name) / "package" / _PACKAGE.name
+        link.parent.mkdir()
+        link.symlink_to(_PACKAGE)
+        # Without the folder of the user, where another version of this package may lie.
+        return {"PYTHONPATH": str(link.parent), "PYTHONSAFEPATH": "1"}
 
     def restart(self) -> None:
         """Start again, with what is left of an earlier process and its workers ended. Raises HostError."""

@@ -6,8 +6,8 @@ from grouped_bench.errors import SpaceError
 from grouped_bench.harness.explain import Explainer, Look
 from grouped_bench.harness.lock import alone
 from grouped_bench.harness.peaks import read_peaks
+from grouped_bench.harness.probing import hosts_of, probed
 from grouped_bench.harness.progress import Progress
-from grouped_bench.harness.running import hosts_of, probed
 from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
 

@@ -57,10 +57,11 @@ class Processes:
     Args:
         hosts: a started host for each backend.
         limits: what a task may take.
+        visits_a_process: how many visits of a cohort a process serves at most.
     """
 
-    def __init__(self, hosts: Mapping[str, HostLike], limits: Limits) -> None:
-        self._hosts, self._limits = hosts, limits
+    def __init__(self, hosts: Mapping[str, HostLike], limits: Limits, visits_a_process: int = VISITS_A_PROCESS) -> None:
+        self._hosts, self._limits, self._visits_a_process = hosts, limits, visits_a_process
         self._slots: dict[Standing, list[Slot]] = defaultdict(list)
         self._made: Counter[Standing] = Counter()
 
@@ -72,7 +73,7 @@ class Processes:
         slots = self._slots[standing]
         place = standing.visits % PROCESSES
         if place < len(slots):
-            if slots[place].worker is not None and slots[place].visits < VISITS_A_PROCESS:
+            if slots[place].worker is not None and slots[place].visits < self._visits_a_process:
                 slots[place].visits += 1
                 return slots[place]
             slots[place].end()

@@ -35,6 +35,16 @@ def _names(files: Files) -> str:
     return ", ".join(Path(file).name for file in variants.absolute(files)) or "none"
 
 
+def refuse_half(header: dict[str, Any], path: Path) -> None:
+    """RunError where the run is one side of two that were measured together: alone it would have no partner."""
+    if "side_by_side" in header:
+        raise RunError(
+            "A run that was measured side by side with another cannot be gone on with",
+            received=path.name,
+            remedy="Compare what there is, or measure both again",
+        )
+
+
 def planned_again(header: dict[str, Any], space: Space | None, options: dict[str, Any]) -> tuple[Plan, Control]:
     """The plan and controls of the run with this header; RunError where `space` and `options` ask for others."""
     own = {name: header["control"].get(name) for name in Control.model_fields}

@@ -10,7 +10,7 @@ import numpy as np
 
 from grouped_bench.errors import HostError
 from grouped_bench.harness.forecast import Forecast
-from grouped_bench.harness.processes import HostLike, Processes, Slot, WorkerLike
+from grouped_bench.harness.processes import VISITS_A_PROCESS, HostLike, Processes, Slot, WorkerLike
 from grouped_bench.harness.progress import Moment, Progress
 from grouped_bench.harness.standing import Record, Standing
 from grouped_bench.harness.workers import Limits, TaskFailedError
@@ -40,6 +40,7 @@ class Sweep:
         force: whether to try tasks that are predicted to run out of memory.
         stop: asked before each visit; true ends the sweep.
         recalled: records of an earlier part of the same run, which this one goes on with.
+        visits_a_process: how many visits of a cohort a process serves where starting one is dear.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Sweep:
         force: bool = False,
         stop: Callable[[], bool] = lambda: False,
         recalled: Sequence[Record] = (),
+        visits_a_process: int = VISITS_A_PROCESS,
         clock: Clock = read_clock,
     ) -> None:
         self._plan, self._keep, self._progress, self._stop = plan, keep, progress, stop
@@ -63,7 +65,8 @@ class Sweep:
         self._deadline = None if control.budget is None else started + control.budget - _CLOSING_S
         # Not the orders over again that the earlier part drew.
         self._rng = np.random.default_rng([seed, len(recalled)])
-        self._processes = Processes(hosts, Limits(control.task_timeout, control.memory_limit))
+        limits = Limits(control.task_timeout, control.memory_limit)
+        self._processes = Processes(hosts, limits, visits_a_process)
         self._least_visits = max(LEAST_VISITS, control.least_visits)
         self._forecast = None if force else Forecast(control.memory_limit)
         self.standings = [Standing(number, cohort, plan.pairs, control) for number, cohort in enumerate(plan.cohorts)]
@@ -81,13 +84,35 @@ class Sweep:
             if self._stop():
                 return "user"
             self._progress.show(self._moment(number, now))
-            record = make_record()
-            record["at"] = self._clock() - self._started
-            self._keep(record)
-            self._absorb(record)
+            self._record(make_record)
         if any(standing.active for standing in self.standings):
             return "budget"
         return "visits" if any(standing.capped for standing in self.standings) else "settled"
+
+    def visit(self, number: int, process: int) -> None:
+        """Visit the cohort in the place `number`, where it is open; the record gives the process the number `process`.
+
+        For who has an order of its own, as `run` has.
+        """
+        standing = self.standings[number]
+        if standing.active:
+            self._record(lambda: self._visit(standing) | {"process": process})
+
+    def read_memory(self) -> None:
+        """Read the memory of every task once."""
+        for standing, name in self._memory_pass():
+            self._record(functools.partial(self._read_memory, standing, name))
+
+    def affords(self, number: int) -> bool:
+        """Whether the budget has room for another visit of the cohort in the place `number`."""
+        return self._affords(self.standings[number].seconds)
+
+    def _record(self, make_record: Callable[[], Record]) -> None:
+        """Make a record, keep it, and take it in."""
+        record = make_record()
+        record["at"] = self._clock() - self._started
+        self._keep(record)
+        self._absorb(record)
 
     def _work(self) -> Iterator[tuple[int, str, Callable[[], Record]]]:
         """What makes each record, with the number of its pass and a name: passes over the cohorts that need one more

@@ -1,6 +1,5 @@
 """What of the machine and its set-up may change an answer, and the slug that names the machine."""
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -11,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from grouped_bench.measure.libraries import library_versions
 from grouped_bench.measure.limits import cpu_limit, memory_limit
 from grouped_bench.measure.memory_speed import memory_speed_mts
 from grouped_bench.measure.processor import last_level_cache_bytes, read, speed_settings, usable
@@ -18,7 +18,6 @@ from grouped_bench.measure.processor import last_level_cache_bytes, read, speed_
 VARIABLE_PREFIXES = ("TF_", "XLA_", "JAX_", "TORCH_", "OMP_", "MKL_", "ONEDNN_", "CUDA_", "KERAS_")
 # Terraform's variables share TensorFlow's prefix, and may hold secrets.
 FOREIGN_PREFIXES = ("TF_VAR_", "TF_CLI_", "TF_TOKEN_", "TF_LOG", "TF_INPUT", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLOUD_")
-LIBRARIES = ("tensorflow", "keras", "jax", "jaxlib", "torch", "numpy", "scipy", "pandas", "pyarrow")
 _PATH = re.compile(r"[^/\s:=,]*(?:/[^/\s:=,]*)+")
 # An argument is one word of the command line, so that a space in it is one in the path.
 _PATH_IN_ARGUMENT = re.compile(r"[^/:=,]*(?:/[^/:=,]*)+")
@@ -77,17 +76,6 @@ def describe(arguments: Sequence[str]) -> dict[str, Any]:
         "variables": {name: without_paths(os.environ[name]) for name in sorted(os.environ) if _is_ours(name)},
         "command": [_PATH_IN_ARGUMENT.sub(_last_name, argument) for argument in arguments],
     }
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of the installed libraries that take part in a measurement."""
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def without_paths(text: str) -> str:

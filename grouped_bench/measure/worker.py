@@ -10,6 +10,7 @@ import ctypes
 import gc
 import json
 import os
+import platform
 import signal
 import socket
 import sys
@@ -19,6 +20,7 @@ from typing import Any
 from grouped_bench import backends, variants
 from grouped_bench.backends.base import Backend
 from grouped_bench.errors import VariantError
+from grouped_bench.measure.libraries import library_versions
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.measure.workbench import Workbench, attempt
 from grouped_bench.space.case import Case, Setting
@@ -116,7 +118,12 @@ def serve(backend: Backend, connection: socket.socket, marks: int, asked: float)
 
 def _probe(backend: Backend) -> dict[str, Any]:
     devices = [{"name": device.name, "model": device.model} for device in backend.devices()]
-    return {"devices": devices, "facts": backend.facts()}
+    return {
+        "devices": devices,
+        "facts": backend.facts(),
+        "libraries": library_versions(),
+        "python": platform.python_version(),
+    }
 
 
 def _bench(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> Workbench:

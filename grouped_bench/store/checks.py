@@ -1,7 +1,7 @@
 """What a file from someone else must keep to before anything is made of it: sizes, values, shape of its facts."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -91,6 +91,13 @@ class Look(TypedDict):
     causes: list[str]
 
 
+class Half(TypedDict):
+    """Which half of a measurement side by side a run is, and the id of the other."""
+
+    role: Literal["base", "head"]
+    partner: str
+
+
 class Metadata(BaseModel):
     """The shape of the run-wide facts; more of them may be there, and any may be missing but the schema's version."""
 
@@ -112,6 +119,7 @@ class Metadata(BaseModel):
     time: dict[str, Any] | None = None
     peaks: list[Peak] | None = None
     explanations: list[Look] | None = None
+    side_by_side: Half | None = None
 
 
 def size_problem(file: pq.ParquetFile) -> str | None:
