@@ -69,6 +69,11 @@ _CONTROL_HELP = {
     "margin": ("SHARE", "Call ratios equivalent that lie within 1 ± this"),
     "visits": ("N", "Measure a case in at most so many short visits, each normally in a new process"),
     "least_visits": ("N", "Measure a case in at least so many visits, also where fewer settle it"),
+    "visit_time": ("DURATION", "Time each variant for about so long a visit"),
+    "reference": (
+        "KIND",
+        "Time beside the variants a fixed workload (machine), or the framework's own operation (case)",
+    ),
     "budget": ("DURATION", "End the whole run in this time"),
     "task_timeout": ("DURATION", "End a task whose build, check or sample takes longer (s, m, h; seconds without)"),
     "memory_limit": ("SIZE", "End a task that holds more memory, with the framework in it"),

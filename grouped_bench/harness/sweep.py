@@ -67,6 +67,7 @@ class Sweep:
         self._rng = np.random.default_rng([seed, len(recalled)])
         limits = Limits(control.task_timeout, control.memory_limit)
         self._processes = Processes(hosts, limits, visits_a_process)
+        self._choices = {"visit_s": control.visit_time, "reference": control.reference}
         self._least_visits = max(LEAST_VISITS, control.least_visits)
         self._forecast = None if force else Forecast(control.memory_limit)
         self.standings = [Standing(number, cohort, plan.pairs, control) for number, cohort in enumerate(plan.cohorts)]
@@ -231,7 +232,8 @@ class Sweep:
     def _sample(self, record: Record, standing: Standing, slot: Slot, names: list[str]) -> None:
         assert slot.worker is not None
         seed = int(self._rng.integers(2**32))
-        answer = slot.worker.ask({"op": "visit", "variants": names, "seed": seed, "rounds": standing.rounds})
+        request = {"op": "visit", "variants": names, "seed": seed, "rounds": standing.rounds, **self._choices}
+        answer = slot.worker.ask(request)
         record["samples"], record["visit_seconds"] = answer["samples"], answer["seconds"]
         record |= {name: answer.get(name) for name in ("reference", "stolen", "throttled")}
         iterations = standing.iterations | {name: built["iterations"] for name, built in record["built"].items()}

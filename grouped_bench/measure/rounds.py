@@ -28,8 +28,8 @@ MOST_ROUNDS = 240
 LEAST_ROUNDS = 3
 WARM_SAMPLES = 3
 WARM_SAMPLE_S = 0.002
-# The machine's reference workload takes its turn in every round under this name, which no variant can have.
-REFERENCE = "(reference)"
+# Reference workloads take their turn in every round under names that begin so, as no variant's can.
+REFERENCE = "(reference"
 
 read_clock: Clock = time.perf_counter
 
@@ -68,12 +68,17 @@ def calls_within(
     return int(np.clip(seconds / max(time_sample(workload, synchronise, 1, clock), 1e-9), 1, most))
 
 
-def rounds_for(sample_seconds: Sequence[float]) -> int:
-    """Rounds of a visit in which every variant that is not dear gets about VISIT_S."""
+def is_reference(name: str) -> bool:
+    """Whether a workload is no variant but tells how fast the machine is."""
+    return name.startswith(REFERENCE)
+
+
+def rounds_for(sample_seconds: Sequence[float], visit_s: float = VISIT_S) -> int:
+    """Rounds of a visit in which every variant that is not dear gets about `visit_s` seconds."""
     cheap = [seconds for seconds in sample_seconds if seconds <= DEAR_S]
     if not cheap:
         return 1
-    return int(np.clip(round(VISIT_S * len(cheap) / sum(cheap)), LEAST_ROUNDS, MOST_ROUNDS))
+    return int(np.clip(round(visit_s * len(cheap) / sum(cheap)), LEAST_ROUNDS, MOST_ROUNDS))
 
 
 def balanced_orders(count: int, rounds: int, rng: np.random.Generator) -> list[list[int]]:
@@ -100,17 +105,18 @@ def run_rounds(
     rng: np.random.Generator,
     *,
     rounds: int | None = None,
+    visit_s: float = VISIT_S,
     mark: Callable[[str], None] = lambda name: None,
     clock: Clock = read_clock,
 ) -> tuple[dict[str, list[float | None]], float]:
     """One visit: samples of every workload by round, None where it sat out, and the seconds of warm-up.
 
-    There are `rounds` rounds, or as many as VISIT_S a workload allows. Workloads whose sample is longer than DEAR_S
+    There are `rounds` rounds, or as many as `visit_s` a variant allows. Workloads whose sample is longer than DEAR_S
     take part in one round, drawn at random and the same for all of them; one whose call is shorter than PRIMED_S is
     called once, untimed, before each sample. `mark` is told whose turn it is.
     """
     names = list(workloads)
-    rounds = rounds or rounds_for([sample_seconds[name] for name in names if name != REFERENCE])
+    rounds = rounds or rounds_for([sample_seconds[name] for name in names if not is_reference(name)], visit_s)
     dear = dict.fromkeys((name for name in names if sample_seconds[name] > DEAR_S), int(rng.integers(rounds)))
     samples: dict[str, list[float | None]] = {name: [None] * rounds for name in names}
     primed = {name for name in names if sample_seconds[name] / iterations[name] < PRIMED_S}

@@ -3,7 +3,6 @@
 import functools
 import gc
 import math
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,21 +12,15 @@ from grouped_bench import variants
 from grouped_bench.backends.base import Backend, Operands, Step, Tensor, empty_layer
 from grouped_bench.measure import cold, disturbance, memory, rounds, verify
 from grouped_bench.measure.energy import joules_a_call
+from grouped_bench.measure.outcomes import Reply, attempt
+from grouped_bench.measure.references import CASE, MACHINE, References
 from grouped_bench.space.case import DTYPE_BYTES, Case, Setting
 
-Reply = dict[str, Any]
-LONGEST_REASON = 400
 # What fails so may leave a device or a memory behind that no other variant in the process can use.
 _SPOILING = ("oom", "error")
 _POOL_FACTOR = 64
 # Calls whose memory is read, and the seconds that they may take: branches that overlap in one call do not in the next.
 _MEMORY_CALLS, _MEMORY_S = 128, 0.5
-_REFERENCE = Case(
-    rank=2, batch_size=4, in_channels=64, out_channels=64, groups=1, size=(14, 14), kernel_size=(3, 3), stride=(1, 1),
-    dilation=(1, 1), padding="same", bias=False, dtype="float32", data_format="channels_last", pass_="inference",
-)  # fmt: skip
-# Of a variant's sample: enough to see the machine's speed, which every round tells again.
-_REFERENCE_SHARE = 0.5
 
 
 class Workbench:
@@ -87,21 +80,31 @@ class Workbench:
         spoilt = any(failure["status"] in _SPOILING for failure in failed.values())
         return {"built": built, "failed": failed, "inputs_s": inputs_s, "spoilt": spoilt}
 
-    def visit(self, names: list[str], seed: int, count: int | None = None) -> Reply:
+    def visit(
+        self,
+        names: list[str],
+        seed: int,
+        count: int | None = None,
+        *,
+        visit_s: float = rounds.VISIT_S,
+        reference: str = MACHINE,
+    ) -> Reply:
         """One visit's samples by variant and round, or the variant that failed in it.
 
-        With them come the reference workload's samples in the same rounds and what disturbed the visit. `count` is
-        the number of rounds; without it each variant gets about VISIT_S.
+        With them come the reference workloads' samples in the same rounds and what disturbed the visit: those of the
+        machine's, or with `reference` `case` a series for each function that the variants compute. `count` is the
+        number of rounds; without it each variant gets about `visit_s` seconds.
         """
         current = [names[0]]
 
         def mark(name: str) -> None:
-            if name != rounds.REFERENCE:  # what fails in its turn was left behind by the variant before it
+            if not rounds.is_reference(name):  # what fails in its turn was left behind by the variant before it
                 current[0] = name
                 self.mark(name)
 
         def timed() -> Reply:
-            turns = [*names, *self.reference]
+            beside = self.references.of_variants(names, reference)
+            turns = [*names, *dict.fromkeys(beside.values())]
             gc.collect()
             gc.disable()
             watch = disturbance.Watch(self.setting.device)
@@ -113,41 +116,26 @@ class Workbench:
                     self.sample_seconds,
                     np.random.default_rng(seed),
                     rounds=count,
+                    visit_s=visit_s,
                     mark=mark,
                 )
             finally:
                 gc.enable()
             disturbed = watch.stop()
-            of_machine = samples.pop(rounds.REFERENCE, [None] * len(samples[names[0]]))
-            return {"samples": samples, "reference": of_machine, "warm_up_s": warm_up, **disturbed}
+            made = {function: samples[name] for function, name in beside.items()}
+            for name in set(beside.values()):
+                del samples[name]
+            told = made if reference == CASE else next(iter(made.values()), [None] * len(samples[names[0]]))
+            return {"samples": samples, "reference": told, "warm_up_s": warm_up, **disturbed}
 
         with self.backend.on(self.setting.device):
             result = self._attempt(timed)
         return {"samples": {}, "failed": {current[0]: result}} if "status" in result else result
 
     @functools.cached_property
-    def reference(self) -> list[str]:
-        """The name of the machine's reference workload, which it puts among the steps.
-
-        The backend's own dense convolution of one fixed shape, called without compiling anything: it uses the
-        threads and units that the variants use, and its speed tells the machine's from theirs. Empty where it cannot
-        be made, for which no variant is to blame.
-        """
-        return [] if "status" in self._attempt(self._make_reference) else [rounds.REFERENCE]
-
-    def _make_reference(self) -> Reply:
-        rng = np.random.default_rng(0)
-        shapes = (_REFERENCE.input_shape, _REFERENCE.kernel_shape(1))
-        x, kernel = (self.backend.array(rng.standard_normal(s, dtype=np.float32), "float32") for s in shapes)
-
-        def step() -> tuple[Tensor]:
-            return (self.backend.convolution(x, kernel, _REFERENCE),)
-
-        iterations, sample_s, _ = rounds.calibrate(step, self.synchronise)
-        fewer = max(1, round(iterations * _REFERENCE_SHARE))
-        self.steps[rounds.REFERENCE], self.iterations[rounds.REFERENCE] = step, fewer
-        self.sample_seconds[rounds.REFERENCE] = sample_s * fewer / iterations
-        return {"iterations": fewer}
+    def references(self) -> References:
+        """The reference workloads, which put themselves among the steps."""
+        return References(self)
 
     def peak_memory(self, name: str) -> Reply:
         """Peak bytes of warmed-up calls of `name`, their source, and joules of a call; None where nothing can tell.
@@ -243,38 +231,6 @@ class Workbench:
 
     def _attempt(self, action: Callable[[], Reply]) -> Reply:
         return attempt(self.backend, action)
-
-
-def attempt(backend: Backend, action: Callable[[], Reply]) -> Reply:
-    """What `action` returns, or its exception as a status and a reason: a failing task is a finding."""
-    try:
-        return action()
-    except Exception as error:
-        return {"status": backend.status_of(error), "reason": reason_of(error)}
-
-
-def reason_of(error: BaseException) -> str:
-    """The telling part of an exception's message, on one line."""
-    try:
-        told = str(error)
-    except Exception as problem:
-        told = f"whose message cannot be had: {type(problem).__name__}"
-    lines = [line.strip() for line in _AROUND.sub("", told).splitlines()]
-    telling = [line for line in lines if line and not line.startswith(_NOISE)]
-    return f"{type(error).__name__}: {' '.join(telling)}"[:LONGEST_REASON]
-
-
-_NOISE = (
-    "Graph execution error",
-    "Detected at node",
-    "File ",
-    "<stack",
-    "Arguments received by",
-    "Exception encountered when calling",
-    "•",
-)
-# What Keras writes its own words in, and the places in a graph that TensorFlow adds.
-_AROUND = re.compile(r"\x1b\[\d*m|\s*\[\[\{\{node [^}]*\}\}\]\]|\s*\[Op:[^\]]*\]")
 
 
 def _bytes(tensor: Any) -> int:

@@ -21,11 +21,13 @@ from grouped_bench import backends, variants
 from grouped_bench.backends.base import Backend
 from grouped_bench.errors import VariantError
 from grouped_bench.measure.libraries import library_versions
+from grouped_bench.measure.outcomes import attempt
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.measure.workbench import Workbench, attempt
+from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Case, Setting
 
 MARK_BYTES = 128
+_VISIT_CHOICES = ("visit_s", "reference")
 _PR_SET_PDEATHSIG = 1
 _LONGEST_REQUEST = 1 << 16
 _FORK_DESCRIPTORS = 3
@@ -102,7 +104,7 @@ def serve(backend: Backend, connection: socket.socket, marks: int, asked: float)
     answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "probe": lambda request: _probe(backend),
         "build": lambda request: _build(benches, backend, mark, request),
-        "visit": lambda request: benches[0].visit(request["variants"], request["seed"], request["rounds"]),
+        "visit": lambda request: _visit(benches[0], request),
         "memory": lambda request: _memory(backend, mark, request),
         "peaks": lambda request: _peaks(backend, request),
         "explain": lambda request: _explain(backend, mark, request),
@@ -137,6 +139,11 @@ def _build(
 ) -> dict[str, Any]:
     benches.append(_bench(backend, mark, request))
     return benches[0].build(request["variants"], request["iterations"], check=request["check"])
+
+
+def _visit(bench: Workbench, request: dict[str, Any]) -> dict[str, Any]:
+    chosen = {name: request[name] for name in _VISIT_CHOICES if name in request}
+    return bench.visit(request["variants"], request["seed"], request["rounds"], **chosen)
 
 
 def _memory(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:

@@ -172,6 +172,8 @@ class Control(BaseModel):
     margin: Share = Field(0.03, description="takes a share between 0 and 1", examples=["3%"])
     visits: Count = Field(24, description="takes a positive integer", examples=["24"])
     least_visits: Count = Field(1, description="takes a positive integer", examples=["16"])
+    visit_time: Seconds = Field(0.12, description="takes a duration above zero", examples=["40ms"])
+    reference: Literal["machine", "case"] = Field("machine", description="takes machine or case", examples=["case"])
     budget: Seconds | None = Field(None, description="takes a duration above zero", examples=["10m"])
     task_timeout: Seconds = Field(60.0, description="takes a duration above zero", examples=["60s"])
     memory_limit: Size | None = Field(None, description="takes a size above zero", examples=["8GiB"])

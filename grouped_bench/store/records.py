@@ -91,7 +91,7 @@ class Visit(TypedDict):
     built: dict[str, Built]
     failed: dict[str, Failure]
     samples: dict[str, Samples]
-    reference: NotRequired[Samples | None]
+    reference: NotRequired[Samples | dict[str, Samples] | None]
     stolen: NotRequired[Share | None]
     throttled: NotRequired[Share | None]
 
@@ -151,7 +151,9 @@ def journal_problem(header: dict[str, Any], records: Sequence[dict[str, Any]]) -
             return f"line {number} tells of a task that the header does not name"
         if record["kind"] == "visit" and record["cohort"] not in {cohort for cohort, _ in known}:
             return f"line {number} tells of a cohort that the header does not name"
-        series = [*record.get("samples", {}).values(), *filter(None, [record.get("reference")])]
+        reference = record.get("reference") or []
+        beside = list(reference.values()) if isinstance(reference, dict) else [reference] if reference else []
+        series = [*record.get("samples", {}).values(), *beside]
         if len({len(one) for one in series}) > 1:
             return f"line {number} has rounds of more than one length"
     return None

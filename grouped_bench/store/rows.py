@@ -40,7 +40,7 @@ def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
         memory_source=memory.get("source"),
         energy_j=memory.get("energy_j"),
         samples_s=[_visit_samples(visit, variant) for visit in timed],
-        reference_s=[visit["reference"] for visit in timed],
+        reference_s=[_visit_reference(visit, task["computes"]) for visit in timed],
         visit_process=[visit["process"] for visit in timed],
         visit_stolen=[visit["stolen"] for visit in timed],
         visit_throttled=[visit["throttled"] for visit in timed],
@@ -53,6 +53,14 @@ def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
 def _visit_samples(visit: Record, variant: str) -> list[float | None]:
     rounds = len(next(iter(visit["samples"].values())))
     return list(visit["samples"].get(variant) or [None] * rounds)
+
+
+def _visit_reference(visit: Record, function: str) -> list[float | None] | None:
+    """The samples of the task's reference workload: the machine's, or its function's where each has its own."""
+    made: dict[str, list[float | None]] | list[float | None] | None = visit["reference"]
+    if isinstance(made, dict):
+        return made.get(function) or [None] * len(next(iter(visit["samples"].values())))
+    return made
 
 
 def _relative_error(built: Sequence[Record], failure: Record) -> float | None:

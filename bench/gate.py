@@ -1,0 +1,146 @@
+"""A gate at 5 % between runs under different load: false alarms of the same code, and slow-downs of 10 % found.
+
+Every run measures three variants and, beside each, the same made 10 % slower. Any two runs under different loads are a
+base and a head: the same variants must pass, and with the slower ones in the head's place all must be found.
+
+python bench/gate.py --save     # 10 runs, some 20 minutes on two cores
+"""
+
+import itertools
+import statistics
+import tempfile
+from collections.abc import Iterator, Sequence
+
+import evidence
+import injected
+import loads
+import pandas as pd
+
+import grouped_bench as gb
+from grouped_bench.analyse import compare, measurements
+from grouped_bench.analyse.measurements import Side
+from grouped_bench.harness.progress import Progress
+
+CASES = [
+    {"groups": 8, "channels": 64, "size": 14, "batch_size": 4},
+    {"groups": 8, "channels": 64, "size": 14, "batch_size": 4, "pass": "training"},
+    {"groups": 32, "channels": 128, "size": 28, "batch_size": 1},
+    {"groups": 4, "channels": 32, "size": 28, "batch_size": 4},
+]
+# As preset `ci` measures.
+CONTROL = {"visits": 40, "least_visits": 40, "visit_time": "40ms", "reference": "case"}
+ORDER = (
+    *(loads.QUIET, loads.BURSTS, loads.QUIET, loads.FIFTH, loads.QUIET, loads.STREAM),
+    *(loads.FIFTH, loads.QUIET, loads.BURSTS, loads.STREAM),
+)
+THRESHOLD, LEAST_COMPARISONS = 0.05, 200
+MOST_ALARMS, LEAST_FOUND, MOST_SECONDS = 0.01, 0.99, 5.0
+
+
+def main() -> None:
+    given = evidence.parse(evidence.make_parser(__doc__))
+    found = measure(smoke=given.smoke)
+    print(f"{found['runs']} runs, {found['pairs']} pairs, {found['seconds_a_task']:.1f} s a task and side")
+    for name in ("same", "same_raw", "slower"):
+        print(f"  {name:10} {found[name]['verdicts']}")
+    evidence.conclude("gate", found, given)
+
+
+def measure(*, smoke: bool = False) -> evidence.Findings:
+    """All runs, and what the gate says between those under different loads."""
+    order = ORDER[:2] if smoke else ORDER
+    control = {**CONTROL, "visits": 4, "least_visits": 4} if smoke else CONTROL
+    names = [name for base, slower in injected.GATED.values() for name in (base.name, slower)]
+    space = gb.Space(cases=CASES[:1] if smoke else CASES, variant=names)
+    found: evidence.Findings = {"threshold": THRESHOLD, "slow_down": injected.GATED_SHARE, "about": loads.ABOUT}
+    made: list[tuple[str, pd.DataFrame]] = []
+    seconds: list[float] = []
+    with tempfile.TemporaryDirectory() as folder, evidence.as_far_as_it_goes(found), Progress(False) as progress:
+        for number, kind in enumerate(order):
+            progress.tell(f"run {number + 1} of {len(order)}, beside {kind}")
+            with loads.beside(kind, number):
+                run = gb.run(
+                    space, out=folder, memory=False, page=False, quiet=False, files=(injected.PATH,), **control
+                )
+            made.append((kind, run.frame))
+            seconds.append(run.metadata["time"]["total_s"] / len(run.frame))
+    return {**found, **summary(made), "seconds_a_task": statistics.mean(seconds), "targets": []} | {
+        "targets": targets(summary(made), statistics.mean(seconds))
+    }
+
+
+def summary(made: Sequence[tuple[str, pd.DataFrame]]) -> evidence.Findings:
+    """Verdicts on latency over every pair of runs under different loads."""
+    told: dict[str, list[tuple[str, str, float]]] = {"same": [], "same_raw": [], "slower": []}
+    pairs = [(one, two) for one, two in itertools.combinations(made, 2) if one[0] != two[0]]
+    for (before, base), (after, head) in pairs:
+        loads_of_pair = " and ".join(sorted((before, after)))
+        plain = side(base, slower=False)
+        for name, one, two in (
+            ("same", plain, side(head, slower=False)),
+            ("same_raw", without_reference(plain), without_reference(side(head, slower=False))),
+            ("slower", plain, side(head, slower=True)),
+        ):
+            told[name] += [(loads_of_pair, verdict, ratio) for verdict, ratio in verdicts(one, two)]
+    return {
+        "runs": len(made),
+        "loads": [kind for kind, _ in made],
+        "pairs": len(pairs),
+        **{name: counted(found) for name, found in told.items()},
+    }
+
+
+def side(frame: pd.DataFrame, *, slower: bool) -> Side:
+    """The plain variants of a run, or under their names those that are slower."""
+    names = {(slow if slower else base.name): base.name for base, slow in injected.GATED.values()}
+    rows = frame[frame["variant"].isin(list(names))]
+    return measurements.of_frames([rows.assign(variant=rows["variant"].map(names))])
+
+
+def without_reference(one: Side) -> Side:
+    """The same as if nothing had been timed beside it."""
+    return {key: measurements.without_reference(task) for key, task in one.items()}
+
+
+def verdicts(base: Side, head: Side) -> Iterator[tuple[str, float]]:
+    """The verdict on the latency of each task, and the ratio."""
+    for task in compare.compare(base, head, {"latency": THRESHOLD}).tasks:
+        change = next(change for change in task.changes if change.metric == "latency")
+        ratio = change.ratio
+        yield change.verdict, float("nan") if ratio is None else getattr(ratio, "estimate", ratio)
+
+
+def counted(found: Sequence[tuple[str, str, float]]) -> evidence.Findings:
+    """How often each verdict fell, in all and by the loads of the two runs."""
+    by_loads = {}
+    for loads_of_pair in sorted({one[0] for one in found}):
+        of_pair = [one for one in found if one[0] == loads_of_pair]
+        by_loads[loads_of_pair] = {"of": len(of_pair), **_counts(of_pair)}
+    ratios = sorted(one[2] for one in found)
+    return {
+        "of": len(found),
+        "verdicts": _counts(found),
+        "by_loads": by_loads,
+        "regressions": evidence.proportion(sum(one[1] == compare.REGRESSION for one in found), len(found)),
+        "ratio": [ratios[0], statistics.median(ratios), ratios[-1]] if ratios else None,
+    }
+
+
+def _counts(found: Sequence[tuple[str, str, float]]) -> dict[str, int]:
+    return {verdict: sum(one[1] == verdict for one in found) for verdict in compare.VERDICTS}
+
+
+def targets(found: evidence.Findings, seconds: float) -> list[evidence.Findings]:
+    """What the project asks of the gate."""
+    enough = found["same"]["of"] >= LEAST_COMPARISONS
+    alarms = found["same"]["regressions"]["share"] if enough else None
+    hits = found["slower"]["regressions"]["share"] if enough else None
+    return [
+        evidence.target(f"false alarms in at most 1 % of {LEAST_COMPARISONS} comparisons or more", alarms, MOST_ALARMS, "%"),
+        evidence.target("a slow-down of 10 % found in at least 99 %", hits, LEAST_FOUND, "%", at_least=True),
+        evidence.target("at most 5 s a task and side", seconds, MOST_SECONDS, "s"),
+    ]
+
+
+if __name__ == "__main__":
+    main()

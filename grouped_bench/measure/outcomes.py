@@ -1,0 +1,42 @@
+"""What becomes of an action that may fail: a failing task is a finding."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from grouped_bench.backends.base import Backend
+
+Reply = dict[str, Any]
+LONGEST_REASON = 400
+
+
+def attempt(backend: Backend, action: Callable[[], Reply]) -> Reply:
+    """What `action` returns, or its exception as a status and a reason: a failing task is a finding."""
+    try:
+        return action()
+    except Exception as error:
+        return {"status": backend.status_of(error), "reason": reason_of(error)}
+
+
+def reason_of(error: BaseException) -> str:
+    """The telling part of an exception's message, on one line."""
+    try:
+        told = str(error)
+    except Exception as problem:
+        told = f"whose message cannot be had: {type(problem).__name__}"
+    lines = [line.strip() for line in _AROUND.sub("", told).splitlines()]
+    telling = [line for line in lines if line and not line.startswith(_NOISE)]
+    return f"{type(error).__name__}: {' '.join(telling)}"[:LONGEST_REASON]
+
+
+_NOISE = (
+    "Graph execution error",
+    "Detected at node",
+    "File ",
+    "<stack",
+    "Arguments received by",
+    "Exception encountered when calling",
+    "•",
+)
+# What Keras writes its own words in, and the places in a graph that TensorFlow adds.
+_AROUND = re.compile(r"\x1b\[\d*m|\s*\[\[\{\{node [^}]*\}\}\]\]|\s*\[Op:[^\]]*\]")
