@@ -4,8 +4,7 @@ import csv
 import dataclasses
 import io
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from grouped_bench.report import cells
@@ -13,13 +12,11 @@ from grouped_bench.report.blocks import Block, blocks, sorted_by
 from grouped_bench.report.closing import counts
 from grouped_bench.report.contrast import Contrast, contrast
 from grouped_bench.report.findings import Finding, of_rows
+from grouped_bench.report.markup import escape, pipes
 from grouped_bench.report.rows import Row, ascending, is_ok
 from grouped_bench.report.sheet import Sheet
 from grouped_bench.report.where import NAMES
 from grouped_bench.store import schema
-
-_MARKUP = re.compile(r"([\\`*{}\[\]<>|~#&]|(?<![^\W_])_|_(?![^\W_]))")
-_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,31 +58,31 @@ def markdown(request: Request) -> str:
     """The findings, then a heading and a pipe table a block; what could act as markup is escaped."""
     lines = _contrast_table(contrast(request.metadata))
     told = request.findings()
-    lines += ["### Findings", "", *(f"- {_escape(finding.text)}" for finding in told), ""] if told else []
+    lines += ["### Findings", "", *(f"- {escape(finding.text)}" for finding in told), ""] if told else []
     for block in request.blocks():
-        lines += [f"### {_escape(block.heading)}", ""]
-        lines += [_escape(block.detail), ""] if block.detail else []
+        lines += [f"### {escape(block.heading)}", ""]
+        lines += [escape(block.detail), ""] if block.detail else []
         names = ("variant", *(name for name in block.apart if name != "variant"))
         headers = [*names, *cells.MEASURES, "outcome"]
-        lines += [_pipes(headers), _pipes(["---"] * len(headers))]
+        lines += [pipes(headers), pipes(["---"] * len(headers))]
         for row in (*block.rows, *block.failed):
             measures = [write(row) if is_ok(row) else cells.DASH for write in cells.MEASURES.values()]
             texts = [*(cells.column_text(row, name) for name in names), *measures, cells.outcome(row)]
-            lines += [_pipes([_escape(text) for text in texts])]
+            lines += [pipes([escape(text) for text in texts])]
         lines += [""]
     for sheet in request.sheets:
         lines += _sheet_table(sheet)
-    return "\n".join([*lines, *(_escape(line) for line in request.closing())]) + "\n"
+    return "\n".join([*lines, *(escape(line) for line in request.closing())]) + "\n"
 
 
 def _sheet_table(sheet: Sheet) -> list[str]:
-    rows = [_pipes(map(_escape, row)) for row in sheet.rows]
-    notes = [line for note in sheet.notes for line in (_escape(note), "")]
+    rows = [pipes(map(escape, row)) for row in sheet.rows]
+    notes = [line for note in sheet.notes for line in (escape(note), "")]
     return [
-        f"### {_escape(sheet.title)}",
+        f"### {escape(sheet.title)}",
         "",
-        _pipes(map(_escape, sheet.headers)),
-        _pipes(["---"] * len(sheet.headers)),
+        pipes(map(escape, sheet.headers)),
+        pipes(["---"] * len(sheet.headers)),
         *rows,
         "",
         *notes,
@@ -95,18 +92,10 @@ def _sheet_table(sheet: Sheet) -> list[str]:
 def _contrast_table(found: Contrast | None) -> list[str]:
     if found is None:
         return []
-    lines = [f"### {found.headline}", "", _pipes(["fact", *map(_escape, found.runs)])]
-    lines += [_pipes(["---"] * (1 + len(found.runs)))]
-    lines += [_pipes(map(_escape, (fact, *texts))) for fact, texts in found.shown]
+    lines = [f"### {found.headline}", "", pipes(["fact", *map(escape, found.runs)])]
+    lines += [pipes(["---"] * (1 + len(found.runs)))]
+    lines += [pipes(map(escape, (fact, *texts))) for fact, texts in found.shown]
     return [*lines, "", *([f"{found.left_out} facts more are not shown here.", ""] if found.left_out else [])]
-
-
-def _pipes(texts: Iterable[str]) -> str:
-    return f"| {' | '.join(texts)} |"
-
-
-def _escape(text: str) -> str:
-    return _MARKUP.sub(lambda match: _ENTITIES.get(match[1], "\\" + match[1]), cells.clean(text))
 
 
 def comma_separated(request: Request) -> str:
