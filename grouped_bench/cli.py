@@ -12,6 +12,7 @@ import click
 from grouped_bench import __version__
 from grouped_bench.commands.advise import advise
 from grouped_bench.commands.explain import explain as explain_command
+from grouped_bench.commands.history import history
 from grouped_bench.errors import CutShortError, GroupedBenchError
 from grouped_bench.options import import_option, space_of, space_options
 
@@ -263,3 +264,4 @@ def list_(what: str, files: tuple[str, ...] | None, format_: str) -> int:
 
 
 cli.add_command(advise)
+cli.add_command(history)

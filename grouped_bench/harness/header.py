@@ -4,6 +4,7 @@ from typing import Any
 
 from grouped_bench import __version__
 from grouped_bench.analyse.stats import FAMILY_ALPHA, PAIR_ALPHA
+from grouped_bench.harness.commit import read_commit
 from grouped_bench.harness.hosts import Host
 from grouped_bench.harness.order import Order
 from grouped_bench.harness.probing import Probe, full_name
@@ -27,6 +28,7 @@ def make_header(order: Order, hosts: dict[str, Host], probes: dict[str, Probe]) 
         "space": order.space,
         "control": {**order.control.model_dump(), "alpha": FAMILY_ALPHA, "pair_alpha": PAIR_ALPHA},
         "seed": order.seed,
+        "commit": read_commit(),  # not of the environment, in which runs of two commits do not differ
         "environment": {
             **found,
             "gpus": _gpus(order.plan),

@@ -7,8 +7,9 @@ from typing import Any
 import matplotlib
 import pandas as pd
 
+from grouped_bench.analyse.history import History
 from grouped_bench.errors import OutputError
-from grouped_bench.report import cells, heat, lanes, roofs, tradeoffs
+from grouped_bench.report import cells, heat, lanes, roofs, tradeoffs, trends
 from grouped_bench.report.axes import finish, grid, group_axis, ratio_axis
 from grouped_bench.report.files import replace
 from grouped_bench.report.marks import mark_of
@@ -44,7 +45,7 @@ REGISTRY: dict[str, tuple[str, Draw]] = {}
 def figure(name: str, title: str) -> Callable[[Draw], Draw]:
     """Register a function of all rows and the title that gives a Sketch: it joins every page and folder.
 
-    A row has the columns of the schema, and what `roofs.with_peaks` adds from the run-wide facts. The function raises
+    A row has the columns of the schema, and what `roofs.with_peaks` and `trends.with_history` add. The function raises
     `NothingToDrawError` with the reason where the rows have nothing for it.
     """
 
@@ -55,14 +56,15 @@ def figure(name: str, title: str) -> Callable[[Draw], Draw]:
     return register
 
 
-def draw(frame: pd.DataFrame, metadata: Metadata = ()) -> list[Drawn]:
+def draw(frame: pd.DataFrame, metadata: Metadata = (), past: History | None = None) -> list[Drawn]:
     """Every registered figure of `frame` as SVG text, the same to the byte for the same frame.
 
     Args:
         frame: the columns of `store.schema`, of one run or several.
         metadata: the run-wide facts of each run, which may have measured the machine's peak.
+        past: the history of the runs, where it is known already.
     """
-    rows = roofs.with_peaks(plain(frame), metadata)
+    rows = _rows(frame, metadata, past)
     return [_drawn(name, rows) for name in REGISTRY]
 
 
@@ -72,7 +74,7 @@ def save(frame: pd.DataFrame, folder: str | Path, metadata: Metadata = ()) -> li
     Raises:
         OutputError: `folder` cannot be made or written.
     """
-    rows, folder = roofs.with_peaks(plain(frame), metadata), Path(folder)
+    rows, folder = _rows(frame, metadata), Path(folder)
     written: list[Path] = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -152,6 +154,17 @@ def first_call_against_groups(rows: Sequence[Row], title: str) -> Sketch:
     """One line a variant: what tracing, compiling and the first call cost, which a short life never earns back."""
     label = "trace, compile and first call"
     return _against_groups(with_first_calls(rows), title, "first_call_s", label=label, write=seconds)
+
+
+@figure("history", "Latency over runs")
+def latency_over_runs(rows: Sequence[Row], title: str) -> Sketch:
+    """A panel a task with its steps, where several runs measured it."""
+    return trends.trend(rows, title)
+
+
+def _rows(frame: pd.DataFrame, metadata: Metadata, past: History | None = None) -> list[Row]:
+    """The rows of `frame` with all that figures read of them."""
+    return trends.with_history(roofs.with_peaks(plain(frame), metadata), past or trends.history(frame, metadata))
 
 
 def _against_groups(

@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from grouped_bench.errors import OutputError
-from grouped_bench.report import cells, explorer, figures, findings, scripts, why
+from grouped_bench.report import cells, explorer, figures, findings, histories, scripts, trends, why
 from grouped_bench.report.blocks import blocks
 from grouped_bench.report.contrast import contrast, run_name
 from grouped_bench.report.files import replace
@@ -23,6 +23,7 @@ from grouped_bench.units import format_clock, format_seconds
 _MOST_REASONS = 100
 _MOST_FAILURES = 200
 _MOST_LOOKS = 60
+_MOST_STEPS = 30
 # A table of its own for each cohort reads well, and would make a page of thousands too large.
 _MOST_TABLES = 60
 _SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?", "unstable": "!"}
@@ -55,6 +56,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
     rows = plain(frame)
     told, looks = findings.of_rows(rows, metadata), why.told(metadata)
     found = cohorts(rows)
+    past = trends.history(frame, metadata)
     return (
         _environment()
         .get_template("report.html.jinja")
@@ -63,7 +65,9 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
             counts=findings.counts(rows, metadata),
             contrast=contrast(metadata),
             findings=told,
-            figures=[(drawn, _inline(drawn)) for drawn in figures.draw(frame, metadata)],
+            figures=[(drawn, _inline(drawn)) for drawn in figures.draw(frame, metadata, past)],
+            steps=histories.sentences(past)[:_MOST_STEPS] if past else [],
+            more_steps=max(0, len(past.steps) - _MOST_STEPS) if past else 0,
             blocks=blocks([row for cohort in found[:_MOST_TABLES] for row in cohort.rows]),
             more_tables=max(0, len(found) - _MOST_TABLES),
             sheets=sheets(rows, metadata),

@@ -1,5 +1,6 @@
 """What a file from someone else must keep to before anything is made of it: sizes, values, shape of its facts."""
 
+import datetime
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -7,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import TypedDict
 
 from grouped_bench.store.schema import REQUIRED, STATUSES, arrow_schema
@@ -27,6 +28,29 @@ _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 Rate = Annotated[float, Field(gt=0, le=1e24, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def _moment(text: str) -> str:
+    """ValueError for a date that the calendar does not have."""
+    datetime.datetime.fromisoformat(text)
+    return text
+
+
+_D = "[0-9]"
+CommitId = Annotated[str, Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
+CommitDate = Annotated[
+    str,
+    Field(pattern=f"^(19[7-9]|[2-9]{_D}{_D}){_D}-[0-9T:-]{{14}}(Z|[+-]{_D}{_D}:{_D}{_D})$"),
+    AfterValidator(_moment),
+]
+
+
+class Commit(TypedDict):
+    """The commit that was checked out where a run was started, and whether tracked files differed from it."""
+
+    id: CommitId
+    date: CommitDate
+    dirty: bool
 
 
 class Peak(TypedDict):
@@ -108,6 +132,7 @@ class Metadata(BaseModel):
     machine: str | None = None
     version: str | None = None
     started_at: str | None = None
+    commit: Commit | None = None
     seed: int | None = None
     stopped_by: str | None = None
     finished: bool | None = None

@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from grouped_bench.errors import RunError
-from grouped_bench.store.checks import Half, Peak
+from grouped_bench.store.checks import Commit, Half, Peak
 from grouped_bench.store.journal import Record, read_journal
 from grouped_bench.store.schema import STATUSES
 
@@ -55,6 +55,7 @@ class Header(TypedDict):
     environment: Environment
     tasks: list[Task]
     order: Order
+    commit: NotRequired[Commit | None]
     peaks: NotRequired[list[Peak]]
     side_by_side: NotRequired[Half]
 
