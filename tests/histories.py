@@ -5,7 +5,7 @@ import hashlib
 
 import numpy as np
 import pandas as pd
-from frames import frame, metadata
+from frames import COMPUTES, frame, metadata
 
 from grouped_bench.store.runs import write_run
 
@@ -25,7 +25,8 @@ def run(number, variants, *, spread=0.003, weather=0.2, reference=True, told=Tru
     """Frame and facts of one run; `variants` maps each to its latency over the reference workload's."""
     random = np.random.default_rng(1000 + number if seed is None else seed)
     run_id = f"{START + datetime.timedelta(days=number):%Y%m%d-%H%M%S}-{number:04x}"
-    made = frame(**CASE, variants=list(variants), run_id=run_id)
+    known = [name if name in COMPUTES else "regular" for name in variants]
+    made = frame(**CASE, variants=known, run_id=run_id).assign(variant=list(variants))
     machine = np.exp(random.normal(0, weather, (PROCESSES, 1)) + random.normal(0, weather))
     references = REFERENCE_S * machine * np.ones((PROCESSES, ROUNDS))
     samples = []

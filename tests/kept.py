@@ -165,12 +165,24 @@ def advice_run():
     }
 
 
+def history_run():
+    counts = {"false": 0.1, "false_steps": 2, "of_runs": 20_000}
+    counts |= dict.fromkeys(("found", "beside", "held"), evidence.proportion(19, 20))
+    world = {"name": "even", **counts, "among": {"found": counts["found"], "false": 0.0}}
+    constants = {"step": 0.05, "runs": 200, "steps": 3, "spread": (0.01, 0.02), "odd": 0.03, "odd_by": (0.05, 0.1)}
+    constants |= {"apart": 20, "histories": 50, "together": 40, "near": 1, "beside": 5}
+    tables = {"worlds": [world], "costs": [{"name": "squares", **counts}], "since": [{"runs": 3, "1": 0.4, "40": 0.3}]}
+    asked = [evidence.target("at most one false step in 1,000 runs", 0.1, 1.0, "in 1,000 runs")]
+    return {**constants, **tables, "targets": asked}
+
+
 def everything():
     return {
         "advice": advice_run(),
         "across": across.summary(across_rows()),
         "across-1": across.summary(across_rows()),
         "calls": calls_run(),
+        "history": history_run(),
         "pages": pages_run(),
         "parts": parts_run(),
         "parts-1": parts_run(),
