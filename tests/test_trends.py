@@ -122,6 +122,12 @@ def test_noise_of_a_thousandth_does_not_fill_the_panel():
     assert high / low > 1.06
 
 
+def test_runs_that_are_orders_of_magnitude_apart_are_drawn():
+    place = sketch(runs(6, {"regular": {0: 2.0}}, spread=8)).figure.axes[0]
+    assert np.isfinite(place.get_ylim()).all()
+    assert len(points(place).get_xdata()) == 6
+
+
 def test_words_of_steps_that_are_near_stand_in_rows():
     made = sketch(runs(40, {"regular": {0: 2.0, 20: 2.2, 25: 2.0}}, spread=0.002))
     texts = made.figure.axes[0].texts
