@@ -99,6 +99,7 @@ def test_a_date_that_no_run_may_hold_is_no_commit(checkout):
         (None, None),
         ({**GOOD, "id": "b" * 64, "date": "2026-11-24T10:00:00Z"}, None),
         ({**GOOD, "id": "b" * 63}, "commit.id"),
+        ({**GOOD, "id": "b" * 65}, "commit.id"),
         ({**GOOD, "id": "B" * 40}, "commit.id"),
         ({**GOOD, "id": "b" * 40 + "\n"}, "commit.id"),
         ({**GOOD, "date": "2026-11-24T10:00:00"}, "commit.date"),

@@ -111,7 +111,7 @@ def test_what_else_changed_is_told_in_each_form(stepped):
     assert sentence not in render(stepped)
 
 
-def test_a_commit_with_changes_is_marked_and_one_commit_clears_the_code():
+def test_a_commit_with_changes_is_marked_and_one_commit_points_to_the_machine():
     made = runs(24, STEPPED)
     made[12][1]["commit"] = commit(12, dirty=True)
     text = render(made)
@@ -121,7 +121,7 @@ def test_a_commit_with_changes_is_marked_and_one_commit_clears_the_code():
         facts["commit"] = commit(11)
     text = render(made)
     assert f"{OLD} to {OLD}  2026-01-12\n" in text
-    assert "so it was not the code." in text
+    assert "look at the machine first." in text
     assert "git log" not in text
 
 

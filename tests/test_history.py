@@ -116,6 +116,14 @@ def test_what_else_changed_at_a_step_is_told():
     assert [(one.fact, one.values) for one in step.changed] == [("libraries.tensorflow", ("2.21.0", "2.22.0"))]
 
 
+def test_what_one_run_does_not_tell_is_no_change():
+    made = runs(24, STEPPED)
+    for _, facts in made[12:]:
+        del facts["environment"]["memory"]
+    ((_, step),) = of(made).steps
+    assert step.changed == ()
+
+
 def test_machines_are_apart():
     made = runs(12, STEADY)
     made += [(one.assign(run_id=f"x{number}", machine="other"), {**facts, "run_id": f"x{number}"})

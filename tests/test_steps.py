@@ -68,6 +68,7 @@ def test_series_without_any_noise_are_no_trouble():
     assert places([0.5] * 30) == []
     assert places([0.5] * 15 + [0.6] * 15) == [15]
     assert places([0.5] * 15 + [0.5004] * 15) == []
+    assert places([0.5] * 20 + [0.9] * 2 + [0.5] * 20) == places([0.5] * 30 + [0.9] * 2) == []
 
 
 def test_a_slow_drift_is_no_step():

@@ -124,7 +124,9 @@ def test_noise_of_a_thousandth_does_not_fill_the_panel():
 
 def test_runs_that_are_orders_of_magnitude_apart_are_drawn():
     place = sketch(runs(6, {"regular": {0: 2.0}}, spread=8)).figure.axes[0]
-    assert np.isfinite(place.get_ylim()).all()
+    low, high = place.get_ylim()
+    assert np.isfinite((low, high)).all()
+    assert all(low <= end <= high for segment in place.collections[0].get_segments() for end in segment[:, 1])
     assert len(points(place).get_xdata()) == 6
 
 

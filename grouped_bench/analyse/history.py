@@ -72,7 +72,7 @@ class Step:
 
     @property
     def same_commit(self) -> bool:
-        """Whether both runs measured one commit, so that no commit made the step."""
+        """Whether both runs measured one commit as it is, so that hardly a commit made the step."""
         old, new = self.before.commit, self.after.commit
         return old is not None and new is not None and old.id == new.id and not (old.dirty or new.dirty)
 

@@ -94,7 +94,7 @@ def _besides(step: Step) -> str:
     """What of the two runs, besides the commit, may have made the step."""
     told = []
     if step.same_commit:
-        told.append("Both runs measured the same commit, so it was not the code.")
+        told.append("Both runs measured the same commit: look at the machine first.")
     dirty = [short(one) for one in (step.before, step.after) if one.commit and one.commit.dirty]
     if dirty:
         told.append(f"Measured with changes that were not committed: {cells.listed(dirty)}.")
