@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from grouped_bench.advising import advise
     from grouped_bench.api import Run, load, network, resume, run
+    from grouped_bench.comparing import compare
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
     from grouped_bench.variants.base import Variant, variant
@@ -19,6 +20,7 @@ _HOMES = {
     "network": "api",
     "resume": "api",
     "run": "api",
+    "compare": "comparing",
     "GroupedBenchError": "errors",
     "Space": "space.space",
     "Variant": "variants.base",
@@ -31,6 +33,7 @@ __all__ = [
     "Space",
     "Variant",
     "advise",
+    "compare",
     "load",
     "network",
     "resume",

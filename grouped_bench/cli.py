@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,8 +10,10 @@ import click
 
 from grouped_bench import __version__
 from grouped_bench.commands.advise import advise
+from grouped_bench.commands.compare import compare
 from grouped_bench.commands.explain import explain as explain_command
 from grouped_bench.commands.history import history
+from grouped_bench.commands.output import drop_output
 from grouped_bench.errors import CutShortError, GroupedBenchError
 from grouped_bench.options import import_option, space_of, space_options
 
@@ -38,19 +39,14 @@ def main() -> NoReturn:
     except SystemExit:
         code = OK  # outside standalone mode click leaves only where its own writing meets a closed pipe
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
         code = OK  # the reader has had enough
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF):
             raise
-        _drop_output()
+        drop_output()
         code = _refuse(f"The answer must reach standard output. Received: {error.strerror}. Send it elsewhere.")
     sys.exit(code if isinstance(code, int) else OK)
-
-
-def _drop_output() -> None:
-    """Send what is left to nowhere: Python would complain again when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(message: str) -> int:
@@ -126,7 +122,7 @@ def run(
             click.echo(f"Wrote {file}", err=format_ != "table")
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop_output()  # a reader who has gone still gets the exit code, and how to go on
+        drop_output()  # a reader who has gone still gets the exit code, and how to go on
     if result.metadata["stopped_by"] == "user":
         from grouped_bench.store.journal import resume_command
 
@@ -265,3 +261,4 @@ def list_(what: str, files: tuple[str, ...] | None, format_: str) -> int:
 
 cli.add_command(advise)
 cli.add_command(history)
+cli.add_command(compare)

@@ -18,17 +18,19 @@ import tempfile
 from collections import Counter
 from importlib import resources
 from pathlib import Path
+from xml.etree import ElementTree
 
 import killed_runs
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 import grouped_bench as gb
-from grouped_bench import api
+from grouped_bench import api, comparing
 from grouped_bench.errors import GroupedBenchError
 from grouped_bench.harness import probing, running
 from grouped_bench.plan import make_plan
-from grouped_bench.report import html, tables
+from grouped_bench.report import comparisons, html, tables
+from grouped_bench.report.cells import display_width
 from grouped_bench.space.axes import OPTION_AXES, Control
 from grouped_bench.space.space import Space
 from grouped_bench.store import schema
@@ -38,7 +40,8 @@ HANG_S = 60
 MOST_PLANNED = 300
 # Of so many runs that can be shown one becomes a page, whose figures take a second.
 PAGE_EVERY = 100
-WEIGHTS = {"space_file": 50, "options": 34, "run": 8, "journal": 4, "resumed": 4}
+INPUTS = ("space.toml", "run.parquet", "run.journal", "run.json")
+WEIGHTS = {"space_file": 50, "options": 30, "run": 8, "journal": 4, "resumed": 4, "compared": 2, "benchmarks": 2}
 ODD = [
     *(0, 1, -1, 3, 2**31, 2**63 - 1, -(2**63), 10**30, 0.5, 1e308, float("inf"), float("nan"), True, False, None),
     *("", "all", "1,2", "3:64", "28x28", "x", "1x", ":", ",", "cpu", "gpu:0", "50%", "10m", "-1", "1e5", "８", "1\n2"),
@@ -49,6 +52,18 @@ TOML = [
     *(b"[[case]]\n", b"[control]\n", b"[[", b"]]", b"=", b'"', b"'''", b"{", b"}", b"[", b",", b"\n", b"#", b"\xff"),
     *(b"1979-05-27", b"inf", b"0o7", b"a.b.c", b"case", b"control", b"groups", b"[" * 2000, b"9" * 5000, b"\\u0000"),
 ]  # fmt: skip
+
+
+# What pytest-benchmark writes of one benchmark, as far as it is read.
+BENCHMARKS = {
+    "machine_info": {"cpu": {"brand_raw": "Processor 9", "count": 2}, "machine": "x86_64", "system": "Linux"},
+    "commit_info": {"id": "a" * 40, "time": "2026-11-23T01:22:33+00:00", "dirty": False},
+    "benchmarks": [
+        {"fullname": "test_a", "group": "a", "params": {"groups": 4}, "extra_info": {"reference_s": 1e-3},
+         "stats": {"median": 2e-3, "data": [2e-3, 3e-3]}},
+    ],
+    "datetime": "2026-11-23T01:22:33+00:00",
+}  # fmt: skip
 
 
 class HangError(Exception):
@@ -80,7 +95,8 @@ class Fuzzer:
         self.run_bytes, self.journal_bytes = run, journal
         presets = resources.files("grouped_bench.space") / "presets"
         self.presets = [file.read_bytes() for file in presets.iterdir() if file.name.endswith(".toml")]
-        self.sound = folder / "sound.parquet"
+        self.sound, self.sound_benchmarks = folder / "sound.parquet", folder / "sound.json"
+        self.sound_benchmarks.write_text(json.dumps(BENCHMARKS))
         self.sound.write_bytes(run)
         self.table = pq.read_table(self.sound)
         self.facts = json.loads(self.table.schema.metadata[schema.METADATA_KEY])
@@ -117,7 +133,10 @@ class Fuzzer:
         self.plan(space)
 
     def run(self):
-        """A run's file with bytes, values or facts changed: read, compared with a sound one, shown."""
+        """A run's file with bytes, values or facts changed: read, shown beside a sound one."""
+        self.show([str(self.changed_run()), str(self.sound)])
+
+    def changed_run(self):
         path = self.folder / "run.parquet"
         if self.rng.random() < 0.3:
             path.write_bytes(self.damaged(self.run_bytes))
@@ -125,10 +144,13 @@ class Fuzzer:
             facts = self.changed(copy.deepcopy(self.facts)) if self.rng.random() < 0.6 else self.facts
             table = self.changed_table() if self.rng.random() < 0.7 else self.table
             pq.write_table(table.replace_schema_metadata({schema.METADATA_KEY: json.dumps(facts).encode()}), path)
-        self.show([str(path), str(self.sound)])
+        return path
 
     def journal(self):
         """A journal with bytes or values changed, as of a run that goes on."""
+        self.show([str(self.changed_journal())])
+
+    def changed_journal(self):
         path = self.folder / "run.journal"
         if self.rng.random() < 0.4:
             path.write_bytes(self.damaged(self.journal_bytes))
@@ -137,7 +159,34 @@ class Fuzzer:
             place = self.rng.randrange(len(lines))
             lines[place] = json.dumps(self.changed(json.loads(lines[place]))).encode()
             path.write_bytes(b"\n".join(lines) + b"\n")
-        self.show([str(path)])
+        return path
+
+    def compared(self):
+        """A run's file or journal, changed, compared with a sound run."""
+        self.compare(self.rng.choice([self.changed_run, self.changed_journal])(), self.sound)
+
+    def benchmarks(self):
+        """A file of pytest-benchmark with bytes or values changed, compared with a sound one."""
+        path, sound = self.folder / "run.json", json.dumps(BENCHMARKS).encode()
+        damaged = self.rng.random() < 0.3
+        path.write_bytes(
+            self.damaged(sound) if damaged else json.dumps(self.changed(copy.deepcopy(BENCHMARKS))).encode()
+        )
+        self.compare(path, self.sound_benchmarks)
+
+    def compare(self, changed, sound):
+        """Whichever of the two is head; told in every format."""
+        given = self.rng.choice([{}, {"first_call": "50%"}, {"latency": 0.0, "memory": None}])
+        sides = self.rng.sample([str(changed), str(sound)], 2)
+        found = comparing.compare(*sides, thresholds=given)
+        texts = {name: comparisons.render(found, name) for name in ("table", "markdown", "json", "junit")}
+        texts["all"] = comparisons.render(found, "table", everything=True)
+        for name, text in texts.items():
+            assert all(c.isprintable() or c == "\n" for c in text), f"{name} shows a control character"
+        json.loads(texts["json"])
+        ElementTree.fromstring(texts["junit"])
+        assert max(display_width(line) for name in ("table", "all") for line in texts[name].splitlines()) <= 80
+        assert len(texts["markdown"]) < 65_536
 
     def resumed(self):
         """A journal with one to three values of its header or of a record changed, gone on with to its first visit."""
@@ -286,13 +335,13 @@ def fuzz(folder, inputs, seed):
     before = signal.signal(signal.SIGALRM, on_alarm)
     seeds = make_seeds(folder)
     fuzzer = Fuzzer(folder, seed, *seeds)
-    for name in ("space.toml", "run.parquet", "run.journal"):
+    for name in INPUTS:
         (folder / name).touch()
     files = sorted(folder.rglob("*"))
     try:
         fuzzer.feed(inputs)
     except BaseException:
-        for name in ("space.toml", "run.parquet", "run.journal"):
+        for name in INPUTS:
             Path(name).write_bytes((folder / name).read_bytes())
         raise
     finally:

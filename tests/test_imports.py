@@ -26,7 +26,7 @@ LINES = (
     ("report",),
     ("harness",),
     ("api", "catalogue"),
-    ("advising",),
+    ("advising", "comparing"),
     ("options",),
     ("commands",),
     ("cli",),

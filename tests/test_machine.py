@@ -13,7 +13,7 @@ import pytest
 from killed_runs import SPACE, fake_host
 
 import grouped_bench as gb
-from grouped_bench.harness import running
+from grouped_bench.harness import probing, running
 
 COMMAND = [sys.executable, "-c", "import grouped_bench.cli as cli; cli.main()"]
 SMALL = ["run", "--groups", "2", "--channels", "8", "--size", "5", "--no-report"]
@@ -131,7 +131,7 @@ def test_a_reader_that_leaves_early_costs_neither_the_file_nor_a_traceback(tmp_p
 
 
 def test_a_clock_that_steps_back_loses_no_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "Host", fake_host)
+    monkeypatch.setattr(probing, "Host", fake_host)
     hours = iter([12, 11, 11])
 
     class Clock(datetime.datetime):

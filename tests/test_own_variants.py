@@ -14,7 +14,7 @@ from test_cli import call, elsewhere  # noqa: F401  (fixtures)
 import grouped_bench as gb
 from grouped_bench import api, cli, variants
 from grouped_bench.errors import RunError, VariantError
-from grouped_bench.harness import interrupts, running
+from grouped_bench.harness import interrupts, probing
 from grouped_bench.measure import worker
 from grouped_bench.variants import own
 from grouped_bench.variants.base import Variant, origin
@@ -32,8 +32,8 @@ class Mine(Regular):
 TINY = {"groups": 2, "channels": 8, "size": 5, "batch_size": 1}
 
 
-def fake_host(name, files, *, threads, tf32):
-    host = host_without_mine(name, files, threads=threads, tf32=tf32)
+def fake_host(name, files, *, threads, tf32, python):
+    host = host_without_mine(name, files, threads=threads, tf32=tf32, python=python)
     host.costs = {**host.costs, "grouped_native": 1e-3, "mine": 1e-2}
     return host
 
@@ -54,7 +54,7 @@ def mine(tmp_path):
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
     """Runs have fake hosts; a folder for them."""
-    monkeypatch.setattr(running, "Host", fake_host)
+    monkeypatch.setattr(probing, "Host", fake_host)
     return tmp_path / "out"
 
 
@@ -199,11 +199,11 @@ def test_a_run_keeps_absolute_paths_to_itself(fake, mine, monkeypatch):
 def test_hosts_get_the_files_that_the_parent_ran(mine, tmp_path, monkeypatch):
     started = []
 
-    def host(name, files, *, threads, tf32):
+    def host(name, files, *, threads, tf32, python):
         started.append((name, files))
-        return fake_host(name, files, threads=threads, tf32=tf32)
+        return fake_host(name, files, threads=threads, tf32=tf32, python=python)
 
-    monkeypatch.setattr(running, "Host", host)
+    monkeypatch.setattr(probing, "Host", host)
     monkeypatch.chdir(mine.parent)
     run(tmp_path / "out", "mine.py")
     assert started == [("tensorflow", (str(mine),))]

@@ -9,7 +9,7 @@ from test_resume import cut_short, fake  # noqa: F401
 import grouped_bench as gb
 from grouped_bench.analyse.environments import differences
 from grouped_bench.errors import HostError
-from grouped_bench.harness import running
+from grouped_bench.harness import probing
 from grouped_bench.harness.peaks import read_peaks
 from grouped_bench.harness.workers import TaskFailedError
 from grouped_bench.plan import make_plan
@@ -91,7 +91,7 @@ def test_peaks_take_no_more_than_their_share_of_the_budget():
 
 
 def test_a_run_holds_its_peaks_and_they_are_no_difference_between_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "Host", fake_host)
+    monkeypatch.setattr(probing, "Host", fake_host)
     made = gb.run(gb.Space(**SPACE), out=tmp_path, seed=3, visits=6, page=False)
     expected = [{"backend": "tensorflow", "device": "cpu", "dtype": "float32", **RATES}]
     assert made.metadata["peaks"] == gb.load(made.path).metadata["peaks"] == expected

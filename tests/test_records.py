@@ -8,7 +8,7 @@ from killed_runs import SPACE, fake_host
 
 import grouped_bench as gb
 from grouped_bench.errors import GroupedBenchError, RunError
-from grouped_bench.harness import running
+from grouped_bench.harness import probing
 from grouped_bench.store.journal import Journal, read_journal
 from grouped_bench.store.records import journal_problem
 
@@ -18,7 +18,7 @@ def journal(tmp_path_factory):
     """Header and records of a whole run."""
     folder = tmp_path_factory.mktemp("out")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running, "Host", fake_host)
+        patch.setattr(probing, "Host", fake_host)
         patch.setattr(Journal, "remove", Journal.close)
         gb.run(gb.Space(**SPACE), out=folder, seed=3, visits=6, page=False)
     header, records, _ = read_journal(next(folder.rglob("*.journal")))
@@ -80,7 +80,7 @@ def test_what_no_run_writes_is_told_with_its_place(journal, path, value, words):
     ],
 )
 def test_a_hostile_journal_is_not_gone_on_with(journal, place, path, value, tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "Host", fake_host)
+    monkeypatch.setattr(probing, "Host", fake_host)
     lines = [journal[0], *journal[1]]
     lines[place] = changed(lines[place], path, value)
     file = tmp_path / "a.journal"
@@ -94,7 +94,7 @@ def test_a_hostile_journal_is_not_gone_on_with(journal, place, path, value, tmp_
 
 def test_the_same_journal_unchanged_is_gone_on_with(journal, tmp_path, monkeypatch):
     """So that the refusals above are of what was changed."""
-    monkeypatch.setattr(running, "Host", fake_host)
+    monkeypatch.setattr(probing, "Host", fake_host)
     file = tmp_path / "a.journal"
     file.write_text("".join(json.dumps(line) + "\n" for line in [journal[0], *journal[1]]))
     assert gb.resume(file, page=False).metadata["finished"]

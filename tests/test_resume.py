@@ -14,7 +14,7 @@ from killed_runs import SPACE, VISITS, Counted, fake_host, outcome
 
 import grouped_bench as gb
 from grouped_bench.errors import CutShortError, OutputError, RunError, UnavailableError
-from grouped_bench.harness import interrupts, lock, running
+from grouped_bench.harness import interrupts, lock, probing, running
 from grouped_bench.store.journal import Journal, read_journal
 
 KILLS = 100
@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 @pytest.fixture
 def fake(monkeypatch, tmp_path):
     """Runs have fake hosts; a folder for them."""
-    monkeypatch.setattr(running, "Host", fake_host)
+    monkeypatch.setattr(probing, "Host", fake_host)
     return tmp_path / "out"
 
 
@@ -108,7 +108,7 @@ def test_a_journal_torn_anywhere_is_gone_on_with(fake, share, monkeypatch):
     header = content.index(b"\n") + 1
     cut = header + int(share * (len(content) - header))
     monkeypatch.undo()
-    monkeypatch.setattr(running, "Host", fake_host)
+    monkeypatch.setattr(probing, "Host", fake_host)
     whole.path.unlink()
     journal_of(fake).write_bytes(content[:cut])
     torn = content[cut - 1 : cut] != b"\n"

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from grouped_bench.analyse import stats, tasks
-from grouped_bench.analyse.measurements import Measurement, Side
+from grouped_bench.analyse.measurements import NOT_REACHED, Measurement, Side
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.analyse.tasks import Value
 
 # In the order of their weight: the worst of a task's metrics is the task's, the worst of all tasks' the comparison's.
-REGRESSION, INCONCLUSIVE, IMPROVEMENT, UNCHANGED = VERDICTS = ("regression", "inconclusive", "improvement", "unchanged")
+VERDICTS = ("regression", "inconclusive", "improvement", "unchanged", "not judged")
+REGRESSION, INCONCLUSIVE, IMPROVEMENT, UNCHANGED, NOT_JUDGED = VERDICTS
 # Share by which a metric may become worse; None: it is told and never judged.
 DEFAULTS: Mapping[str, float | None] = {
     "status": 0.0,
@@ -22,11 +23,16 @@ DEFAULTS: Mapping[str, float | None] = {
     "params": 0.0,
 }
 METRICS = tuple(DEFAULTS)
+# Those that are judged by an interval, and so by chance.
+_SAMPLED = ("latency", "first_call")
 # Readings of one task's memory repeat within this or 3 % (bench/memory.py).
 LEAST_BYTES = 2**20
-_FEW = f"fewer than {stats.LEAST_PROCESSES} processes on a side"
-_NO_REFERENCE = "no reference workload was timed beside it"
-_NOT_REACHED = "interrupted"
+# What another machine holds of a task is the same only where a backend counts it.
+_COUNTED = ("allocator", "compiler")
+FEW = f"fewer than {stats.LEAST_PROCESSES} processes on a side"
+NO_REFERENCE = "no reference workload was timed beside it"
+NOT_TIMED = "nothing was timed on both sides"
+ELSEWHERE = "of another machine"
 NORMALISED, RAW, PAIRED = BASES = ("normalised", "raw", "paired")
 
 
@@ -97,7 +103,8 @@ def compare(
     basis, why = (
         (PAIRED, "visits of both were made side by side") if paired else _basis([(base[k], head[k]) for k in common])
     )
-    count = sum(base[key].status == head[key].status == "ok" for key in common)
+    measured = sum(base[key].status == head[key].status == "ok" for key in common)
+    count = measured * sum(limits[metric] is not None for metric in _SAMPLED)
     compared = tuple(
         Compared(base[key], head[key], tuple(_changes(base[key], head[key], limits, basis, count))) for key in common
     )
@@ -114,16 +121,23 @@ def compare(
 def _basis(pairs: Sequence[tuple[Measurement, Measurement]]) -> tuple[str, str]:
     """How latencies of two sides are set against each other, and why."""
     measured = [pair for pair in pairs if all(one.latencies for one in pair)]
-    elsewhere = any(base.columns.get("machine") != head.columns.get("machine") for base, head in measured)
     without = any(not one.relative for pair in measured for one in pair)
-    if elsewhere:
-        return NORMALISED, "the machines differ, so each latency is divided by that of the reference workload beside it"
+    versions = any(
+        base.columns.get("backend_version") != head.columns.get("backend_version") for base, head in measured
+    )
+    if any(_elsewhere(base, head) for base, head in measured):
+        why = "the machines differ, so each latency is divided by that of the reference workload beside it"
+        return NORMALISED, why + (", which differs too: it is another version's" if versions else "")
     if without:
         return RAW, "no reference workload was timed beside all of them, so a machine that is slower today shows"
-    versions = [tuple(one.columns.get("backend_version") for one in pair) for pair in measured]
-    if any(base != head for base, head in versions):
+    if versions:
         return RAW, "the backend's version differs, and the reference workload with it, so a slower machine shows"
     return NORMALISED, "each latency is divided by that of the reference workload beside it"
+
+
+def _elsewhere(base: Measurement, head: Measurement) -> bool:
+    """Whether the two were measured on different machines."""
+    return bool(base.columns.get("machine") != head.columns.get("machine"))
 
 
 def _changes(
@@ -138,12 +152,13 @@ def _changes(
 
 
 def _status(base: Measurement, head: Measurement, limit: float | None) -> Change:
-    """What worked and now fails is worse; what a run did not come to tells nothing."""
+    """What worked and now fails is worse; what a run did not come to, in one side or both, tells nothing."""
     before, after = base.status, head.status
-    if before == after:
-        return Change("status", before, after, UNCHANGED)
-    verdict = REGRESSION if before == "ok" else IMPROVEMENT if after == "ok" else UNCHANGED
-    verdict = INCONCLUSIVE if _NOT_REACHED in (before, after) else verdict
+    verdict = UNCHANGED
+    if NOT_REACHED in (before, after):
+        verdict = INCONCLUSIVE
+    elif before != after and "ok" in (before, after):
+        verdict = REGRESSION if before == "ok" else IMPROVEMENT
     return Change("status", before, after, _if_judged(limit, verdict), reason=head.reason or base.reason)
 
 
@@ -159,7 +174,8 @@ def _latency(base: Measurement, head: Measurement, limit: float | None, basis: s
         estimate = math.exp(float(np.mean(new) - np.mean(old))) if old and new else None
     if found is not None:
         return Change("latency", before, after, _judged(found, limit), found)
-    why = _FEW if estimate is not None else _NO_REFERENCE if basis == NORMALISED else "nothing was timed"
+    timed = bool(base.latencies and head.latencies) and basis == NORMALISED
+    why = FEW if estimate is not None else NO_REFERENCE if timed else NOT_TIMED
     return Change("latency", before, after, _if_judged(limit, INCONCLUSIVE), estimate, why)
 
 
@@ -187,7 +203,7 @@ def _side_by_side(base: Sequence[Value], head: Sequence[Value]) -> list[float]:
 def _judged(found: Interval, limit: float | None) -> str:
     """What an interval of head over base says: worse or better only where all of it lies beyond the threshold."""
     if limit is None:
-        return UNCHANGED
+        return NOT_JUDGED
     most = 1 + limit
     if found.low > most:
         return REGRESSION
@@ -197,34 +213,37 @@ def _judged(found: Interval, limit: float | None) -> str:
 
 
 def _if_judged(limit: float | None, verdict: str) -> str:
-    return UNCHANGED if limit is None else verdict
+    return NOT_JUDGED if limit is None else verdict
 
 
 def _memory(base: Measurement, head: Measurement, limit: float | None) -> Change:
     before, after = base.memory_bytes, head.memory_bytes
     if before is None or after is None:
-        return Change("memory", before, after, UNCHANGED, reason="not read on both sides")
+        return Change("memory", before, after, NOT_JUDGED, reason="not read on both sides")
     if base.memory_source != head.memory_source:
         why = f"read from {base.memory_source} before and from {head.memory_source} now, which cannot be compared"
-        return Change("memory", before, after, UNCHANGED, reason=why)
-    far = abs(after - before) > LEAST_BYTES
-    return _exact("memory", before, after, limit if far else None)
+        return Change("memory", before, after, NOT_JUDGED, reason=why)
+    if _elsewhere(base, head) and base.memory_source not in _COUNTED:
+        return _exact("memory", before, after, None, reason=ELSEWHERE)
+    if limit is not None and abs(after - before) <= LEAST_BYTES:
+        return _exact("memory", before, after, math.inf)
+    return _exact("memory", before, after, limit)
 
 
 def _params(base: Measurement, head: Measurement, limit: float | None) -> Change:
     if base.params is None or head.params is None:
-        return Change("params", base.params, head.params, UNCHANGED, reason="not counted on both sides")
+        return Change("params", base.params, head.params, NOT_JUDGED, reason="not counted on both sides")
     return _exact("params", base.params, head.params, limit)
 
 
-def _exact(metric: str, before: int, after: int, limit: float | None) -> Change:
+def _exact(metric: str, before: int, after: int, limit: float | None, reason: str | None = None) -> Change:
     """A count that needs no interval."""
-    verdict = UNCHANGED
+    verdict = _if_judged(limit, UNCHANGED)
     if limit is not None and after > before * (1 + limit):
         verdict = REGRESSION
     elif limit is not None and before > after * (1 + limit):
         verdict = IMPROVEMENT
-    return Change(metric, before, after, verdict, after / before if before else None)
+    return Change(metric, before, after, verdict, after / before if before else None, reason)
 
 
 def _median(values: Sequence[float]) -> float | None:
@@ -234,7 +253,12 @@ def _median(values: Sequence[float]) -> float | None:
 def _first_call(base: Measurement, head: Measurement, limit: float | None, count: int) -> Change:
     before, after = (_median(side.first_calls) for side in (base, head))
     old, new = ([math.log(one) for one in side.first_calls if one > 0] for side in (base, head))
+    if not old or not new:
+        return Change("first_call", before, after, NOT_JUDGED, reason=NOT_TIMED)
+    reason = ELSEWHERE if _elsewhere(base, head) else None
+    judged = None if reason else limit
     found = stats.change_interval(old, new, count)
     if found is not None:
-        return Change("first_call", before, after, _judged(found, limit), found)
-    return Change("first_call", before, after, _if_judged(limit, INCONCLUSIVE), reason=_FEW)
+        return Change("first_call", before, after, _judged(found, judged), found, reason)
+    estimate = math.exp(float(np.mean(new) - np.mean(old)))
+    return Change("first_call", before, after, _if_judged(judged, INCONCLUSIVE), estimate, reason or FEW)

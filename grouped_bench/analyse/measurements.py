@@ -10,9 +10,11 @@ import pandas as pd
 from grouped_bench.analyse import tasks
 from grouped_bench.analyse.stability import Visit
 from grouped_bench.analyse.tasks import Value
+from grouped_bench.errors import RunError
 from grouped_bench.store.schema import COHORT_KEY
 
 Key = tuple[Any, ...]
+NOT_REACHED = "interrupted"
 _NAMED = (*COHORT_KEY, "variant", "computes", "label", "backend_version", "machine")
 
 
@@ -44,7 +46,11 @@ Side = dict[Key, Measurement]
 def of_frames(frames: Sequence[pd.DataFrame]) -> Side:
     """The tasks of one run, or of several that are taken for repetitions of one: their processes are pooled.
 
-    Of a task that several runs measured the status is the worst, so that no failure is lost.
+    Of a task that several runs measured the status is the worst, so that no failure is lost; a run that did not come
+    to it does not count.
+
+    Raises:
+        RunError: samples, reference and visits of a row that do not line up, as in no file that a run has written.
     """
     found: dict[Key, list[Measurement]] = {}
     for number, frame in enumerate(frames):
@@ -54,11 +60,12 @@ def of_frames(frames: Sequence[pd.DataFrame]) -> Side:
     return {key: _pooled(alike) for key, alike in found.items()}
 
 
-def of_benchmarks(files: Sequence[Sequence[Mapping[str, Any]]]) -> Side:
+def of_benchmarks(files: Sequence[Sequence[Mapping[str, Any]]], errors: Sequence[str] = ()) -> Side:
     """The benchmarks of pytest-benchmark's files, each file a process.
 
     Args:
         files: of each file its benchmarks as `store.benchmarks` reads them.
+        errors: names of benchmarks that ended without figures in one of the files.
     """
     found: dict[Key, list[Measurement]] = {}
     for number, benchmarks in enumerate(files):
@@ -69,6 +76,10 @@ def of_benchmarks(files: Sequence[Sequence[Mapping[str, Any]]]) -> Side:
             columns = {name: one[name] for name in ("name", "group", "machine", "params")}
             made = Measurement(columns, "ok", latencies=(Value(seconds, visit),), relative=relative)
             found.setdefault((one["name"],), []).append(made)
+    for name in errors:
+        known = found.setdefault((name,), [])
+        columns = known[0].columns if known else {"name": name, "group": None, "machine": None, "params": None}
+        known.append(Measurement(columns, "error", "it ended without figures"))
     return {key: _pooled(alike) for key, alike in found.items()}
 
 
@@ -86,11 +97,17 @@ def _of_record(record: dict[str, Any], run: int) -> Measurement:
         memory_bytes=_plain(record["peak_memory_bytes"]),
         memory_source=_plain(record["memory_source"]),
         params=_plain(record["params"]),
-        first_calls=tuple(_plain(record["first_calls_s"]) or ()),
-        flags=tuple(_plain(record["flags"]) or ()),
+        first_calls=_told(record["first_calls_s"]),
+        flags=_told(record["flags"]),
     )
     if measured.status != "ok" or not tasks.has_values(record["samples_s"]):
         return measured
+    if not _lines_up(record):
+        raise RunError(
+            "The samples, the reference and the visits of a task line up",
+            received=f"run {record['run_id']}, variant {record['variant']}, in which they do not",
+            remedy="Measure it again; do not trust that file",
+        )
     visits = [dataclasses.replace(one, process=one.process + (run << 32)) for one in tasks.visits_of(record)]
     latencies = tasks.latencies(record["samples_s"], visits)
     has_reference = tasks.has_values(record["reference_s"])
@@ -100,13 +117,14 @@ def _of_record(record: dict[str, Any], run: int) -> Measurement:
 
 def _pooled(alike: Sequence[Measurement]) -> Measurement:
     """One measurement of several of one task."""
-    first, *others = alike
-    if not others:
-        return first
-    failed = next((one for one in alike if one.status != "ok"), None)
-    if failed is not None:
-        return failed
-    memory = [one.memory_bytes for one in alike if one.memory_bytes is not None]
+    reached = [one for one in alike if one.status != NOT_REACHED]
+    failed = next((one for one in reached if one.status != "ok"), None)
+    if len(reached) < 2 or failed is not None:
+        return failed or (reached or alike)[0]
+    first, *_ = alike = reached
+    source = next((one.memory_source for one in alike if one.memory_bytes is not None), None)
+    # What one source tells cannot be set against what another does.
+    memory = [one.memory_bytes for one in alike if one.memory_bytes is not None and one.memory_source == source]
     return dataclasses.replace(
         first,
         latencies=_joined(one.latencies for one in alike),
@@ -114,12 +132,35 @@ def _pooled(alike: Sequence[Measurement]) -> Measurement:
         relative=_joined(one.relative for one in alike) if all(one.relative for one in alike) else (),
         first_calls=_joined(one.first_calls for one in alike),
         memory_bytes=round(float(np.median(memory))) if memory else None,
+        memory_source=source,
         flags=tuple(dict.fromkeys(flag for one in alike for flag in one.flags)),
     )
 
 
 def _joined(parts: Iterable[Sequence[Any]]) -> tuple[Any, ...]:
     return tuple(value for part in parts for value in part)
+
+
+def _told(values: Any) -> tuple[Any, ...]:
+    """A list column without its nulls."""
+    return tuple(value for value in _plain(values) or () if value is not None)
+
+
+def _lines_up(record: Mapping[str, Any]) -> bool:
+    """Whether a row with samples has a process a visit, and its other lists as many visits and rounds as samples."""
+    samples, reference = record["samples_s"], record["reference_s"]
+    if not tasks.has_values(record["visit_process"]) or None in _plain(record["visit_process"]):
+        return False
+    lists = [record[name] for name in ("visit_process", "visit_stolen", "visit_throttled", "reference_s")]
+    if any(tasks.has_values(values) and len(values) != len(samples) for values in lists):
+        return False
+    beside = reference if tasks.has_values(reference) else samples
+    return all(_length(one) == _length(other) != -1 for one, other in zip(samples, beside, strict=True))
+
+
+def _length(values: Any) -> int:
+    """Of a list; -1 where there is none."""
+    return len(values) if isinstance(values, (list, tuple, np.ndarray)) else -1
 
 
 def _plain(value: Any) -> Any:

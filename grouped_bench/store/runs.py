@@ -62,12 +62,19 @@ def read_run(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         _check_columns(table, path)
         frame = checked(_with_later_columns(table), metadata, path)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise RunError(
-            "A run must be a readable Parquet file",
-            received=f"{path} ({_first_line(error)})",
-            remedy="Give a file that grouped-bench run wrote",
-        ) from None
+        raise _unreadable(path, error) from None
     return frame, metadata
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """The metadata alone of the run at `path`, which is soon read of many. Raises RunError."""
+    try:
+        metadata = _metadata(pq.read_schema(path), path)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
+    if problem := metadata_problem(metadata):
+        raise _refusal(problem, path)
+    return metadata
 
 
 def to_table(frame: pd.DataFrame) -> pa.Table:
@@ -190,6 +197,14 @@ def _check_columns(table: pa.Table, path: Path) -> None:
             received=f"{path.name}: {', '.join(wrong[:5])} missing or of another type",
             remedy="Give a file that grouped-bench run wrote",
         )
+
+
+def _unreadable(path: Path, error: BaseException) -> RunError:
+    return RunError(
+        "A run must be a readable Parquet file",
+        received=f"{path} ({_first_line(error)})",
+        remedy="Give a file that grouped-bench run wrote",
+    )
 
 
 def _refusal(problem: str, path: Path) -> RunError:

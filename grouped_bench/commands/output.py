@@ -1,0 +1,20 @@
+"""The answer of a command on standard output, whose reader may have gone."""
+
+import os
+import sys
+
+import click
+
+
+def drop_output() -> None:
+    """Send what is left to nowhere: Python would complain again when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def say(text: str) -> None:
+    """Write `text`; a reader who has had enough of it changes no exit code."""
+    try:
+        click.echo(text, nl=not text.endswith("\n"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()

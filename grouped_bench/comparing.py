@@ -1,0 +1,157 @@
+"""Base against head, found by name and judged by thresholds: what `grouped-bench compare` stands for."""
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grouped_bench import api
+from grouped_bench.errors import RunError, SpaceError
+from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.units import parse_share
+
+if TYPE_CHECKING:
+    from grouped_bench.analyse.measurements import Side
+    from grouped_bench.analyse.sides import Facts, Judgement, Taken
+
+OFF = "off"
+_LARGEST = 10.0
+_BENCHMARKS = ".json"
+_REMEDY = "Write 5%, memory=10% or memory=off"
+
+
+def compare(
+    base: str | Path,
+    head: str | Path,
+    *,
+    out: str | Path = DEFAULT_OUT,
+    thresholds: Mapping[str, Any] | None = None,
+) -> "Judgement":
+    """Base against head, task by task and metric by metric.
+
+    Args:
+        base, head: each a run (a Parquet file, a journal, a run id or `latest`), a folder of runs, of which those of
+            the newest commit are taken together, or pytest-benchmark's JSON, one file or a folder of them.
+        out: folder of run ids and `latest`.
+        thresholds: by metric the share by which it may become worse, as `"5%"` or 0.05; `"off"` or None tells a
+            metric without judging it. Metrics that are not named keep their own (`analyse.compare.DEFAULTS`).
+
+    Raises:
+        RunError: a run or file that cannot be found or read, or a run on one side and benchmarks on the other.
+        SpaceError: no such metric, or no share.
+    """
+    from grouped_bench.analyse.compare import compare as compared
+    from grouped_bench.analyse.sides import Judgement, side_by_side
+
+    limits = {metric: _limit(metric, value) for metric, value in (thresholds or {}).items()}
+    kinds = {_is_benchmarks(Path(name)) for name in (base, head)}
+    if len(kinds) > 1:
+        raise RunError(
+            "BASE and HEAD are both of runs, or both of pytest-benchmark's JSON files",
+            received=f"{base} and {head}",
+            remedy="Compare like with like",
+        )
+    read = _benchmarks if kinds == {True} else functools.partial(_runs, out=Path(out))
+    # Head first: base is of its machine, where it can be, and leaves out what head has taken.
+    new, of_head, used = read(str(head))
+    machine = of_head.runs[-1].get("machine")
+    old, of_base, _ = read(str(base), machine=machine, but=used)
+    paired = side_by_side(of_base.runs, of_head.runs)
+    return Judgement(compared(old, new, limits, paired=paired), of_base, of_head)
+
+
+def read_thresholds(texts: Iterable[str]) -> dict[str, str]:
+    """Thresholds by metric from `5%`, `memory=10%` or a comma list of such; a bare one is of the latency.
+
+    Raises:
+        SpaceError: not of this form.
+    """
+    found = {}
+    for part in (part.strip() for text in texts for part in text.split(",")):
+        metric, sign, share = part.rpartition("=")
+        if not share or (sign and not metric):
+            raise SpaceError("A threshold is a share, or METRIC=SHARE", received=part, remedy=_REMEDY)
+        found[metric.strip() if sign else "latency"] = share.strip()
+    return found
+
+
+def _limit(metric: str, value: Any) -> float | None:
+    """The share that a metric may become worse by; None where it is told and not judged."""
+    from grouped_bench.analyse.compare import METRICS
+
+    if metric not in METRICS:
+        raise SpaceError(f"A threshold is of {', '.join(METRICS)}", received=metric, remedy="Choose one of them")
+    if value is None or value == OFF:
+        return None
+    try:
+        share = parse_share(value)
+    except ValueError:
+        share = -1.0
+    # 5 is 500 % to parse_share, a gate that nobody means.
+    bare = not (isinstance(value, str) and value.endswith("%"))
+    if not 0 <= share <= _LARGEST or (bare and share >= 1):
+        rule = f"A threshold of {metric} is a share such as 5% or 0.05, of at most {_LARGEST:.0%}, or {OFF}"
+        raise SpaceError(rule, received=value, remedy=_REMEDY)
+    if metric == "status" and share:
+        raise SpaceError("A status has no share: what worked and now fails is a regression", received=value,
+                         remedy="Write status=off to tell it only")  # fmt: skip
+    return share
+
+
+def _runs(
+    name: str, *, out: Path, machine: str | None = None, but: Sequence[Path] = ()
+) -> "tuple[Side, Taken, list[Path]]":
+    from grouped_bench.analyse.measurements import of_frames
+    from grouped_bench.analyse.sides import Taken
+    from grouped_bench.store.runs import find_runs
+
+    found = find_runs(name, out)
+    taken = _taken(found, [_facts(path) for path in found] if len(found) > 1 else [], machine, but)
+    runs = [run for path in taken for run in api.load_all([str(path)], out)]
+    side = of_frames([run.frame for run in runs])
+    return side, Taken(tuple(run.metadata for run in runs), len(found) - len(taken)), taken
+
+
+def _benchmarks(name: str, *, machine: str | None = None, but: Sequence[Path] = ()) -> "tuple[Side, Taken, list[Path]]":
+    from grouped_bench.analyse.measurements import of_benchmarks
+    from grouped_bench.analyse.sides import Taken
+    from grouped_bench.store.benchmarks import read_benchmarks
+
+    path = Path(name)
+    found = sorted(path.rglob(f"*{_BENCHMARKS}")) if path.is_dir() else [path]
+    read = {one: read_benchmarks(one) for one in found}
+    taken = _taken(found, [facts for _, facts in read.values()], machine, but)
+    facts = tuple(read[one][1] for one in taken)
+    side = of_benchmarks([read[one][0] for one in taken], [name for told in facts for name in told["errors"]])
+    return side, Taken(facts, len(found) - len(taken)), taken
+
+
+def _taken(found: list[Path], facts: "Sequence[Facts]", machine: str | None, but: Sequence[Path]) -> list[Path]:
+    """Those of the files found that stand for a side: of several, the repetitions of the newest commit."""
+    from grouped_bench.analyse.sides import repetitions
+
+    if len(found) < 2:
+        return found
+    used = {path.resolve() for path in but}
+    rest = [place for place, path in enumerate(found) if path.resolve() not in used] or list(range(len(found)))
+    return [found[rest[place]] for place in repetitions([facts[place] for place in rest], machine)]
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    from grouped_bench.store.journal import SUFFIX
+    from grouped_bench.store.runs import read_facts
+
+    return api.load(path).metadata if path.suffix == SUFFIX else read_facts(path)
+
+
+def _is_benchmarks(path: Path) -> bool:
+    """Whether a name is of pytest-benchmark's JSON: a file, or a folder that holds nothing else to read."""
+    from grouped_bench.store.journal import SUFFIX
+
+    try:
+        if not path.is_dir():
+            return path.suffix == _BENCHMARKS
+        kinds = {file.suffix for file in path.rglob("*")}
+    except OSError:
+        return False
+    return _BENCHMARKS in kinds and not kinds & {SUFFIX, ".parquet"}

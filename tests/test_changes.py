@@ -1,0 +1,231 @@
+"""The words that every format of a comparison shares."""
+
+import pytest
+from drawn import COMMIT, OTHER, change, drawn, judged, of_commit
+from frames import HOSTILE, fail
+
+from grouped_bench.analyse.compare import Change, Comparison
+from grouped_bench.analyse.measurements import Measurement
+from grouped_bench.analyse.sides import Judgement, Taken
+from grouped_bench.analyse.stats import Interval
+from grouped_bench.report import changes
+
+
+def failed(made, status="error", reason="it fell over"):
+    return fail(made, made["variant"] == "grouped", status, reason)
+
+
+def head(**how):
+    return drawn(2, slower={"grouped": 1.1}, **how)
+
+
+def headline(*sides, **how):
+    return changes.headline(judged(*sides, **how).comparison)
+
+
+# The verdict
+
+
+def test_a_regression_is_counted_by_what_became_worse():
+    assert headline(drawn(1), head()) == "Regression: 2 of 4 tasks are slower by more than 5 %."
+    one = head(groups=[4])
+    assert headline(drawn(1), one) == "Regression: 1 of 2 tasks is slower by more than 5 %."
+    more = one.assign(params=one["params"] + 1)
+    assert headline(drawn(1), more, thresholds={"latency": 0.075}) == (
+        "Regression: 1 of 2 tasks is slower by more than 7.5 % and 2 have more parameters."
+    )
+    assert headline(drawn(1), failed(head())) == "Regression: 2 of 4 tasks worked and now fail."
+    large = drawn(2).assign(peak_memory_bytes=2**30)
+    assert headline(drawn(1), large) == "Regression: 4 of 4 tasks take over 5 % more memory."
+
+
+def test_what_is_not_decided_and_what_is_better_are_counted_too():
+    few = drawn(2, processes=2)
+    assert headline(drawn(1), few) == "Inconclusive: whether 4 of 4 tasks became worse is not decided."
+    assert headline(head(), drawn(1)) == "No regression: none of 4 tasks is slower by more than 5 %; 2 are better."
+    mixed = failed(few)
+    assert headline(drawn(1), mixed) == "Regression: 2 of 4 tasks worked and now fail; 2 are not decided."
+
+
+def test_no_regression_is_said_of_what_was_judged():
+    assert headline(drawn(1), drawn(2)) == "No regression: none of 4 tasks is slower by more than 5 %."
+    told = headline(drawn(1), drawn(2), thresholds={"latency": None})
+    assert told == "No regression: none of 4 tasks became worse in what is judged."
+    assert headline(drawn(1, groups=[4]), drawn(2, groups=[8])) == (
+        "Inconclusive: base and head have no task in common."
+    )
+
+
+def test_the_rules_are_told():
+    told = changes.rules(judged(drawn(1), drawn(2), {"memory": 0.1, "params": None}).comparison.thresholds)
+    assert told == (
+        "Judged, with what each may become worse by: status, latency 5 %, memory 10 %. "
+        "Told only: first call, params."
+    )  # fmt: skip
+    every = dict.fromkeys(("status", "latency", "memory", "first_call", "params"))
+    assert changes.rules(every).startswith("Judged, with what each may become worse by: nothing.")
+
+
+def test_the_basis_is_that_of_latencies_if_there_are_any():
+    assert changes.basis(judged(drawn(1), drawn(2)).comparison).startswith("Latencies normalised: each latency")
+    none = judged(drawn(1, groups=[4]), drawn(2, groups=[8])).comparison
+    assert changes.basis(none) == "Latencies: no task was measured on both sides."
+
+
+# A change
+
+
+def line(found, metric, place=0):
+    return changes.line(found.comparison.tasks[place], change(found, metric, place))
+
+
+def test_a_latency_has_the_digits_that_its_ratio_earned():
+    sharp = line(judged(drawn(1, load=0.0), drawn(2, load=0.0, slower={"regular": 1.1})), "latency")
+    assert sharp.base.startswith("1.0") and len(sharp.base) >= len("1.00 ms")
+    assert "× [" in sharp.ratio
+    coarse = line(judged(drawn(1), drawn(2, processes=2)), "latency")
+    assert coarse.ratio in ("1.0×", "0.99×")
+    assert len(coarse.base) <= len("0.99 ms")
+
+
+def test_counts_statuses_and_what_is_not_known():
+    found = judged(drawn(1), failed(drawn(2)))
+    assert (line(found, "status", 1).base, line(found, "status", 1).head) == ("ok", "error")
+    assert line(found, "status", 1).notes == ("it fell over",)
+    assert line(found, "params").ratio == "1.00×"
+    assert line(found, "memory").base == "9.00 MiB"
+    unread = judged(drawn(1).assign(peak_memory_bytes=None), drawn(2).assign(memory_source="resident"))
+    assert (line(unread, "memory").base, line(unread, "memory").head) == ("—", "~9.00 MiB")
+    assert line(unread, "memory").ratio == ""
+
+
+def test_reasons_that_many_share_stand_below_and_not_at_each():
+    found = judged(drawn(1), drawn(2, processes=2))
+    assert line(found, "latency").notes == ()
+    (told,) = changes.remedies(found.comparison)
+    assert told.startswith("Not decided in 4 tasks: fewer than 3 processes on a side. Measure longer on both sides")
+
+
+def test_an_unstable_latency_says_where_and_why():
+    made = drawn(2)
+    made["flags"] = [["unstable", "stolen_cpu", "throttled"]] * 4
+    found = judged(drawn(1), made)
+    assert line(found, "latency").notes == ("unstable in head: stolen_cpu, throttled",)
+    assert line(found, "memory").notes == ()
+    assert changes.unstable(found.comparison) == "Unstable: in 4 tasks the machine did not stand still."
+    assert changes.unstable(judged(drawn(1), drawn(2)).comparison) is None
+
+
+# What is shown
+
+
+def metrics(found, *, everything, place=1):
+    return [one.metric for one in changes.told_changes(found.comparison.tasks[place], everything=everything)]
+
+
+def test_what_is_unchanged_is_shown_with_everything_alone():
+    found = judged(drawn(1), head())
+    assert metrics(found, everything=False) == ["latency"]
+    assert metrics(found, everything=False, place=0) == []
+    assert metrics(found, everything=True) == ["latency", "memory", "first_call"]
+    assert [changes.is_notable(task) for task in found.comparison.tasks] == [False, True] * 2
+
+
+def test_a_status_that_changed_without_a_verdict_is_shown():
+    found = judged(failed(drawn(1)), failed(drawn(2), "oom"))
+    assert metrics(found, everything=False) == ["status"]
+    assert changes.is_notable(found.comparison.tasks[1])
+    assert not changes.is_notable(found.comparison.tasks[0])
+    same = judged(failed(drawn(1)), failed(drawn(2)))
+    assert metrics(same, everything=False) == metrics(same, everything=True) == []
+
+
+# What to do
+
+
+def remedies(found):
+    return [told.split(": ", 1)[1] for told in changes.remedies(found.comparison)]
+
+
+def test_what_to_do_goes_with_what_is_missing():
+    wide = judged(drawn(1, noise=0.04, processes=4), drawn(2, noise=0.04, processes=4, slower={"grouped": 1.1}))
+    assert "its interval reaches below it" in remedies(wide)[0]
+    assert "doctor" in remedies(wide)[0]
+    missed = judged(drawn(1), failed(drawn(2), "interrupted"))
+    assert remedies(missed) == ["a run did not come to it (interrupted). Give the run a larger --budget."]
+    elsewhere = judged(drawn(1), drawn(2, reference=False).assign(machine="other"))
+    assert remedies(elsewhere)[0].endswith("Measure both on one machine.")
+    assert remedies(judged(drawn(1), drawn(2))) == []
+
+
+def benchmark(name, group=None):
+    return Measurement({"name": name, "group": group, "machine": "m", "params": {}}, "ok")
+
+
+def test_benchmarks_are_run_again():
+    few = Change("latency", 1.0, 1.0, "inconclusive", 1.0, "fewer than 3 processes on a side")
+    tasks = (changes.Compared(benchmark("a"), benchmark("a"), (few,)),)
+    (told,) = changes.remedies(Comparison(tasks, (), (), {}, "raw", "why"))
+    assert "Run the benchmarks three times" in told
+
+
+# Names
+
+
+def test_tasks_are_named_by_variant_case_and_setting():
+    task = judged(drawn(1), drawn(2)).comparison.tasks[1].head
+    assert changes.full_name(task) == (
+        "grouped of Conv2D 64→64 k3x3 on 28x28 groups 4 batch 8 inference, tensorflow graph on cpu"
+    )
+    assert changes.full_name(benchmark("test_a", "store")) == "test_a (store)"
+    assert changes.titles(benchmark("test_a")) == ("benchmarks", "")
+
+
+def test_tasks_of_one_case_are_named_together():
+    gone = judged(failed(drawn(1)), drawn(2, groups=[8])).comparison.gone
+    assert changes.names(gone) == [
+        f"Conv2D 64→64 k3x3 on 28x28 groups {groups} batch 8 inference, tensorflow graph on cpu: "
+        "regular, grouped (error)"
+        for groups in (4, 32)
+    ]
+
+
+# Runs and their environment
+
+
+def test_the_runs_of_a_side_are_told():
+    one, two = of_commit(COMMIT, run_id="one"), of_commit(COMMIT, run_id="two")
+    assert changes.taken("base", Taken((one,))) == "base: run one of commit aaaaaaaaaa"
+    assert changes.taken("head", Taken((one, two), 3)) == (
+        "head: 2 runs (one, two) of commit aaaaaaaaaa; 3 others left out"
+    )
+    assert changes.taken("head", Taken(({"run_id": HOSTILE},))).isprintable()
+    dirty = of_commit(OTHER, dirty=True, run_id="x")
+    assert changes.taken("head", Taken((dirty,))) == "head: run x, of changes that were not committed"
+    many = tuple({"run_id": str(number)} for number in range(9))
+    assert changes.taken("head", Taken(many)) == "head: 9 runs (0, 1, 2, 3, 4, 5 and 3 more)"
+
+
+def test_the_facts_in_which_the_sides_differ():
+    found = judged(drawn(1), drawn(2), facts=({"machine": "a"}, {"machine": "b"}))
+    assert changes.differences(found) == [("machine", "a", "b")]
+    assert changes.differences(judged(drawn(1), drawn(2))) == []
+    runs = [{"run_id": name, "machine": machine} for name, machine in zip("abcd", "xyyx", strict=True)]
+    comparison = found.comparison
+    assert changes.differences(Judgement(comparison, Taken(tuple(runs[:2])), Taken(tuple(runs[2:])))) == []
+    assert changes.differences(Judgement(comparison, Taken(tuple(runs[:2])), Taken(tuple(runs[2:3])))) == [
+        ("machine", "x or y", "y")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (Change("latency", 1.0, 1.0, "", Interval(1.105, 1.102, 1.108)), "1.105× [1.102–1.108]"),
+        (Change("latency", 1.0, 1.0, "", 1.1049), "1.1×"),
+        (Change("memory", 1, 1, "", 1.1049), "1.10×"),
+        (Change("status", "ok", "oom", ""), ""),
+    ],
+)
+def test_a_ratio_has_the_digits_that_it_earned(found, text):
+    assert changes.ratio(found) == text

@@ -1,0 +1,163 @@
+"""`grouped-bench compare`: exit codes, formats, files, refusals."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from drawn import drawn, loaded, saved
+from frames import fail
+
+from grouped_bench import cli, comparing
+from grouped_bench.analyse.compare import DEFAULTS
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Runs `compare`; returns exit code, stdout and stderr."""
+
+    def run_command(*words):
+        monkeypatch.setattr(sys, "argv", ["grouped-bench", "compare", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        return left.value.code, *capsys.readouterr()
+
+    return run_command
+
+
+@pytest.fixture
+def runs(tmp_path):
+    """Files of runs by name: what head may be against base."""
+    base, head = drawn(1), drawn(2)
+    kinds = {
+        "base": base,
+        "same": head,
+        "slow": drawn(2, slower={"grouped": 1.1}),
+        "broken": fail(head, head["variant"] == "grouped", "crashed", "signal 11"),
+        "cut": fail(head, head["variant"] == "grouped", "interrupted", "the budget ended"),
+        "few": drawn(2, processes=2),
+    }
+    return {name: saved(made, tmp_path / "runs", name) for name, made in kinds.items()}
+
+
+@pytest.mark.parametrize(
+    ("base", "head", "code", "told"),
+    [
+        ("base", "base", 0, "No regression"),
+        ("base", "same", 0, "No regression"),
+        ("base", "slow", 1, "Regression"),
+        ("slow", "base", 0, "No regression"),
+        ("base", "broken", 1, "Regression"),
+        ("broken", "base", 0, "No regression"),
+        ("base", "cut", 3, "Inconclusive"),
+        ("base", "few", 3, "Inconclusive"),
+    ],
+)
+def test_the_exit_code_is_the_verdict(base, head, code, told, call, runs):
+    found = call(runs[base], runs[head])
+    assert (found[0], found[2]) == (code, "")
+    assert found[1].startswith(f"{told}: ")
+
+
+def test_thresholds_reach_the_library(call, runs, monkeypatch):
+    assert call(runs["base"], runs["slow"], "--threshold", "15%")[0] == 0
+    assert call(runs["base"], runs["slow"], "--threshold", "memory=1%,latency=15%")[0] == 0
+    assert call(runs["base"], runs["slow"], "--threshold", "15%", "--threshold", "3%")[0] == 1
+    assert call(runs["base"], runs["broken"], "--threshold", "status=off")[0] == 0
+    monkeypatch.setattr(comparing, "compare", lambda *names, **how: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert call(runs["base"], runs["slow"])[0] == 130
+
+
+def test_one_run_of_the_command_gives_every_format(call, runs):
+    files = ["answer.txt", "answer.md", "there/answer.json", "junit.xml"]
+    Path("there").mkdir()
+    code, out, _ = call(runs["base"], runs["slow"], *(word for file in files for word in ("--save", file)))
+    assert code == 1
+    texts = [Path(file).read_text() for file in files]
+    assert texts[0] == out
+    assert texts[1].startswith("**Regression: ")
+    assert loaded(texts[2])["verdict"] == "regression"
+    assert ElementTree.fromstring(texts[3]).get("failures") == "2"
+    for format_, text in zip(("markdown", "json", "junit"), texts[1:], strict=True):
+        assert call(runs["base"], runs["slow"], "--format", format_) == (1, text, "")
+
+
+def test_all_shows_what_is_unchanged(call, runs):
+    assert "unchanged" not in call(runs["base"], runs["same"])[1]
+    assert call(runs["base"], runs["same"], "--all")[1].count("unchanged") == 8
+
+
+def test_runs_are_looked_up_under_out(call, runs):
+    assert call("base", "slow", "--out", "runs")[0] == 1
+    assert call("base", "slow")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("base",), "Missing argument 'HEAD'"),
+        (("base", "nope"), "RUN is a Parquet file, a folder of runs, a run id, or latest. Received: nope."),
+        (("base", "none.json"), "BASE and HEAD are both of runs, or both of pytest-benchmark's JSON"),
+        (("base", "\x1b[31m" * 99), "Received: \\x1b[31m"),
+        (("base", "slow", "--threshold", "5"), "share such as 5% or 0.05, of at most 1000%, or off. Received: 5."),
+        (
+            ("base", "slow", "--threshold", "speed=5%"),
+            "of status, latency, memory, first_call, params. Received: speed.",
+        ),
+        (("base", "slow", "--threshold", "5%,"), "A threshold is a share, or METRIC=SHARE."),
+        (("base", "slow", "--threshold", "status=5%"), "A status has no share"),
+        (("base", "slow", "--format", "html"), "'html' is not one of 'table', 'markdown', 'json', 'junit'."),
+        (("base", "slow", "--save", "answer"), "The name of a file ends in one of .txt, .md, .json, .xml"),
+        (("base", "slow", "--save", "a.md", "--save", "base/x.md"), "The output folder must be writable."),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_exit_2_and_nothing_written(words, told, call, runs):
+    for name in ("base", "slow"):
+        runs[name].rename(name)
+    before = sorted(Path().rglob("*"))
+    code, out, err = call(*words)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.startswith("grouped-bench: ") and err.count("\n") == 1 and err[:-1].isprintable()
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_help_tells_the_thresholds_that_hold(call):
+    told = "".join(call("--help")[1].split())
+    defaults = ",".join(
+        f"{name}={'off' if DEFAULTS[name] is None else f'{DEFAULTS[name]:.0%}'}"
+        for name in ("latency", "memory", "first_call", "params", "status")
+    )
+    assert f"[default:{defaults}]" in told
+
+
+def test_a_reader_who_has_gone_still_gets_the_exit_code(runs):
+    """As `compare | head -1` leaves it under pipefail."""
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(
+        [sys.executable, "-c", "from grouped_bench.cli import main; main()", "compare", runs["base"], runs["slow"]],
+        stdout=write, stderr=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_comparing_loads_no_framework(runs):
+    code = (
+        f"import sys; sys.argv[1:] = ['compare', {str(runs['base'])!r}, {str(runs['slow'])!r}]\n"
+        "from grouped_bench.cli import main\ntry: main()\nexcept SystemExit: print('\\n', *sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(ran.stdout.splitlines()[-1].split())
+    assert "grouped_bench.comparing" in modules
+    assert modules & {"tensorflow", "keras", "jax", "torch", "matplotlib"} == set()

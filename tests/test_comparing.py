@@ -1,0 +1,209 @@
+"""Sides found by name, thresholds read, like compared with like."""
+
+import json
+
+import pytest
+from drawn import COMMIT, OTHER, drawn, of_commit, saved, verdicts
+from frames import frame, metadata
+
+import grouped_bench as gb
+from grouped_bench import comparing
+from grouped_bench.analyse.compare import DEFAULTS, IMPROVEMENT, INCONCLUSIVE, PAIRED, REGRESSION, UNCHANGED
+from grouped_bench.errors import RunError, SpaceError
+from grouped_bench.store.runs import read_facts
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def ids(taken):
+    return [facts["run_id"] for facts in taken.runs]
+
+
+def commits(folder, *runs):
+    """Runs (id, commit, minute, seed) in a folder, with two processes each."""
+    for run_id, commit, minute, seed, *slower in runs:
+        made = drawn(seed, processes=2, slower=dict.fromkeys(["grouped"], *slower) if slower else None)
+        saved(made, folder, run_id, **of_commit(commit, minute))
+    return folder
+
+
+# Sides
+
+
+def test_files_run_ids_and_latest(tmp_path):
+    saved(drawn(1), tmp_path / "results" / "m", "20261123-010000-aaaa")
+    head = saved(drawn(2, slower={"grouped": 1.1}), tmp_path / "results" / "m", "20261123-020000-bbbb")
+    for names in (
+        ("20261123-010000-aaaa", "latest"),
+        ("20261123-010000-aaaa", head),
+        (head.with_stem("20261123-010000-aaaa"), "latest"),
+    ):
+        found = gb.compare(*names)
+        assert (ids(found.base), ids(found.head)) == (["20261123-010000-aaaa"], ["20261123-020000-bbbb"])
+        assert (found.verdict, verdicts(found)) == (REGRESSION, [UNCHANGED, REGRESSION] * 2)
+    assert gb.compare("latest", "20261123-010000-aaaa").verdict == IMPROVEMENT
+
+
+def test_a_folder_stands_for_the_runs_of_its_newest_commit(tmp_path):
+    base = commits(tmp_path / "base", ("b1", OTHER, 1, 1), ("b2", COMMIT, 2, 2), ("b3", COMMIT, 3, 3))
+    head = commits(tmp_path / "head", ("h1", OTHER, 4, 4, 1.1), ("h2", OTHER, 5, 5, 1.1))
+    found = comparing.compare(base, head)
+    assert (ids(found.base), found.base.left_out, found.base.commit) == (["b2", "b3"], 1, COMMIT)
+    assert (ids(found.head), found.head.left_out) == (["h1", "h2"], 0)
+    assert verdicts(found) == [UNCHANGED, REGRESSION] * 2  # which neither run alone has the processes for
+    assert comparing.compare(base / "b2.parquet", head / "h1.parquet").verdict == INCONCLUSIVE
+
+
+def test_a_folder_on_both_sides_is_its_newest_commit_against_the_one_before(tmp_path):
+    runs = (("r1", OTHER, 1, 1), ("r2", OTHER, 2, 2), ("r3", COMMIT, 3, 3, 1.1), ("r4", COMMIT, 4, 4, 1.1))
+    folder = commits(tmp_path / "all", *runs)
+    found = comparing.compare(folder, folder)
+    assert (ids(found.base), ids(found.head)) == (["r1", "r2"], ["r3", "r4"])
+    assert verdicts(found) == [UNCHANGED, REGRESSION] * 2
+    alone = commits(tmp_path / "one", ("r1", COMMIT, 1, 1))
+    assert ids(comparing.compare(alone, alone).base) == ["r1"]
+
+
+def test_base_is_of_the_machine_of_head_where_it_can_be(tmp_path):
+    folder = tmp_path / "base"
+    saved(drawn(1), folder, "here", **of_commit(OTHER, 1, machine="amd-epyc-2"))
+    saved(drawn(2), folder, "there", **of_commit(COMMIT, 2, machine="other"))
+    head = saved(drawn(3), tmp_path, "head", machine="amd-epyc-2")
+    assert ids(comparing.compare(folder, head).base) == ["here"]
+    head = saved(drawn(3), tmp_path, "head", machine="third")
+    assert ids(comparing.compare(folder, head).base) == ["there"]
+
+
+def test_runs_that_name_each_other_are_paired(tmp_path):
+    base = saved(drawn(1), tmp_path, "a", side_by_side={"role": "base", "partner": "b"})
+    head = saved(drawn(1), tmp_path, "b", side_by_side={"role": "head", "partner": "a"})
+    other = saved(drawn(1), tmp_path, "c", side_by_side={"role": "head", "partner": "x"})
+    assert comparing.compare(base, head).comparison.basis == PAIRED
+    assert comparing.compare(base, other).comparison.basis != PAIRED
+
+
+def test_a_run_that_is_not_there_or_cannot_be_read_is_refused(tmp_path):
+    path = saved(drawn(1), tmp_path, "a")
+    with pytest.raises(RunError, match="Received: nope"):
+        comparing.compare(path, "nope")
+    (tmp_path / "folder").mkdir()
+    saved(drawn(1), tmp_path / "folder", "a")
+    (tmp_path / "folder" / "b.parquet").write_bytes(b"PAR1")
+    with pytest.raises(RunError, match="readable Parquet file"):
+        comparing.compare(path, tmp_path / "folder")
+
+
+def test_the_facts_of_a_run_are_those_of_its_file(tmp_path):
+    path = saved(drawn(1), tmp_path, "a")
+    assert read_facts(path) == metadata(run_id="a")
+    with pytest.raises(RunError):
+        read_facts(saved(drawn(1), tmp_path, "b", peaks="high"))
+
+
+# Benchmarks of pytest-benchmark
+
+
+def benchmarks(folder, *files):
+    """Files of one benchmark each as pytest-benchmark writes them: median in seconds, or None where it failed."""
+    folder.mkdir()
+    for number, (seconds, commit) in enumerate(files):
+        stats = {"stats": None, "has_error": True} if seconds is None else {"stats": {"median": seconds}}
+        told = {
+            "machine_info": {"cpu": {"brand_raw": "A", "count": 2}},
+            "commit_info": {"id": commit, "time": "2026-11-22T00:00:00+00:00", "dirty": False},
+            "benchmarks": [{"fullname": "bench/test_a.py::test_a", "group": None, "params": None, **stats}],
+            "datetime": f"2026-11-23T01:0{number}:00+00:00",
+        }
+        (folder / f"{folder.name}{number}.json").write_text(json.dumps(told))
+    return folder
+
+
+def test_benchmarks_are_compared_file_by_file_or_folder_by_folder(tmp_path):
+    base = benchmarks(tmp_path / "base", (9.0, OTHER), *((1 + number / 1000, COMMIT) for number in range(4)))
+    head = benchmarks(tmp_path / "head", *((1.1 + number / 1000, OTHER) for number in range(4)))
+    found = comparing.compare(base, head)
+    assert (ids(found.base), found.base.left_out) == (["base1", "base2", "base3", "base4"], 1)
+    assert (ids(found.head), found.verdict) == (["head0", "head1", "head2", "head3"], REGRESSION)
+    assert comparing.compare(base / "base1.json", head / "head0.json").verdict == INCONCLUSIVE
+
+
+def test_a_benchmark_that_worked_and_now_fails_is_a_regression(tmp_path):
+    base = benchmarks(tmp_path / "base", (1.0, COMMIT), (1.0, COMMIT), (1.0, COMMIT))
+    head = benchmarks(tmp_path / "head", (1.0, OTHER), (None, OTHER), (1.0, OTHER))
+    assert comparing.compare(base, base / "base0.json").verdict == INCONCLUSIVE
+    assert verdicts(comparing.compare(base, head), "status") == [REGRESSION]
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+def test_runs_and_benchmarks_are_not_compared(tmp_path, turn):
+    sides = [benchmarks(tmp_path / "base", (1.0, COMMIT)), saved(drawn(1), tmp_path, "run")]
+    with pytest.raises(RunError, match="both of"):
+        comparing.compare(*sides[::turn])
+
+
+def test_a_folder_of_runs_may_hold_json_besides(tmp_path):
+    saved(drawn(1), tmp_path / "folder", "a")
+    (tmp_path / "folder" / "answer.json").write_text("{}")
+    assert comparing.compare(tmp_path / "folder", tmp_path / "folder").verdict == UNCHANGED
+
+
+# Thresholds
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        ([], {}),
+        (["5%"], {"latency": "5%"}),
+        (["3%", "memory=off"], {"latency": "3%", "memory": "off"}),
+        (["latency = 3% , first_call=50%"], {"latency": "3%", "first_call": "50%"}),
+        (["5%", "latency=7%"], {"latency": "7%"}),
+        (["off"], {"latency": "off"}),
+    ],
+)
+def test_thresholds_are_read(texts, found):
+    assert comparing.read_thresholds(texts) == found
+
+
+def limits(**given):
+    return {name: comparing._limit(name, value) for name, value in given.items()}
+
+
+def test_a_threshold_is_a_share_or_off():
+    given = {"latency": "5%", "memory": 0.1, "first_call": "off", "params": None, "status": "0%"}
+    assert limits(**given) == {"latency": 0.05, "memory": 0.1, "first_call": None, "params": None, "status": 0.0}
+    assert limits(latency="0.05", memory="150%", first_call=0) == {"latency": 0.05, "memory": 1.5, "first_call": 0}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"speed": "5%"}, {"latency": "5"}, {"latency": 5}, {"latency": "-5%"}, {"latency": ""}, {"latency": "x"}),
+        *({"latency": float("nan")}, {"latency": "5 %%"}, {"memory": "2000%"}, {"status": "5%"}, {"latency": True}),
+        *({"latency": -0.05}, {"latency": []}),
+    ],
+)  # fmt: skip
+def test_other_thresholds_are_refused(given):
+    with pytest.raises(SpaceError):
+        comparing.compare("none", "none", thresholds=given)
+
+
+@pytest.mark.parametrize("text", ["", "=5%", "5%,", "memory=", ",", "="])
+def test_text_that_is_no_threshold_is_refused(text):
+    with pytest.raises(SpaceError, match="A threshold is"):
+        comparing.read_thresholds([text])
+
+
+def test_thresholds_reach_the_comparison(tmp_path):
+    base, head = saved(drawn(1), tmp_path, "a"), saved(drawn(2, slower={"grouped": 1.1}), tmp_path, "b")
+    found = comparing.compare(base, head, thresholds={"latency": "15%", "memory": "off"})
+    assert found.verdict == UNCHANGED
+    assert dict(found.comparison.thresholds) == {**DEFAULTS, "latency": 0.15, "memory": None}
+
+
+def test_an_empty_run_has_nothing_in_common(tmp_path):
+    empty = saved(frame().iloc[:0], tmp_path, "empty")
+    assert comparing.compare(empty, empty).verdict == INCONCLUSIVE

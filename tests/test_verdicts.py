@@ -1,0 +1,216 @@
+"""A comparison for a pull request, for programs and for CI systems: whole, short enough, and nothing in it acts."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+from drawn import COMMIT, drawn, judged, loaded, of_commit
+from frames import HOSTILE, fail
+
+from grouped_bench.report import verdicts
+
+SLOWER = {"grouped": 1.1}
+
+
+def failed(made, status="crashed", reason="signal 11"):
+    return fail(made, made["variant"] == "grouped", status, reason)
+
+
+def everything():
+    """A comparison with every kind of task: regression, undecided, improved, unchanged, new, gone."""
+    variants = ["regular", "grouped", "split_sum", "grouped_native"]
+    base, head = (
+        drawn(seed, groups=groups, variants=variants, slower=slower)
+        for seed, groups, slower in ((1, [4, 8], {"split_sum": 1.1}), (2, [4, 16], {"grouped": 1.1}))
+    )
+    few = head["variant"] == "grouped_native"
+    for name in ("samples_s", "reference_s", "visit_process"):
+        head[name] = [row[:2] if short else row for row, short in zip(head[name], few, strict=True)]
+    return judged(base, head, facts=({"machine": "a"}, {"machine": "b", **of_commit(COMMIT, 3)}))
+
+
+def hostile():
+    made = drawn(2).assign(backend=HOSTILE, device=HOSTILE, label=HOSTILE)
+    made["variant"] = made["variant"].replace("grouped", HOSTILE)
+    facts = ({"machine": HOSTILE, "commit": HOSTILE}, {"environment": {HOSTILE: HOSTILE}})
+    return [
+        judged(made, fail(made, made["variant"] == HOSTILE, "crashed", HOSTILE), facts=facts),
+        judged(made, drawn(1), facts=facts),
+    ]
+
+
+# Markdown
+
+
+def test_a_comment_has_the_verdict_first_then_a_short_table_then_the_rest_folded():
+    text = verdicts.markdown(everything())
+    lines = text.splitlines()
+    assert lines[0] == "**Regression: 1 of 4 tasks is slower by more than 5 %; 1 is not decided; 1 is better.**"
+    short, _, rest = text.partition("<details>")
+    rows = [line for line in short.splitlines() if line.startswith("| ") and "---" not in line]
+    assert rows[0] == "| task | metric | base | head | head / base | verdict |"
+    assert [row.split(" | ")[-1] for row in rows[1:]] == ["regression |", "improvement |", "inconclusive |"]
+    titles = re.findall("<details><summary>(.*)</summary>\n\n", "<details>" + rest)
+    assert titles == [
+        "4 tasks new, in head alone", "4 tasks gone, in base alone", "All 4 tasks", "1 difference of environment",
+        "How it was judged",
+    ]  # fmt: skip
+    assert text.count("<details>") == text.count("\n\n</details>\n") == 5
+    assert "| machine | a | b |" in rest and "unchanged" in rest
+    assert "of commit aaaaaaaaaa" in rest
+    assert text.endswith("\n") and not text.endswith("\n\n")
+
+
+def test_a_comment_of_nothing_new_is_a_sentence_and_folds():
+    short = verdicts.markdown(judged(drawn(1), drawn(2))).partition("<details>")[0]
+    assert short == "**No regression: none of 4 tasks is slower by more than 5 %.**\n\n"
+
+
+def test_what_to_do_stands_outside_the_folds():
+    short = verdicts.markdown(judged(drawn(1), drawn(2, processes=2)))
+    before = short.rpartition("Not decided in 4 tasks")[0]
+    assert before.count("<details>") == before.count("</details>")
+    assert "Not decided in 4 tasks: fewer than 3 processes" in short
+
+
+def test_a_comment_keeps_to_what_a_forge_takes_and_says_what_it_leaves_out():
+    base, head = (drawn(seed, groups=range(1, 601), processes=3, slower=by) for seed, by in ((1, None), (2, SLOWER)))
+    text = verdicts.markdown(judged(base, head, {"latency": 0.0}))
+    assert 40_000 < len(text) <= 60_000
+    counts = [int(count) for count in re.findall(r"\n(\d+) rows more: see", text)]
+    assert len(counts) == 2
+    rows = len(re.findall(r"^\| \w+ of ", text, re.MULTILINE))
+    assert rows - 30 + counts[1] == 1200 * 3
+
+
+def test_nothing_in_a_comment_acts():
+    for found in hostile():
+        text = verdicts.markdown(found)
+        assert all(c.isprintable() or c == "\n" for c in text)
+        assert "<script" not in text and "`*" not in text.replace("\\`\\*", "")
+        rows = [line for line in text.splitlines() if line.startswith("| ")]
+        assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} <= {7, 4}
+        assert set(re.findall(r"</?\w+", text)) <= {"<details", "<summary", "</summary", "</details"}
+
+
+def test_a_name_in_a_comment_calls_nobody():
+    made = drawn(1)
+    made["variant"] = made["variant"].replace("grouped", "@everyone")
+    assert "@everyone" not in verdicts.markdown(judged(made, drawn(2)))
+
+
+# JSON
+
+
+def test_json_tells_all_of_it():
+    found = loaded(verdicts.as_json(everything()))
+    assert set(found) == {
+        *("schema", "verdict", "headline", "basis", "why", "thresholds", "differences"),
+        *("base", "head", "tasks", "new", "gone"),
+    }
+    assert (found["schema"], found["verdict"], found["basis"]) == (1, "regression", "normalised")
+    assert found["thresholds"]["latency"] == 0.05 and found["thresholds"]["first_call"] is None
+    assert found["differences"] == [{"fact": "machine", "base": "a", "head": "b"}]
+    assert found["head"] == {
+        "runs": [{"run_id": "new", "machine": "b", "started_at": "2026-11-23T01:03:00+00:00", "commit": COMMIT}],
+        "left_out": 0,
+    }
+    by_variant = {task["variant"]: task for task in found["tasks"]}
+    assert {name: task["verdict"] for name, task in by_variant.items()} == {
+        "regular": "unchanged", "grouped": "regression", "split_sum": "improvement", "grouped_native": "inconclusive"
+    }  # fmt: skip
+    grouped = {one["metric"]: one for one in by_variant["grouped"]["changes"]}
+    latency = grouped["latency"]
+    assert set(latency) == {"metric", "base", "head", "ratio", "low", "high", "verdict", "reason"}
+    assert 1.05 < latency["low"] < latency["ratio"] < latency["high"]
+    assert (grouped["memory"]["ratio"], grouped["memory"]["low"]) == (1.0, None)
+    assert (by_variant["grouped"]["groups"], by_variant["grouped"]["size"]) == (4, [28, 28])
+    assert {task["groups"] for task in found["new"]} == {16}
+    assert {task["status"] for task in found["gone"]} == {"ok"}
+
+
+def test_json_of_hostile_text_is_json():
+    for found in hostile():
+        text = verdicts.as_json(found)
+        assert text.isascii() and "\x1b" not in text
+        assert HOSTILE in {task["variant"] for task in (*loaded(text)["tasks"], *loaded(text)["gone"])}
+
+
+# JUnit
+
+
+def checked(text):
+    """The suite of a JUnit file, held to what the schemas of Jenkins, Surefire and GitLab's reader have in common."""
+    root = ElementTree.fromstring(text)
+    assert root.tag == "testsuites"
+    (suite,) = root
+    assert suite.tag == "testsuite" and suite.attrib["name"]
+    assert [child.tag for child in suite][:1] == ["properties"]
+    cases = suite[1:]
+    assert {child.tag for child in cases} <= {"testcase"}
+    for case in cases:
+        assert {"classname", "name"} <= set(case.attrib) <= {"classname", "name", "time"}
+        assert all(case.attrib.values()) and float(case.get("time", "0")) >= 0
+        assert [child.tag for child in case] in (["failure"], ["skipped"], ["system-out"])
+        assert all(set(child.attrib) <= {"message", "type"} for child in case)
+    for name, tag in (("tests", "testcase"), ("failures", "failure"), ("skipped", "skipped"), ("errors", "error")):
+        assert int(suite.get(name)) == int(root.get(name)) == len(list(root.iter(tag)))
+    assert len({(case.get("classname"), case.get("name")) for case in cases}) == len(cases)
+    return suite
+
+
+def ends(suite):
+    return {case.get("name"): case[0].tag for case in suite.findall("testcase")}
+
+
+def test_a_regression_fails_and_what_is_not_decided_new_or_gone_is_skipped():
+    suite = checked(verdicts.junit(everything()))
+    found = [case for case in suite.findall("testcase") if "groups 4 " in case.get("classname")]
+    assert {case.get("name"): case[0].tag for case in found} == {
+        f"{variant} {metric}": "system-out"
+        for variant in ("regular", "grouped", "split_sum", "grouped_native")
+        for metric in ("status", "latency", "memory", "params")
+    } | {"grouped latency": "failure", "grouped_native latency": "skipped"}
+    failure = suite.find("testcase[@name='grouped latency']/failure")
+    assert failure.get("type") == "regression"
+    assert failure.get("message").startswith("latency regression: 2.") and "× [" in failure.get("message")
+    assert failure.text.startswith("grouped of Conv2D 64→64")
+    assert {case[0].get("message") for case in suite.findall("testcase") if case.get("name").endswith(" task")} == {
+        "new, in head alone", "gone, in base alone"
+    }  # fmt: skip
+    times = {case.get("name"): case.get("time") for case in found}
+    assert re.fullmatch(r"0\.002\d{6}", times["grouped latency"]) and times["grouped memory"] is None
+
+
+def test_a_task_that_fails_now_is_a_failure_with_its_reason():
+    suite = checked(verdicts.junit(judged(drawn(1, groups=[4]), failed(drawn(2, groups=[4])))))
+    assert ends(suite)["grouped status"] == "failure"
+    assert "crashed in head; signal 11" in suite.find("testcase/failure").get("message")
+    assert "grouped latency" not in ends(suite)
+
+
+def test_what_is_not_judged_is_no_test():
+    suite = checked(verdicts.junit(judged(drawn(1, groups=[4]), drawn(2, groups=[4]), {"latency": None})))
+    assert set(ends(suite)) == {f"{v} {m}" for v in ("regular", "grouped") for m in ("status", "memory", "params")}
+
+
+def test_the_facts_stand_in_properties():
+    suite = checked(verdicts.junit(everything()))
+    facts = {one.get("name"): one.get("value") for one in suite.iter("property")}
+    assert set(facts) == {"verdict", "base", "head", "basis", "thresholds", "differs: machine"}
+    assert facts["verdict"].startswith("Regression: 1 of 4 tasks")
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_hostile_text_leaves_valid_xml(place):
+    text = verdicts.junit(hostile()[place])
+    checked(text)
+    assert all(c.isprintable() or c == "\n" for c in text)
+
+
+def test_characters_that_xml_has_no_room_for_are_shown_as_escapes():
+    odd = "".join(map(chr, [0, 1, 0x1B, 0x7F, 0x85, 0xFFFE, 0xFFFF, 0x202E])) + "]]><&'\""
+    made = drawn(1)
+    made["variant"] = made["variant"].replace("grouped", odd)
+    suite = checked(verdicts.junit(judged(made, failed(made, reason=odd).assign(status="crashed", reason=odd))))
+    assert any("\\ufffe" in case.get("name") and "]]><&'\"" in case.get("name") for case in suite.findall("testcase"))
