@@ -83,7 +83,7 @@ def compare(
     \b
     Examples:
       grouped-bench compare results/base results/head
-      grouped-bench compare --base-python old/bin/python --head-python new/bin/python
+      grouped-bench compare --base-python A/bin/python --head-python B/bin/python
       grouped-bench compare baseline.parquet latest --threshold 3%,memory=10%
       grouped-bench compare base head --save answer.md --save junit.xml
     """
