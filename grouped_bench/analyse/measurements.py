@@ -73,12 +73,14 @@ def of_benchmarks(files: Sequence[Sequence[Mapping[str, Any]]], errors: Sequence
             visit = Visit(number)
             seconds, reference = one["median_s"], one["reference_s"]
             relative = (Value(float(np.log(seconds / reference)), visit),) if reference else ()
-            columns = {name: one[name] for name in ("name", "group", "machine", "params")}
-            made = Measurement(columns, "ok", latencies=(Value(seconds, visit),), relative=relative)
+            told = {name: one[name] for name in ("name", "group", "machine", "params")}
+            made = Measurement(told, "ok", latencies=(Value(seconds, visit),), relative=relative)
             found.setdefault((one["name"],), []).append(made)
     for name in errors:
         known = found.setdefault((name,), [])
-        columns = known[0].columns if known else {"name": name, "group": None, "machine": None, "params": None}
+        columns: Mapping[str, Any] = (
+            known[0].columns if known else {"name": name, "group": None, "machine": None, "params": None}
+        )
         known.append(Measurement(columns, "error", "it ended without figures"))
     return {key: _pooled(alike) for key, alike in found.items()}
 
