@@ -1,37 +1,58 @@
-"""pytest-benchmark over every variant of the registry, each verified before it is timed.
+"""pytest-benchmark of every variant of the registry in the cases of preset `ci`, each verified before it is timed.
 
-Figures of one process at one moment: good for a trend on one machine. For a verdict use `grouped-bench run`.
+A file tells of one process at one moment: good for a trend on one machine. `grouped-bench compare` wants a folder of
+three files or more a side, each of its own process. The reference workload is timed once a round, and its median stands
+in `extra_info` beside the analytic columns, so that a machine that is slower today does not show.
 """
+
+import re
+import statistics
 
 import pytest
 
+from grouped_bench.measure import rounds
 from grouped_bench.measure.workbench import Workbench
-from grouped_bench.plan import make_plan
+from grouped_bench.plan import make_plan, resolved
 from grouped_bench.space.space import Space
 
-SPACE = Space(
-    cases=[{"groups": 8}, {"scope": "block", "cardinality": 8}],
-    channels=64,
-    size=14,
-    batch_size=2,
-    passes=["inference", "training"],
-    variant="all",
-)
+SPACE, CONTROL = resolved(Space.preset("ci"), {"variant": "all"})
 TASKS = [
-    pytest.param(name, cohort, id=f"{name}-{cohort.case.pass_}")
+    pytest.param(cohort, name, id=re.sub(r"[^\w.]+", "-", f"{name} {cohort.case.title()}", flags=re.ASCII))
     for cohort in make_plan(SPACE).cohorts
     for name in cohort.variants
 ]
 
 
-@pytest.mark.parametrize(("name", "cohort"), TASKS)
-def test_variant(benchmark, backend, cohort, name):
-    bench = Workbench(cohort.case, cohort.setting, 0, backend, mark=lambda turn: None)
-    answer = bench.build([name], {}, check=True)
+@pytest.fixture(scope="module")
+def workbench(request, backend):
+    """The workloads of one cohort, whose inputs and reference weights are drawn once."""
+    return Workbench(request.param.case, request.param.setting, 0, backend, mark=lambda turn: None)
+
+
+@pytest.mark.parametrize(("workbench", "name"), TASKS, indirect=["workbench"])
+def test_variant(benchmark, request, workbench, name):
+    answer = workbench.build([name], {}, check=True)
     if answer["failed"] and answer["failed"][name]["status"] == "unsupported":
         pytest.skip(answer["failed"][name]["reason"])
     assert answer["failed"] == {}
+    cohort = request.node.callspec.params["workbench"]
     benchmark.group = cohort.case.title()
     benchmark.extra_info.update(cohort.to_columns(name))
-    outputs = benchmark(bench.steps[name])
-    assert tuple(outputs[0].shape) == cohort.case.output_shape
+    step, synchronise = workbench.steps[name], workbench.synchronise
+    beside = workbench.references.of_variants([name], CONTROL.reference)
+    samples = []
+
+    def set_up():
+        for reference in beside.values():
+            work, iterations = workbench.steps[reference], workbench.iterations[reference]
+            synchronise(work())  # untimed, as the call of the step below: the first call after another's is slower
+            samples.append(rounds.time_sample(work, synchronise, iterations))
+        synchronise(step())
+
+    call_s = workbench.sample_seconds[name] / workbench.iterations[name]
+    round_s = 2 * call_s + sum(2 * workbench.sample_seconds[reference] for reference in beside.values())
+    least = request.config.getoption("benchmark_min_rounds")
+    count = max(least, int(float(request.config.getoption("benchmark_max_time")) / round_s))
+    benchmark.pedantic(lambda: synchronise(step()), setup=set_up, rounds=count)
+    if samples:
+        benchmark.extra_info["reference_s"] = statistics.median(samples)

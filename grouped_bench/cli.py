@@ -10,6 +10,7 @@ import click
 
 from grouped_bench import __version__
 from grouped_bench.commands.advise import advise
+from grouped_bench.commands.baseline import baseline
 from grouped_bench.commands.compare import compare
 from grouped_bench.commands.explain import explain as explain_command
 from grouped_bench.commands.history import history
@@ -258,3 +259,4 @@ def list_(what: str, files: tuple[str, ...] | None, format_: str) -> int:
 cli.add_command(advise)
 cli.add_command(history)
 cli.add_command(compare)
+cli.add_command(baseline)

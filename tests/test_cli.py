@@ -18,7 +18,7 @@ from grouped_bench.space.space import Space
 from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
 
-COMMANDS = ("doctor", "run", "plan", "show", "report", "explain", "list", "advise", "compare", "history")
+COMMANDS = ("doctor", "run", "plan", "show", "report", "explain", "list", "advise", "compare", "history", "baseline")
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 

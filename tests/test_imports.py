@@ -26,7 +26,7 @@ LINES = (
     ("report",),
     ("harness",),
     ("api", "catalogue"),
-    ("advising", "comparing"),
+    ("advising", "baselines", "comparing"),
     ("options",),
     ("commands",),
     ("cli",),

@@ -73,8 +73,8 @@ def of_benchmarks(files: Sequence[Sequence[Mapping[str, Any]]], errors: Sequence
             visit = Visit(number)
             seconds, reference = one["median_s"], one["reference_s"]
             relative = (Value(float(np.log(seconds / reference)), visit),) if reference else ()
-            columns = {name: one[name] for name in ("name", "group", "machine", "params")}
-            made = Measurement(columns, "ok", latencies=(Value(seconds, visit),), relative=relative)
+            told = {name: one[name] for name in ("name", "group", "machine", "params")}
+            made = Measurement(told, "ok", latencies=(Value(seconds, visit),), relative=relative)
             found.setdefault((one["name"],), []).append(made)
     for name in errors:
         known = found.setdefault((name,), [])
@@ -89,30 +89,35 @@ def _key(columns: Mapping[str, Any]) -> Key:
 
 def _of_record(record: dict[str, Any], run: int) -> Measurement:
     """The task of a row; processes of different runs get different numbers."""
-    plain = {name: _plain(record[name]) for name in _NAMED}
+    named = {name: plain(record[name]) for name in _NAMED}
     measured = Measurement(
-        plain,
+        named,
         str(record["status"]),
-        _plain(record["reason"]),
-        memory_bytes=_plain(record["peak_memory_bytes"]),
-        memory_source=_plain(record["memory_source"]),
-        params=_plain(record["params"]),
+        plain(record["reason"]),
+        memory_bytes=plain(record["peak_memory_bytes"]),
+        memory_source=plain(record["memory_source"]),
+        params=plain(record["params"]),
         first_calls=_told(record["first_calls_s"]),
         flags=_told(record["flags"]),
     )
     if measured.status != "ok" or not tasks.has_values(record["samples_s"]):
         return measured
+    check_lines_up(record)
+    visits = [dataclasses.replace(one, process=one.process + (run << 32)) for one in tasks.visits_of(record)]
+    latencies = tasks.latencies(record["samples_s"], visits)
+    has_reference = tasks.has_values(record["reference_s"])
+    relative = tasks.log_ratios(record["samples_s"], record["reference_s"], visits) if has_reference else []
+    return dataclasses.replace(measured, latencies=tuple(latencies), relative=tuple(relative))
+
+
+def check_lines_up(record: Mapping[str, Any]) -> None:
+    """Raise RunError unless the lists of a row that has samples go together, visit by visit and round by round."""
     if not _lines_up(record):
         raise RunError(
             "The samples, the reference and the visits of a task line up",
             received=f"run {record['run_id']}, variant {record['variant']}, in which they do not",
             remedy="Measure it again; do not trust that file",
         )
-    visits = [dataclasses.replace(one, process=one.process + (run << 32)) for one in tasks.visits_of(record)]
-    latencies = tasks.latencies(record["samples_s"], visits)
-    has_reference = tasks.has_values(record["reference_s"])
-    relative = tasks.log_ratios(record["samples_s"], record["reference_s"], visits) if has_reference else []
-    return dataclasses.replace(measured, latencies=tuple(latencies), relative=tuple(relative))
 
 
 def _pooled(alike: Sequence[Measurement]) -> Measurement:
@@ -143,13 +148,13 @@ def _joined(parts: Iterable[Sequence[Any]]) -> tuple[Any, ...]:
 
 def _told(values: Any) -> tuple[Any, ...]:
     """A list column without its nulls."""
-    return tuple(value for value in _plain(values) or () if value is not None)
+    return tuple(value for value in plain(values) or () if value is not None)
 
 
 def _lines_up(record: Mapping[str, Any]) -> bool:
     """Whether a row with samples has a process a visit, and its other lists as many visits and rounds as samples."""
     samples, reference = record["samples_s"], record["reference_s"]
-    if not tasks.has_values(record["visit_process"]) or None in _plain(record["visit_process"]):
+    if not tasks.has_values(record["visit_process"]) or None in plain(record["visit_process"]):
         return False
     lists = [record[name] for name in ("visit_process", "visit_stolen", "visit_throttled", "reference_s")]
     if any(tasks.has_values(values) and len(values) != len(samples) for values in lists):
@@ -163,10 +168,10 @@ def _length(values: Any) -> int:
     return len(values) if isinstance(values, (list, tuple, np.ndarray)) else -1
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """A cell without pandas' own nulls and arrays."""
     if isinstance(value, (list, tuple, np.ndarray)):
-        return tuple(_plain(part) for part in value)
+        return tuple(plain(part) for part in value)
     if pd.isna(value):
         return None
     return value.item() if isinstance(value, np.generic) else value

@@ -53,7 +53,7 @@ def repetitions(facts: Sequence[Facts], machine: str | None = None) -> list[int]
         machine: the one whose runs are wanted, where there are any.
     """
     here = [place for place, one in enumerate(facts) if machine is not None and one.get("machine") == machine]
-    ordered = sorted(here or range(len(facts)), key=lambda place: _began(facts[place]))
+    ordered = sorted(here or range(len(facts)), key=lambda place: began(facts[place]))
     newest = facts[ordered[-1]]
     commit = commit_of(newest)
     if commit is None:
@@ -70,6 +70,15 @@ def commit_of(facts: Facts) -> str | None:
     return name if isinstance(name, str) and _COMMIT.fullmatch(name) else None
 
 
+def began(facts: Facts) -> datetime.datetime:
+    """When the run began; a run that does not tell is older than every other."""
+    try:
+        moment = datetime.datetime.fromisoformat(str(facts.get("started_at")))
+        return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
+        return _FIRST_MOMENT
+
+
 def side_by_side(base: Sequence[Facts], head: Sequence[Facts]) -> bool:
     """Whether two runs say of each other that their visits were made in turn."""
     if len(base) != 1 or len(head) != 1:
@@ -81,15 +90,6 @@ def side_by_side(base: Sequence[Facts], head: Sequence[Facts]) -> bool:
     partners = [one.get("partner") for one in told if isinstance(one, dict)]
     roles = [one.get("role") for one in told if isinstance(one, dict)]
     return None not in names and partners == names[::-1] and roles in (["base", "head"], ["head", "base"])
-
-
-def _began(facts: Facts) -> datetime.datetime:
-    """When the run began; a run that does not tell is older than every other."""
-    try:
-        moment = datetime.datetime.fromisoformat(str(facts.get("started_at")))
-        return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)
-    except (ValueError, OverflowError):
-        return _FIRST_MOMENT
 
 
 def _kind(facts: Facts) -> str:

@@ -62,5 +62,8 @@ def tally(values: Iterable[Any], order: Sequence[str] = ()) -> str:
 def _run_lines(facts: dict[str, Any], *, several: bool) -> list[str]:
     name = f"Run {cells.clean(facts.get('run_id', 'without an id'))}" if several else "The run"
     lines = [f"{name} {stop(facts)}."]
+    if isinstance(rounds := facts.get("thinned"), int):
+        kept = f"{cells.counted(rounds, 'round')} a visit"
+        lines.append(f"{name} is a baseline: it keeps {kept}, with the medians of all, so not how samples spread.")
     skipped = len(facts.get("skipped") or ())
     return lines + ([f"{name} left {cells.counted(skipped, 'case')} out of its plan, with reasons."] if skipped else [])

@@ -27,6 +27,9 @@ _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 
 Rate = Annotated[float, Field(gt=0, le=1e24, allow_inf_nan=False)]
 Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Sampled = Annotated[float, Field(ge=_LEAST, le=_MOST, allow_inf_nan=False)]
+# How many rounds of a visit a baseline has kept at most.
+Rounds = Annotated[int, Field(ge=1, lt=2**31)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -36,6 +39,7 @@ def _moment(text: str) -> str:
     return text
 
 
+Moment = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
 _D = "[0-9]"
 CommitId = Annotated[str, Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
 CommitDate = Annotated[
@@ -144,6 +148,7 @@ class Metadata(BaseModel):
     time: dict[str, Any] | None = None
     peaks: list[Peak] | None = None
     explanations: list[Look] | None = None
+    thinned: Rounds | None = None
     side_by_side: Half | None = None
 
 
@@ -169,7 +174,7 @@ def value_problem(table: pa.Table) -> str | None:
 
 def metadata_problem(metadata: dict[str, Any]) -> str | None:
     """The first run-wide fact of another shape than ours, in words; None where there is none."""
-    if _depth(metadata) > DEEPEST_METADATA:
+    if depth(metadata) > DEEPEST_METADATA:
         return f"metadata nested more than {DEEPEST_METADATA} deep"
     try:
         Metadata.model_validate(metadata)
@@ -228,7 +233,7 @@ def _text_problems(name: str, values: pa.ChunkedArray) -> Iterator[str]:
             yield f"status {min(unknown)}"
 
 
-def _depth(tree: Any) -> int:
+def depth(tree: Any) -> int:
     """Depth of nested lists and dicts; no depth is too deep to be told."""
     deepest, todo = 0, [(tree, 1)]
     while todo:

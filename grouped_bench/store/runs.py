@@ -18,15 +18,25 @@ from grouped_bench.store.schema import LATER, METADATA_KEY, NAMES, SCHEMA_VERSIO
 
 LATEST = "latest"
 _ROWS_AT_ONCE = 500
+_COMPACT: dict[str, Any] = {
+    **{"compression_level": 19, "use_dictionary": False},  # zstd finds what repeats by itself
+    **{"write_statistics": False, "store_schema": False},
+}
 
 
-def write_run(frame: pd.DataFrame, metadata: dict[str, Any], path: Path) -> Path:
-    """Write `frame` and `metadata` to `path`; a reader sees the old file or the new one, never a part."""
-    schema = arrow_schema().with_metadata({METADATA_KEY: json.dumps(metadata).encode()})
+def write_run(frame: pd.DataFrame, metadata: dict[str, Any], path: Path, *, compact: bool = False) -> Path:
+    """Write `frame` and `metadata` to `path`; a reader sees the old file or the new one, never a part.
+
+    A compact file leaves out what tells a stranger about the columns, which would be most of a small one.
+    """
+    facts = {METADATA_KEY: json.dumps(metadata).encode()}
+    schema = arrow_schema().with_metadata(facts)
     temporary = path.with_name(f".{path.name}.part")  # what a killed process left is written over
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(temporary, schema, compression="zstd", **(_COMPACT if compact else {})) as writer:
+            if compact:  # which does not store the schema that the facts stand in
+                writer.add_key_value_metadata(facts)
             for start in range(
                 0, max(1, len(frame)), _ROWS_AT_ONCE
             ):  # a table of all would double what a long run holds
@@ -75,6 +85,14 @@ def read_facts(path: Path) -> dict[str, Any]:
     if problem := metadata_problem(metadata):
         raise _refusal(problem, path)
     return metadata
+
+
+def count_rows(path: Path) -> int:
+    """Tasks of the run at `path`, by its footer alone. Raises RunError."""
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
 
 
 def to_table(frame: pd.DataFrame) -> pa.Table:

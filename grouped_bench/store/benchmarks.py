@@ -1,0 +1,184 @@
+"""pytest-benchmark's JSON: its benchmarks and what holds for all of them, refused in words where it is no such file."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from grouped_bench.errors import RunError
+from grouped_bench.measure.environment import machine_slug
+from grouped_bench.store.checks import (
+    DEEPEST_METADATA,
+    LONGEST_TEXT,
+    MOST_ROWS,
+    Commit,
+    Moment,
+    Sampled,
+    depth,
+)
+
+LARGEST_FILE = 256 * 2**20
+_LARGEST_INTEGER = 2**63
+_Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
+_Name = Annotated[_Text, Field(min_length=1)]
+_COMMIT = TypeAdapter(Commit)
+
+
+class _Part(BaseModel):
+    """A part of the file; what else stands in it is not read."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Stats(_Part):
+    median: Sampled
+
+
+class _Extra(_Part):
+    reference_s: Sampled | None = None
+
+
+class _Benchmark(_Part):
+    fullname: _Name
+    group: _Text | None = None
+    params: dict[_Text, Any] | None = None
+    extra_info: _Extra = _Extra()
+    stats: _Stats | None
+    has_error: bool = False
+
+
+class _Processor(_Part):
+    brand_raw: _Text | None = None
+    count: Annotated[int, Field(gt=0)] | None = None
+
+
+class _Machine(_Part):
+    cpu: _Processor = _Processor()
+    python_version: _Text | None = None
+    libraries: dict[_Text, _Text] = {}
+
+
+class _File(_Part):
+    machine_info: _Machine
+    commit_info: dict[str, Any] | None = None
+    benchmarks: Annotated[list[_Benchmark], Field(max_length=MOST_ROWS)]
+    errors: Annotated[list[_Name], Field(max_length=MOST_ROWS)] = []
+    datetime: Moment
+    version: _Text | None = None
+
+
+def read_benchmarks(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The benchmarks of a file that pytest-benchmark wrote, and what holds for all of them.
+
+    Each benchmark has `name`, `group`, `params` as pytest gave them, the `machine`, `median_s`, and `reference_s`: the
+    median of the reference workload timed beside it, where its `extra_info` tells one. The facts are named as those of
+    a run; `errors` are the names of benchmarks that ended without figures.
+
+    Raises:
+        RunError: the file cannot be read, or is none of pytest-benchmark's.
+    """
+    file = _checked(_tree(path), path)
+    told = _facts(file)
+    failed = [one.fullname for one in file.benchmarks if one.stats is None or one.has_error]
+    benchmarks = [
+        {
+            "name": one.fullname,
+            "group": one.group,
+            "machine": told["machine"],
+            "params": one.params,
+            "median_s": one.stats.median,
+            "reference_s": one.extra_info.reference_s,
+        }
+        for one in file.benchmarks
+        if one.stats is not None and not one.has_error
+    ]
+    return benchmarks, {"run_id": path.stem, **told, "errors": list(dict.fromkeys([*failed, *file.errors]))}
+
+
+def _tree(path: Path) -> Any:
+    """What the JSON at `path` holds."""
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            raise _unreadable(path, "no such file")
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise _unreadable(path, f"{size:,} bytes, at most {LARGEST_FILE:,} are read")
+        content = path.read_text(encoding="utf-8")
+        return json.loads(content, parse_float=_finite, parse_int=_bounded, parse_constant=_finite)
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from None
+    except (ValueError, RecursionError) as error:
+        raise _unreadable(path, str(error)) from None
+
+
+def _checked(tree: Any, path: Path) -> _File:
+    if depth(tree) > DEEPEST_METADATA:
+        raise _refusal(path, f"nested more than {DEEPEST_METADATA} deep")
+    try:
+        file = _File.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        raise _refusal(path, f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}") from None
+    names = {one.fullname for one in file.benchmarks}
+    if len(names) < len(file.benchmarks):
+        raise _refusal(path, "a benchmark that is told twice")
+    return file
+
+
+def _facts(file: _File) -> dict[str, Any]:
+    """What holds for the whole file, in the words of a run's facts; the host's name is not among them."""
+    machine, processor = file.machine_info, file.machine_info.cpu
+    known = processor.brand_raw is not None and processor.count is not None
+    libraries = {**machine.libraries, **({"pytest-benchmark": file.version} if file.version else {})}
+    return {
+        "machine": machine_slug(processor.brand_raw, processor.count) if known else None,
+        "started_at": file.datetime,
+        "commit": _commit(file.commit_info or {}),
+        "environment": {
+            "processor": {"model": processor.brand_raw, "logical": processor.count},
+            "system": {"python": machine.python_version},
+            "libraries": libraries,
+        },
+    }
+
+
+def _commit(told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The commit as a run tells it; None where there was no repository, or git did not answer."""
+    try:
+        found = {"id": told.get("id"), "date": told.get("time"), "dirty": told.get("dirty")}
+        return dict(_COMMIT.validate_python(found, strict=True))
+    except ValidationError:
+        return None
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:20]}")
+    return number
+
+
+def _bounded(text: str) -> int:
+    number = int(text)
+    if abs(number) >= _LARGEST_INTEGER:
+        raise ValueError(f"the number {text[:20]}…")
+    return number
+
+
+def _unreadable(path: Path, why: str) -> RunError:
+    return RunError(
+        "Benchmarks are a readable JSON file of pytest-benchmark",
+        received=f"{path} ({why})",
+        remedy="Write one with pytest --benchmark-json FILE",
+    )
+
+
+def _refusal(path: Path, problem: str) -> RunError:
+    return RunError(
+        "A file of benchmarks holds what pytest-benchmark writes",
+        received=f"{path.name}: {problem}",
+        remedy="Write it again with pytest --benchmark-json FILE",
+    )

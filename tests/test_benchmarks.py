@@ -1,0 +1,213 @@
+"""pytest-benchmark's JSON as it is written, and what is no such file, refused in words."""
+
+import copy
+import json
+import os
+
+import pytest
+
+from grouped_bench.analyse.sides import commit_of, repetitions
+from grouped_bench.errors import RunError
+from grouped_bench.store import benchmarks
+from grouped_bench.store.benchmarks import read_benchmarks
+
+# As pytest-benchmark 5 writes it, host name and all.
+WRITTEN = {
+    "machine_info": {
+        **{"node": "secret-host", "processor": "", "machine": "x86_64", "python_compiler": "GCC 12.2.0"},
+        **{"python_version": "3.12.1", "python_build": ["main", "May"], "release": "6.1", "system": "Linux"},
+        "cpu": {"brand_raw": "AMD EPYC 7763 64-Core Processor", "count": 2, "arch": "X86_64", "flags": ["avx2"]},
+        "libraries": {"keras": "3.15.1"},
+    },
+    "commit_info": {
+        **{"id": "a" * 40, "time": "2026-11-22T00:00:00+00:00", "author_time": "2026-11-21T00:00:00+00:00"},
+        **{"dirty": False, "project": "p", "branch": "main"},
+    },
+    "benchmarks": [
+        {
+            **{"group": "a case", "name": "test_a[x]", "fullname": "bench/test_a.py::test_a[x]", "param": "x"},
+            "params": {"name": "x", "cohort": "UNSERIALIZABLE[Cohort()]"},
+            "extra_info": {"reference_s": 1e-3, "groups": 4, "label": None, "size": [14, 14]},
+            "options": {"disable_gc": False, "timer": "perf_counter", "min_rounds": 5, "max_time": 1.0},
+            "stats": {"min": 1e-3, "max": 3e-3, "median": 2e-3, "outliers": "1;2", "data": [1e-3, 2e-3, 3e-3]},
+        },
+        {
+            "fullname": "bench/test_a.py::test_b",
+            "group": None,
+            "params": None,
+            "extra_info": {},
+            "stats": {"median": 1},
+        },
+    ],
+    "datetime": "2026-11-23T01:22:33.123456+00:00",
+    "version": "5.3.1",
+}
+
+
+def written(folder, content=WRITTEN, name="0001_base.json"):
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def changed(*place, value):
+    """What is written, with `value` at a place in it."""
+    made = copy.deepcopy(WRITTEN)
+    holder = made
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = value
+    return made
+
+
+def without(*place):
+    made = copy.deepcopy(WRITTEN)
+    holder = made
+    for key in place[:-1]:
+        holder = holder[key]
+    del holder[place[-1]]
+    return made
+
+
+def test_benchmarks_have_their_median_and_the_reference_beside_it(tmp_path):
+    found, _ = read_benchmarks(written(tmp_path))
+    shared = {"machine": "amd-epyc-7763-64-core-2"}
+    first = {"name": "bench/test_a.py::test_a[x]", "group": "a case", "median_s": 2e-3, "reference_s": 1e-3, **shared}
+    second = {"name": "bench/test_a.py::test_b", "group": None, "median_s": 1.0, "reference_s": None, **shared}
+    assert found == [{**first, "params": WRITTEN["benchmarks"][0]["params"]}, {**second, "params": None}]
+
+
+def test_facts_are_those_of_a_run_and_hold_no_host_name(tmp_path):
+    _, facts = read_benchmarks(written(tmp_path))
+    assert facts == {
+        "run_id": "0001_base",
+        "machine": "amd-epyc-7763-64-core-2",
+        "started_at": WRITTEN["datetime"],
+        "commit": {"id": "a" * 40, "date": "2026-11-22T00:00:00+00:00", "dirty": False},
+        "environment": {
+            "processor": {"model": "AMD EPYC 7763 64-Core Processor", "logical": 2},
+            "system": {"python": "3.12.1"},
+            "libraries": {"keras": "3.15.1", "pytest-benchmark": "5.3.1"},
+        },
+        "errors": [],
+    }
+    assert commit_of(facts) == "a" * 40
+    assert repetitions([facts, {**facts, "started_at": "2026-11-23T02:00:00+00:00"}]) == [0, 1]
+
+
+def test_a_benchmark_without_figures_is_an_error_and_no_benchmark(tmp_path):
+    for made in (changed("benchmarks", 1, "stats", value=None), changed("benchmarks", 1, "has_error", value=True)):
+        found, facts = read_benchmarks(written(tmp_path, made))
+        assert [one["name"] for one in found] == ["bench/test_a.py::test_a[x]"]
+        assert facts["errors"] == ["bench/test_a.py::test_b"]
+    made["errors"] = ["bench/test_a.py::test_c", "bench/test_a.py::test_b"]
+    assert read_benchmarks(written(tmp_path, made))[1]["errors"] == [
+        *("bench/test_a.py::test_b", "bench/test_a.py::test_c"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        None,
+        {},
+        {"id": "unversioned", "time": None, "dirty": False},
+        {"id": "unknown", "time": None, "dirty": False, "error": "CalledProcessError(128)"},
+        {"id": "a" * 40, "time": "2026-11-22T00:00:00+00:00", "dirty": "no"},
+        {"id": "a" * 40, "time": "2026-02-31T00:00:00+00:00", "dirty": False},
+    ],
+)
+def test_what_git_did_not_tell_is_no_commit(told, tmp_path):
+    assert read_benchmarks(written(tmp_path, changed("commit_info", value=told)))[1]["commit"] is None
+
+
+def test_a_machine_that_is_not_told_has_no_name(tmp_path):
+    for made in (without("machine_info", "cpu"), without("machine_info", "cpu", "count")):
+        found, facts = read_benchmarks(written(tmp_path, made))
+        assert facts["machine"] is found[0]["machine"] is None
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        (("benchmarks",), {}, "benchmarks: Input should be a valid list"),
+        (("benchmarks", 0), 3, "benchmarks.0: Input should be"),
+        (("benchmarks", 0, "fullname"), None, "benchmarks.0.fullname: Input should be a valid string"),
+        (("benchmarks", 0, "fullname"), "", "benchmarks.0.fullname: String should have"),
+        (("benchmarks", 0, "fullname"), "x" * 10_001, "benchmarks.0.fullname: String should have at most 10000"),
+        (("benchmarks", 0, "fullname"), "\ud800", "benchmarks.0.fullname: Input should be a valid string, unable"),
+        (("benchmarks", 0, "fullname"), "bench/test_a.py::test_b", "a benchmark that is told twice"),
+        (("benchmarks", 0, "group"), [], "benchmarks.0.group: Input should be a valid string"),
+        (("benchmarks", 0, "params"), "x", "benchmarks.0.params: Input should be a valid dictionary"),
+        (("benchmarks", 0, "stats"), [], "benchmarks.0.stats: Input should be"),
+        (("benchmarks", 0, "stats"), {}, "benchmarks.0.stats.median: Field required"),
+        *(
+            (("benchmarks", 0, "stats", "median"), value, "benchmarks.0.stats.median: Input should be")
+            for value in (-1.0, 0, 0.0, 1e-300, 1e300, "1.0", True, None, [])
+        ),
+        (("benchmarks", 0, "extra_info"), [], "benchmarks.0.extra_info: Input should be"),
+        (("benchmarks", 0, "extra_info", "reference_s"), -1.0, "benchmarks.0.extra_info.reference_s: Input should be"),
+        (("benchmarks", 0, "extra_info", "reference_s"), "1", "benchmarks.0.extra_info.reference_s: Input should be"),
+        (("machine_info",), None, "machine_info: Input should be"),
+        (("machine_info", "cpu", "count"), 0, "machine_info.cpu.count: Input should be greater than 0"),
+        (("machine_info", "cpu", "brand_raw"), 5, "machine_info.cpu.brand_raw: Input should be a valid string"),
+        (("machine_info", "libraries"), {"keras": 3}, "machine_info.libraries.keras: Input should be a valid string"),
+        (("datetime",), "yesterday", "datetime: Value error"),
+        (("datetime",), 5, "datetime: Input should be a valid string"),
+        (("errors",), "x", "errors: Input should be a valid list"),
+        (("version",), 5, "version: Input should be a valid string"),
+    ],
+)  # fmt: skip
+def test_what_pytest_benchmark_does_not_write_is_refused_in_words(place, value, told, tmp_path):
+    with pytest.raises(RunError, match="holds what pytest-benchmark writes") as refused:
+        read_benchmarks(written(tmp_path, changed(*place, value=value)))
+    assert f"Received: 0001_base.json: {told}" in str(refused.value)
+    assert "pytest --benchmark-json FILE" in str(refused.value)
+
+
+@pytest.mark.parametrize("place", [("machine_info",), ("datetime",), ("benchmarks",), ("benchmarks", 0, "stats")])
+def test_what_is_always_written_must_be_there(place, tmp_path):
+    with pytest.raises(RunError, match="Field required"):
+        read_benchmarks(written(tmp_path, without(*place)))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "\ufeff{}",
+        "[" * 100_000,
+        json.dumps(WRITTEN).replace("0.002", "NaN", 1),
+        json.dumps(WRITTEN).replace("0.002", "-Infinity", 1),
+        json.dumps(WRITTEN).replace("0.002", "1e999", 1),
+        json.dumps(WRITTEN).replace("0.002", "9" * 5000, 1),
+        json.dumps(WRITTEN).replace("0.002", "9" * 19, 1),
+    ],
+)
+def test_what_is_no_json_is_refused_in_words(content, tmp_path):
+    with pytest.raises(RunError, match="a readable JSON file of pytest-benchmark") as refused:
+        read_benchmarks(written(tmp_path, content))
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "5", '"x"', "{}", "[" * 50 + "]" * 50])
+def test_other_json_is_refused_in_words(content, tmp_path):
+    with pytest.raises(RunError, match="holds what pytest-benchmark writes"):
+        read_benchmarks(written(tmp_path, content))
+
+
+def test_files_that_cannot_be_read_are_refused_in_words(tmp_path, monkeypatch):
+    path = tmp_path / "x.json"
+    with pytest.raises(RunError, match="no such file"):
+        read_benchmarks(path)
+    os.mkfifo(path)
+    with pytest.raises(RunError, match="no such file"):
+        read_benchmarks(path)
+    path.unlink()
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(RunError, match="invalid start byte"):
+        read_benchmarks(path)
+    monkeypatch.setattr(benchmarks, "LARGEST_FILE", 100)
+    with pytest.raises(RunError, match="bytes, at most 100 are read"):
+        read_benchmarks(written(tmp_path))
