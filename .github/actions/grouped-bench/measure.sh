@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 rm -rf -- "$answer" "$work/runs"
-mkdir -p "$answer"
+mkdir -p "$answer" "$work/runs"
 words=()
 while IFS= read -r word; do
     [ -z "$word" ] || words+=("$word")

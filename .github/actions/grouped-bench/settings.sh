@@ -31,5 +31,6 @@ case $fail_on in
     *) refuse "GATE_FAIL_ON (fail-on) is regression, inconclusive or never" "$fail_on" "Choose one of them" ;;
 esac
 # It stands in the comment's marker, in a filter, and in the name of an artifact.
-[[ $name =~ ^[A-Za-z0-9._-]{1,60}$ ]] ||
-    refuse "GATE_NAME (name) is up to 60 letters, digits, dots, dashes and underscores" "$name" "Give another"
+[[ $name =~ ^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$ ]] ||
+    refuse "GATE_NAME (name) is up to 60 letters, digits, dots, dashes and underscores, the first a letter or digit" \
+        "$name" "Give another"
