@@ -188,10 +188,13 @@ def test_the_gates_own_comment_is_updated_and_no_others(there, place, gate):
             {"GATE_PULL_REQUEST": "12", "GATE_FORK": "true"},
             "::notice::No comment on the pull request: one from a fork ",
         ),
-        ({"GATE_PULL_REQUEST": "12", "FAKE_GH_READ": "1"}, "::warning::No comment on the pull request: the token may "),
+        (
+            {"GATE_PULL_REQUEST": "12", "FAKE_GH_READ": "1"},
+            "::warning::No comment on the pull request: gh could not write ",
+        ),
         (
             {"GATE_PULL_REQUEST": "12", "FAKE_GH_WRITE": "1"},
-            "::warning::No comment on the pull request: the token may ",
+            "::warning::No comment on the pull request: gh could not write ",
         ),
     ],
 )

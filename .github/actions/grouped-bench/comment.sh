@@ -21,7 +21,7 @@ marker=$(head -n 1 "$answer/comment.md")
 # Others can write the marker too, and theirs are not ours to change.
 ours=".[] | select(.user.login == \"github-actions[bot]\" and (.body | startswith(\"$marker\"))) | .id"
 ids=$(gh api --paginate "$issues/$pull/comments?per_page=100" --jq "$ours") ||
-    leave warning "the token may not read them (permissions: pull-requests: write)"
+    leave warning "gh could not read those that are there (permissions: pull-requests: write)"
 id=${ids%%$'\n'*}
 if [ -n "$id" ]; then
     place=(--method PATCH "$issues/comments/$id")
@@ -29,4 +29,4 @@ else
     place=(--method POST "$issues/$pull/comments")
 fi
 gh api --silent "${place[@]}" --field "body=@$answer/comment.md" ||
-    leave warning "the token may not write (permissions: pull-requests: write)"
+    leave warning "gh could not write it (permissions: pull-requests: write)"
