@@ -190,7 +190,7 @@ def test_the_gates_own_comment_is_updated_and_no_others(there, place, gate):
         ),
         (
             {"GATE_PULL_REQUEST": "12", "FAKE_GH_READ": "1"},
-            "::warning::No comment on the pull request: gh could not write ",
+            "::warning::No comment on the pull request: gh could not read ",
         ),
         (
             {"GATE_PULL_REQUEST": "12", "FAKE_GH_WRITE": "1"},
