@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from grouped_bench.advising import advise
     from grouped_bench.api import Run, load, network, resume, run
-    from grouped_bench.comparing import compare
+    from grouped_bench.comparing import compare, run_both
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
     from grouped_bench.variants.base import Variant, variant
@@ -21,6 +21,7 @@ _HOMES = {
     "resume": "api",
     "run": "api",
     "compare": "comparing",
+    "run_both": "comparing",
     "GroupedBenchError": "errors",
     "Space": "space.space",
     "Variant": "variants.base",
@@ -38,6 +39,7 @@ __all__ = [
     "network",
     "resume",
     "run",
+    "run_both",
     "variant",
 ]
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from grouped_bench.harness.order import Order
     from grouped_bench.variants import Files
 
 
@@ -118,14 +119,37 @@ def run(
         HostError: a backend cannot start.
         CutShortError: the run ended before its file was written; `resume` goes on with it.
     """
-    from grouped_bench.harness.order import Order
     from grouped_bench.harness.running import carry_out
+
+    order = ordered(
+        space, out=out, seed=seed, memory=memory, quiet=quiet, command=command, files=files, force=force, wait=wait,
+        explain=explain, **options,
+    )  # fmt: skip
+    return _finished(carry_out(order), order.out, page=page, quiet=quiet)
+
+
+def ordered(
+    space: Space,
+    *,
+    out: str | Path,
+    seed: int | None = None,
+    command: list[str] | None = None,
+    files: "Files" = (),
+    memory: bool,
+    quiet: bool,
+    force: bool,
+    wait: bool,
+    explain: bool = False,
+    **options: Any,
+) -> "Order":
+    """What a run with these arguments of `run` is asked to do. Raises SpaceError, VariantError."""
+    from grouped_bench.harness.order import Order
 
     paths = variants.import_files(files)
     space, control = resolved(space, options)
     planned = make_plan(space)
     refuse_unknown(planned.variants, paths)
-    order = Order(
+    return Order(
         plan=planned,
         control=control,
         space=space.to_dict(),
@@ -139,7 +163,6 @@ def run(
         wait=wait,
         explain=explain,
     )
-    return _finished(carry_out(order), order.out, page=page, quiet=quiet)
 
 
 def resume(

@@ -15,7 +15,7 @@ from grouped_bench.commands.explain import explain as explain_command
 from grouped_bench.commands.history import history
 from grouped_bench.commands.output import drop_output
 from grouped_bench.errors import CutShortError, GroupedBenchError
-from grouped_bench.options import import_option, space_of, space_options
+from grouped_bench.options import import_option, measuring_options, space_of, space_options
 
 OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 SHOW_FORMATS = ("table", "markdown", "csv", "json")
@@ -73,15 +73,11 @@ def cli() -> None:
 @cli.command()
 @space_options
 @click.option("--out", default="results", show_default=True, help="Folder for the run's files.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of inputs, weights and orders.")
-@click.option("--no-memory", "memory", flag_value=False, default=None, help="Leave out the memory pass.")
-@click.option("--force", is_flag=True, default=None, help="Try tasks that are predicted to run out of memory.")
+@measuring_options
 @click.option("--resume", metavar="RUN", help="Go on with a run that did not end: its id, its journal, or latest.")
-@click.option("--wait", is_flag=True, help="Wait for another run on this machine to end, instead of refusing.")
 @click.option("--explain", is_flag=True, help="Explain each case's slowest and fastest variant, after the budget.")
 @click.option("--no-report", is_flag=True, help="Leave out the HTML page.")
 @click.option("--strict", is_flag=True, help="Exit 1 when a task's status is not ok.")
-@click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--format", "format_", type=click.Choice(SHOW_FORMATS), default="table", show_default=True)
 def run(
     out: str,

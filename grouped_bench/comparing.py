@@ -1,12 +1,15 @@
 """Base against head, found by name and judged by thresholds: what `grouped-bench compare` stands for."""
 
 import functools
+import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouped_bench import api
-from grouped_bench.errors import RunError, SpaceError
+from grouped_bench.errors import RunError, SpaceError, UnavailableError
+from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.units import parse_share
 
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from grouped_bench.analyse.sides import Facts, Judgement, Taken
 
 OFF = "off"
+# What two interpreters measure where nothing else is asked for, and for how long whatever they measure.
+PRESET = "ci"
 _LARGEST = 10.0
 _BENCHMARKS = ".json"
 _REMEDY = "Write 5%, memory=10% or memory=off"
@@ -43,7 +48,7 @@ def compare(
     from grouped_bench.analyse.compare import compare as compared
     from grouped_bench.analyse.sides import Judgement, side_by_side
 
-    limits = {metric: _limit(metric, value) for metric, value in (thresholds or {}).items()}
+    limits = limits_of(thresholds or {})
     kinds = {_is_benchmarks(Path(name)) for name in (base, head)}
     if len(kinds) > 1:
         raise RunError(
@@ -60,6 +65,54 @@ def compare(
     return Judgement(compared(old, new, limits, paired=paired), of_base, of_head)
 
 
+def run_both(
+    base_python: str | Path,
+    head_python: str | Path,
+    space: Space | None = None,
+    *,
+    out: str | Path = DEFAULT_OUT,
+    memory: bool = True,
+    quiet: bool = True,
+    force: bool = False,
+    wait: bool = False,
+    **options: Any,
+) -> tuple[api.Run, api.Run]:
+    """Measure `space` in two interpreters, visit beside visit, and return the runs of base and head.
+
+    Each computes with its own backends, by this package's code. `compare` pairs the visits of the two. The runs tell
+    no commit: the folder at hand is that of neither interpreter.
+
+    Args:
+        base_python, head_python: interpreters, such as `venv/bin/python`, with NumPy and the backends of the space.
+        space: what to sweep, the preset `ci` unless given.
+        out, memory, quiet, force, wait: as of `run`.
+        **options: `seed`, `command`, `files`, axes and controls as of `run`. Controls that neither they nor the space
+            set are those of the preset `ci`.
+
+    Raises:
+        UnavailableError: no such interpreter; the others of `run`.
+    """
+    from grouped_bench.harness.both import carry_out_both
+
+    pythons = _interpreter(base_python), _interpreter(head_python)
+    usual = Space.preset(PRESET)
+    space = usual if space is None else space
+    asked = {**usual.control, **space.control, **options}
+    order = api.ordered(space, out=out, memory=memory, quiet=quiet, force=force, wait=wait, **asked)
+    base, head = carry_out_both(order, pythons)
+    return api.load(base), api.load(head)
+
+
+def _interpreter(path: str | Path) -> str:
+    """The path of a program, absolute but not resolved: a virtual environment's link is what makes it one."""
+    found = shutil.which(str(path))
+    if found is None:
+        raise UnavailableError(
+            "An interpreter is a program that can be run", received=path, remedy="Name one, such as venv/bin/python"
+        )
+    return os.path.abspath(found)  # noqa: PTH100 - Path.resolve would follow the link
+
+
 def read_thresholds(texts: Iterable[str]) -> dict[str, str]:
     """Thresholds by metric from `5%`, `memory=10%` or a comma list of such; a bare one is of the latency.
 
@@ -73,6 +126,11 @@ def read_thresholds(texts: Iterable[str]) -> dict[str, str]:
             raise SpaceError("A threshold is a share, or METRIC=SHARE", received=part, remedy=_REMEDY)
         found[metric.strip() if sign else "latency"] = share.strip()
     return found
+
+
+def limits_of(thresholds: Mapping[str, Any]) -> dict[str, float | None]:
+    """The share by which each metric may become worse, from what `compare` takes. Raises SpaceError."""
+    return {metric: _limit(metric, value) for metric, value in thresholds.items()}
 
 
 def _limit(metric: str, value: Any) -> float | None:

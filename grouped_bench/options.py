@@ -34,6 +34,19 @@ def space_options(function: F) -> F:
     return click.option("--preset", metavar="NAME", help="Named space; see `list presets`.")(function)
 
 
+def measuring_options(function: F) -> F:
+    """The options that say how to measure a space, apart from its controls."""
+    function = click.option("--quiet", is_flag=True, help="Show no progress.")(function)
+    wait = "Wait for another run on this machine to end, instead of refusing."
+    function = click.option("--wait", is_flag=True, help=wait)(function)
+    force = "Try tasks that are predicted to run out of memory."
+    function = click.option("--force", is_flag=True, default=None, help=force)(function)
+    pass_ = "Leave out the memory pass."
+    function = click.option("--no-memory", "memory", flag_value=False, default=None, help=pass_)(function)
+    seed = "Seed of inputs, weights and orders."
+    return click.option("--seed", type=click.IntRange(0, 2**31 - 1), help=seed)(function)
+
+
 def case_options(function: F) -> F:
     """The options that name one case and how it is computed, without how closely it is measured."""
     controls = ("task_timeout", "memory_limit", "threads", "tf32")
@@ -94,10 +107,10 @@ def _default(axis: str) -> str:
     return ",".join(values)
 
 
-def space_of(options: dict[str, Any], *, resumed: bool = False) -> tuple[Any, dict[str, Any]]:
+def space_of(options: dict[str, Any], *, resumed: bool = False, usual: str = "quick") -> tuple[Any, dict[str, Any]]:
     """The space that the options name, and those options that replace its axes or controls or say how to run.
 
-    A run that is resumed has a space of its own, so that none may be named.
+    A run that is resumed has a space of its own, so that none may be named. `usual` is the preset where nothing is.
     """
     from grouped_bench.space.space import Space
 
@@ -114,7 +127,7 @@ def space_of(options: dict[str, Any], *, resumed: bool = False) -> tuple[Any, di
     axes = set(given) - set(Control.model_fields) - {"seed", "memory", "force", "files"}
     if resumed and not axes and not preset:
         return None, given
-    return (Space(source="options") if axes and not preset else Space.preset(preset or "quick")), given
+    return (Space(source="options") if axes and not preset else Space.preset(preset or usual)), given
 
 
 def _network(model: str, shape: str | None, given: dict[str, Any]) -> Any:

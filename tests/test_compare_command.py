@@ -10,7 +10,7 @@ import pytest
 from drawn import drawn, loaded, saved
 from frames import fail
 
-from grouped_bench import cli, comparing
+from grouped_bench import api, cli, comparing
 from grouped_bench.analyse.compare import DEFAULTS
 
 
@@ -104,7 +104,25 @@ def test_runs_are_looked_up_under_out(call, runs):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("base",), "Missing argument 'HEAD'"),
+        (("base",), "Give BASE and HEAD, or --base-python and --head-python"),
+        ((), "Give BASE and HEAD, or --base-python and --head-python"),
+        (("base", "slow", "--base-python", "base"), "Give BASE and HEAD, or --base-python and --head-python"),
+        (("--base-python", sys.executable), "Give BASE and HEAD, or --base-python and --head-python"),
+        (
+            ("--base-python", "base", "--head-python", "slow"),
+            "An interpreter is a program that can be run. Received: base",
+        ),
+        (("--base-python", "a", "--head-python", "b", "--threshold", "5"), "share such as 5% or 0.05"),
+        (("--base-python", sys.executable, "--head-python", sys.executable, "--groups", "x"), "`groups` takes"),
+        (
+            ("base", "slow", "--groups", "4"),
+            "--groups says how to measure, and goes with --base-python and --head-python",
+        ),
+        (("base", "slow", "--no-memory"), "--no-memory says how to measure"),
+        (("base", "slow", "--space", "x.toml"), "--space says how to measure"),
+        (("base", "slow", "--import", "x.py"), "--import says how to measure"),
+        (("base", "slow", "--pass", "training"), "--pass says how to measure"),
+        (("base", "slow", "--wait"), "--wait says how to measure"),
         (("base", "nope"), "RUN is a Parquet file, a folder of runs, a run id, or latest. Received: nope."),
         (("base", "none.json"), "BASE and HEAD are both of runs, or both of pytest-benchmark's JSON"),
         (("base", "\x1b[31m" * 99), "Received: \\x1b[31m"),
@@ -161,3 +179,33 @@ def test_comparing_loads_no_framework(runs):
     modules = set(ran.stdout.splitlines()[-1].split())
     assert "grouped_bench.comparing" in modules
     assert modules & {"tensorflow", "keras", "jax", "torch", "matplotlib"} == set()
+
+
+def test_two_interpreters_are_measured_and_compared(call, runs, monkeypatch):
+    asked = []
+
+    def run_both(*sides, **how):
+        asked.append((*sides, how))
+        return [api.load(runs[name]) for name in ("base", "slow")]
+
+    monkeypatch.setattr(comparing, "run_both", run_both)
+    pythons = ("--base-python", "a/bin/python", "--head-python", "b/bin/python")
+    code, out, err = call(*pythons, "--visits", "7", "--no-memory", "--quiet", "--save", "answer.json")
+    assert (code, out.startswith("Regression: ")) == (1, True)
+    assert err == f"Wrote {runs['base']}\nWrote {runs['slow']}\n"
+    assert loaded(Path("answer.json").read_text())["verdict"] == "regression"
+    *sides, space, how = asked.pop()
+    assert (sides, space.source) == (["a/bin/python", "b/bin/python"], "ci.toml")
+    assert how == {"out": "results", "quiet": True, "wait": False, "visits": "7", "memory": False}
+    call(*pythons, "--groups", "8", "--wait", "--out", "there")
+    *_, space, how = asked.pop()
+    assert space.source == "options"
+    assert how == {"out": "there", "quiet": False, "wait": True, "groups": "8"}
+
+
+def test_what_was_measured_until_an_interrupt_is_told_with_exit_130(call, monkeypatch, tmp_path):
+    made = [saved(drawn(seed), tmp_path, name, stopped_by="user") for seed, name in ((1, "a"), (2, "b"))]
+    monkeypatch.setattr(comparing, "run_both", lambda *sides, **how: [api.load(path) for path in made])
+    code, out, err = call("--base-python", "a", "--head-python", "b")
+    assert (code, out.startswith("No regression: ")) == (130, True)
+    assert err.endswith("kept in the files above.\n")

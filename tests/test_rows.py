@@ -154,3 +154,15 @@ def test_a_row_carries_what_the_plan_and_the_run_know():
     known = {"run_id": "r", "machine": "m", "backend_version": "2.21.0", "backend": "tensorflow", "groups": 4}
     known |= {"computes": "grouped", "params": 9 * 16 * 64, "pass": "inference", "cache": "hot"}
     assert row | known == row
+
+
+def test_each_task_has_the_reference_of_what_it_computes():
+    both = {"regular": built(), "grouped": built()}
+    made = rows(
+        visit(
+            0, built=both, samples={"regular": [1.0], "grouped": [3.0]}, reference={"dense": [0.1], "grouped": [0.2]}
+        ),
+        visit(1, built=both, samples={"regular": [1.0], "grouped": [3.0]}, reference={"dense": [0.3]}),
+    )
+    assert made["regular"]["reference_s"] == [[0.1], [0.3]]
+    assert made["grouped"]["reference_s"] == [[0.2], [None]]

@@ -94,6 +94,18 @@ def test_a_dear_variant_settles_after_three_visits():
     assert visits_of(run, "regular") == 3
 
 
+def test_least_visits_are_made_where_fewer_settle_it():
+    run = Sweeping(APART, visits=24, least_visits=15)
+    assert [visits_of(run, name) for name in APART] == [15] * 3
+
+
+def test_visits_are_asked_for_as_long_as_the_controls_say_beside_the_reference_they_name():
+    run = Sweeping(APART, visits=3, visit_time="40ms", reference="case")
+    asked = [request for request in run.host.requests if request["op"] == "visit"]
+    assert {(request["visit_s"], request["reference"]) for request in asked} == {(0.04, "case")}
+    assert len(asked) == 3
+
+
 def test_undecided_pairs_end_at_the_visits_allowed():
     host = FakeHost(None, {"regular": 0.01, "grouped": 0.0103}, spread=0.2)
     run = Sweeping(host.costs, host=host, visits=9)

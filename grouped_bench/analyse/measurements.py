@@ -78,8 +78,8 @@ def of_benchmarks(files: Sequence[Sequence[Mapping[str, Any]]], errors: Sequence
             found.setdefault((one["name"],), []).append(made)
     for name in errors:
         known = found.setdefault((name,), [])
-        columns = known[0].columns if known else {"name": name, "group": None, "machine": None, "params": None}
-        known.append(Measurement(columns, "error", "it ended without figures"))
+        nothing: Mapping[str, Any] = {"name": name, "group": None, "machine": None, "params": None}
+        known.append(Measurement(known[0].columns if known else nothing, "error", "it ended without figures"))
     return {key: _pooled(alike) for key, alike in found.items()}
 
 

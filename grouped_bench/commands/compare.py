@@ -1,18 +1,24 @@
 """`grouped-bench compare`: whether head is worse than base, by more than a threshold, and how sure that is."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from grouped_bench.commands.output import say
+from grouped_bench.options import measuring_options, space_of, space_options
 
-NO_REGRESSION, REGRESSION, INCONCLUSIVE = 0, 1, 3
+NO_REGRESSION, REGRESSION, INCONCLUSIVE, INTERRUPTED = 0, 1, 3, 130
+# Options whose parameters have other names.
+_OPTIONS = {"space_file": "space", "files": "import", "passes": "pass", "memory": "no-memory"}
 _FORMATS = ("table", "markdown", "json", "junit")
 
 
 @click.command()
-@click.argument("base")
-@click.argument("head")
+@click.argument("base", required=False)
+@click.argument("head", required=False)
+@click.option("--base-python", metavar="PYTHON", help="Measure base with this interpreter, side by side with head.")
+@click.option("--head-python", metavar="PYTHON", help="Measure head with this interpreter, side by side with base.")
 @click.option(
     "--threshold",
     "thresholds",
@@ -24,21 +30,28 @@ _FORMATS = ("table", "markdown", "json", "junit")
 @click.option("--format", "format_", type=click.Choice(_FORMATS), default="table", show_default=True)
 @click.option(
     "--save",
-    "files",
+    "saves",
     metavar="FILE",
     multiple=True,
     help="Also write the answer here; .txt, .md, .json or .xml (JUnit) tells the format. May be repeated.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show unchanged tasks in the table too.")
-@click.option("--out", default="results", show_default=True, help="Folder of run ids and `latest`.")
+@click.option("--out", default="results", show_default=True, help="Folder of run ids and `latest`, and of new runs.")
+@space_options
+@measuring_options
 def compare(
-    base: str,
-    head: str,
+    base: str | None,
+    head: str | None,
+    base_python: str | None,
+    head_python: str | None,
     thresholds: tuple[str, ...],
     format_: str,
-    files: tuple[str, ...],
+    saves: tuple[str, ...],
     everything: bool,
     out: str,
+    wait: bool,
+    quiet: bool,
+    **options: Any,
 ) -> int:
     """Say whether HEAD is worse than BASE, task by task, and how sure that is.
 
@@ -48,9 +61,14 @@ def compare(
     intervals corrected over all tasks. Runs of different machines are compared
     by what was measured beside the machine's reference workload.
 
+    With --base-python and --head-python instead, both are measured now, visit
+    beside visit, each by an interpreter with libraries of its own: preset `ci`
+    unless an option names a space, and for as long as `ci` does unless one says
+    how long. Options of `run` go with that alone. Both runs are kept under --out.
+
     Exit codes: 0 no regression; 1 a regression: an interval wholly beyond its
     threshold, or a task that worked and now fails; 3 not decided; 2 cannot be
-    carried out. A regression outweighs what is not decided.
+    carried out; 130 interrupted. A regression outweighs what is not decided.
 
     \b
     JSON: {"schema": 1, "verdict", "headline", "basis", "why", "thresholds":
@@ -65,6 +83,7 @@ def compare(
     \b
     Examples:
       grouped-bench compare results/base results/head
+      grouped-bench compare --base-python old/bin/python --head-python new/bin/python
       grouped-bench compare baseline.parquet latest --threshold 3%,memory=10%
       grouped-bench compare base head --save answer.md --save junit.xml
     """
@@ -72,13 +91,44 @@ def compare(
     from grouped_bench.report import comparisons
     from grouped_bench.store.runs import check_writable
 
-    named = {Path(name): comparisons.format_of(name) for name in files}
+    asked = {name: value for name, value in options.items() if value is not None}
+    measured = _is_measured((base, head), (base_python, head_python), {**asked, **({"wait": wait} if wait else {})})
+    named = {Path(name): comparisons.format_of(name) for name in saves}
     for path in named:
         check_writable(path.parent)
     limits = comparing.read_thresholds(thresholds)
-    found = comparing.compare(base, head, out=out, thresholds=limits)
+    comparing.limits_of(limits)  # refused before anything is measured
+    if measured:
+        space, given = space_of(options, usual=comparing.PRESET)
+        runs = comparing.run_both(str(base_python), str(head_python), space, out=out, quiet=quiet, wait=wait, **given)
+        for run in runs:
+            click.echo(f"Wrote {run.path}", err=True)
+        base, head = (str(run.path) for run in runs)
+    found = comparing.compare(str(base), str(head), out=out, thresholds=limits)
     texts = {path: comparisons.render(found, kind, everything=everything) for path, kind in named.items()}
     for path, text in texts.items():
         comparisons.save(text, path)
     say(comparisons.render(found, format_, everything=everything))
+    if measured and any(run.metadata["stopped_by"] == "user" for run in runs):
+        click.echo(
+            "Interrupted: the answer is of what was measured until then, which is kept in the files above.", err=True
+        )
+        return INTERRUPTED
     return {"regression": REGRESSION, "inconclusive": INCONCLUSIVE}.get(found.verdict, NO_REGRESSION)
+
+
+def _is_measured(
+    sides: tuple[str | None, str | None], pythons: tuple[str | None, str | None], asked: dict[str, Any]
+) -> bool:
+    """Whether both sides are yet to be measured; UsageError where that is not clear."""
+    if any(pythons):
+        if not all(pythons) or any(sides):
+            raise click.UsageError("Give BASE and HEAD, or --base-python and --head-python")
+        return True
+    if not all(sides):
+        raise click.UsageError("Give BASE and HEAD, or --base-python and --head-python")
+    if asked:
+        parameter = next(iter(asked))
+        option = _OPTIONS.get(parameter, parameter).replace("_", "-")
+        raise click.UsageError(f"--{option} says how to measure, and goes with --base-python and --head-python")
+    return False

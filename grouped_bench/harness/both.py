@@ -68,7 +68,8 @@ def _open(
     for number, (name, running) in enumerate(zip(names, hosts, strict=True)):
         header = make_header(order, running, probed(order.plan, order.control, running))
         partner = {"role": ROLES[number], "partner": names[1 - number]["run_id"]}
-        journal = new_journal(order.out, {**name, **header, "side_by_side": partner})
+        # The folder at hand, whose commit a run tells, is that of neither interpreter.
+        journal = new_journal(order.out, {**name, **header, "commit": None, "side_by_side": partner})
         stack.callback(journal.close)
         sweep = Sweep(
             order.plan, order.control, hosts=running, keep=journal.append, progress=progress, seed=order.seed,

@@ -1,0 +1,230 @@
+"""Two interpreters measured in turn: as many visits on both sides, side by side, whatever ends them."""
+
+import functools
+
+import numpy as np
+import pytest
+from fake_clock import FakeClock
+from fake_hosts import FakeHost
+from killed_runs import COSTS, Quick
+
+import grouped_bench as gb
+from grouped_bench import comparing
+from grouped_bench.errors import CutShortError, HostError, OutputError, RunError, UnavailableError
+from grouped_bench.harness import both, probing
+from grouped_bench.store.journal import Journal, read_journal
+from grouped_bench.store.runs import read_run
+
+SPACE = {"groups": [2, 4], "channels": 8, "size": 5, "variant": list(COSTS)}
+VISITS = 12
+
+
+class Sides:
+    """Fake hosts for interpreters called `base` and `head`; keeps whose worker was asked for which visit."""
+
+    def __init__(self, head_costs=COSTS, **head):
+        self.costs, self.more, self.visits = {"base": COSTS, "head": head_costs}, {"base": {}, "head": head}, []
+
+    def host(self, name, files, *, threads, tf32, python):
+        side = python.rpartition("/")[2]
+        host = FakeHost(FakeClock(), self.costs[side], spread=0.005, seed=len(side), **self.more[side])
+        visits = self.visits
+
+        class Told(Quick):
+            def _visit(self, request):
+                visits.append((side, tuple(request["variants"])))
+                return super()._visit(request)
+
+        host.seed, host.worker = side, Told
+        return host
+
+
+@pytest.fixture
+def pythons(tmp_path):
+    """Two programs that stand for interpreters."""
+    made = []
+    for side in both.ROLES:
+        path = tmp_path / side
+        path.write_text("#!/bin/sh\n")
+        path.chmod(0o755)
+        made.append(path)
+    return made
+
+
+@pytest.fixture
+def measure(monkeypatch, tmp_path, pythons):
+    """Measures with the hosts of `sides`, under `out`."""
+
+    def run(sides=None, **more):
+        monkeypatch.setattr(probing, "Host", (sides or Sides()).host)
+        given = {"visits": VISITS, "seed": 3, "out": tmp_path / "out", **more}
+        return gb.run_both(*pythons, gb.Space(**SPACE), **given)
+
+    return run
+
+
+def counts(run):
+    """Visits of each task."""
+    return [len(visits) for visits in run.frame["samples_s"]]
+
+
+def test_both_sides_have_every_visit_and_name_each_other(measure):
+    base, head = measure()
+    assert counts(base) == counts(head) == [VISITS] * 6
+    for one, other, role in ((base, head, "base"), (head, base, "head")):
+        assert one.metadata["side_by_side"] == {"role": role, "partner": other.metadata["run_id"]}
+        assert one.metadata["stopped_by"] == "visits"
+        assert all(list(made) == list(range(VISITS)) for made in one.frame["visit_process"])
+        assert one.frame["peak_memory_bytes"].notna().all()
+
+
+def test_a_visit_of_one_side_is_followed_by_that_of_the_other(measure):
+    sides = Sides()
+    measure(sides, memory=False)
+    turns = [sides.visits[place : place + 2] for place in range(0, len(sides.visits), 2)]
+    assert len(turns) == 2 * VISITS
+    assert all({side for side, _ in turn} == {"base", "head"} for turn in turns)
+    assert 0.2 < np.mean([turn[0][0] == "base" for turn in turns]) < 0.8  # neither is always first
+
+
+def test_the_answer_pairs_the_visits(measure):
+    base, head = measure(Sides({**COSTS, "grouped": 1.1 * COSTS["grouped"]}))
+    found = comparing.compare(base.path, head.path)
+    assert found.comparison.basis == "paired"
+    worse = {task.head.columns["variant"] for task in found.comparison.tasks if task.verdict == "regression"}
+    assert worse == {"grouped"}
+    assert comparing.compare(base.path, base.path).comparison.basis != "paired"
+
+
+def test_the_same_on_both_sides_is_no_regression(measure):
+    base, head = measure()
+    assert comparing.compare(base.path, head.path).verdict == "unchanged"
+
+
+def test_what_fails_on_one_side_alone_is_a_regression(measure):
+    refused = {"split_sum": {"status": "unsupported", "reason": "not there"}}
+    base, head = measure(Sides(faults=refused))
+    assert set(head.frame.loc[head.frame["variant"] == "split_sum", "status"]) == {"unsupported"}
+    found = comparing.compare(base.path, head.path)
+    worse = {task.head.columns["variant"] for task in found.comparison.tasks if task.verdict == "regression"}
+    assert worse == {"split_sum"}
+    assert counts(base)[0] == counts(head)[0] == VISITS
+
+
+def test_preset_ci_says_how_long_and_what(monkeypatch, tmp_path, pythons):
+    usual, asked = gb.Space.preset("ci"), []
+    monkeypatch.setattr(both, "carry_out_both", lambda order, pythons: asked.append((order, pythons)) or 1 / 0)
+    for space, options in ((None, {}), (gb.Space(groups=2, control={"budget": "9m"}), {"visits": 5})):
+        with pytest.raises(ZeroDivisionError):
+            gb.run_both(*pythons, space, out=tmp_path, **options)
+    (first, given), (second, _) = asked
+    assert given == tuple(map(str, pythons))
+    assert first.space["source"] == usual.source
+    assert (first.control.visits, first.control.reference) == (usual.control["visits"], "case")
+    assert (second.control.visits, second.control.budget, second.control.visit_time) == (5, 540.0, 0.04)
+
+
+def test_a_budget_ends_both_with_as_many_visits(measure, monkeypatch):
+    clock = FakeClock()
+    monkeypatch.setattr(both, "read_clock", clock)
+    monkeypatch.setattr(both, "Sweep", functools.partial(both.Sweep, clock=clock))
+    sides = Sides()
+    made = sides.host
+
+    def host(*arguments, **named):
+        one = made(*arguments, **named)
+        one.clock = clock
+        return one
+
+    sides.host = host
+    base, head = measure(sides, budget=20.0, memory=False)
+    assert base.metadata["stopped_by"] == head.metadata["stopped_by"] == "budget"
+    assert counts(base) == counts(head)
+    assert 1 <= min(counts(base)) < VISITS
+
+
+def test_a_stop_keeps_both(measure, monkeypatch, tmp_path):
+    stops = iter([False] * 5)
+    monkeypatch.setattr(both, "interrupts", lambda: _Stopping(lambda: next(stops, True)))
+    base, head = measure()
+    assert base.metadata["stopped_by"] == head.metadata["stopped_by"] == "user"
+    assert counts(base) == counts(head)
+    assert sum(counts(base)) == 5 * len(COSTS)
+    assert not list(tmp_path.rglob("*.journal"))
+
+
+class _Stopping:
+    def __init__(self, stop):
+        self.stop = stop
+
+    def __enter__(self):
+        return self.stop
+
+    def __exit__(self, *_):
+        return False
+
+
+def test_a_full_disk_keeps_both_journals_which_can_be_compared_and_not_gone_on_with(measure, monkeypatch, tmp_path):
+    room = iter(range(13))
+
+    class Full(Journal):
+        def append(self, record):
+            if next(room, None) is None:
+                raise OutputError("The disk must have room", received="none", remedy="Make room")
+            super().append(record)
+
+    monkeypatch.setattr("grouped_bench.harness.running.Journal", Full)
+    with pytest.raises(CutShortError, match="The disk must have room") as caught:
+        measure()
+    journals = sorted(tmp_path.rglob("*.journal"))
+    assert len(journals) == 2
+    assert all(str(journal) in caught.value.remedy for journal in journals)
+    assert all(read_journal(journal)[1] for journal in journals)
+    assert comparing.compare(*journals).comparison.basis == "paired"
+    with pytest.raises(RunError, match="side by side"):
+        gb.resume(journals[0], page=False)
+
+
+def test_what_cannot_begin_leaves_nothing(measure, monkeypatch, tmp_path):
+    sides = Sides()
+    plain = sides.host
+
+    def host(*arguments, python, **named):
+        if python.endswith("head"):
+            raise HostError("The backend must start", received="silence", remedy="Mend it")
+        return plain(*arguments, python=python, **named)
+
+    sides.host = host
+    with pytest.raises(HostError):
+        measure(sides)
+    assert not list(tmp_path.rglob("*.journal"))
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize("name", ["none/bin/python", ".", "README"])
+def test_an_interpreter_is_a_program(pythons, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "README").write_text("no program")
+    with pytest.raises(UnavailableError, match="An interpreter is a program"):
+        gb.run_both(pythons[0], name, gb.Space(**SPACE), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_virtual_environment_keeps_its_own_link(monkeypatch, tmp_path, pythons):
+    link = tmp_path / "venv"
+    link.symlink_to(pythons[0])
+    asked = []
+    monkeypatch.setattr(both, "carry_out_both", lambda order, pythons: asked.append(pythons) or 1 / 0)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        gb.run_both("./venv", pythons[1], gb.Space(**SPACE), out=tmp_path)
+    assert asked == [(str(link), str(pythons[1]))]
+
+
+def test_neither_side_tells_the_commit_of_the_folder_at_hand(measure, monkeypatch):
+    monkeypatch.setattr(
+        "grouped_bench.harness.header.read_commit", lambda: {"id": "a" * 40, "date": "", "dirty": False}
+    )
+    base, head = measure()
+    assert base.metadata["commit"] is head.metadata["commit"] is None
+    assert read_run(base.path)[1]["commit"] is None
