@@ -9,6 +9,8 @@ from pathlib import Path
 
 import yaml
 
+from grouped_bench.cli import cli
+
 FOLDER = Path(__file__).resolve().parent.parent / ".github" / "actions" / "grouped-bench"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))
 BOT = "github-actions[bot]"
@@ -109,6 +111,11 @@ class Gate:
         """What a program was given, call after call."""
         lines = self.record.read_text().splitlines() if self.record.exists() else []
         return [call for call in map(json.loads, lines) if call["program"] == program]
+
+    def understood(self):
+        """What the real command line makes of each call of `grouped-bench`, by the names of its parameters."""
+        calls = [call["words"] for call in self.calls("grouped-bench")]
+        return [cli.commands[words[0]].make_context(words[0], list(words[1:])).params for words in calls]
 
     def measured(self):
         """This gate once its environments are there and measured."""
