@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The whole gate in any shell: `GATE_BASE=origin/main GATE_INSTALL='pip install .' gate.sh --preset ci`.
+# Its arguments are options of `grouped-bench compare`; it ends as verdict.sh does.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+"$here/environments.sh"
+"$here/measure.sh" "$@"
+# A page that fails hides no regression.
+page=0
+"$here/report.sh" || page=$?
+"$here/verdict.sh"
+exit "$page"

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Writes the comment of the pull request, and the same into the job's summary.
+set -euo pipefail
+# shellcheck source=settings.sh
+source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
+
+mkdir -p "$answer"
+{
+    # By this line comment.sh finds the comment again.
+    echo "<!-- grouped-bench gate: $name -->"
+    if [ -f "$answer/code" ]; then
+        cat "$answer/answer.md"
+    else
+        # Said in place of an earlier answer, which is not of this commit.
+        echo "**Not measured:** base and head could not be compared; the log of the job says why."
+    fi
+    echo
+    echo "\`$name\`: [report, runs and log]($GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID)"
+} >"$answer/comment.md"
+cat "$answer/comment.md" >>"$GITHUB_STEP_SUMMARY"
