@@ -38,6 +38,16 @@ THRESHOLD, LEAST_COMPARISONS = 0.05, 200
 MOST_ALARMS, LEAST_FOUND, MOST_SECONDS = 0.01, 0.99, 5.0
 
 
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What the gate said of one task of two runs, which stood beside `loads`; `ratio` is head over base."""
+
+    loads: str
+    variant: str
+    verdict: str
+    ratio: float | None
+
+
 def main() -> None:
     given = evidence.parse(evidence.make_parser(__doc__))
     found = measure(smoke=given.smoke)
@@ -53,7 +63,12 @@ def measure(*, smoke: bool = False) -> evidence.Findings:
     control = {**CONTROL, "visits": 4, "least_visits": 4} if smoke else CONTROL
     names = [name for base, slower in injected.GATED.values() for name in (base.name, slower)]
     space = gb.Space(cases=CASES[:1] if smoke else CASES, variant=names)
-    found: evidence.Findings = {"threshold": THRESHOLD, "slow_down": injected.GATED_SHARE, "about": loads.ABOUT}
+    found: evidence.Findings = {
+        "threshold": THRESHOLD,
+        "slow_down": injected.GATED_SHARE,
+        "about": loads.ABOUT,
+        "tasks": len(names) * len(space.tables),
+    }
     made: list[tuple[str, pd.DataFrame]] = []
     seconds: list[float] = []
     with tempfile.TemporaryDirectory() as folder, evidence.as_far_as_it_goes(found), Progress(False) as progress:
@@ -71,17 +86,17 @@ def measure(*, smoke: bool = False) -> evidence.Findings:
 
 def summary(made: Sequence[tuple[str, pd.DataFrame]]) -> evidence.Findings:
     """Verdicts on latency over every pair of runs under different loads."""
-    told: dict[str, list[tuple[str, str, float]]] = {"same": [], "same_raw": [], "slower": []}
+    told: dict[str, list[Answer]] = {"same": [], "same_raw": [], "slower": []}
     pairs = [(one, two) for one, two in itertools.combinations(made, 2) if one[0] != two[0]]
     for (before, base), (after, head) in pairs:
         loads_of_pair = " and ".join(sorted((before, after)))
-        plain = side(base, slower=False)
+        plain, again = side(base, slower=False), side(head, slower=False)
         for name, one, two in (
-            ("same", plain, side(head, slower=False)),
-            ("same_raw", without_reference(plain), without_reference(side(head, slower=False))),
+            ("same", plain, again),
+            ("same_raw", without_reference(plain), without_reference(again)),
             ("slower", plain, side(head, slower=True)),
         ):
-            told[name] += [(loads_of_pair, verdict, ratio) for verdict, ratio in verdicts(one, two)]
+            told[name] += answers(one, two, loads_of_pair)
     return {
         "runs": len(made),
         "loads": [kind for kind, _ in made],
@@ -102,32 +117,34 @@ def without_reference(one: Side) -> Side:
     return {key: dataclasses.replace(task, relative=()) for key, task in one.items()}
 
 
-def verdicts(base: Side, head: Side) -> Iterator[tuple[str, float]]:
-    """The verdict on the latency of each task, and the ratio."""
+def answers(base: Side, head: Side, loads_of_pair: str) -> Iterator[Answer]:
+    """The verdict on the latency of each task."""
     for task in compare.compare(base, head, {"latency": THRESHOLD}).tasks:
         change = next(change for change in task.changes if change.metric == "latency")
-        ratio = change.ratio
-        yield change.verdict, float("nan") if ratio is None else getattr(ratio, "estimate", ratio)
+        ratio = getattr(change.ratio, "estimate", change.ratio)
+        yield Answer(loads_of_pair, str(task.head.columns["variant"]), change.verdict, ratio)
 
 
-def counted(found: Sequence[tuple[str, str, float]]) -> evidence.Findings:
-    """How often each verdict fell, in all and by the loads of the two runs."""
-    by_loads = {}
-    for loads_of_pair in sorted({one[0] for one in found}):
-        of_pair = [one for one in found if one[0] == loads_of_pair]
-        by_loads[loads_of_pair] = {"of": len(of_pair), **_counts(of_pair)}
-    ratios = sorted(one[2] for one in found)
+def counted(found: Sequence[Answer]) -> evidence.Findings:
+    """How often each verdict fell: in all, by variant, and by the loads of the two runs."""
+    ratios = sorted(one.ratio for one in found if one.ratio is not None)
     return {
-        "of": len(found),
-        "verdicts": _counts(found),
-        "by_loads": by_loads,
-        "regressions": evidence.proportion(sum(one[1] == compare.REGRESSION for one in found), len(found)),
+        **_counts(found),
+        "regressions": evidence.proportion(sum(one.verdict == compare.REGRESSION for one in found), len(found)),
         "ratio": [ratios[0], statistics.median(ratios), ratios[-1]] if ratios else None,
+        **{
+            f"by_{field}": {
+                value: _counts([one for one in found if getattr(one, field) == value])
+                for value in sorted({getattr(one, field) for one in found})
+            }
+            for field in ("variant", "loads")
+        },
     }
 
 
-def _counts(found: Sequence[tuple[str, str, float]]) -> dict[str, int]:
-    return {verdict: sum(one[1] == verdict for one in found) for verdict in compare.VERDICTS}
+def _counts(found: Sequence[Answer]) -> evidence.Findings:
+    verdicts = {verdict: sum(one.verdict == verdict for one in found) for verdict in compare.VERDICTS}
+    return {"of": len(found), "verdicts": verdicts}
 
 
 def targets(found: evidence.Findings, seconds: float) -> list[evidence.Findings]:
