@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 from fake_clock import FakeClock
-from fake_hosts import FakeHost
+from fake_hosts import FakeHost, FakeWorker
 from killed_runs import COSTS, Quick
 
 import grouped_bench as gb
@@ -23,19 +23,21 @@ class Sides:
     """Fake hosts for interpreters called `base` and `head`; keeps whose worker was asked for which visit."""
 
     def __init__(self, head_costs=COSTS, **head):
-        self.costs, self.more, self.visits = {"base": COSTS, "head": head_costs}, {"base": {}, "head": head}, []
+        self.costs, self.more = {"base": COSTS, "head": head_costs}, {"base": {}, "head": head}
+        self.visits, self.hosts, self.worker, self.clock = [], [], Quick, None
 
     def host(self, name, files, *, threads, tf32, python):
         side = python.rpartition("/")[2]
-        host = FakeHost(FakeClock(), self.costs[side], spread=0.005, seed=len(side), **self.more[side])
+        host = FakeHost(self.clock or FakeClock(), self.costs[side], spread=0.005, seed=len(side), **self.more[side])
         visits = self.visits
+        self.hosts.append(host)
 
-        class Told(Quick):
+        class Told(self.worker):
             def _visit(self, request):
                 visits.append((side, tuple(request["variants"])))
                 return super()._visit(request)
 
-        host.seed, host.worker = side, Told
+        host.worker = Told
         return host
 
 
@@ -87,6 +89,27 @@ def test_a_visit_of_one_side_is_followed_by_that_of_the_other(measure):
     assert 0.2 < np.mean([turn[0][0] == "base" for turn in turns]) < 0.8  # neither is always first
 
 
+def test_settled_pairs_are_visited_on(measure):
+    base, head = measure(least_visits=1)
+    assert counts(base) == counts(head) == [VISITS] * 6
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """One clock of both hosts and of what measures on them."""
+    clock = FakeClock()
+    monkeypatch.setattr(both, "read_clock", clock)
+    monkeypatch.setattr(both, "Sweep", functools.partial(both.Sweep, clock=clock))
+    return clock
+
+
+def test_every_visit_has_a_process_of_its_own_where_starting_is_dear_too(measure, clock):
+    sides = Sides()
+    sides.clock, sides.worker = clock, FakeWorker
+    measure(sides, memory=False)
+    assert [host.forked for host in sides.hosts] == [1 + 2 * VISITS] * 2  # one was asked for its devices
+
+
 def test_the_answer_pairs_the_visits(measure):
     base, head = measure(Sides({**COSTS, "grouped": 1.1 * COSTS["grouped"]}))
     found = comparing.compare(base.path, head.path)
@@ -124,23 +147,15 @@ def test_preset_ci_says_how_long_and_what(monkeypatch, tmp_path, pythons):
     assert (second.control.visits, second.control.budget, second.control.visit_time) == (5, 540.0, 0.04)
 
 
-def test_a_budget_ends_both_with_as_many_visits(measure, monkeypatch):
-    clock = FakeClock()
-    monkeypatch.setattr(both, "read_clock", clock)
-    monkeypatch.setattr(both, "Sweep", functools.partial(both.Sweep, clock=clock))
-    sides = Sides()
-    made = sides.host
-
-    def host(*arguments, **named):
-        one = made(*arguments, **named)
-        one.clock = clock
-        return one
-
-    sides.host = host
+@pytest.mark.parametrize("slower", [1, 30])
+def test_a_budget_ends_both_with_as_many_visits(measure, clock, slower):
+    sides = Sides({name: slower * cost for name, cost in COSTS.items()})
+    sides.clock, sides.worker = clock, FakeWorker
     base, head = measure(sides, budget=20.0, memory=False)
     assert base.metadata["stopped_by"] == head.metadata["stopped_by"] == "budget"
     assert counts(base) == counts(head)
     assert 1 <= min(counts(base)) < VISITS
+    assert 15 < clock.now <= 20.0 + (slower > 1)
 
 
 def test_a_stop_keeps_both(measure, monkeypatch, tmp_path):

@@ -106,7 +106,10 @@ def test_runs_are_looked_up_under_out(call, runs):
     [
         (("base",), "Give BASE and HEAD, or --base-python and --head-python"),
         ((), "Give BASE and HEAD, or --base-python and --head-python"),
-        (("base", "slow", "--base-python", "base"), "Give BASE and HEAD, or --base-python and --head-python"),
+        (
+            ("base", "slow", "--base-python", "a", "--head-python", "b"),
+            "Give BASE and HEAD, or --base-python and --head-python",
+        ),
         (("--base-python", sys.executable), "Give BASE and HEAD, or --base-python and --head-python"),
         (
             ("--base-python", "base", "--head-python", "slow"),
