@@ -13,8 +13,7 @@ commit_of() {
 
 # prepare SIDE COMMIT
 prepare() {
-    # --force: a folder that is gone may still be on git's list.
-    git -C "$project" worktree add --quiet --force --detach "$work/$1/source" "$2"
+    git -C "$project" worktree add --quiet --detach "$work/$1/source" "$2"
     "$python" -m venv "$work/$1/venv"
     (
         cd "$work/$1/source"
