@@ -2,7 +2,7 @@
 # Makes an environment of base and one of head, each with that commit of the project, and a third with grouped-bench.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=settings.sh
+# shellcheck source-path=SCRIPTDIR source=settings.sh
 source "$here/settings.sh"
 
 commit_of() {
