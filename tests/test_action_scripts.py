@@ -146,8 +146,8 @@ def test_measuring_ends_well_with_a_verdict_and_passes_on_what_is_none(code, gat
     assert gate.run("measure.sh", FAKE_COMPARE=str(code)) == (0 if code in (0, 1, 3) else code)
     kept = gate.work / "answer" / "code"
     assert (kept.read_text() if kept.exists() else None) == (f"{code}\n" if code in (0, 1, 3) else None)
-    assert gate.run("report.sh") == (0 if code in (0, 1, 3) else 2)
-    if code in (2, 130):
+    assert gate.run("report.sh") == (2 if code == 2 else 0)
+    if code == 2:
         assert "The page is of the runs that measure.sh made" in refusal(gate)
 
 
@@ -179,7 +179,7 @@ def comments(*made):
     ("there", "place"),
     [
         ((), ["POST", "repos/owner/project/issues/12/comments"]),
-        (((1, BOT, "else"), (2, "stranger", MARKER)), ["POST", "repos/owner/project/issues/12/comments"]),
+        (((1, BOT, f"> {MARKER}"), (2, "stranger", MARKER)), ["POST", "repos/owner/project/issues/12/comments"]),
         (((3, BOT, f"{MARKER[:-4]}-2 -->\n"),), ["POST", "repos/owner/project/issues/12/comments"]),
         (((4, BOT, f"{MARKER}\r\nold"), (5, BOT, MARKER)), ["PATCH", "repos/owner/project/issues/comments/4"]),
     ],
