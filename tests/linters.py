@@ -28,7 +28,7 @@ def need(name, found=None):
 def shellcheck(*paths):
     """What shellcheck finds wrong in scripts, as text."""
     need("shellcheck")
-    words = ["shellcheck", "--external-sources", "--source-path=SCRIPTDIR"]
+    words = ["shellcheck", "--external-sources"]
     return subprocess.run([*words, *map(str, paths)], capture_output=True, text=True, check=False).stdout
 
 

@@ -2,7 +2,7 @@
 # Posts the comment that summary.sh wrote, or puts it in place of the one from an earlier run of this gate.
 # It is no part of the verdict: where it cannot be posted the job says so and goes on.
 set -euo pipefail
-# shellcheck source=settings.sh
+# shellcheck source-path=SCRIPTDIR source=settings.sh
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 # leave LEVEL REASON

@@ -2,7 +2,7 @@
 # Makes an environment of base and one of head, each with that commit of the project, and a third with grouped-bench.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=settings.sh
+# shellcheck source-path=SCRIPTDIR source=settings.sh
 source "$here/settings.sh"
 
 commit_of() {
@@ -13,8 +13,7 @@ commit_of() {
 
 # prepare SIDE COMMIT
 prepare() {
-    # --force: a folder that is gone may still be on git's list.
-    git -C "$project" worktree add --quiet --force --detach "$work/$1/source" "$2"
+    git -C "$project" worktree add --quiet --detach "$work/$1/source" "$2"
     "$python" -m venv "$work/$1/venv"
     (
         cd "$work/$1/source"

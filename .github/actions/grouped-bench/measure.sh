@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures base and head side by side and judges them. Its arguments are further options of `grouped-bench compare`.
 set -euo pipefail
-# shellcheck source=settings.sh
+# shellcheck source-path=SCRIPTDIR source=settings.sh
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 rm -rf -- "$answer" "$work/runs"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the page of both runs.
 set -euo pipefail
-# shellcheck source=settings.sh
+# shellcheck source-path=SCRIPTDIR source=settings.sh
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 mapfile -d '' -t runs < <(find "$work/runs" -name '*.parquet' -print0 | sort -z)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes the comment of the pull request, and the same into the job's summary.
 set -euo pipefail
-# shellcheck source=settings.sh
+# shellcheck source-path=SCRIPTDIR source=settings.sh
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 mkdir -p "$answer"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Ends as the verdict and GATE_FAIL_ON (fail-on) say: 0 passed; 1 a regression; 3 inconclusive; 2 not measured.
 set -euo pipefail
-# shellcheck source=settings.sh
+# shellcheck source-path=SCRIPTDIR source=settings.sh
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 [ -f "$answer/code" ] || refuse "A verdict needs a comparison" "none in $answer" "See above why there is none"
