@@ -88,7 +88,8 @@ def _take_turns(
     for done, (number, cohort) in enumerate(_turns(rng, len(plan.cohorts), order.control.visits)):
         if stop():
             return "user"
-        if not all(side.sweep.affords(cohort) for side in sides):
+        needed = sum(side.sweep.standings[cohort].seconds for side in sides)
+        if not all(side.sweep.affords(needed) for side in sides):
             return "budget"
         left = (read_clock() - started) / done * (most - done) if done else None
         progress.say(_line(number + 1, order.control.visits, left, plan.cohorts[cohort].title()))

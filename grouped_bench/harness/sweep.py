@@ -104,9 +104,9 @@ class Sweep:
         for standing, name in self._memory_pass():
             self._record(functools.partial(self._read_memory, standing, name))
 
-    def affords(self, number: int) -> bool:
-        """Whether the budget has room for another visit of the cohort in the place `number`."""
-        return self._affords(self.standings[number].seconds)
+    def affords(self, seconds: float) -> bool:
+        """Whether the budget has room for `seconds` more, and for the memory pass."""
+        return self._deadline is None or self._clock() + self._memory_guess_s + seconds <= self._deadline
 
     def _record(self, make_record: Callable[[], Record]) -> None:
         """Make a record, keep it, and take it in."""
@@ -122,9 +122,9 @@ class Sweep:
         The order is random; in a pass that the budget will cut short the most undecided come first.
         """
         for number in itertools.count(1):
-            todo = [s for s in self.standings if s.active and self._affords(s.seconds)]
+            todo = [s for s in self.standings if s.active and self.affords(s.seconds)]
             for standing in self._in_order(todo, first=number == 1):
-                if self._affords(standing.seconds):
+                if self.affords(standing.seconds):
                     yield number, standing.cohort.title(), functools.partial(self._visit, standing)
             if number == 1:
                 for standing, name in self._memory_pass():
@@ -137,7 +137,7 @@ class Sweep:
         order = [todo[index] for index in self._rng.permutation(len(todo))]
         if first:
             return sorted(order, key=lambda standing: standing.visits)  # of a run that goes on some have none
-        if not self._affords(sum(standing.seconds for standing in todo)):
+        if not self.affords(sum(standing.seconds for standing in todo)):
             order.sort(key=lambda standing: -standing.width)
         return order
 
@@ -148,10 +148,6 @@ class Sweep:
                 del self._unread[number, name]
             else:
                 yield standing, name
-
-    def _affords(self, seconds: float) -> bool:
-        """Whether the budget has room for `seconds` more, and for the memory pass."""
-        return self._deadline is None or self._clock() + self._memory_guess_s + seconds <= self._deadline
 
     @property
     def _memory_guess_s(self) -> float:
