@@ -14,6 +14,7 @@ from grouped_bench.measure import verify
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Setting
 from grouped_bench.variants import channel_shuffle, functions, reference
+from grouped_bench.variants.base import REGISTRY, parts_layer
 from grouped_bench.variants.block_diagonal import block_diagonal
 from grouped_bench.variants.channel_shuffle import shuffled
 
@@ -75,6 +76,18 @@ def test_every_variant_is_held_to_an_equivalence():
     assert {name: variants.get(name).computes for name in variants.names()} == {
         name: function for function, names in EXACT.items() for name in names
     }
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize(("function", "like"), [("dense", "split_sum"), ("grouped", "split_concat")])
+def test_a_reference_workload_in_parts_computes_what_its_variants_do(function, like, rank, backend, monkeypatch):
+    class Reference(type(variants.get(like))):
+        def layer(self, case, backend):
+            return parts_layer(case, lambda x, kernel: backend.convolution(x, kernel, case), function)
+
+    assert Reference.in_parts
+    monkeypatch.setitem(REGISTRY, like, Reference())
+    compute(like, make_case(rank=rank, groups=2), backend)
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

@@ -10,11 +10,13 @@ from grouped_bench.measure import references, rounds
 from grouped_bench.measure.references import References
 
 OF_MACHINE, DENSE, GROUPED = "(reference)", "(reference dense)", "(reference grouped)"
-VARIANTS = ["regular", "grouped", "grouped_native", "split_concat"]
+SUMMED, JOINED = "(reference dense in parts)", "(reference grouped in parts)"
+VARIANTS = ["regular", "grouped", "grouped_native", "split_sum", "split_concat"]
+OWN = {"regular": DENSE, "grouped": GROUPED, "grouped_native": GROUPED, "split_sum": SUMMED, "split_concat": JOINED}
 
 
 class Backend:
-    """Makes steps that are the case they compute, and refuses those of the groups in `refused`."""
+    """Makes steps that tell their layer's kind, and refuses the kinds in `refused`."""
 
     def __init__(self, refused=(), without_fixed=False):
         self.refused, self.without_fixed, self.made = refused, without_fixed, []
@@ -25,32 +27,39 @@ class Backend:
         return values
 
     def step(self, layer, inputs, upstream, execution):
-        if layer.case.groups in self.refused:
+        if layer.kind in self.refused:
             raise ValueError("not here")
-        self.made.append((layer.case.groups, execution))
-        return lambda: layer.case
+        self.made.append((layer.kind, execution))
+        return lambda: layer
 
     def status_of(self, error):
         return "error"
 
 
-def grouped_layer(case, call):
-    return SimpleNamespace(case=case, build=lambda shape: None)
+def layer(kind, case):
+    return SimpleNamespace(kind=kind, case=case, build=lambda shape: None)
+
+
+def grouped_layer(case, convolve):
+    return layer(GROUPED if case.groups > 1 else DENSE, case)
+
+
+def parts_layer(case, convolve, function):
+    return layer({"dense": SUMMED, "grouped": JOINED}[function], case)
 
 
 @pytest.fixture
 def make(monkeypatch):
-    """References on a fake backend; `seconds` is the sample's of the case's own operation by its groups."""
+    """References on a fake backend; `seconds` are the samples' of each kind."""
 
     def made(backend=None, *, seconds=None, case=None):
-        durations = seconds or {}
-
         def calibrate(step, synchronise):
-            case = step() if step.__closure__ and "layer" in step.__code__.co_freevars else None
-            return 10, durations.get(case and case.groups, 0.01), 0.0
+            kind = step().kind if "layer" in step.__code__.co_freevars else OF_MACHINE
+            return 10, (seconds or {}).get(kind, 0.01), 0.0
 
         monkeypatch.setattr(rounds, "calibrate", calibrate)
         monkeypatch.setattr(references, "grouped_layer", grouped_layer)
+        monkeypatch.setattr(references, "parts_layer", parts_layer)
         bench = SimpleNamespace(
             backend=backend or Backend(), case=case or make_case(groups=4), setting=GRAPH, tensors=(None, None),
             synchronise=None, steps={}, iterations={}, sample_seconds={},
@@ -62,25 +71,25 @@ def make(monkeypatch):
 
 def test_the_machines_is_one_for_all_and_half_as_long(make):
     made, bench = make()
-    assert made.of_variants(VARIANTS, "machine") == {"dense": OF_MACHINE, "grouped": OF_MACHINE}
+    assert made.of_variants(VARIANTS, "machine") == dict.fromkeys(VARIANTS, OF_MACHINE)
     assert (bench.iterations, bench.sample_seconds) == ({OF_MACHINE: 5}, {OF_MACHINE: 0.005})
     assert bench.backend.made == []
 
 
-def test_a_case_has_one_of_its_own_for_each_function_made_once_and_as_the_variants_are(make):
+def test_a_variant_has_the_cases_own_operation_that_is_like_it_made_once_and_as_the_variants_are(make):
     made, bench = make()
     for _ in range(2):
-        assert made.of_variants(VARIANTS, "case") == {"dense": DENSE, "grouped": GROUPED}
-    assert sorted(bench.backend.made) == [(1, "graph"), (4, "graph")]
-    assert bench.steps[DENSE]() == dataclasses.replace(bench.case, groups=1)
-    assert bench.steps[GROUPED]() == bench.case
-    assert bench.iterations == {DENSE: 10, GROUPED: 10}
+        assert made.of_variants(VARIANTS, "case") == OWN
+    assert bench.backend.made == [(kind, "graph") for kind in (DENSE, GROUPED, SUMMED, JOINED)]
+    assert bench.steps[DENSE]().case == dataclasses.replace(bench.case, groups=1)
+    assert all(bench.steps[kind]().case == bench.case for kind in (GROUPED, SUMMED, JOINED))
+    assert set(bench.iterations.values()) == {10}
     assert all(rounds.is_reference(name) for name in bench.steps)
 
 
-def test_only_functions_that_are_measured_have_one(make):
+def test_only_what_is_measured_has_one(make):
     made, bench = make()
-    assert made.of_variants(["regular"], "case") == {"dense": DENSE}
+    assert made.of_variants(["regular"], "case") == {"regular": DENSE}
     assert list(bench.steps) == [DENSE]
 
 
@@ -88,27 +97,30 @@ def test_blocks_and_other_functions_have_the_machines(make):
     made, _ = make()
     assert made.of_variants(["depthwise_separable"], "case") == {"depthwise_separable": OF_MACHINE}
     made, _ = make(case=SimpleNamespace(scope="block", groups=4))
-    assert made.of_variants(VARIANTS, "case") == {"dense": OF_MACHINE, "grouped": OF_MACHINE}
+    assert made.of_variants(VARIANTS, "case") == dict.fromkeys(VARIANTS, OF_MACHINE)
+
+
+DEAR = 2 * rounds.DEAR_S
 
 
 @pytest.mark.parametrize(
-    ("refused", "seconds", "expected"),
+    ("missing", "others"),
     [
-        ((4,), {}, {"dense": DENSE, "grouped": DENSE}),
-        ((1,), {}, {"dense": OF_MACHINE, "grouped": GROUPED}),
-        ((1, 4), {}, {"dense": OF_MACHINE, "grouped": OF_MACHINE}),
-        ((), {4: 2 * rounds.DEAR_S}, {"dense": DENSE, "grouped": DENSE}),
-        ((), {1: 2 * rounds.DEAR_S, 4: 2 * rounds.DEAR_S}, {"dense": OF_MACHINE, "grouped": OF_MACHINE}),
+        ([GROUPED], {"grouped": DENSE, "grouped_native": DENSE}),
+        ([JOINED], {"split_concat": GROUPED}),
+        ([JOINED, GROUPED], {"grouped": DENSE, "grouped_native": DENSE, "split_concat": DENSE}),
+        ([SUMMED], {"split_sum": DENSE}),
+        ([SUMMED, DENSE], {"split_sum": OF_MACHINE, "regular": OF_MACHINE}),
+        ([DENSE, GROUPED, SUMMED, JOINED], dict.fromkeys(VARIANTS, OF_MACHINE)),
     ],
-    ids=["no grouped", "no dense", "neither", "dear grouped", "both dear"],
 )
-def test_what_cannot_be_made_or_is_dear_is_stood_in_for(make, refused, seconds, expected):
-    made, _ = make(Backend(refused), seconds=seconds)
-    assert made.of_variants(VARIANTS, "case") == expected
+def test_what_cannot_be_made_or_is_dear_is_stood_in_for(make, missing, others):
+    for made, _ in (make(Backend(missing)), make(seconds=dict.fromkeys(missing, DEAR))):
+        assert made.of_variants(VARIANTS, "case") == OWN | others
 
 
 @pytest.mark.parametrize("kind", ["machine", "case"])
 def test_without_any_variants_are_measured_all_the_same(make, kind):
-    made, bench = make(Backend(refused=(1, 4), without_fixed=True))
+    made, bench = make(Backend([DENSE, GROUPED, SUMMED, JOINED], without_fixed=True))
     assert made.of_variants(VARIANTS, kind) == {}
     assert bench.steps == {}

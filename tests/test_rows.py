@@ -156,13 +156,13 @@ def test_a_row_carries_what_the_plan_and_the_run_know():
     assert row | known == row
 
 
-def test_each_task_has_the_reference_of_what_it_computes():
+def test_each_task_has_the_reference_that_it_is_set_beside():
     both = {"regular": built(), "grouped": built()}
+    samples, beside = {"regular": [1.0], "grouped": [3.0]}, {"regular": "a", "grouped": "b"}
     made = rows(
-        visit(
-            0, built=both, samples={"regular": [1.0], "grouped": [3.0]}, reference={"dense": [0.1], "grouped": [0.2]}
-        ),
-        visit(1, built=both, samples={"regular": [1.0], "grouped": [3.0]}, reference={"dense": [0.3]}),
+        visit(0, built=both, samples=samples, reference={"a": [0.1], "b": [0.2]}, beside=beside),
+        visit(1, built=both, samples=samples, reference={"a": [0.3]}, beside={"regular": "a"}),
+        visit(2, built=both, samples=samples, reference={"a": [0.4]}, beside={"regular": "a", "grouped": "a"}),
     )
-    assert made["regular"]["reference_s"] == [[0.1], [0.3]]
-    assert made["grouped"]["reference_s"] == [[0.2], [None]]
+    assert made["regular"]["reference_s"] == [[0.1], [0.3], [0.4]]
+    assert made["grouped"]["reference_s"] == [[0.2], [None], [0.4]]

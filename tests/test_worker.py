@@ -65,9 +65,14 @@ def test_a_worker_builds_checks_and_samples(fork):
     assert len(samples["regular"]) == len(samples["grouped_native"]) == len(answer["reference"]) >= 3
     assert all(sample > 0 for sample in samples["regular"] + answer["reference"])
     assert 0 <= answer["stolen"] <= 1
+    assert "beside" not in answer
     answer = worker.ask(request("visit", "regular", "grouped_native", rounds=5, reference="case"))
     assert set(answer["samples"]) == {"regular", "grouped_native"}
-    assert {function: len(made) for function, made in answer["reference"].items()} == {"dense": 5, "grouped": 5}
+    assert set(answer["beside"]) == {"regular", "grouped_native"}
+    assert len(set(answer["beside"].values())) == 2
+    assert {name: len(made) for name, made in answer["reference"].items()} == dict.fromkeys(
+        answer["beside"].values(), 5
+    )
     assert all(sample > 0 for made in answer["reference"].values() for sample in made)
     assert len(worker.ask(request("visit", "regular", rounds=5))["samples"]["regular"]) == 5
 

@@ -231,7 +231,7 @@ class Sweep:
         request = {"op": "visit", "variants": names, "seed": seed, "rounds": standing.rounds, **self._choices}
         answer = slot.worker.ask(request)
         record["samples"], record["visit_seconds"] = answer["samples"], answer["seconds"]
-        record |= {name: answer.get(name) for name in ("reference", "stolen", "throttled")}
+        record |= {name: answer.get(name) for name in ("reference", "beside", "stolen", "throttled")}
         iterations = standing.iterations | {name: built["iterations"] for name, built in record["built"].items()}
         record["time"]["warm_up_s"] += answer.get("warm_up_s", 0.0)
         record["time"]["samples_s"] = math.fsum(

@@ -1,6 +1,7 @@
 """Reference workloads: what is timed beside the variants to tell the machine's speed from theirs."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,10 +12,11 @@ from grouped_bench.backends.base import Step
 from grouped_bench.measure import rounds
 from grouped_bench.measure.outcomes import attempt
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import grouped_layer
+from grouped_bench.variants.base import Variant, grouped_layer, parts_layer
 
 # One fixed workload, or the framework's own operation of the case at hand, which feels the machine as its variants do.
 MACHINE, CASE = ("machine", "case")
+_OPERATIONS = ("dense", "grouped")
 _OF_MACHINE = f"{rounds.REFERENCE})"
 _FIXED = Case(
     rank=2, batch_size=4, in_channels=64, out_channels=64, groups=1, size=(14, 14), kernel_size=(3, 3), stride=(1, 1),
@@ -36,24 +38,26 @@ class References:
         self._made: dict[str, bool] = {}
 
     def of_variants(self, names: Iterable[str], kind: str) -> dict[str, str]:
-        """The name of the reference workload for each function that the variants `names` compute.
+        """The name of the reference workload of each of the variants `names`.
 
-        Of kind `machine` all have the fixed one. Nothing where none can be made, for which no variant is to blame.
+        Of kind `machine` all have the fixed one. A variant has none where none can be made, for which it is not to
+        blame.
         """
-        functions = dict.fromkeys(variants.get(name).computes for name in names)
-        found = {function: self._of(function) if kind == CASE else self._of_machine() for function in functions}
-        return {function: name for function, name in found.items() if name is not None}
+        found = {name: self._of(variants.get(name)) if kind == CASE else self._of_machine() for name in names}
+        return {name: reference for name, reference in found.items() if reference is not None}
 
-    def _of(self, function: str) -> str | None:
-        case = self._bench.case
-        if case.scope != "layer" or function not in ("dense", "grouped"):
+    def _of(self, variant: Variant) -> str | None:
+        """The case's own operation that is most like the variant; another's where it cannot be made or is dear."""
+        kinds = [(variant.computes, variant.in_parts), (variant.computes, False), ("dense", False)]
+        if self._bench.case.scope != "layer" or variant.computes not in _OPERATIONS:
             return self._of_machine()
-        own = dataclasses.replace(case, groups=1) if function == "dense" else case
-        name = f"{rounds.REFERENCE} {function})"
-        if self._ready(name, lambda: self._operation(own)) and self._bench.sample_seconds[name] <= rounds.DEAR_S:
-            return name
-        # A dear one would take its turn in one round only.
-        return self._of("dense") if function == "grouped" else self._of_machine()
+        for function, in_parts in dict.fromkeys(kinds):
+            name = f"{rounds.REFERENCE} {function}{' in parts' if in_parts else ''})"
+            ready = self._ready(name, functools.partial(self._operation, function, in_parts=in_parts))
+            # A dear one would take its turn in one round only.
+            if ready and self._bench.sample_seconds[name] <= rounds.DEAR_S:
+                return name
+        return self._of_machine()
 
     def _of_machine(self) -> str | None:
         return _OF_MACHINE if self._ready(_OF_MACHINE, self._fixed, _SHARE_OF_A_SAMPLE) else None
@@ -80,10 +84,13 @@ class References:
         x, kernel = (backend.array(rng.standard_normal(shape, dtype=np.float32), "float32") for shape in shapes)
         return lambda: (backend.convolution(x, kernel, _FIXED),)
 
-    def _operation(self, case: Case) -> Step:
+    def _operation(self, function: str, *, in_parts: bool) -> Step:
         """The backend's own convolution of the case and its pass, compiled as the variants are."""
-        bench = self._bench
-        layer = grouped_layer(case, lambda inputs, kernel: bench.backend.convolution(inputs, kernel, case))
+        bench, case = self._bench, self._bench.case
+        if function == "dense" and not in_parts:
+            case = dataclasses.replace(case, groups=1)
+        make = functools.partial(parts_layer, function=function) if in_parts else grouped_layer
+        layer = make(case, lambda inputs, kernel: bench.backend.convolution(inputs, kernel, case))
         layer.build(case.input_shape)
         step: Step = bench.backend.step(layer, *bench.tensors, bench.setting.execution)
         return step

@@ -93,6 +93,7 @@ class Visit(TypedDict):
     failed: dict[str, Failure]
     samples: dict[str, Samples]
     reference: NotRequired[Samples | dict[str, Samples] | None]
+    beside: NotRequired[dict[str, str] | None]
     stolen: NotRequired[Share | None]
     throttled: NotRequired[Share | None]
 

@@ -40,7 +40,7 @@ def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
         memory_source=memory.get("source"),
         energy_j=memory.get("energy_j"),
         samples_s=[_visit_samples(visit, variant) for visit in timed],
-        reference_s=[_visit_reference(visit, task["computes"]) for visit in timed],
+        reference_s=[_visit_reference(visit, task["variant"]) for visit in timed],
         visit_process=[visit["process"] for visit in timed],
         visit_stolen=[visit["stolen"] for visit in timed],
         visit_throttled=[visit["throttled"] for visit in timed],
@@ -55,11 +55,12 @@ def _visit_samples(visit: Record, variant: str) -> list[float | None]:
     return list(visit["samples"].get(variant) or [None] * rounds)
 
 
-def _visit_reference(visit: Record, function: str) -> list[float | None] | None:
-    """The samples of the task's reference workload: the machine's, or its function's where each has its own."""
+def _visit_reference(visit: Record, variant: str) -> list[float | None] | None:
+    """The samples of the task's reference workload: the machine's, or the one that the variant is set beside."""
     made: dict[str, list[float | None]] | list[float | None] | None = visit["reference"]
     if isinstance(made, dict):
-        return made.get(function) or [None] * len(next(iter(visit["samples"].values())))
+        name = (visit["beside"] or {}).get(variant)
+        return made.get(name or "") or [None] * len(next(iter(visit["samples"].values())))
     return made
 
 

@@ -1,5 +1,7 @@
 """What a variant must say: its function, its layer, its counts, and how it takes the reference weights."""
 
+import functools
+import operator
 import re
 import sys
 from abc import ABC, abstractmethod
@@ -21,10 +23,12 @@ class Variant(ABC):
     """One way to compute a convolution, or a block where `scope` says so.
 
     `computes` names the function, so that only variants of the same function are ranked as exact: `dense` is the
-    convolution over all input channels, `grouped` the one over its groups.
+    convolution over all input channels, `grouped` the one over its groups. `in_parts` says that it makes a convolution
+    for each group, as its reference workload of the case then does.
     """
 
     scope: ClassVar[str] = "layer"
+    in_parts: ClassVar[bool] = False
     name: ClassVar[str]
     summary: ClassVar[str]
     computes: ClassVar[str]
@@ -153,6 +157,34 @@ def grouped_layer(case: Case, convolve: Callable[[Any, Any], Any]) -> Any:
             return outputs + keras.ops.reshape(keras.ops.cast(self.bias, self.compute_dtype), bias_shape(case))
 
     return GroupedLayer(dtype=case.dtype)
+
+
+def parts_layer(case: Case, convolve: Callable[[Any, Any], Any], function: str) -> Any:
+    """A layer of a kernel for each group and no bias, whose outputs are joined to the function `dense` or `grouped`.
+
+    Args:
+        case: its geometry and dtype.
+        convolve: the output of a part, from its input and its kernel in the dtype of the arithmetic.
+        function: `dense` sums the outputs of all groups, `grouped` concatenates them.
+    """
+    import keras
+
+    outputs = case.out_channels if function == "dense" else case.out_channels // case.groups
+    shape = (*case.kernel_size, case.in_channels // case.groups, outputs)
+
+    class PartsLayer(keras.layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.kernels = [self.add_weight(shape=shape, name=f"kernel_{group}") for group in range(case.groups)]
+
+        def call(self, inputs: Any) -> Any:
+            parts = keras.ops.split(inputs, case.groups, axis=case.channel_axis)
+            kernels = [keras.ops.cast(kernel, self.compute_dtype) for kernel in self.kernels]
+            made = [convolve(part, kernel) for part, kernel in zip(parts, kernels, strict=True)]
+            if function == "dense":
+                return functools.reduce(operator.add, made)
+            return keras.ops.concatenate(made, axis=case.channel_axis)
+
+    return PartsLayer(dtype=case.dtype)
 
 
 def bias_shape(case: Case) -> tuple[int, ...]:

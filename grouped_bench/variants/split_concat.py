@@ -20,6 +20,7 @@ class SplitConcat(Variant):
     name = "split_concat"
     summary = "split channels, convolve each part to Cout/G, concatenate"
     computes = "grouped"
+    in_parts = True
 
     def layer(self, case: Case, backend: Backend) -> Any:
         return branches_layer(case, lambda group: contextlib.nullcontext())

@@ -19,6 +19,7 @@ class SplitSum(Variant):
     name = "split_sum"
     summary = "split channels, convolve each part to Cout, sum"
     computes = "dense"
+    in_parts = True
 
     def layer(self, case: Case, backend: Backend) -> Any:
         import keras
