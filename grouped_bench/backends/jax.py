@@ -97,7 +97,7 @@ class Jax(Backend):
             padding=[(before, 0)] if case.padding == "causal" else case.padding.upper(),
             rhs_dilation=case.dilation,
             dimension_numbers=(layout, f"{spatial}IO", layout),
-            feature_group_count=case.in_channels // kernel.shape[-2],
+            feature_group_count=inputs.shape[case.channel_axis] // kernel.shape[-2],
         )
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:

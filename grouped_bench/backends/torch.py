@@ -89,7 +89,7 @@ class Torch(Backend):
         function = (torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d)[case.rank - 1]
         channels_last = case.data_format == "channels_last"
         x = inputs.movedim(-1, 1) if channels_last else inputs
-        groups = case.in_channels // kernel.shape[-2]
+        groups = x.shape[1] // kernel.shape[-2]
         even = all(before == after for before, after in case.pads)
         if not even:
             x = torch.nn.functional.pad(x, [extent for pair in reversed(case.pads) for extent in pair])

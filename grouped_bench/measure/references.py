@@ -89,8 +89,11 @@ class References:
         bench, case = self._bench, self._bench.case
         if function == "dense" and not in_parts:
             case = dataclasses.replace(case, groups=1)
-        make = functools.partial(parts_layer, function=function) if in_parts else grouped_layer
-        layer = make(case, lambda inputs, kernel: bench.backend.convolution(inputs, kernel, case))
+
+        def convolve(inputs: Any, kernel: Any) -> Any:
+            return bench.backend.convolution(inputs, kernel, case)
+
+        layer = parts_layer(case, convolve, function) if in_parts else grouped_layer(case, convolve)
         layer.build(case.input_shape)
         step: Step = bench.backend.step(layer, *bench.tensors, bench.setting.execution)
         return step
