@@ -6,7 +6,6 @@ in `extra_info` beside the analytic columns, so that a machine that is slower to
 """
 
 import re
-import statistics
 
 import pytest
 
@@ -30,7 +29,7 @@ def workbench(request, backend):
 
 
 @pytest.mark.parametrize(("workbench", "name"), TASKS, indirect=["workbench"])
-def test_variant(benchmark, request, workbench, name):
+def test_variant(benchmark, beside, request, workbench, name):
     answer = workbench.build([name], {}, check=True)
     if answer["failed"] and answer["failed"][name]["status"] == "unsupported":
         pytest.skip(answer["failed"][name]["reason"])
@@ -38,21 +37,16 @@ def test_variant(benchmark, request, workbench, name):
     cohort = request.node.callspec.params["workbench"]
     benchmark.group = cohort.case.title()
     benchmark.extra_info.update(cohort.to_columns(name))
-    step, synchronise = workbench.steps[name], workbench.synchronise
-    beside = workbench.references.of_variants([name], CONTROL.reference)
-    samples = []
+    synchronise, step = workbench.synchronise, workbench.steps[name]
+    reference = next(iter(workbench.references.of_variants([name], CONTROL.reference).values()), None)
 
-    def set_up():
-        for reference in beside.values():
-            work, iterations = workbench.steps[reference], workbench.iterations[reference]
-            synchronise(work())  # untimed, as the call of the step below: the first call after another's is slower
-            samples.append(rounds.time_sample(work, synchronise, iterations))
+    def sample():
+        seconds = None
+        if reference is not None:
+            work = workbench.steps[reference]
+            synchronise(work())  # untimed, as is that of the step below: the first call after another's is slower
+            seconds = rounds.time_sample(work, synchronise, workbench.iterations[reference])
         synchronise(step())
+        return seconds
 
-    call_s = workbench.sample_seconds[name] / workbench.iterations[name]
-    round_s = 2 * call_s + sum(2 * workbench.sample_seconds[reference] for reference in beside.values())
-    least = request.config.getoption("benchmark_min_rounds")
-    count = max(least, int(float(request.config.getoption("benchmark_max_time")) / round_s))
-    benchmark.pedantic(lambda: synchronise(step()), setup=set_up, rounds=count)
-    if samples:
-        benchmark.extra_info["reference_s"] = statistics.median(samples)
+    beside(lambda: synchronise(step()), sample)

@@ -47,7 +47,7 @@ def test_saving_listing_pruning_and_comparing(call, runs):
     assert [one["commit"]["id"] for one in told["baselines"]] == [OTHER, COMMIT]
     assert call("compare", "b", "latest")[0] == 0
     code, out, _ = call("baseline", "prune", "b", "--keep", 1, "--dry-run")
-    assert (code, out.splitlines()[-1][:30]) == (0, "1 baseline would be removed, 2"[:30]) or "1 baseline would" in out
+    assert (code, out.splitlines()[-1].startswith("1 baseline would be removed, ")) == (0, True)
     assert len(list(Path("b").rglob("*.parquet"))) == 2
     assert call("baseline", "prune", "b", "--keep", 1)[0] == 0
     assert [path.stem for path in Path("b").rglob("*.parquet")] == ["20261122-010000-aaaa"]

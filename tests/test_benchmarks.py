@@ -139,6 +139,7 @@ def test_a_machine_that_is_not_told_has_no_name(tmp_path):
         (("benchmarks", 0, "fullname"), "bench/test_a.py::test_b", "a benchmark that is told twice"),
         (("benchmarks", 0, "group"), [], "benchmarks.0.group: Input should be a valid string"),
         (("benchmarks", 0, "params"), "x", "benchmarks.0.params: Input should be a valid dictionary"),
+        (("benchmarks", 0, "params"), {"a": json.loads("[" * 50 + "]" * 50)}, "nested more than 40 deep"),
         (("benchmarks", 0, "stats"), [], "benchmarks.0.stats: Input should be"),
         (("benchmarks", 0, "stats"), {}, "benchmarks.0.stats.median: Field required"),
         *(
