@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import yaml
 
 from grouped_bench.cli import cli
@@ -114,14 +115,20 @@ class Gate:
 
     def understood(self):
         """What the real command line makes of each call of `grouped-bench`, by the names of its parameters."""
-        calls = [call["words"] for call in self.calls("grouped-bench")]
-        return [cli.commands[words[0]].make_context(words[0], list(words[1:])).params for words in calls]
+        return [_understood(cli, call["words"]) for call in self.calls("grouped-bench")]
 
     def measured(self):
         """This gate once its environments are there and measured."""
         self.shell('python3 -m venv "$GATE_WORK/tool"')
         assert self.run("measure.sh") == 0
         return self
+
+
+def _understood(command, words):
+    name, *rest = words
+    if isinstance(command.commands[name], click.Group):
+        return _understood(command.commands[name], rest)
+    return command.commands[name].make_context(name, rest).params
 
 
 def load(name):

@@ -278,6 +278,8 @@ def test_the_recipe_of_gitlab_runs_as_it_is_written(gate):
 def test_the_recipe_of_the_stored_baseline_is_of_options_that_exist(gate):
     (gate.folder / "bin" / "grouped-bench").symlink_to("fake")
     assert gate.shell(recipe("baseline"), FAKE_COMPARE="1") == 1
-    once, again, compared = gate.understood()
+    once, saved, again, compared = gate.understood()
     assert [ran["preset"] for ran in (once, again)] == ["ci", "ci"]
-    assert (compared["base"], compared["head"], compared["out"]) == (once["out"], "latest", again["out"])
+    assert saved["runs"] == ("latest",)
+    assert saved["out"] == once["out"] == again["out"] == compared["out"]
+    assert (compared["base"], compared["head"]) == (saved["folder"], "latest")
