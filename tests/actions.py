@@ -40,7 +40,7 @@ elif name == "grouped-bench" and words[0] == "compare":
             if word.startswith("--save="):
                 Path(word.partition("=")[2]).write_text({answer!r})
         for run in ("a", "b"):
-            file = Path(options["--out"], "machine", run + ".parquet")
+            file = Path(options.get("--out") or "results", "machine", run + ".parquet")
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
 elif name == "grouped-bench" and words[0] == "report":
