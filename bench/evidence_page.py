@@ -66,6 +66,7 @@ QUESTIONS = (
         {"parts": "parts.py", "parts-1": "parts.py --threads 1"},
     ),
     Question("Does a gate at 5 % stay silent, and does it see 10 %?", {"gate": "gate.py"}),
+    Question("Does a baseline say what its run says?", {"baselines": "baselines.py"}),
     Question("Are steps in a history found where they are, and only there?", {"history": "history.py"}),
     Question("What does it cost to follow the advice on a case that was not measured?", {"advice": "advice.py"}),
     Question("What does a call cost before it computes anything?", {"calls": "calls.py"}),

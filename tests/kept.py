@@ -1,11 +1,16 @@
 """Findings of every measuring script in the shape in which they are kept, small and made up."""
 
 import across
+import baselines
 import budget
 import design
 import evidence
+import gate
+import injected
+import loads
 import memory
 import pages
+import pandas as pd
 import parts
 import peers
 import power
@@ -13,6 +18,7 @@ import simulated
 import truth
 import twins
 from cases import make_case
+from drawn import drawn
 
 CASE = "Conv2D 8→8 k3x3 on 7x7 groups 1 batch 1 inference"
 
@@ -155,7 +161,7 @@ def calls_run():
 
 def advice_run():
     def found(worst):
-        return {"cases": 9, "failed": 1, "median": 0.01, "ninety": 0.2, "worst": worst}
+        return {"cases": 9, "failed": 1, "unsure": 1, "median": 0.01, "ninety": 0.2, "worst": worst}
 
     return {
         **{"cases": 20, "inside": 10, "backends_inside": ["tensorflow"], "abstained": evidence.proportion(1, 10)},
@@ -176,8 +182,32 @@ def history_run():
     return {**constants, **tables, "targets": asked}
 
 
+def gate_run():
+    """Two runs beside different programs, the second slower throughout or not."""
+
+    def beside(kind, seed, slower):
+        names = {base.name: (base.name, slow) for base, slow in injected.GATED.values()}
+        known = [name for name in names if name != "split_concat"]
+        made = drawn(seed, groups=[4], variants=known)
+        slow = drawn(seed + 9, groups=[4], variants=known, slower=dict.fromkeys(known, slower))
+        slow = slow.assign(variant=[names[name][1] for name in slow["variant"]])
+        return kind, pd.concat([made, slow], ignore_index=True)
+
+    found = gate.summary([beside(loads.QUIET, 1, 1.1), beside(loads.BURSTS, 2, 1.1)])
+    constants = {"threshold": 0.05, "slow_down": 0.1, "about": loads.ABOUT, "tasks": 4, "seconds_a_task": 4.2}
+    return {**constants, **found, "targets": gate.targets(found, 4.5)}
+
+
+def baselines_run():
+    run = {"run": "20260101-000000-0000", "tasks": 30, "bytes": 120_000, "baseline_bytes": 15_000}
+    told = {"draws": 2, "factors": baselines.FACTORS, "noise": 0.01, "compared": 1200, "different": 0}
+    return {**told, "runs": [run], "targets": [evidence.target("no verdict differs", 0.0, 0.0, "%")]}
+
+
 def everything():
     return {
+        "baselines": baselines_run(),
+        "gate": gate_run(),
         "advice": advice_run(),
         "across": across.summary(across_rows()),
         "across-1": across.summary(across_rows()),

@@ -144,6 +144,22 @@ def test_parts_of_a_call_are_sums_over_its_primitives():
     assert training["cases"] == 0 and training["latency_s"] is None
 
 
+def test_the_gates_false_alarms_and_finds_are_counted(registry):
+    import kept
+
+    found = kept.gate_run()
+    assert found["pairs"] == 1
+    assert (found["same"]["of"], found["same"]["verdicts"]["regression"]) == (2, 0)
+    assert found["slower"]["verdicts"]["regression"] == found["slower"]["of"] == 2
+    assert found["slower"]["by_variant"]["regular"] == found["slower"]["by_variant"]["grouped_native"]
+    assert list(found["same"]["by_loads"]) == ["bursts and nothing"]
+    assert 1.09 < found["slower"]["ratio"][1] < 1.11
+    # Without the reference workload the machine's moods stay in the ratios.
+    spread = {name: found[name]["ratio"][2] / found[name]["ratio"][0] for name in ("same", "same_raw")}
+    assert spread["same_raw"] > spread["same"]
+    assert [one["met"] for one in found["targets"]] == [None, None, True]  # too few comparisons to say
+
+
 def test_a_simulated_verdict_that_the_truth_contradicts_is_counted():
     import simulated
 
