@@ -180,9 +180,12 @@ def _latency(base: Measurement, head: Measurement, limit: float | None, basis: s
 
 
 def _logs(side: Measurement, basis: str) -> list[float]:
-    """One logarithm a process."""
+    """One logarithm a process: of visits that were calm where the latency itself counts.
+
+    What disturbs a visit holds the reference workload in the same rounds up as well: all visits count.
+    """
     if basis == NORMALISED:
-        return tasks.by_process(tasks.counted(side.relative))
+        return tasks.by_process(side.relative)
     return tasks.by_process([Value(math.log(one.value), one.visit) for one in tasks.counted(side.latencies)])
 
 

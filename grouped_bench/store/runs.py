@@ -49,7 +49,7 @@ def write_run(frame: pd.DataFrame, metadata: dict[str, Any], path: Path, *, comp
         raise OutputError(
             "The run's file must be writable",
             received=f"{path} ({error.strerror or error})",
-            remedy="Make room, or give another folder with --out",
+            remedy="Make room, or give another folder",
         ) from None
     finally:
         with contextlib.suppress(OSError):
