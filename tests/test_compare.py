@@ -77,6 +77,28 @@ def test_a_machine_slower_for_all_changes_nothing():
     assert verdicts(both) == [UNCHANGED, REGRESSION] * 2
 
 
+def test_visits_that_were_not_calm_count_beside_a_reference_alone():
+    processes = 8
+    stolen = [0.0 if number < processes // 2 else 0.5 for number in range(processes)]
+
+    def disturbed(seed, **more):
+        """Where the processor was stolen everything took twice as long, the reference too where there is one."""
+        made = drawn(seed, load=0.0, processes=processes, **more)
+        twice = [1.0 if share == 0 else 2.0 for share in stolen]
+        held = {
+            name: [[[value * by for value in visit] for visit, by in zip(one, twice, strict=True)] if one else None
+                   for one in made[name]]
+            for name in ("samples_s", "reference_s")
+        }  # fmt: skip
+        return made.assign(**held, visit_stolen=[stolen] * len(made))
+
+    beside = judged(drawn(1, load=0.0), disturbed(2))
+    alone = judged(drawn(1, load=0.0, reference=False), disturbed(2, reference=False))
+    assert verdicts(beside) == verdicts(alone) == [UNCHANGED] * 4
+    widths = [np.log(change(one, "latency").ratio.high / change(one, "latency").ratio.low) for one in (beside, alone)]
+    assert widths[0] < 0.8 * widths[1]  # of eight processes and of four
+
+
 @pytest.mark.parametrize("sides", [(False, False), (True, False), (False, True)])
 def test_without_a_reference_a_slower_machine_shows(sides):
     base, head = (drawn(seed, machine=1 + 0.2 * seed, load=0.0, reference=has) for seed, has in enumerate(sides))

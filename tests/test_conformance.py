@@ -12,10 +12,15 @@ from grouped_bench import variants
 from grouped_bench.backends.base import Operands
 from grouped_bench.measure import verify
 from grouped_bench.measure.workbench import Workbench
+from grouped_bench.plan import make_plan
 from grouped_bench.space.case import Setting
+from grouped_bench.space.space import Space
 from grouped_bench.variants import channel_shuffle, functions, reference
 from grouped_bench.variants.base import REGISTRY, parts_layer
 from grouped_bench.variants.block_diagonal import block_diagonal
+from grouped_bench.variants.block_function import STAGES, stage_case
+from grouped_bench.variants.block_reference import convolve
+from grouped_bench.variants.blocks import chain_layer
 from grouped_bench.variants.channel_shuffle import shuffled
 
 EXACT = {
@@ -88,6 +93,21 @@ def test_a_reference_workload_in_parts_computes_what_its_variants_do(function, l
     assert Reference.in_parts
     monkeypatch.setitem(REGISTRY, like, Reference())
     compute(like, make_case(rank=rank, groups=2), backend)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_reference_workload_of_a_block_is_its_three_convolutions(groups, backend):
+    case = next(iter(make_plan(Space(scope="block", channels=8, cardinality=2, width=2, size=5)).cohorts)).case
+    stages, rng = [stage_case(case, stage, groups) for stage in STAGES], np.random.default_rng(0)
+    layer = chain_layer(stages, lambda stage, x, kernel: backend.convolution(x, kernel, stage))
+    layer.build(case.input_shape)
+    x = expected = rng.standard_normal(case.input_shape)
+    for stage, variable in zip(stages, layer.trainable_variables, strict=True):
+        kernel = rng.standard_normal(variable.shape)
+        variable.assign(backend.array(kernel, "float32"))
+        expected = convolve(expected, kernel, stage)
+    (found,) = backend.step(layer, backend.array(x, "float32"), None, backend.executions[0])()
+    np.testing.assert_allclose(backend.to_numpy(found), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3])

@@ -8,8 +8,12 @@ from cases import GRAPH, make_case
 
 from grouped_bench.measure import references, rounds
 from grouped_bench.measure.references import References
+from grouped_bench.plan import make_plan
+from grouped_bench.space.space import Space
+from grouped_bench.variants.block_function import STAGES, stage_case
 
 OF_MACHINE, DENSE, GROUPED = "(reference)", "(reference dense)", "(reference grouped)"
+BOTTLENECK, RESNEXT = "(reference bottleneck)", "(reference resnext)"
 SUMMED, JOINED = "(reference dense in parts)", "(reference grouped in parts)"
 VARIANTS = ["regular", "grouped", "grouped_native", "split_sum", "split_concat"]
 OWN = {"regular": DENSE, "grouped": GROUPED, "grouped_native": GROUPED, "split_sum": SUMMED, "split_concat": JOINED}
@@ -48,6 +52,10 @@ def parts_layer(case, convolve, function):
     return layer({"dense": SUMMED, "grouped": JOINED}[function], case)
 
 
+def chain_layer(stages, convolve):
+    return layer(RESNEXT if stages[1].groups > 1 else BOTTLENECK, stages)
+
+
 @pytest.fixture
 def make(monkeypatch):
     """References on a fake backend; `seconds` are the samples' of each kind."""
@@ -60,6 +68,7 @@ def make(monkeypatch):
         monkeypatch.setattr(rounds, "calibrate", calibrate)
         monkeypatch.setattr(references, "grouped_layer", grouped_layer)
         monkeypatch.setattr(references, "parts_layer", parts_layer)
+        monkeypatch.setattr(references, "chain_layer", chain_layer)
         bench = SimpleNamespace(
             backend=backend or Backend(), case=case or make_case(groups=4), setting=GRAPH, tensors=(None, None),
             synchronise=None, steps={}, iterations={}, sample_seconds={},
@@ -93,11 +102,18 @@ def test_only_what_is_measured_has_one(make):
     assert list(bench.steps) == [DENSE]
 
 
-def test_blocks_and_other_functions_have_the_machines(make):
+def test_functions_that_no_operation_of_the_framework_has_are_set_beside_the_machines(make):
     made, _ = make()
     assert made.of_variants(["depthwise_separable"], "case") == {"depthwise_separable": OF_MACHINE}
-    made, _ = make(case=SimpleNamespace(scope="block", groups=4))
-    assert made.of_variants(VARIANTS, "case") == dict.fromkeys(VARIANTS, OF_MACHINE)
+
+
+def test_blocks_have_the_three_convolutions_of_their_function(make):
+    case = next(iter(make_plan(Space(scope="block", channels=8, cardinality=4, width=2)).cohorts)).case
+    made, bench = make(case=case)
+    names = ["bottleneck", "resnext_concat", "resnext_grouped"]
+    assert made.of_variants(names, "case") == {name: BOTTLENECK if name == names[0] else RESNEXT for name in names}
+    for kind, groups in ((BOTTLENECK, 1), (RESNEXT, 4)):
+        assert bench.steps[kind]().case == [stage_case(case, stage, groups) for stage in STAGES]
 
 
 DEAR = 2 * rounds.DEAR_S

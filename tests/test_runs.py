@@ -153,9 +153,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(run, content, monke
     with pytest.raises(OutputError) as caught:
         write_run(small(), metadata(), run)
     assert str(caught.value).startswith("The run's file must be writable. Received: ")
-    assert str(caught.value).endswith(
-        "run.parquet (No space left on device). Make room, or give another folder."
-    )
+    assert str(caught.value).endswith("run.parquet (No space left on device). Make room, or give another folder.")
     assert run.read_bytes() == content
     assert [file.name for file in run.parent.iterdir()] == ["run.parquet"]
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ from grouped_bench.measure import rounds
 from grouped_bench.measure.outcomes import attempt
 from grouped_bench.space.case import Case
 from grouped_bench.variants.base import Variant, grouped_layer, parts_layer
+from grouped_bench.variants.block_function import STAGES, stage_case
+from grouped_bench.variants.blocks import chain_layer
 
 # One fixed workload, or the framework's own operation of the case at hand, which feels the machine as its variants do.
 MACHINE, CASE = ("machine", "case")
-_OPERATIONS = ("dense", "grouped")
 _OF_MACHINE = f"{rounds.REFERENCE})"
 _FIXED = Case(
     rank=2, batch_size=4, in_channels=64, out_channels=64, groups=1, size=(14, 14), kernel_size=(3, 3), stride=(1, 1),
@@ -48,16 +49,26 @@ class References:
 
     def _of(self, variant: Variant) -> str | None:
         """The case's own operation that is most like the variant; another's where it cannot be made or is dear."""
-        kinds = [(variant.computes, variant.in_parts), (variant.computes, False), ("dense", False)]
-        if self._bench.case.scope != "layer" or variant.computes not in _OPERATIONS:
-            return self._of_machine()
-        for function, in_parts in dict.fromkeys(kinds):
-            name = f"{rounds.REFERENCE} {function}{' in parts' if in_parts else ''})"
-            ready = self._ready(name, functools.partial(self._operation, function, in_parts=in_parts))
+        for kind, make in self._alike(variant):
+            name = f"{rounds.REFERENCE} {kind})"
             # A dear one would take its turn in one round only.
-            if ready and self._bench.sample_seconds[name] <= rounds.DEAR_S:
+            if self._ready(name, make) and self._bench.sample_seconds[name] <= rounds.DEAR_S:
                 return name
         return self._of_machine()
+
+    def _alike(self, variant: Variant) -> Sequence[tuple[str, Callable[[], Step]]]:
+        """Kinds of operations and what makes each, the one most like the variant first."""
+        case, computes = self._bench.case, variant.computes
+        if case.scope == "block":
+            groups = {"bottleneck": 1, "resnext": case.cardinality or 1}
+            return [(computes, functools.partial(self._block, groups[computes]))] if computes in groups else []
+        if computes not in ("dense", "grouped"):
+            return []
+        parts = [(f"{computes} in parts", functools.partial(self._in_parts, computes))] if variant.in_parts else []
+        whole = [
+            (function, functools.partial(self._whole, function)) for function in dict.fromkeys((computes, "dense"))
+        ]
+        return parts + whole
 
     def _of_machine(self) -> str | None:
         return _OF_MACHINE if self._ready(_OF_MACHINE, self._fixed, _SHARE_OF_A_SAMPLE) else None
@@ -84,16 +95,27 @@ class References:
         x, kernel = (backend.array(rng.standard_normal(shape, dtype=np.float32), "float32") for shape in shapes)
         return lambda: (backend.convolution(x, kernel, _FIXED),)
 
-    def _operation(self, function: str, *, in_parts: bool) -> Step:
-        """The backend's own convolution of the case and its pass, compiled as the variants are."""
-        bench, case = self._bench, self._bench.case
-        if function == "dense" and not in_parts:
-            case = dataclasses.replace(case, groups=1)
+    def _whole(self, function: str) -> Step:
+        """The backend's own convolution of the case."""
+        case = dataclasses.replace(self._bench.case, groups=1) if function == "dense" else self._bench.case
+        return self._step(grouped_layer(case, functools.partial(self._convolve, case)))
 
-        def convolve(inputs: Any, kernel: Any) -> Any:
-            return bench.backend.convolution(inputs, kernel, case)
+    def _in_parts(self, function: str) -> Step:
+        """One for each group."""
+        case = self._bench.case
+        return self._step(parts_layer(case, functools.partial(self._convolve, case), function))
 
-        layer = parts_layer(case, convolve, function) if in_parts else grouped_layer(case, convolve)
-        layer.build(case.input_shape)
+    def _block(self, groups: int) -> Step:
+        """The three of a block, without what lies between them."""
+        stages = [stage_case(self._bench.case, stage, groups) for stage in STAGES]
+        return self._step(chain_layer(stages, self._convolve))
+
+    def _convolve(self, case: Case, inputs: Any, kernel: Any) -> Any:
+        return self._bench.backend.convolution(inputs, kernel, case)
+
+    def _step(self, layer: Any) -> Step:
+        """The case's pass through the layer, compiled as the variants are."""
+        bench = self._bench
+        layer.build(bench.case.input_shape)
         step: Step = bench.backend.step(layer, *bench.tensors, bench.setting.execution)
         return step

@@ -116,6 +116,30 @@ def block_layer(
     return BlockLayer()
 
 
+def chain_layer(stages: Sequence[Case], convolve: Callable[[Case, Any, Any], Any]) -> Any:
+    """A Keras layer of one convolution after the other, each of a kernel of its own, and of nothing else.
+
+    Args:
+        stages: the case of each, of one dtype.
+        convolve: the output of a stage, from its case, its input and its kernel in the dtype of the arithmetic.
+    """
+    import keras
+
+    class ChainLayer(keras.layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.kernels = [
+                self.add_weight(shape=stage.kernel_shape(stage.groups), name=f"kernel_{number}")
+                for number, stage in enumerate(stages)
+            ]
+
+        def call(self, inputs: Any) -> Any:
+            for stage, kernel in zip(stages, self.kernels, strict=True):
+                inputs = convolve(stage, inputs, keras.ops.cast(kernel, self.compute_dtype))
+            return inputs
+
+    return ChainLayer(dtype=stages[0].dtype)
+
+
 def hidden_to_paths(weights: Weights, case: Case) -> list[list[np.ndarray]]:
     """The weights of the stages before the last as those of each of the C paths, in the order of its variables."""
     hidden = [values for name, values in weights.items() if not name.startswith("expand")]
