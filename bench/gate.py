@@ -8,6 +8,7 @@ python bench/gate.py --save     # 10 runs, some 20 minutes on two cores
 
 import dataclasses
 import itertools
+import math
 import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 import evidence
 import injected
 import loads
+import numpy as np
 import pandas as pd
 
 import grouped_bench as gb
@@ -29,7 +31,7 @@ CASES = [
     {"groups": 4, "channels": 32, "size": 28, "batch_size": 4},
 ]
 # As preset `ci` measures.
-CONTROL = {"visits": 12, "least_visits": 12, "reference": "case"}
+CONTROL = {"visits": 10, "least_visits": 10, "visit_time": "100ms", "reference": "case"}
 ORDER = (
     *(loads.QUIET, loads.BURSTS, loads.QUIET, loads.FIFTH, loads.QUIET, loads.STREAM),
     *(loads.FIFTH, loads.QUIET, loads.BURSTS, loads.STREAM),
@@ -101,6 +103,7 @@ def summary(made: Sequence[tuple[str, pd.DataFrame]]) -> evidence.Findings:
         "runs": len(made),
         "loads": [kind for kind, _ in made],
         "pairs": len(pairs),
+        "slowed_by": _ends([ratio for _, frame in made for ratio in slowed_by(frame)]),
         **{name: counted(found) for name, found in told.items()},
     }
 
@@ -110,6 +113,18 @@ def side(frame: pd.DataFrame, *, slower: bool) -> Side:
     names = {(slow if slower else base.name): base.name for base, slow in injected.GATED.values()}
     rows = frame[frame["variant"].isin(list(names))]
     return measurements.of_frames([rows.assign(variant=rows["variant"].map(names))])
+
+
+def slowed_by(frame: pd.DataFrame) -> Iterator[float]:
+    """Of each slower task its latency over the plain one's, paired in the rounds of the run that both were timed in."""
+    keys = ["groups", "batch_size", "pass", "size"]
+    names = {slow: base.name for base, slow in injected.GATED.values()}
+    rows = {(*(str(row[key]) for key in keys), row["variant"]): row["samples_s"] for row in frame.to_dict("records")}
+    for (*case, name), samples in rows.items():
+        if name in names and samples is not None:
+            plain = rows[(*case, names[name])]
+            logs = [np.log(np.array([one, other], float)) for one, other in zip(samples, plain, strict=True)]
+            yield math.exp(statistics.mean(float(np.nanmedian(one - other)) for one, other in logs))
 
 
 def without_reference(one: Side) -> Side:
@@ -127,11 +142,11 @@ def answers(base: Side, head: Side, loads_of_pair: str) -> Iterator[Answer]:
 
 def counted(found: Sequence[Answer]) -> evidence.Findings:
     """How often each verdict fell: in all, by variant, and by the loads of the two runs."""
-    ratios = sorted(one.ratio for one in found if one.ratio is not None)
+    ratios = [one.ratio for one in found if one.ratio is not None]
     return {
         **_counts(found),
         "regressions": evidence.proportion(sum(one.verdict == compare.REGRESSION for one in found), len(found)),
-        "ratio": [ratios[0], statistics.median(ratios), ratios[-1]] if ratios else None,
+        "ratio": _ends(ratios),
         **{
             f"by_{field}": {
                 value: _counts([one for one in found if getattr(one, field) == value])
@@ -140,6 +155,11 @@ def counted(found: Sequence[Answer]) -> evidence.Findings:
             for field in ("variant", "loads")
         },
     }
+
+
+def _ends(ratios: Sequence[float]) -> list[float] | None:
+    """The least, the median and the most."""
+    return [min(ratios), statistics.median(ratios), max(ratios)] if ratios else None
 
 
 def _counts(found: Sequence[Answer]) -> evidence.Findings:

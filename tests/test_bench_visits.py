@@ -107,6 +107,28 @@ def test_a_slowed_step_takes_so_much_longer_as_it_took(registry, monkeypatch):
     assert now[0] == pytest.approx(2.1, abs=1e-3)
 
 
+def test_the_untimed_call_after_another_steps_is_not_slowed(registry, monkeypatch):
+    import injected
+
+    now = [0.0]
+
+    def step():
+        now[0] += 0.01
+
+    def read():
+        now[0] += 1e-6
+        return now[0]
+
+    monkeypatch.setattr(time, "perf_counter", read)
+    slower, plain = injected.slowed(step, 0.10), injected.noted(step)
+    taken = []
+    for call in (slower, slower, slower, plain, slower, slower):
+        before = now[0]
+        call()
+        taken.append(round(now[0] - before, 4))
+    assert taken == [0.01, 0.011, 0.011, 0.01, 0.01, 0.011]
+
+
 @pytest.mark.parametrize(
     ("peaks", "repeatable", "possible"),
     [([5, 5], True, True), ([5, 5.9], True, True), ([5, 6.1], False, True), ([3, 3], True, False),
