@@ -46,6 +46,7 @@ def compare(
         SpaceError: no such metric, or no share.
     """
     from grouped_bench.analyse.compare import compare as compared
+    from grouped_bench.analyse.environments import shared_changes
     from grouped_bench.analyse.sides import Judgement, side_by_side
 
     limits = limits_of(thresholds or {})
@@ -62,7 +63,8 @@ def compare(
     machine = of_head.runs[-1].get("machine")
     old, of_base, _ = read(str(base), machine=machine, but=used)
     paired = side_by_side(of_base.runs, of_head.runs)
-    return Judgement(compared(old, new, limits, paired=paired), of_base, of_head)
+    changed = shared_changes([of_base.runs[-1], of_head.runs[-1]])
+    return Judgement(compared(old, new, limits, paired=paired, changed=changed), of_base, of_head)
 
 
 def run_both(
@@ -130,7 +132,12 @@ def read_thresholds(texts: Iterable[str]) -> dict[str, str]:
 
 def limits_of(thresholds: Mapping[str, Any]) -> dict[str, float | None]:
     """The share by which each metric may become worse, from what `compare` takes. Raises SpaceError."""
-    return {metric: _limit(metric, value) for metric, value in thresholds.items()}
+    from grouped_bench.analyse.compare import DEFAULTS
+
+    limits = {metric: _limit(metric, value) for metric, value in thresholds.items()}
+    if all(limit is None for limit in {**DEFAULTS, **limits}.values()):
+        raise SpaceError("At least one metric is judged", received="every threshold off", remedy=_REMEDY)
+    return limits
 
 
 def _limit(metric: str, value: Any) -> float | None:

@@ -25,6 +25,7 @@ def drawn(
     load: float = 0.1,
     processes: int = 8,
     reference: bool = True,
+    reference_name: str | None = None,
     **columns,
 ):
     """A run with a visit a process, of `regular` and `grouped` in two cases unless `columns` say otherwise.
@@ -34,6 +35,7 @@ def drawn(
         slower: by how much each variant takes longer.
         machine: by how much everything takes longer, the reference workload too.
         noise: standard deviation of the logarithms of what processes settle on.
+        reference_name: which workload the reference is, where the run tells.
         load: the same of what the machine does in a visit, to the reference workload too.
     """
     axes = {"groups": [4, 32], "channels": [64], "passes": ["inference"], "variants": ["regular", "grouped"]}
@@ -51,6 +53,7 @@ def drawn(
         samples_s=samples,
         reference_s=references,
         visit_process=[np.arange(processes)] * count,
+        reference=reference_name,
         first_calls_s=[np.exp(0.05 * random.standard_normal(processes))] * count,
     )
 

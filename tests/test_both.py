@@ -13,7 +13,7 @@ from grouped_bench import comparing
 from grouped_bench.errors import CutShortError, HostError, OutputError, RunError, UnavailableError
 from grouped_bench.harness import both, probing
 from grouped_bench.store.journal import Journal, read_journal
-from grouped_bench.store.runs import read_run
+from grouped_bench.store.runs import read_run, write_run
 
 SPACE = {"groups": [2, 4], "channels": 8, "size": 5, "variant": list(COSTS)}
 VISITS = 12
@@ -198,6 +198,23 @@ def test_a_full_disk_keeps_both_journals_which_can_be_compared_and_not_gone_on_w
     assert comparing.compare(*journals).comparison.basis == "paired"
     with pytest.raises(RunError, match="side by side"):
         gb.resume(journals[0], page=False)
+
+
+def test_a_disk_that_is_full_at_the_very_end_keeps_both_journals(measure, monkeypatch, tmp_path):
+    written = []
+
+    def write(frame, metadata, path):
+        written.append(path)
+        if len(written) == 2:
+            raise OutputError("The run's file must be writable", received="no space", remedy="Make room")
+        return write_run(frame, metadata, path)
+
+    monkeypatch.setattr("grouped_bench.harness.running.write_run", write)
+    with pytest.raises(CutShortError, match="no space") as caught:
+        measure()
+    journals = sorted(tmp_path.rglob("*.journal"))
+    assert len(journals) == 2
+    assert all(str(journal) in caught.value.remedy for journal in journals)
 
 
 def test_what_cannot_begin_leaves_nothing(measure, monkeypatch, tmp_path):

@@ -16,8 +16,10 @@ from grouped_bench.analyse.compare import (
     RAW,
     REGRESSION,
     UNCHANGED,
+    compare,
     worst,
 )
+from grouped_bench.analyse.measurements import of_frames
 
 SLOWER = {"grouped": 1.10}
 
@@ -106,6 +108,32 @@ def test_without_a_reference_a_slower_machine_shows(sides):
     assert found.comparison.basis == RAW
     assert "slower today shows" in found.comparison.why
     assert verdicts(found) == [REGRESSION] * 4
+
+
+def test_latencies_beside_unlike_references_are_not_set_against_each_other():
+    base = drawn(1, load=0.0, reference_name="grouped")
+    found = judged(base, drawn(2, machine=1.2, load=0.0))
+    assert (found.comparison.basis, verdicts(found)) == (RAW, [REGRESSION] * 4)
+    assert "beside 4 of 4 tasks the same reference workload was not timed" in found.comparison.why
+    elsewhere = judged(base, drawn(2).assign(machine="other"))
+    assert (elsewhere.comparison.basis, verdicts(elsewhere)) == (NORMALISED, [INCONCLUSIVE] * 4)
+    one = base.assign(reference=[None if number else "grouped" for number in range(len(base))])
+    assert "beside 1 of 4 tasks" in judged(one, drawn(2)).comparison.why
+
+
+def test_what_slows_the_reference_too_is_not_hidden_by_it():
+    base, head = (of_frames([drawn(seed, machine=machine, load=0.0)]) for seed, machine in ((1, 1.0), (2, 1.2)))
+    assert compare(base, head).verdict == UNCHANGED
+    found = compare(base, head, changed=["threads"])
+    assert (found.basis, found.verdict) == (RAW, REGRESSION)
+    assert found.why.startswith("threads changed")
+
+
+def test_where_nothing_worked_nothing_is_shown():
+    failing = [fail(made := drawn(seed), made["status"] == "ok", "error", "no memory") for seed in (1, 2)]
+    assert judged(*failing).verdict == INCONCLUSIVE
+    assert judged(*failing, {"latency": None}).verdict == UNCHANGED
+    assert judged(drawn(1), failing[1]).verdict == REGRESSION
 
 
 def test_another_version_has_another_reference():

@@ -135,6 +135,10 @@ def test_runs_are_looked_up_under_out(call, runs):
             "of status, latency, memory, first_call, params. Received: speed.",
         ),
         (("base", "slow", "--threshold", "5%,"), "A threshold is a share, or METRIC=SHARE."),
+        (
+            ("base", "slow", "--threshold", "latency=off,memory=off,params=off,status=off"),
+            "At least one metric is judged",
+        ),
         (("base", "slow", "--threshold", "status=5%"), "A status has no share"),
         (("base", "slow", "--format", "html"), "'html' is not one of 'table', 'markdown', 'json', 'junit'."),
         (("base", "slow", "--save", "answer"), "The name of a file ends in one of .txt, .md, .json, .xml"),

@@ -6,7 +6,7 @@ import json
 import pytest
 from frames import metadata
 
-from grouped_bench.analyse.environments import Absent, differences
+from grouped_bench.analyse.environments import Absent, differences, shared_changes
 
 
 def run(**sections):
@@ -148,3 +148,15 @@ def test_any_metadata_can_be_compared(environment):
 def test_an_empty_record_differs_from_another_in_what_that_tells():
     assert found({}, run())["processor.model"] == (Absent.NOT_RECORDED, "AMD EPYC 7B13")
     assert not any(one.is_certain for one in differences([{}, run()]))
+
+
+def test_what_slows_a_reference_workload_too_is_told_apart():
+    other = copy.deepcopy(run())
+    other["control"]["threads"], other["seed"] = 1, 2
+    other["environment"]["libraries"] |= {"keras": "3.16.0", "pandas": "9"}
+    other["environment"]["variables"]["OMP_NUM_THREADS"] = "1"
+    other["environment"]["processor"]["cores"] = 3
+    assert set(shared_changes([run(), other])) == {"libraries.keras", "variables.OMP_NUM_THREADS"}
+    threads = [metadata(control={"threads": number}) for number in (1, 2)]
+    assert shared_changes(threads) == ["threads"]
+    assert shared_changes([run(), run()]) == []

@@ -7,7 +7,7 @@ import pytest
 from cases import GRAPH, make_case
 
 from grouped_bench.measure import references, rounds
-from grouped_bench.measure.references import References
+from grouped_bench.measure.references import References, kind_of
 from grouped_bench.plan import make_plan
 from grouped_bench.space.space import Space
 from grouped_bench.variants.block_function import STAGES, stage_case
@@ -94,6 +94,10 @@ def test_a_variant_has_the_cases_own_operation_that_is_like_it_made_once_and_as_
     assert all(bench.steps[kind]().case == bench.case for kind in (GROUPED, SUMMED, JOINED))
     assert set(bench.iterations.values()) == {10}
     assert all(rounds.is_reference(name) for name in bench.steps)
+
+
+def test_a_reference_workload_tells_what_it_is():
+    assert [kind_of(name) for name in (OF_MACHINE, DENSE, JOINED)] == ["machine", "dense", "grouped in parts"]
 
 
 def test_only_what_is_measured_has_one(make):

@@ -163,6 +163,17 @@ def test_each_task_has_the_reference_that_it_is_set_beside():
         visit(0, built=both, samples=samples, reference={"a": [0.1], "b": [0.2]}, beside=beside),
         visit(1, built=both, samples=samples, reference={"a": [0.3]}, beside={"regular": "a"}),
         visit(2, built=both, samples=samples, reference={"a": [0.4]}, beside={"regular": "a", "grouped": "a"}),
+        visit(3, built=both, samples=samples, reference={"a": [0.5], "b": [0.6]}, beside=beside),
     )
-    assert made["regular"]["reference_s"] == [[0.1], [0.3], [0.4]]
-    assert made["grouped"]["reference_s"] == [[0.2], [None], [0.4]]
+    assert made["regular"]["reference_s"] == [[0.1], [0.3], [0.4], [0.5]]
+    # Of another workload than that of most visits nothing can be set beside them.
+    assert made["grouped"]["reference_s"] == [[0.2], [None], [None], [0.6]]
+    assert (made["regular"]["reference"], made["grouped"]["reference"]) == ("a", "b")
+
+
+def test_the_machines_reference_is_named_where_it_was_timed():
+    both = {"regular": built(), "grouped": built()}
+    samples = {"regular": [1.0], "grouped": [3.0]}
+    assert rows(visit(0, built=both, samples=samples))["grouped"]["reference"] == "machine"
+    without = rows(visit(0, built=both, samples=samples, reference=[None]))["grouped"]
+    assert (without["reference"], without["reference_s"]) == (None, [[None]])

@@ -33,7 +33,7 @@ FEW = f"fewer than {stats.LEAST_PROCESSES} processes on a side"
 NO_REFERENCE = "no reference workload was timed beside it"
 NOT_TIMED = "nothing was timed on both sides"
 ELSEWHERE = "of another machine"
-NORMALISED, RAW, PAIRED = BASES = ("normalised", "raw", "paired")
+NORMALISED, RAW, PAIRED = "normalised", "raw", "paired"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +65,11 @@ class Compared:
         """The worst of its metrics'."""
         return worst(change.verdict for change in self.changes)
 
+    @property
+    def has_worked(self) -> bool:
+        """Whether it worked on both sides, so that there is more to compare than statuses."""
+        return self.base.status == self.head.status == "ok"
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -79,8 +84,12 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """The worst of the tasks'; a comparison without a common task shows nothing."""
-        return worst(task.verdict for task in self.tasks) if self.tasks else INCONCLUSIVE
+        """The worst of the tasks'; a comparison that should judge latencies and has none shows nothing."""
+        found = worst(task.verdict for task in self.tasks) if self.tasks else INCONCLUSIVE
+        judged = self.thresholds.get("latency") is not None
+        if found != REGRESSION and judged and not any(task.has_worked for task in self.tasks):
+            return INCONCLUSIVE
+        return found
 
 
 def worst(verdicts: Iterable[str]) -> str:
@@ -89,7 +98,12 @@ def worst(verdicts: Iterable[str]) -> str:
 
 
 def compare(
-    base: Side, head: Side, thresholds: Mapping[str, float | None] = DEFAULTS, *, paired: bool = False
+    base: Side,
+    head: Side,
+    thresholds: Mapping[str, float | None] = DEFAULTS,
+    *,
+    paired: bool = False,
+    changed: Sequence[str] = (),
 ) -> Comparison:
     """The comparison of two sides.
 
@@ -97,11 +111,14 @@ def compare(
         base, head: the tasks of each, by key.
         thresholds: share by metric, `DEFAULTS` for those not named; None tells a metric and judges it not.
         paired: whether the visits of both sides were made side by side, in one order.
+        changed: facts in which the sides differ that slow a reference workload down as they do its task.
     """
     limits = {**DEFAULTS, **thresholds}
     common = [key for key in head if key in base]
     basis, why = (
-        (PAIRED, "visits of both were made side by side") if paired else _basis([(base[k], head[k]) for k in common])
+        (PAIRED, "visits of both were made side by side")
+        if paired
+        else _basis([(base[k], head[k]) for k in common], changed)
     )
     measured = sum(base[key].status == head[key].status == "ok" for key in common)
     count = measured * sum(limits[metric] is not None for metric in _SAMPLED)
@@ -118,10 +135,10 @@ def compare(
     )
 
 
-def _basis(pairs: Sequence[tuple[Measurement, Measurement]]) -> tuple[str, str]:
+def _basis(pairs: Sequence[tuple[Measurement, Measurement]], changed: Sequence[str]) -> tuple[str, str]:
     """How latencies of two sides are set against each other, and why."""
     measured = [pair for pair in pairs if all(one.latencies for one in pair)]
-    without = any(not one.relative for pair in measured for one in pair)
+    without = sum(not _are_relative(*pair) for pair in measured)
     versions = any(
         base.columns.get("backend_version") != head.columns.get("backend_version") for base, head in measured
     )
@@ -129,10 +146,19 @@ def _basis(pairs: Sequence[tuple[Measurement, Measurement]]) -> tuple[str, str]:
         why = "the machines differ, so each latency is divided by that of the reference workload beside it"
         return NORMALISED, why + (", which differs too: it is another version's" if versions else "")
     if without:
-        return RAW, "no reference workload was timed beside all of them, so a machine that is slower today shows"
+        of = f"{without} of {len(measured)} tasks"
+        return RAW, f"beside {of} the same reference workload was not timed, so a machine that is slower today shows"
     if versions:
         return RAW, "the backend's version differs, and the reference workload with it, so a slower machine shows"
+    if changed:
+        return RAW, f"{', '.join(changed)} changed, for the reference workload too, so a slower machine shows"
     return NORMALISED, "each latency is divided by that of the reference workload beside it"
+
+
+def _are_relative(base: Measurement, head: Measurement) -> bool:
+    """Whether both were timed beside the same reference workload; a run that does not tell which had the machine's."""
+    beside = {one.columns.get("reference") or "machine" for one in (base, head)}
+    return bool(base.relative and head.relative) and len(beside) == 1
 
 
 def _elsewhere(base: Measurement, head: Measurement) -> bool:
@@ -165,11 +191,12 @@ def _status(base: Measurement, head: Measurement, limit: float | None) -> Change
 def _latency(base: Measurement, head: Measurement, limit: float | None, basis: str, count: int) -> Change:
     before, after = (_median([one.value for one in side.latencies]) for side in (base, head))
     if basis == PAIRED:
-        ratios = _side_by_side(base.latencies, head.latencies)
+        ratios = _paired(base.latencies, head.latencies)
         found = stats.paired_interval(ratios, count)
         estimate = math.exp(float(np.mean(ratios))) if ratios else None
     else:
-        old, new = (_logs(side, basis) for side in (base, head))
+        apart = basis == NORMALISED and not _are_relative(base, head)
+        old, new = ([], []) if apart else (_logs(side, basis) for side in (base, head))
         found = stats.change_interval(old, new, count)
         estimate = math.exp(float(np.mean(new) - np.mean(old))) if old and new else None
     if found is not None:
@@ -189,18 +216,13 @@ def _logs(side: Measurement, basis: str) -> list[float]:
     return tasks.by_process([Value(math.log(one.value), one.visit) for one in tasks.counted(side.latencies)])
 
 
-def _side_by_side(base: Sequence[Value], head: Sequence[Value]) -> list[float]:
+def _paired(base: Sequence[Value], head: Sequence[Value]) -> list[float]:
     """Log ratio of head over base of each pair of processes that ran side by side, which have one number."""
-    disturbed = {one.visit.process for one in (*base, *head) if not one.visit.calm}
-    sides = []
-    for values in (base, head):
-        logs: dict[int, list[float]] = {}
-        for one in values:
-            logs.setdefault(one.visit.process, []).append(math.log(one.value))
-        sides.append({process: float(np.mean(of_one)) for process, of_one in logs.items()})
-    ratios = {process: after - sides[0][process] for process, after in sides[1].items() if process in sides[0]}
-    calm = [ratio for process, ratio in ratios.items() if process not in disturbed]
-    return calm if len(calm) >= stats.LEAST_PROCESSES else list(ratios.values())
+    before = {one.visit.process: one for one in base}
+    pairs = [(before[new.visit.process], new) for new in head if new.visit.process in before]
+    # What disturbed either disturbed the pair.
+    ratios = [Value(math.log(new.value / old.value), new.visit if old.visit.calm else old.visit) for old, new in pairs]
+    return tasks.by_process(tasks.counted(ratios))
 
 
 def _judged(found: Interval, limit: float | None) -> str:

@@ -10,6 +10,9 @@ from typing import Any
 
 from grouped_bench.units import format_bytes
 
+# Threads, variables, and libraries that compute.
+_COMPUTING = ("tensorflow", "keras", "jax", "torch", "numpy")
+_SHARED = ("threads", "variables.", "backend.", *(f"libraries.{name}" for name in _COMPUTING))
 _OTHERWISE_EACH_TIME = ("command", "processor.load_average")
 
 
@@ -71,6 +74,12 @@ def differences(metadata: Sequence[Mapping[str, Any]]) -> list[Difference]:
         ]
         found.append(_without_common(name, values))
     return sorted((one for one in found if one.is_told), key=lambda one: not one.is_certain)
+
+
+def shared_changes(metadata: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Facts in which runs certainly differ that make a task and a reference workload beside it slower alike."""
+    certain = [one.fact for one in differences(metadata) if one.is_certain]
+    return [fact for fact in certain if fact.startswith(_SHARED)]
 
 
 def _environment(metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def _series(measured: Sequence[tuple[Moment, Measurement]], count: int, facts: M
     """The series of one task, and its steps, which is one of `count` in which steps are looked for."""
     ones = [one for _, one in measured]
     normalised = all(one.relative for one in ones)
-    logs = [_by_process(one.relative) if normalised else _raw(one) for one in ones]
+    logs = [tasks.by_process(one.relative) if normalised else _raw(one) for one in ones]
     offsets = _offsets(ones) if normalised else [0.0] * len(ones)
     points = [_point(moment, of_one, by) for (moment, _), of_one, by in zip(measured, logs, offsets, strict=True)]
     moments = [moment for moment, _ in measured]
@@ -196,13 +196,18 @@ def _raw(one: Measurement) -> list[float]:
 
 
 def _offsets(ones: Sequence[Measurement]) -> list[float]:
-    """Of each run the logarithm of the reference workload's usual latency, which another backend may change."""
+    """Of each run the logarithm of the reference workload's usual latency, as far as it is the same one."""
     references: dict[Any, list[float]] = {}
     for one in ones:
         reference = float(np.mean(_raw(one)) - np.mean(_by_process(one.relative)))
-        references.setdefault(one.columns["backend_version"], []).append(reference)
+        references.setdefault(_reference(one), []).append(reference)
     usual = {version: float(np.median(logs)) for version, logs in references.items()}
-    return [usual[one.columns["backend_version"]] for one in ones]
+    return [usual[_reference(one)] for one in ones]
+
+
+def _reference(one: Measurement) -> tuple[Any, str]:
+    """What two runs' reference workloads have in common where they are the same one."""
+    return one.columns["backend_version"], one.columns.get("reference") or "machine"
 
 
 def _point(moment: Moment, logs: Sequence[float], offset: float) -> Point:

@@ -15,7 +15,7 @@ from grouped_bench.store.schema import COHORT_KEY
 
 Key = tuple[Any, ...]
 NOT_REACHED = "interrupted"
-_NAMED = (*COHORT_KEY, "variant", "computes", "label", "backend_version", "machine")
+_NAMED = (*COHORT_KEY, "variant", "computes", "label", "backend_version", "machine", "reference")
 
 
 @dataclasses.dataclass(frozen=True)

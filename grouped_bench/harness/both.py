@@ -55,7 +55,9 @@ def carry_out_both(order: Order, pythons: tuple[str, str]) -> tuple[Path, Path]:
         sides = _open(order, pythons, started, progress, stack)
         with _kept(sides), interrupts() as stop:
             stopped_by = _take_turns(sides, order, stop, progress, started)
-            base, head = (_conclude(side, stopped_by, started) for side in sides)
+            base, head = [_conclude(side, stopped_by, started) for side in sides]
+            for side in sides:  # not before both files are written: a half of the two is nothing to go on with
+                side.journal.remove()
     return base, head
 
 
@@ -116,10 +118,7 @@ def _line(number: int, most: int, left: float | None, now: str) -> str:
 
 def _conclude(side: _Side, stopped_by: str, started: float) -> Path:
     time = {**side.sweep.time, "import_s": side.import_s, "total_s": read_clock() - started}
-    path = conclude(side.journal, stopped_by, time, None)
-    if side.journal.path.exists():  # a half of the two is nothing to go on with
-        side.journal.remove()
-    return path
+    return conclude(side.journal, stopped_by, time, None, keep=True)
 
 
 @contextlib.contextmanager

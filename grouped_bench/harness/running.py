@@ -115,8 +115,10 @@ def _spent(records: Sequence[Record]) -> float:
     return max((float(record["at"]) for record in records), default=0.0)
 
 
-def conclude(journal: Journal, stopped_by: str, time: dict[str, float], looks: Looks | None) -> Path:
-    """Write the file of a run that has ended, from its journal, which goes unless the user may go on."""
+def conclude(
+    journal: Journal, stopped_by: str, time: dict[str, float], looks: Looks | None, *, keep: bool = False
+) -> Path:
+    """Write the file of a run that has ended, from its journal, which goes unless the user may go on, or `keep`."""
     header, records, _ = read_journal(journal.path)
     if stopped_by == "user" and not records:
         raise KeyboardInterrupt
@@ -131,7 +133,7 @@ def conclude(journal: Journal, stopped_by: str, time: dict[str, float], looks: L
         spent["total_s"] += spent["explain_s"]
     del records
     path = write_run(frame, metadata, journal.path.with_suffix(".parquet"))
-    if stopped_by != "user":
+    if stopped_by != "user" and not keep:
         journal.remove()
     return path
 

@@ -27,6 +27,11 @@ _FIXED = Case(
 _SHARE_OF_A_SAMPLE = 0.5
 
 
+def kind_of(name: str) -> str:
+    """What the reference workload of this name is: `machine`, or the operation that it stands for."""
+    return name.removeprefix(rounds.REFERENCE).removesuffix(")").strip() or MACHINE
+
+
 class References:
     """The reference workloads of a workbench, each made at first use.
 

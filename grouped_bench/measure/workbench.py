@@ -13,7 +13,7 @@ from grouped_bench.backends.base import Backend, Operands, Step, Tensor, empty_l
 from grouped_bench.measure import cold, disturbance, memory, rounds, verify
 from grouped_bench.measure.energy import joules_a_call
 from grouped_bench.measure.outcomes import Reply, attempt
-from grouped_bench.measure.references import MACHINE, References
+from grouped_bench.measure.references import MACHINE, References, kind_of
 from grouped_bench.space.case import DTYPE_BYTES, Case, Setting
 
 # What fails so may leave a device or a memory behind that no other variant in the process can use.
@@ -92,7 +92,7 @@ class Workbench:
         """One visit's samples by variant and round, or the variant that failed in it.
 
         With them come the reference workloads' samples in the same rounds and what disturbed the visit: those of the
-        machine's, or with `reference` `case` several by name, and which one each variant is set `beside`. `count` is
+        machine's, or with `reference` `case` several by kind, and which one each variant is set `beside`. `count` is
         the number of rounds; without it each variant gets about `visit_s` seconds.
         """
         current = [names[0]]
@@ -122,8 +122,8 @@ class Workbench:
             finally:
                 gc.enable()
             disturbed = watch.stop()
-            made = {name: samples.pop(name) for name in dict.fromkeys(beside.values())}
-            told: Reply = {"reference": made, "beside": beside}
+            made = {kind_of(name): samples.pop(name) for name in dict.fromkeys(beside.values())}
+            told: Reply = {"reference": made, "beside": {name: kind_of(one) for name, one in beside.items()}}
             if reference == MACHINE:
                 told = {"reference": next(iter(made.values()), [None] * len(samples[names[0]]))}
             return {"samples": samples, **told, "warm_up_s": warm_up, **disturbed}

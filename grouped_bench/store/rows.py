@@ -30,6 +30,8 @@ def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
     failure: Record = next((visit["failed"][variant] for visit in visits if variant in visit["failed"]), {})
     timed = [visit for visit in visits if visit["samples"]]
     measured = any(variant in visit["samples"] for visit in timed)
+    beside = [_beside(visit, variant) for visit in timed]
+    reference = max(filter(None, beside), key=beside.count, default=None)
     row: Record = {name: task.get(name) for name in NAMES}
     row.update(
         status=failure.get("status", "ok" if measured else "interrupted"),
@@ -40,12 +42,16 @@ def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
         memory_source=memory.get("source"),
         energy_j=memory.get("energy_j"),
         samples_s=[_visit_samples(visit, variant) for visit in timed],
-        reference_s=[_visit_reference(visit, task["variant"]) for visit in timed],
+        reference_s=[
+            _visit_reference(visit, reference if name == reference else None)
+            for visit, name in zip(timed, beside, strict=True)
+        ],
         visit_process=[visit["process"] for visit in timed],
         visit_stolen=[visit["stolen"] for visit in timed],
         visit_throttled=[visit["throttled"] for visit in timed],
         iterations=built[0]["iterations"] if built else None,
         flags=["memory_failed"] if "status" in memory else [],
+        reference=reference,
     )
     return row
 
@@ -55,11 +61,17 @@ def _visit_samples(visit: Record, variant: str) -> list[float | None]:
     return list(visit["samples"].get(variant) or [None] * rounds)
 
 
-def _visit_reference(visit: Record, variant: str) -> list[float | None] | None:
-    """The samples of the task's reference workload: the machine's, or the one that the variant is set beside."""
+def _beside(visit: Record, variant: str) -> str | None:
+    """Which reference workload the variant was set beside; None where none was."""
+    if isinstance(visit["reference"], dict):
+        return (visit.get("beside") or {}).get(variant)
+    return "machine" if any(visit["reference"] or ()) else None
+
+
+def _visit_reference(visit: Record, name: str | None) -> list[float | None] | None:
+    """The samples of the reference workload `name`, which all visits of a task have in common or lack."""
     made: dict[str, list[float | None]] | list[float | None] | None = visit["reference"]
     if isinstance(made, dict):
-        name = (visit["beside"] or {}).get(variant)
         return made.get(name or "") or [None] * len(next(iter(visit["samples"].values())))
     return made
 

@@ -98,6 +98,9 @@ COLUMNS = (
     Column("flags", pa.list_(pa.string()), "", "what makes the figures less sure"),
     Column("visit_stolen", _SERIES, "", "share of the processors' time that other programs took in each visit"),
     Column("visit_throttled", _SERIES, "", "share of each visit in which a quota or a low clock held it back"),
+    Column(
+        "reference", pa.string(), "", "which reference workload: machine, or what operation of the case (--reference)"
+    ),
 )
 
 NAMES = tuple(column.name for column in COLUMNS)
@@ -113,7 +116,7 @@ REQUIRED = (
     *(name for name in ANALYTIC if name not in ("cardinality", "width", "multiplicity", "label")),
 )
 # Came after the first files: one that lacks them is read, and they are null.
-LATER = ("visit_stolen", "visit_throttled")
+LATER = ("visit_stolen", "visit_throttled", "reference")
 RAW = ("samples_s", "reference_s")
 STATUSES = (
     *("ok", "unsupported", "oom", "timeout", "crashed", "incorrect"),
