@@ -127,6 +127,7 @@ def test_runs_are_looked_up_under_out(call, runs):
         (("base", "slow", "--pass", "training"), "--pass says how to measure"),
         (("base", "slow", "--wait"), "--wait says how to measure"),
         (("base", "nope"), "RUN is a Parquet file, a folder of runs, a run id, or latest. Received: nope."),
+        ((".", "base"), "FOLDER holds a run of another commit to compare with. Received: ., with nothing but head"),
         (("base", "none.json"), "BASE and HEAD are both of runs, or both of pytest-benchmark's JSON"),
         (("base", "\x1b[31m" * 99), "Received: \\x1b[31m"),
         (("base", "slow", "--threshold", "5"), "share such as 5% or 0.05, of at most 1000%, or off. Received: 5."),
