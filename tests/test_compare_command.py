@@ -127,7 +127,6 @@ def test_runs_are_looked_up_under_out(call, runs):
         (("base", "slow", "--pass", "training"), "--pass says how to measure"),
         (("base", "slow", "--wait"), "--wait says how to measure"),
         (("base", "nope"), "RUN is a Parquet file, a folder of runs, a run id, or latest. Received: nope."),
-        ((".", "base"), "FOLDER holds a run of another commit to compare with. Received: ., with nothing but head"),
         (("base", "none.json"), "BASE and HEAD are both of runs, or both of pytest-benchmark's JSON"),
         (("base", "\x1b[31m" * 99), "Received: \\x1b[31m"),
         (("base", "slow", "--threshold", "5"), "share such as 5% or 0.05, of at most 1000%, or off. Received: 5."),
@@ -151,6 +150,13 @@ def test_what_cannot_be_done_is_one_line_exit_2_and_nothing_written(words, told,
     assert told in err
     assert err.startswith("grouped-bench: ") and err.count("\n") == 1 and err[:-1].isprintable()
     assert sorted(Path().rglob("*")) == before
+
+
+def test_a_folder_with_head_alone_is_no_base(call, tmp_path):
+    head = saved(drawn(1), tmp_path / "alone", "head")
+    code, out, err = call("alone", head)
+    assert (code, out) == (2, "")
+    assert "FOLDER holds a run of another commit to compare with. Received: alone, with nothing but head" in err
 
 
 def test_help_tells_the_thresholds_that_hold(call):
