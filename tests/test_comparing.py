@@ -137,6 +137,42 @@ def test_two_files_of_one_run_that_differ_are_refused(other, tmp_path):
     assert comparing.compare(first, head).verdict == UNCHANGED
 
 
+def test_base_is_of_the_machine_of_head_where_it_can_be(tmp_path):
+    folder = tmp_path / "base"
+    saved(drawn(1), folder, "here", **of_commit(OTHER, 1, machine="amd-epyc-2"))
+    saved(drawn(2), folder, "there", **of_commit(COMMIT, 2, machine="other"))
+    head = saved(drawn(3), tmp_path, "head", machine="amd-epyc-2")
+    assert ids(comparing.compare(folder, head).base) == ["here"]
+    head = saved(drawn(3), tmp_path, "head", machine="third")
+    assert ids(comparing.compare(folder, head).base) == ["there"]
+
+
+def test_runs_that_name_each_other_are_paired(tmp_path):
+    base = saved(drawn(1), tmp_path, "a", side_by_side={"role": "base", "partner": "b"})
+    head = saved(drawn(1), tmp_path, "b", side_by_side={"role": "head", "partner": "a"})
+    other = saved(drawn(1), tmp_path, "c", side_by_side={"role": "head", "partner": "x"})
+    assert comparing.compare(base, head).comparison.basis == PAIRED
+    assert comparing.compare(base, other).comparison.basis != PAIRED
+
+
+def test_a_run_that_is_not_there_or_cannot_be_read_is_refused(tmp_path):
+    path = saved(drawn(1), tmp_path, "a")
+    with pytest.raises(RunError, match="Received: nope"):
+        comparing.compare(path, "nope")
+    (tmp_path / "folder").mkdir()
+    saved(drawn(1), tmp_path / "folder", "a")
+    (tmp_path / "folder" / "b.parquet").write_bytes(b"PAR1")
+    with pytest.raises(RunError, match="readable Parquet file"):
+        comparing.compare(path, tmp_path / "folder")
+
+
+def test_the_facts_of_a_run_are_those_of_its_file(tmp_path):
+    path = saved(drawn(1), tmp_path, "a")
+    assert read_facts(path) == metadata(run_id="a")
+    with pytest.raises(RunError):
+        read_facts(saved(drawn(1), tmp_path, "b", peaks="high"))
+
+
 # Benchmarks of pytest-benchmark
 
 
