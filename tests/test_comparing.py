@@ -107,7 +107,7 @@ def test_a_run_and_its_baseline_are_one_run(tmp_path):
     base = commits(tmp_path / "base", ("b1", COMMIT, 1, 1), ("b2", COMMIT, 2, 2))
     head = commits(tmp_path / "head", ("h1", OTHER, 3, 3))
     for samples, folder in ((1, "a"), (3, "z")):
-        baselines.save([str(base)], base / folder, samples=samples)
+        baselines.save([str(base / "b1.parquet"), str(base / "b2.parquet")], base / folder, samples=samples)
     shutil.copy(base / "b1.parquet", base / "copy.parquet")
     found = comparing.compare(base, head)
     assert (ids(found.base), found.base.left_out) == (["b1", "b2"], 0)
