@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    # What a file of a run holds: the frame, and the metadata of all of it.
+    _Content = tuple[pd.DataFrame, dict[str, Any]]
+
 DEFAULT_FOLDER = "baselines"
 ROUNDS = 1
 _MOST_ROUNDS = 2**31 - 1
@@ -89,8 +92,8 @@ def save(
         out: folder of run ids and `latest`.
 
     Raises:
-        RunError: a run that cannot be found or read, or has not ended.
-        OutputError: the folder cannot be written, or holds another run of that id.
+        RunError: a run that cannot be found or read, has not ended, or was measured side by side with another.
+        OutputError: the folder cannot be written, or there is another run of that id, in it or among `names`.
         SpaceError: no number of rounds.
     """
     from grouped_bench.store.runs import check_writable, find_runs, write_run
@@ -99,11 +102,14 @@ def save(
         raise SpaceError("A baseline keeps one round of a visit or more", received=samples, remedy="Write --samples 1")
     check_writable(Path(to))
     paths = dict.fromkeys(path for name in names for path in find_runs(name, Path(out)))
-    made = [_made(path, Path(to), samples) for path in paths]
-    fresh = {path: (frame, facts) for path, frame, facts in made if not _is_there(path, frame, facts)}
+    made: dict[Path, _Content] = {}
+    for path in paths:
+        target, content = _made(path, Path(to), samples)
+        _check_same(target, content, made.setdefault(target, content), "Name one of the files of that run")
+    fresh = {path: content for path, content in made.items() if not _is_there(path, content)}
     for path, (frame, facts) in fresh.items():
         write_run(frame, facts, path, compact=True)
-    return [path for path, _, _ in made]
+    return list(made)
 
 
 def kept(folder: str | Path) -> list[Baseline]:
@@ -154,8 +160,8 @@ def prune(folder: str | Path, keep: int, *, dry: bool = False) -> list[Baseline]
     return removed
 
 
-def _made(path: Path, to: Path, samples: int) -> "tuple[Path, pd.DataFrame, dict[str, Any]]":
-    """Where the baseline of the run at `path` goes, its frame and its facts."""
+def _made(path: Path, to: Path, samples: int) -> "tuple[Path, _Content]":
+    """Where the baseline of the run at `path` goes, and its content."""
     from grouped_bench.analyse.thinning import thin
     from grouped_bench.store.journal import SUFFIX
     from grouped_bench.store.runs import read_run
@@ -167,6 +173,12 @@ def _made(path: Path, to: Path, samples: int) -> "tuple[Path, pd.DataFrame, dict
     frame, metadata = read_run(path)
     if frame.empty:
         raise RunError("A baseline is of a run with tasks", received=path, remedy="Give another run")
+    if metadata.get("side_by_side"):
+        raise RunError(
+            "A baseline is of a run of its own",
+            received=f"{path}, measured side by side with another",
+            remedy="Measure one: grouped-bench run --preset ci",
+        )
     facts = {name: value for name, value in metadata.items() if name not in _LEFT_OUT}
     facts["thinned"] = min(samples, metadata.get("thinned") or samples)
     words = [str(frame[name].iloc[0]) for name in ("machine", "run_id")]
@@ -175,7 +187,7 @@ def _made(path: Path, to: Path, samples: int) -> "tuple[Path, pd.DataFrame, dict
             rule = "The machine and the id of a run are names of files"
             raise RunError(rule, received=word, remedy="Give a file that grouped-bench run wrote")
     machine, run_id = words
-    return to / machine / _commit_folder(facts) / f"{run_id}.parquet", _in_order(thin(frame, samples)), facts
+    return to / machine / _commit_folder(facts) / f"{run_id}.parquet", (_in_order(thin(frame, samples)), facts)
 
 
 def _commit_folder(facts: dict[str, Any]) -> str:
@@ -196,20 +208,22 @@ def _in_order(frame: "pd.DataFrame") -> "pd.DataFrame":
     return frame.iloc[sorted(range(len(keys)), key=keys.__getitem__)]
 
 
-def _is_there(path: Path, frame: "pd.DataFrame", facts: dict[str, Any]) -> bool:
+def _is_there(path: Path, content: "_Content") -> bool:
     """Whether the baseline stands there already. Raises OutputError where another does."""
-    from grouped_bench.store.runs import read_run, to_table
+    from grouped_bench.store.runs import read_run
 
     if not path.exists():
         return False
-    there, told = read_run(path)
-    if told != facts or not to_table(there).equals(to_table(frame)):
-        raise OutputError(
-            "A baseline is not replaced by another of its run",
-            received=path,
-            remedy="Remove that file, or give another folder with --to",
-        )
+    _check_same(path, content, read_run(path), "Remove that file, or give another folder with --to")
     return True
+
+
+def _check_same(path: Path, content: "_Content", there: "_Content", remedy: str) -> None:
+    """Raise OutputError where the baseline that goes to `path` is not what is there already."""
+    from grouped_bench.store.runs import are_same
+
+    if content is not there and not are_same(content, there):
+        raise OutputError("A baseline is not replaced by another of its run", received=path, remedy=remedy)
 
 
 def _old(found: Sequence[Baseline], keep: int) -> Iterator[Baseline]:

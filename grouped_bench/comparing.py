@@ -1,6 +1,7 @@
 """Base against head, found by name and judged by thresholds: what `grouped-bench compare` stands for."""
 
-import functools
+import dataclasses
+import math
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,24 @@ _BENCHMARKS = ".json"
 _REMEDY = "Write 5%, memory=10% or memory=off"
 
 
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """A file that may stand for a side: its run, which copies of it share, and the run-wide facts.
+
+    `benchmarks` are those of pytest-benchmark's JSON, which tells no run: there each file is one.
+    """
+
+    path: Path
+    run: str
+    facts: "Facts"
+    benchmarks: list[dict[str, Any]] | None = None
+
+    @property
+    def rounds(self) -> float:
+        """How many rounds of a visit it keeps at most."""
+        return self.facts.get("thinned") or math.inf
+
+
 def compare(
     base: str | Path,
     head: str | Path,
@@ -36,13 +55,15 @@ def compare(
 
     Args:
         base, head: each a run (a Parquet file, a journal, a run id or `latest`), a folder of runs, of which those of
-            the newest commit are taken together, or pytest-benchmark's JSON, one file or a folder of them.
+            the newest commit are taken together, or pytest-benchmark's JSON, one file or a folder of them. Of a folder
+            as base, what is of head's commit, or head itself, is left out.
         out: folder of run ids and `latest`.
         thresholds: by metric the share by which it may become worse, as `"5%"` or 0.05; `"off"` or None tells a
             metric without judging it. Metrics that are not named keep their own (`analyse.compare.DEFAULTS`).
 
     Raises:
-        RunError: a run or file that cannot be found or read, or a run on one side and benchmarks on the other.
+        RunError: a run or file that cannot be found or read, a folder as base that holds nothing else than head and
+            its commit, two files of one run that differ, or a run on one side and benchmarks on the other.
         SpaceError: no such metric, or no share.
     """
     from grouped_bench.analyse.compare import compare as compared
@@ -57,14 +78,18 @@ def compare(
             received=f"{base} and {head}",
             remedy="Compare like with like",
         )
-    read = _benchmarks if kinds == {True} else functools.partial(_runs, out=Path(out))
-    # Head first: base is of its machine, where it can be, and leaves out what head has taken.
-    new, of_head, used = read(str(head))
-    machine = of_head.runs[-1].get("machine")
-    old, of_base, _ = read(str(base), machine=machine, but=used)
-    paired = side_by_side(of_base.runs, of_head.runs)
-    changed = shared_changes([of_base.runs[-1], of_head.runs[-1]])
-    return Judgement(compared(old, new, limits, paired=paired, changed=changed), of_base, of_head)
+    find = _benchmarks if kinds == {True} else _runs
+    # Head first: base is of its machine, where it can be, and of another commit.
+    of_head = find(str(head), Path(out))
+    new = _newest(of_head)
+    of_base = find(str(base), Path(out))
+    others = _others(of_base, new, base) if Path(base).is_dir() else of_base
+    old = _newest(others, new[-1].facts.get("machine"))
+    taken = _taken(old, of_base), _taken(new, of_head)
+    paired = side_by_side(*(one.runs for one in taken))
+    changed = shared_changes([one.runs[-1] for one in taken])
+    found = compared(_measured(old), _measured(new), limits, paired=paired, changed=changed)
+    return Judgement(found, *taken)
 
 
 def run_both(
@@ -163,43 +188,88 @@ def _limit(metric: str, value: Any) -> float | None:
     return share
 
 
-def _runs(
-    name: str, *, out: Path, machine: str | None = None, but: Sequence[Path] = ()
-) -> "tuple[Side, Taken, list[Path]]":
-    from grouped_bench.analyse.measurements import of_frames
-    from grouped_bench.analyse.sides import Taken
+def _runs(name: str, out: Path) -> list[_File]:
+    """The runs that a name stands for."""
     from grouped_bench.store.runs import find_runs
 
-    found = find_runs(name, out)
-    taken = _taken(found, [_facts(path) for path in found] if len(found) > 1 else [], machine, but)
-    runs = [run for path in taken for run in api.load_all([str(path)], out)]
-    side = of_frames([run.frame for run in runs])
-    return side, Taken(tuple(run.metadata for run in runs), len(found) - len(taken)), taken
+    told = [(path, _facts(path)) for path in find_runs(name, out)]
+    return _each_once([_File(path, str(facts.get("run_id") or path.resolve()), facts) for path, facts in told])
 
 
-def _benchmarks(name: str, *, machine: str | None = None, but: Sequence[Path] = ()) -> "tuple[Side, Taken, list[Path]]":
-    from grouped_bench.analyse.measurements import of_benchmarks
-    from grouped_bench.analyse.sides import Taken
+def _benchmarks(name: str, _: Path) -> list[_File]:
+    """The files of benchmarks that a name stands for."""
     from grouped_bench.store.benchmarks import read_benchmarks
 
     path = Path(name)
     found = sorted(path.rglob(f"*{_BENCHMARKS}")) if path.is_dir() else [path]
-    read = {one: read_benchmarks(one) for one in found}
-    taken = _taken(found, [facts for _, facts in read.values()], machine, but)
-    facts = tuple(read[one][1] for one in taken)
-    side = of_benchmarks([read[one][0] for one in taken], [name for told in facts for name in told["errors"]])
-    return side, Taken(facts, len(found) - len(taken)), taken
+    read = [(one, *read_benchmarks(one)) for one in found]
+    return [_File(one, str(one.resolve()), facts, benchmarks) for one, benchmarks, facts in read]
 
 
-def _taken(found: list[Path], facts: "Sequence[Facts]", machine: str | None, but: Sequence[Path]) -> list[Path]:
-    """Those of the files found that stand for a side: of several, the repetitions of the newest commit."""
+def _each_once(files: Sequence[_File]) -> list[_File]:
+    """Of each run one file, the one with the most rounds of a visit: a folder may hold a run and its baseline.
+
+    Raises:
+        RunError: two of them that differ.
+    """
+    found: dict[str, _File] = {}
+    for file in files:
+        there = found.setdefault(file.run, file)
+        if file is not there and file.rounds == there.rounds and not _is_copy(file.path, there.path):
+            raise RunError(
+                "Two files of one run hold the same",
+                received=f"{there.path} and {file.path}, which differ",
+                remedy="Remove the one that is not to be compared",
+            )
+        found[file.run] = max(there, file, key=lambda one: one.rounds)
+    return list(found.values())
+
+
+def _is_copy(path: Path, other: Path) -> bool:
+    """Whether two files hold the same run."""
+    from grouped_bench.store.runs import are_same
+
+    one, two = api.load(path), api.load(other)
+    return are_same((one.frame, one.metadata), (two.frame, two.metadata))
+
+
+def _others(files: Sequence[_File], head: Sequence[_File], folder: str | Path) -> list[_File]:
+    """Those of a folder that head can be compared with: neither its runs nor others of its commit. Raises RunError."""
+    from grouped_bench.analyse.sides import commit_of
+
+    runs, commits = {file.run for file in head}, {commit_of(file.facts) for file in head} - {None}
+    found = [file for file in files if file.run not in runs and commit_of(file.facts) not in commits]
+    if not found:
+        raise RunError(
+            "FOLDER holds a run of another commit to compare with",
+            received=f"{folder}, with nothing but head and runs of its commit",
+            remedy="Measure another commit into it, or name the file of a run",
+        )
+    return found
+
+
+def _newest(files: Sequence[_File], machine: str | None = None) -> list[_File]:
+    """Those of the files that stand for a side: the repetitions of the newest commit."""
     from grouped_bench.analyse.sides import repetitions
 
-    if len(found) < 2:
-        return found
-    used = {path.resolve() for path in but}
-    rest = [place for place, path in enumerate(found) if path.resolve() not in used] or list(range(len(found)))
-    return [found[rest[place]] for place in repetitions([facts[place] for place in rest], machine)]
+    return [files[place] for place in repetitions([file.facts for file in files], machine)]
+
+
+def _taken(files: Sequence[_File], found: Sequence[_File]) -> "Taken":
+    """What is told of the files that stand for a side, of all that were found."""
+    from grouped_bench.analyse.sides import Taken
+
+    return Taken(tuple(file.facts for file in files), len(found) - len(files))
+
+
+def _measured(files: Sequence[_File]) -> "Side":
+    """What the files of a side measured, together."""
+    from grouped_bench.analyse.measurements import of_benchmarks, of_frames
+
+    benchmarks = [file.benchmarks for file in files if file.benchmarks is not None]
+    if benchmarks:
+        return of_benchmarks(benchmarks, [name for file in files for name in file.facts["errors"]])
+    return of_frames([api.load(file.path).frame for file in files])
 
 
 def _facts(path: Path) -> dict[str, Any]:

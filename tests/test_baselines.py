@@ -135,6 +135,28 @@ def test_what_is_there_stays_and_nothing_else_of_that_name_replaces_it():
     assert made.stat().st_mtime_ns == before.st_mtime_ns
 
 
+def test_files_of_one_run_become_one_baseline_and_are_refused_where_they_differ():
+    path, copy = run(), run(folder="copies")
+    (kept,) = baselines.save([str(path)], "kept")
+    assert [one.as_posix() for one in baselines.save([str(path), str(copy), str(kept)], "to")] == [
+        f"to/{MACHINE}/{COMMIT[:12]}/r1.parquet"
+    ]
+    for other in (run(folder="others", seed=2), run(folder="stopped", stopped_by="budget")):
+        for names_ in ([path, other], [other, path, copy]):
+            with pytest.raises(OutputError, match=r"not replaced by another of its run\..*Name one of the files"):
+                baselines.save([str(name) for name in names_])
+    assert not Path("baselines").exists()
+
+
+def test_a_run_measured_side_by_side_with_another_is_no_baseline():
+    run("r0")
+    half = run(side_by_side={"role": "base", "partner": "r2"})
+    for name in ("latest", str(half), "runs"):
+        with pytest.raises(RunError, match=r"A baseline is of a run of its own\. .*grouped-bench run --preset ci"):
+            baselines.save([name], out="runs")
+    assert not Path("baselines").exists()
+
+
 def test_nothing_is_written_unless_all_can_be():
     good = run()
     Path("broken.parquet").write_bytes(b"PAR1")

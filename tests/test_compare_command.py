@@ -156,6 +156,13 @@ def test_what_cannot_be_done_is_one_line_exit_2_and_nothing_written(words, told,
     assert sorted(Path().rglob("*")) == before
 
 
+def test_a_folder_with_head_alone_is_no_base(call, tmp_path):
+    head = saved(drawn(1), tmp_path / "alone", "head")
+    code, out, err = call("alone", head)
+    assert (code, out) == (2, "")
+    assert "FOLDER holds a run of another commit to compare with. Received: alone, with nothing but head" in err
+
+
 def test_help_tells_the_thresholds_that_hold(call):
     told = "".join(call("--help")[1].split())
     defaults = ",".join(

@@ -1,13 +1,15 @@
 """Sides found by name, thresholds read, like compared with like."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from drawn import COMMIT, OTHER, drawn, of_commit, saved, verdicts
 from frames import frame, metadata
 
 import grouped_bench as gb
-from grouped_bench import comparing
+from grouped_bench import baselines, comparing
 from grouped_bench.analyse.compare import DEFAULTS, IMPROVEMENT, INCONCLUSIVE, PAIRED, REGRESSION, UNCHANGED
 from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.store.runs import read_facts
@@ -63,8 +65,76 @@ def test_a_folder_on_both_sides_is_its_newest_commit_against_the_one_before(tmp_
     found = comparing.compare(folder, folder)
     assert (ids(found.base), ids(found.head)) == (["r1", "r2"], ["r3", "r4"])
     assert verdicts(found) == [UNCHANGED, REGRESSION] * 2
-    alone = commits(tmp_path / "one", ("r1", COMMIT, 1, 1))
-    assert ids(comparing.compare(alone, alone).base) == ["r1"]
+
+
+def refused(folder, head):
+    """Whether the folder holds nothing to compare head with."""
+    with pytest.raises(RunError, match="FOLDER holds a run of another commit to compare with") as told:
+        comparing.compare(folder, head)
+    return folder.name in str(told.value)
+
+
+def test_a_folder_as_base_is_never_of_the_commit_of_head(tmp_path):
+    runs = (("a", OTHER, 1, 1), ("b1", COMMIT, 2, 2), ("b2", COMMIT, 3, 3))
+    results = commits(tmp_path / "results", *runs)
+    for head in ("latest", results / "b2.parquet", results / "b1.parquet"):
+        assert ids(comparing.compare(results, head, out=results).base) == ["a"]
+    kept = commits(tmp_path / "kept", *runs[1:])
+    assert refused(kept, results / "b2.parquet")
+    assert refused(kept, kept)
+    assert ids(comparing.compare(kept / "b1.parquet", kept / "b2.parquet").base) == ["b1"]
+
+
+@pytest.mark.parametrize("facts", [of_commit(COMMIT, 1), of_commit(COMMIT, 1, dirty=True), {}])
+def test_a_folder_as_base_is_never_head_itself(facts, tmp_path):
+    (tmp_path / "alone").mkdir()
+    head = saved(drawn(1), tmp_path / "alone", "head", **facts)
+    (kept,) = baselines.save([str(head)], tmp_path / "kept")
+    assert refused(tmp_path / "alone", head)
+    assert refused(tmp_path / "kept", head)
+    assert refused(tmp_path / "alone", kept)
+    for names in ((head, head), (head, kept), (kept, tmp_path / "alone")):
+        assert ids(comparing.compare(*names).base) == ["head"]
+
+
+def test_changes_of_a_commit_are_compared_with_it(tmp_path):
+    folder = commits(tmp_path / "all", ("a", OTHER, 1, 1), ("b", COMMIT, 2, 2))
+    head = saved(drawn(3), folder, "c", **of_commit(COMMIT, 3, dirty=True))
+    assert ids(comparing.compare(folder, head).base) == ["b"]
+
+
+def test_a_run_and_its_baseline_are_one_run(tmp_path):
+    base = commits(tmp_path / "base", ("b1", COMMIT, 1, 1), ("b2", COMMIT, 2, 2))
+    head = commits(tmp_path / "head", ("h1", OTHER, 3, 3))
+    for samples, folder in ((1, "a"), (3, "z")):
+        baselines.save([str(base / "b1.parquet"), str(base / "b2.parquet")], base / folder, samples=samples)
+    shutil.copy(base / "b1.parquet", base / "copy.parquet")
+    found = comparing.compare(base, head)
+    assert (ids(found.base), found.base.left_out) == (["b1", "b2"], 0)
+    assert not any("thinned" in facts for facts in found.base.runs)
+    assert {len(task.base.latencies) for task in found.comparison.tasks} == {4}
+    assert [file.facts.get("thinned") for file in comparing._runs(str(base / "a"), base)] == [1, 1]
+    assert ids(comparing.compare("b1", head, out=base).base) == ["b1"]
+
+
+def test_of_two_baselines_of_a_run_the_one_with_more_rounds_is_taken(tmp_path):
+    runs = commits(tmp_path / "runs", ("b", COMMIT, 1, 1))
+    for samples, folder in ((1, "1"), (3, "3"), (2, "2")):
+        baselines.save([str(runs)], tmp_path / "kept" / folder, samples=samples)
+    (file,) = comparing._runs(str(tmp_path / "kept"), tmp_path)
+    assert file.facts["thinned"] == 3
+
+
+@pytest.mark.parametrize("other", [{"seed": 2}, {"stopped_by": "budget"}])
+def test_two_files_of_one_run_that_differ_are_refused(other, tmp_path):
+    head, base = saved(drawn(9), tmp_path, "head"), Path("base")
+    facts = of_commit(COMMIT, 1)
+    first = saved(drawn(1), base / "a", "run", **facts)
+    saved(drawn(other.pop("seed", 1)), base / "b", "run", **facts, **other)
+    told = r"Two files of one run hold the same. Received: base/./run.parquet and base/./run.parquet, which differ"
+    with pytest.raises(RunError, match=told):
+        comparing.compare(base, head)
+    assert comparing.compare(first, head).verdict == UNCHANGED
 
 
 def test_base_is_of_the_machine_of_head_where_it_can_be(tmp_path):
@@ -108,7 +178,7 @@ def test_the_facts_of_a_run_are_those_of_its_file(tmp_path):
 
 def benchmarks(folder, *files):
     """Files of one benchmark each as pytest-benchmark writes them: median in seconds, or None where it failed."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for number, (seconds, commit) in enumerate(files):
         stats = {"stats": None, "has_error": True} if seconds is None else {"stats": {"median": seconds}}
         told = {
@@ -133,8 +203,23 @@ def test_benchmarks_are_compared_file_by_file_or_folder_by_folder(tmp_path):
 def test_a_benchmark_that_worked_and_now_fails_is_a_regression(tmp_path):
     base = benchmarks(tmp_path / "base", (1.0, COMMIT), (1.0, COMMIT), (1.0, COMMIT))
     head = benchmarks(tmp_path / "head", (1.0, OTHER), (None, OTHER), (1.0, OTHER))
-    assert comparing.compare(base, base / "base0.json").verdict == INCONCLUSIVE
+    assert comparing.compare(base, head / "head0.json").verdict == INCONCLUSIVE
     assert verdicts(comparing.compare(base, head), "status") == [REGRESSION]
+
+
+def test_a_folder_of_benchmarks_as_base_is_never_of_the_commit_of_head_nor_head_itself(tmp_path):
+    folder = benchmarks(tmp_path / "all", (1.0, OTHER), (1.0, COMMIT), (1.0, COMMIT))
+    for head in (folder, folder / "all1.json"):
+        assert ids(comparing.compare(folder, head).base) == ["all0"]
+    assert refused(benchmarks(tmp_path / "same", (1.0, COMMIT)), folder / "all1.json")
+    untold = benchmarks(tmp_path / "untold", (1.0, None), (1.0, None))
+    assert ids(comparing.compare(untold, untold / "untold1.json").base) == ["untold0"]
+    assert ids(comparing.compare(folder / "all1.json", folder / "all1.json").base) == ["all1"]
+
+
+def test_files_of_benchmarks_that_share_a_name_are_not_one(tmp_path):
+    base, head = (benchmarks(tmp_path / name / "1", (1.0, commit)) for name, commit in (("b", OTHER), ("h", COMMIT)))
+    assert ids(comparing.compare(base, head).base) == ids(comparing.compare(base, head).head) == ["10"]
 
 
 @pytest.mark.parametrize("turn", [1, -1])
@@ -147,7 +232,7 @@ def test_runs_and_benchmarks_are_not_compared(tmp_path, turn):
 def test_a_folder_of_runs_may_hold_json_besides(tmp_path):
     saved(drawn(1), tmp_path / "folder", "a")
     (tmp_path / "folder" / "answer.json").write_text("{}")
-    assert comparing.compare(tmp_path / "folder", tmp_path / "folder").verdict == UNCHANGED
+    assert comparing.compare(tmp_path / "folder", saved(drawn(1), tmp_path, "b")).verdict == UNCHANGED
 
 
 # Thresholds

@@ -135,6 +135,15 @@ def test_a_run_of_more_rows_than_are_written_at_once_is_whole(tmp_path, monkeypa
     assert facts == metadata()
 
 
+def test_runs_are_the_same_where_every_value_and_fact_is(run):
+    made, facts = read_run(run)
+    assert runs.are_same((made, facts), read_run(run))
+    assert runs.are_same((small(), metadata()), (made, facts))
+    assert not runs.are_same((made, facts), (made, {**facts, "seed": -1}))
+    assert not runs.are_same((made, facts), (made.assign(params=1), facts))
+    assert not runs.are_same((made, facts), (made.iloc[::-1], facts))
+
+
 # Whole or not at all
 
 

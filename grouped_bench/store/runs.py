@@ -101,6 +101,11 @@ def to_table(frame: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(frame.astype(object), schema=arrow_schema(), preserve_index=False)
 
 
+def are_same(one: tuple[pd.DataFrame, dict[str, Any]], other: tuple[pd.DataFrame, dict[str, Any]]) -> bool:
+    """Whether two runs, each frame and metadata, hold the same."""
+    return one[1] == other[1] and to_table(one[0]).equals(to_table(other[0]))
+
+
 def checked(table: pa.Table, metadata: dict[str, Any], path: Path) -> pd.DataFrame:
     """The frame of a table that has the columns of the schema; RunError where a value or fact is none of a run's."""
     table.validate(full=True)
