@@ -12,6 +12,7 @@ from frames import fail
 
 from grouped_bench import api, cli, comparing
 from grouped_bench.analyse.compare import DEFAULTS
+from grouped_bench.space.space import Space
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +171,14 @@ def test_help_tells_the_thresholds_that_hold(call):
         for name in ("latency", "memory", "first_call", "params", "status")
     )
     assert f"[default:{defaults}]" in told
+
+
+def test_help_tells_the_controls_of_preset_ci(call):
+    told, control = " ".join(call("--help")[1].split()), Space.preset("ci").control
+    words = " ".join(
+        f"--{name.replace('_', '-')} {control[name]}" for name in ("visits", "visit_time", "reference", "budget")
+    )
+    assert f"({words})" in told
 
 
 def test_a_reader_who_has_gone_still_gets_the_exit_code(runs):

@@ -56,15 +56,18 @@ def compare(
     """Say whether HEAD is worse than BASE, task by task, and how sure that is.
 
     BASE and HEAD are each a Parquet file, a journal, a run id or `latest`; a
-    folder of runs, of which those of its newest commit are taken together; or
-    pytest-benchmark's JSON, a file or a folder. Ratios are head over base, their
-    intervals corrected over all tasks. Runs of different machines are compared
-    by what was measured beside the machine's reference workload.
+    folder of runs, of which those of the commit that was measured last are taken
+    together; or pytest-benchmark's JSON, a file or a folder. Ratios are head over
+    base, their intervals corrected over all tasks. Two runs are compared by each
+    latency over that of the reference workload timed beside it, unless the basis
+    that is told says otherwise; those of different machines by that alone.
 
     With --base-python and --head-python instead, both are measured now, visit
     beside visit, each by an interpreter with libraries of its own: preset `ci`
-    unless an option names a space, and for as long as `ci` does unless one says
-    how long. Options of `run` go with that alone. Both runs are kept under --out.
+    unless an option names a space. Options of `run` go with that alone; controls
+    that are not given are those of `ci` (--visits 10 --visit-time 100ms
+    --reference case --budget 5m), whatever default stands beside them below.
+    Both runs are kept under --out.
 
     Exit codes: 0 no regression; 1 a regression: an interval wholly beyond its
     threshold, or a task that worked and now fails; 3 not decided; 2 cannot be
@@ -74,7 +77,8 @@ def compare(
     JSON: {"schema": 1, "verdict", "headline", "basis", "why", "thresholds":
     {metric: share or null}, "differences": [{"fact", "base", "head"}],
     "base", "head": {"runs": [{"run_id", "machine", "started_at", "commit"}],
-    "left_out"}, "tasks": [{the case and setting, "verdict", "flags",
+    "left_out"}, "open": tasks whose interval reaches beyond the threshold,
+    "tasks": [{the case and setting, "verdict", "flags": {"base", "head"},
     "changes": [{"metric", "base", "head", "ratio", "low", "high", "verdict",
     "reason"}]}], "new", "gone": [{the case and setting, "status", "reason"}]}
     \b
