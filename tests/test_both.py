@@ -113,10 +113,10 @@ def test_every_visit_has_a_process_of_its_own_where_starting_is_dear_too(measure
 def test_the_answer_pairs_the_visits(measure):
     base, head = measure(Sides({**COSTS, "grouped": 1.1 * COSTS["grouped"]}))
     found = comparing.compare(base.path, head.path)
-    assert found.comparison.basis == "paired"
+    assert found.comparison.basis == "paired and normalised"
     worse = {task.head.columns["variant"] for task in found.comparison.tasks if task.verdict == "regression"}
     assert worse == {"grouped"}
-    assert comparing.compare(base.path, base.path).comparison.basis != "paired"
+    assert comparing.compare(base.path, base.path).comparison.basis == "normalised"
 
 
 def test_the_same_on_both_sides_is_no_regression(measure):
@@ -195,7 +195,7 @@ def test_a_full_disk_keeps_both_journals_which_can_be_compared_and_not_gone_on_w
     assert len(journals) == 2
     assert all(str(journal) in caught.value.remedy for journal in journals)
     assert all(read_journal(journal)[1] for journal in journals)
-    assert comparing.compare(*journals).comparison.basis == "paired"
+    assert comparing.compare(*journals).comparison.basis == "paired and normalised"
     with pytest.raises(RunError, match="side by side"):
         gb.resume(journals[0], page=False)
 

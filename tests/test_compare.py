@@ -7,6 +7,7 @@ from drawn import change, drawn, judged, verdicts
 from frames import fail
 
 from grouped_bench.analyse.compare import (
+    BOTH,
     DEFAULTS,
     IMPROVEMENT,
     INCONCLUSIVE,
@@ -200,6 +201,17 @@ def test_side_by_side_the_machine_is_the_same_for_both():
     found = judged(base, head, paired=True)
     assert found.comparison.basis == PAIRED
     assert verdicts(found) == [REGRESSION] * 4
+
+
+def test_side_by_side_and_beside_a_reference_the_moment_does_not_matter_either():
+    """What befalls single visits, of one side and not of the other, befalls the reference too."""
+    base, head = drawn(1, load=0.3), drawn(2, load=0.3, slower=SLOWER)
+    found = judged(base, head, paired=True)
+    assert found.comparison.basis == BOTH
+    assert verdicts(found) == [UNCHANGED, REGRESSION] * 2
+    plain = [one.assign(reference_s=None) for one in (base, head)]
+    assert verdicts(judged(*plain, paired=True)) != verdicts(found)
+    assert judged(base, head.assign(backend_version="9.9"), paired=True).comparison.basis == PAIRED
 
 
 def test_a_threshold_of_its_own():

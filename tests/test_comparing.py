@@ -10,7 +10,7 @@ from frames import frame, metadata
 
 import grouped_bench as gb
 from grouped_bench import baselines, comparing
-from grouped_bench.analyse.compare import DEFAULTS, IMPROVEMENT, INCONCLUSIVE, PAIRED, REGRESSION, UNCHANGED
+from grouped_bench.analyse.compare import BOTH, DEFAULTS, IMPROVEMENT, INCONCLUSIVE, NORMALISED, REGRESSION, UNCHANGED
 from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.store.runs import read_facts
 
@@ -151,8 +151,8 @@ def test_runs_that_name_each_other_are_paired(tmp_path):
     base = saved(drawn(1), tmp_path, "a", side_by_side={"role": "base", "partner": "b"})
     head = saved(drawn(1), tmp_path, "b", side_by_side={"role": "head", "partner": "a"})
     other = saved(drawn(1), tmp_path, "c", side_by_side={"role": "head", "partner": "x"})
-    assert comparing.compare(base, head).comparison.basis == PAIRED
-    assert comparing.compare(base, other).comparison.basis != PAIRED
+    assert comparing.compare(base, head).comparison.basis == BOTH
+    assert comparing.compare(base, other).comparison.basis == NORMALISED
 
 
 def test_a_run_that_is_not_there_or_cannot_be_read_is_refused(tmp_path):

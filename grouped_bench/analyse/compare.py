@@ -33,7 +33,8 @@ FEW = f"fewer than {stats.LEAST_PROCESSES} processes on a side"
 NO_REFERENCE = "no reference workload was timed beside it"
 NOT_TIMED = "nothing was timed on both sides"
 ELSEWHERE = "of another machine"
-NORMALISED, RAW, PAIRED = "normalised", "raw", "paired"
+NORMALISED, RAW, PAIRED, BOTH = "normalised", "raw", "paired", "paired and normalised"
+_RELATIVE = (NORMALISED, BOTH)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,11 +116,10 @@ def compare(
     """
     limits = {**DEFAULTS, **thresholds}
     common = [key for key in head if key in base]
-    basis, why = (
-        (PAIRED, "visits of both were made side by side")
-        if paired
-        else _basis([(base[k], head[k]) for k in common], changed)
-    )
+    basis, why = _basis([(base[key], head[key]) for key in common], changed)
+    if paired:
+        basis = BOTH if basis == NORMALISED else PAIRED
+        why = "visits of both were made side by side" + (f", and {why}" if basis == BOTH else "")
     measured = sum(base[key].status == head[key].status == "ok" for key in common)
     count = measured * sum(limits[metric] is not None for metric in _SAMPLED)
     compared = tuple(
@@ -190,39 +190,43 @@ def _status(base: Measurement, head: Measurement, limit: float | None) -> Change
 
 def _latency(base: Measurement, head: Measurement, limit: float | None, basis: str, count: int) -> Change:
     before, after = (_median([one.value for one in side.latencies]) for side in (base, head))
-    if basis == PAIRED:
-        ratios = _paired(base.latencies, head.latencies)
+    apart = basis in _RELATIVE and not _are_relative(base, head)
+    old_logs, new_logs = ([], []) if apart else (_logs(side, basis) for side in (base, head))
+    if basis in (PAIRED, BOTH):
+        ratios = _paired(old_logs, new_logs, basis)
         found = stats.paired_interval(ratios, count)
         estimate = math.exp(float(np.mean(ratios))) if ratios else None
     else:
-        apart = basis == NORMALISED and not _are_relative(base, head)
-        old, new = ([], []) if apart else (_logs(side, basis) for side in (base, head))
+        old, new = (tasks.by_process(_counted(logs, basis)) for logs in (old_logs, new_logs))
         found = stats.change_interval(old, new, count)
         estimate = math.exp(float(np.mean(new) - np.mean(old))) if old and new else None
     if found is not None:
         return Change("latency", before, after, _judged(found, limit), found)
-    timed = bool(base.latencies and head.latencies) and basis == NORMALISED
+    timed = bool(base.latencies and head.latencies) and basis in _RELATIVE
     why = FEW if estimate is not None else NO_REFERENCE if timed else NOT_TIMED
     return Change("latency", before, after, _if_judged(limit, INCONCLUSIVE), estimate, why)
 
 
-def _logs(side: Measurement, basis: str) -> list[float]:
-    """One logarithm a process: of visits that were calm where the latency itself counts.
+def _logs(side: Measurement, basis: str) -> Sequence[Value]:
+    """One logarithm a visit."""
+    return side.relative if basis in _RELATIVE else [Value(math.log(one.value), one.visit) for one in side.latencies]
 
-    What disturbs a visit holds the reference workload in the same rounds up as well: all visits count.
+
+def _counted(values: Sequence[Value], basis: str) -> Sequence[Value]:
+    """Those that count: of latencies themselves the calm ones.
+
+    What disturbs a visit holds the reference workload in the same rounds up as well.
     """
-    if basis == NORMALISED:
-        return tasks.by_process(side.relative)
-    return tasks.by_process([Value(math.log(one.value), one.visit) for one in tasks.counted(side.latencies)])
+    return values if basis in _RELATIVE else tasks.counted(values)
 
 
-def _paired(base: Sequence[Value], head: Sequence[Value]) -> list[float]:
+def _paired(base: Sequence[Value], head: Sequence[Value], basis: str) -> list[float]:
     """Log ratio of head over base of each pair of processes that ran side by side, which have one number."""
     before = {one.visit.process: one for one in base}
     pairs = [(before[new.visit.process], new) for new in head if new.visit.process in before]
     # What disturbed either disturbed the pair.
-    ratios = [Value(math.log(new.value / old.value), new.visit if old.visit.calm else old.visit) for old, new in pairs]
-    return tasks.by_process(tasks.counted(ratios))
+    ratios = [Value(new.value - old.value, new.visit if old.visit.calm else old.visit) for old, new in pairs]
+    return tasks.by_process(_counted(ratios, basis))
 
 
 def _judged(found: Interval, limit: float | None) -> str:
