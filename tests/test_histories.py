@@ -76,6 +76,15 @@ def test_hostile_names_are_text_in_markdown():
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
 
 
+def test_markdown_calls_nobody_and_links_to_nothing():
+    made = runs(24, {"@all https://x GH-1": {0: 2.0, 12: 2.4}}, told=False)
+    for number, (_, facts) in enumerate(made):
+        facts["environment"] = {"variables": {"TF_X": "@octocat" if number < 12 else "www.x.example"}}
+    text = render(made, "markdown")
+    assert not re.search(r"@\w|://|www\.|GH-1", text)
+    assert all(name in text.replace("<!-- -->", "") for name in ("@all https://x GH-1", "@octocat", "www.x.example"))
+
+
 def test_markdown_has_a_row_a_step(stepped):
     text = render(stepped, "markdown")
     header, _rule, row = [line for line in text.splitlines() if line.startswith("|")]

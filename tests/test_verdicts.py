@@ -7,6 +7,11 @@ import pytest
 from drawn import COMMIT, drawn, judged, loaded, of_commit
 from frames import HOSTILE, fail
 
+from grouped_bench.analyse.compare import compare
+from grouped_bench.analyse.measurements import Measurement
+from grouped_bench.analyse.sides import Judgement, Taken
+from grouped_bench.analyse.stability import Visit
+from grouped_bench.analyse.tasks import Value
 from grouped_bench.report import verdicts
 
 SLOWER = {"grouped": 1.1}
@@ -96,6 +101,39 @@ def test_a_comment_keeps_to_what_a_forge_takes_and_says_what_it_leaves_out():
     assert len(counts) == 2
     rows = len(re.findall(r"^\| \w+ of ", text, re.MULTILINE))
     assert rows - 30 + counts[1] == 1200 * 3
+
+
+def named(numbers, character, seconds):
+    """Benchmarks with names of three hundred such characters."""
+    found = {}
+    for number in numbers:
+        columns = dict.fromkeys(("name", "group"), f"{number}{character * 300}")
+        values = tuple(Value(seconds * (1 + process / 1000), Visit(process)) for process in range(4))
+        found[number] = Measurement({**columns, "machine": "m"}, "ok", latencies=values)
+    return found
+
+
+def told_of(character, side, number):
+    """Facts of a run that has such an id, and sixty variables like it."""
+    text = character * 300
+    variables = {f"TF_{n}{text}": side + text for n in range(60)}
+    return {"run_id": f"{number}{text}", "environment": {"variables": variables}}
+
+
+@pytest.mark.parametrize("character", ["<", "&", "@", "x"])
+def test_a_comment_of_long_names_keeps_to_it_too(character):
+    found = compare(named(range(120), character, 1.0), named([*range(60), *range(200, 260)], character, 1.2))
+    sides = [Taken(tuple(told_of(character, side, number) for number in range(5))) for side in "ab"]
+    text = verdicts.markdown(Judgement(found, *sides))
+    assert 30_000 < len(text) <= 60_000
+    assert text.startswith("**Regression: 60 of 60 tasks are slower by more than 5 %.**")
+    short, all_of_them = text.partition("<details>")[0], text.partition("All 60 tasks")[2]
+    for part in (short, all_of_them):
+        left_out = sum(map(int, re.findall(r"\n(\d+) rows more: see", part)))
+        assert part.count("| regression") + left_out == 60
+    names = text.partition("60 tasks gone")[2].partition("</details>")[0]
+    assert names.count("\n- ") + int(re.search(r"\n(\d+) cases more: see", names)[1]) == 60
+    assert text.count("<details>") == text.count("\n\n</details>\n") == 5
 
 
 def test_nothing_in_a_comment_acts():

@@ -12,7 +12,7 @@ from grouped_bench.analyse.environments import Absent, Difference
 from grouped_bench.analyse.history import LEAST_FOR_STEPS, Commit, History, Moment, Point, Series, Step, of_frame
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.report import cells
-from grouped_bench.report.markup import escape, pipes
+from grouped_bench.report.markup import escape, pipes, uncalled
 from grouped_bench.report.rows import case_title, plain, setting_title
 from grouped_bench.report.where import select
 from grouped_bench.units import earned_digits, format_seconds
@@ -200,14 +200,18 @@ def _wrapped(sentences: Iterator[str]) -> list[str]:
 
 
 def _markdown(history: History) -> str:
-    lines = [escape(" ".join(_opening(history))), ""]
+    lines = [_inert(" ".join(_opening(history))), ""]
     if history.steps:
         lines += [pipes(_HEADERS), pipes(["---"] * len(_HEADERS))]
-        lines += [pipes(map(escape, _cells(series, step))) for series, step in history.steps]
+        lines += [pipes(map(_inert, _cells(series, step))) for series, step in history.steps]
         lines += [""]
         told = dict.fromkeys(f"{_range(step)}: {_besides(step)}" for _, step in history.steps if _besides(step))
-        lines += [f"- {escape(one)}" for one in told] + [""] * bool(told)
-    return "\n".join([*lines, escape(" ".join(_closing(history)))]) + "\n"
+        lines += [f"- {_inert(one)}" for one in told] + [""] * bool(told)
+    return "\n".join([*lines, _inert(" ".join(_closing(history)))]) + "\n"
+
+
+def _inert(text: str) -> str:
+    return uncalled(escape(text))
 
 
 def _cells(series: Series, step: Step) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Text as Markdown in which nothing acts: neither markup nor, where the page is a forge's, a name that is called."""
+"""Text as Markdown in which nothing acts: neither markup nor, on a forge's page, a name, link or number."""
 
 import re
 from collections.abc import Iterable
@@ -6,6 +6,12 @@ from collections.abc import Iterable
 from grouped_bench.report import cells
 
 _MARKUP = re.compile(r"([\\`*{}\[\]<>|~#&]|(?<![^\W_])_|_(?![^\W_]))")
+# What GitHub makes links of, to where it is parted: @name, #1, https://, www., GH-1, and in long ids every six digits,
+# since seven are an id. Ids of ten, as this project writes them, can lead to commits of the page's repository alone.
+_LINKED = re.compile(r"@|#(?=\d)|:(?=//)|www(?=\.)|(?<![a-z])gh(?=-\d)", re.IGNORECASE)
+_LONG_ID = re.compile(r"[0-9a-f]{11,}", re.IGNORECASE)
+_FEW_DIGITS = re.compile(r".{6}(?=.)")
+_PARTED = r"\g<0><!-- -->"
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
@@ -20,5 +26,6 @@ def escape(text: str) -> str:
 
 
 def uncalled(escaped: str) -> str:
-    """Escaped text in which @name calls nobody: a comment parts the two, which a page does not show."""
-    return escaped.replace("@", "@<!-- -->")
+    """Escaped text that calls nobody and links to nothing: a comment parts it, which a page does not show."""
+    parted = _LINKED.sub(_PARTED, escaped)
+    return _LONG_ID.sub(lambda match: _FEW_DIGITS.sub(_PARTED, match[0]), parted)

@@ -16,8 +16,10 @@ from grouped_bench.report.markup import escape, pipes, uncalled
 _SCHEMA = 1
 # A comment on GitHub holds 65,536 characters.
 _MOST_CHARACTERS = 60_000
+# What has room of them, so that all together leave some: the short table, each other list.
+_TABLE_ROOM, _LIST_ROOM = 20_000, 7_000
 _MOST_SHOWN = 30
-_LONGEST_CELL = 160
+_LONGEST_CELL, _LONGEST_TEXT = 160, 600
 _SUITE = "grouped-bench compare"
 
 
@@ -30,16 +32,18 @@ def markdown(judgement: Judgement) -> str:
     notable = [task for task in found.tasks if changes.is_notable(task)]
     short = [row for task in notable for row in _rows(task, everything=False)]
     still_open = [line for text in filter(None, [headlines.left_open(found)]) for line in (_cell(text), "")]
-    lines = [f"**{_cell(headlines.headline(found))}**", "", *still_open, *_table(short, _MOST_SHOWN)]
+    lines = [
+        f"**{_cell(headlines.headline(found))}**",
+        "",
+        *still_open,
+        *_table(short, _fitting(short[:_MOST_SHOWN], _TABLE_ROOM)),
+    ]
     for what, tasks in (("new, in head alone", found.new), ("gone, in base alone", found.gone)):
-        names = changes.names(tasks)
-        listed = [*(f"- {_cell(text)}" for text in names[:_MOST_SHOWN]), ""]
-        listed += _left_out(len(names) - _MOST_SHOWN, "case")
-        lines += _folded(f"{cells.counted(len(tasks), 'task')} {what}", listed) if names else []
+        names = [f"- {_cell(text)}" for text in changes.names(tasks)]
+        lines += _folded(f"{cells.counted(len(tasks), 'task')} {what}", _listed(names, "case")) if names else []
     lines += [line for text in changes.remedies(found) for line in (_cell(text, long=True), "")]
     differing = [pipes(map(_cell, row)) for row in changes.differences(judgement)]
-    environment = [pipes(("fact", "base", "head")), pipes(("---",) * 3), *differing[:_MOST_SHOWN]]
-    environment += _left_out(len(differing) - _MOST_SHOWN, "fact")
+    environment = [pipes(("fact", "base", "head")), pipes(("---",) * 3), *_listed(differing, "fact")]
     how = [
         changes.taken("base", judgement.base),
         changes.taken("head", judgement.head),
@@ -49,7 +53,7 @@ def markdown(judgement: Judgement) -> str:
     ]
     judged = [f"- {_cell(text, long=True)}" for text in how]
     parts = _folded(f"{cells.counted(len(differing), 'difference')} of environment", environment) if differing else []
-    parts += _folded("How it was judged", judged)
+    parts += _folded("How it was judged", _listed(judged, "sentence"))
     every = [row for task in found.tasks for row in _rows(task, everything=True)]
     room = _MOST_CHARACTERS - sum(len(line) + 1 for line in (*lines, *parts)) - 1000
     fitting = _fitting(every, room)
@@ -83,6 +87,12 @@ def _table(rows: Sequence[str], most: int) -> list[str]:
     return [*told, *_left_out(len(rows) - most, "row")]
 
 
+def _listed(lines: Sequence[str], noun: str) -> list[str]:
+    """The lines that have room, and how many have none."""
+    most = _fitting(lines[:_MOST_SHOWN], _LIST_ROOM)
+    return [*lines[:most], "", *_left_out(len(lines) - most, noun)]
+
+
 def _left_out(count: int, noun: str) -> list[str]:
     return [f"{cells.counted(count, noun)} more: see the other formats of this comparison.", ""] if count > 0 else []
 
@@ -92,8 +102,8 @@ def _folded(title: str, lines: Iterable[str]) -> list[str]:
 
 
 def _cell(text: str, *, long: bool = False) -> str:
-    """Text that is shown as it is; what is long is cut unless it may be."""
-    return uncalled(escape(text if long else cells.shorten(cells.clean(text), _LONGEST_CELL)))
+    """Text that is shown as it is, cut where it is longer than it may be."""
+    return uncalled(escape(cells.shorten(cells.clean(text), _LONGEST_TEXT if long else _LONGEST_CELL)))
 
 
 def as_json(judgement: Judgement) -> str:
