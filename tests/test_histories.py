@@ -137,7 +137,8 @@ def test_a_commit_with_changes_is_marked_and_one_commit_points_to_the_machine():
 def test_without_commits_runs_are_named():
     made = runs(24, STEPPED, told=False)
     text = render(made)
-    assert "24 of them tell no commit" in text
+    opening = " ".join(text.partition("\n\n")[0].split())
+    assert opening == "24 runs, 2026-01-01 to 2026-01-24, none tells its commit; ordered by when they began."
     assert f"{made[11][1]['run_id']} to {made[12][1]['run_id']}" in text
     assert "git log" not in text
 
@@ -157,7 +158,36 @@ def test_only_tasks_for_which_where_holds_are_looked_at(stepped):
     assert "24 runs" in text
     with pytest.raises(SpaceError, match="--where"):
         render(stepped, where="nonsense ==")
-    assert render(stepped, where="groups > 99").startswith("No run.")
+
+
+@pytest.mark.parametrize(
+    ("format", "told"),
+    [
+        ("table", "No task for which groups > 9999 holds, in 24 runs.\n"),
+        ("markdown", "No task for which groups &gt; 9999 holds, in 24 runs.\n"),
+    ],
+)
+def test_where_no_task_is_left_that_is_all_that_is_said(stepped, format, told):
+    assert render(stepped, format, where="groups > 9999") == told
+
+
+def test_an_expression_that_holds_for_no_task_keeps_to_a_terminal_and_json_has_none(stepped):
+    long = " and ".join(["groups > 9999"] * 12)
+    assert max(map(len, render(stepped, where=long).splitlines())) <= 80
+    found = json.loads(render(stepped, "json", where="groups > 9999"))
+    assert (found["runs"], found["series"], found["steps"]) == ([], [], [])
+
+
+def test_of_runs_without_a_commit_or_a_latency_no_count_is_made_up():
+    made = runs(6, STEPPED)
+    made[0][1]["commit"] = None
+    assert "6 runs of 5 commits" in render(made) and "1 of them tells no commit, and stands" in render(made)
+    made[1][1]["commit"] = None
+    assert "2 of them tell no commit, and stand by the date on which they began." in render(made)
+    assert render(made[:1]).startswith("1 run, 2026-01-01, tells no commit.\n")
+    failed = [(one.assign(status="crashed", samples_s=None, reference_s=None), facts) for one, facts in made]
+    text = render(failed)
+    assert "No task has a latency in them." in text and "runs of 0" not in text
 
 
 def test_sentences_are_what_the_table_says(stepped):

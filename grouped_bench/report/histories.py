@@ -41,8 +41,15 @@ def render(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]], *, where: st
     if where is not None:
         rows = plain(frame)
         kept = {id(row) for row in select(rows, where)}
+        if rows and not kept and format != "json":
+            return _none_holds(where, frame["run_id"].nunique(), format)
         frame = frame[[id(row) in kept for row in rows]]
     return {"table": _table, "markdown": _markdown, "json": _json}[format](of_frame(frame, metadata))
+
+
+def _none_holds(where: str, runs: int, format: str) -> str:
+    told = f"No task for which {cells.clean(where)} holds, in {cells.counted(runs, 'run')}."
+    return (_inert(told) if format == "markdown" else "\n".join(_wrapped(iter([told])))) + "\n"
 
 
 def sentences(history: History) -> list[str]:
@@ -135,11 +142,18 @@ def _opening(history: History) -> Iterator[str]:
     moments = history.moments
     commits = len({one.commit.id for one in moments if one.commit})
     days = list(dict.fromkeys(one.date.strftime("%Y-%m-%d") for one in (*moments[:1], *moments[-1:])))
-    told = f"{cells.counted(len(moments), 'run')} of {cells.counted(commits, 'commit')}"
-    yield f"{told}, {' to '.join(days)}, in the order of the commits' dates." if moments else "No run."
-    without = sum(one.commit is None for one in moments)
-    if without:
-        yield f"{without} of them tell no commit, and stand by the date on which they began."
+    runs, without = cells.counted(len(moments), "run"), sum(one.commit is None for one in moments)
+    if not moments:
+        yield "No run."
+    elif not commits:
+        tells = "tells no commit" if len(moments) == 1 else "none tells its commit; ordered by when they began"
+        yield f"{runs}, {' to '.join(days)}, {tells}."
+    else:
+        told = f"{runs} of {cells.counted(commits, 'commit')}"
+        yield f"{told}, {' to '.join(days)}, in the order of the commits' dates."
+        if without:
+            words = ("tells", "stands", "it") if without == 1 else ("tell", "stand", "they")
+            yield "{} of them {} no commit, and {} by the date on which {} began.".format(without, *words)
 
 
 def _closing(history: History) -> Iterator[str]:
@@ -147,10 +161,13 @@ def _closing(history: History) -> Iterator[str]:
     stepped = sum(bool(series.steps) for series in history.series)
     short_ones = sum(len(series.points) < LEAST_FOR_STEPS for series in history.series)
     raw = sum(series.basis == RAW for series in history.series)
-    yield (
-        f"{cells.counted(len(history.series), 'task')}: steps in {stepped}, none in "
-        f"{len(history.series) - stepped - short_ones}, fewer than {LEAST_FOR_STEPS} runs of {short_ones}."
-    )
+    if history.series:
+        yield (
+            f"{cells.counted(len(history.series), 'task')}: steps in {stepped}, none in "
+            f"{len(history.series) - stepped - short_ones}, fewer than {LEAST_FOR_STEPS} runs of {short_ones}."
+        )
+    elif history.moments:
+        yield "No task has a latency in them."
     if raw:
         yield (
             f"Latencies of {cells.counted(raw, 'task')} are raw, since not every run timed a reference workload beside "
