@@ -131,6 +131,7 @@ def test_a_comment_of_long_names_keeps_to_it_too(character):
     for part in (short, all_of_them):
         left_out = sum(map(int, re.findall(r"\n(\d+) rows more: see", part)))
         assert part.count("| regression") + left_out == 60
+    assert all(part in text for part in ("\n- base: 5 runs", "\n- head: 5 runs", "\n- Judged, with what"))
     names = text.partition("60 tasks gone")[2].partition("</details>")[0]
     assert names.count("\n- ") + int(re.search(r"\n(\d+) cases more: see", names)[1]) == 60
     assert text.count("<details>") == text.count("\n\n</details>\n") == 5
