@@ -15,51 +15,13 @@ def failed(made, status="error", reason="it fell over"):
     return fail(made, made["variant"] == "grouped", status, reason)
 
 
-def head(**how):
-    return drawn(2, slower={"grouped": 1.1}, **how)
-
-
-def headline(*sides, **how):
-    return changes.headline(judged(*sides, **how).comparison)
-
-
-# The verdict
-
-
-def test_a_regression_is_counted_by_what_became_worse():
-    assert headline(drawn(1), head()) == "Regression: 2 of 4 tasks are slower by more than 5 %."
-    one = head(groups=[4])
-    assert headline(drawn(1), one) == "Regression: 1 of 2 tasks is slower by more than 5 %."
-    more = one.assign(params=one["params"] + 1)
-    assert headline(drawn(1), more, thresholds={"latency": 0.075}) == (
-        "Regression: 1 of 2 tasks is slower by more than 7.5 % and 2 have more parameters."
-    )
-    assert headline(drawn(1), failed(head())) == "Regression: 2 of 4 tasks worked and now fail."
-    large = drawn(2).assign(peak_memory_bytes=2**30)
-    assert headline(drawn(1), large) == "Regression: 4 of 4 tasks take over 5 % more memory."
-
-
-def test_what_is_not_decided_and_what_is_better_are_counted_too():
-    few = drawn(2, processes=2)
-    assert headline(drawn(1), few) == "Inconclusive: whether 4 of 4 tasks became worse is not decided."
-    assert headline(head(), drawn(1)) == "No regression: none of 4 tasks is slower by more than 5 %; 2 are better."
-    mixed = failed(few)
-    assert headline(drawn(1), mixed) == "Regression: 2 of 4 tasks worked and now fail; 2 are not decided."
-
-
-def test_no_regression_is_said_of_what_was_judged():
-    assert headline(drawn(1), drawn(2)) == "No regression: none of 4 tasks is slower by more than 5 %."
-    told = headline(drawn(1), drawn(2), thresholds={"latency": None})
-    assert told == "No regression: none of 4 tasks became worse in what is judged."
-    assert headline(drawn(1, groups=[4]), drawn(2, groups=[8])) == (
-        "Inconclusive: base and head have no task in common."
-    )
+# How it was judged
 
 
 def test_the_rules_are_told():
     told = changes.rules(judged(drawn(1), drawn(2), {"memory": 0.1, "params": None}).comparison.thresholds)
     assert told == (
-        "Judged, with what each may become worse by: status, latency 5 %, memory 10 %. "
+        "Judged, with what each may become worse by: status, latency 5 %, memory 10 % and 1 MiB. "
         "Told only: first call, params."
     )  # fmt: skip
     every = dict.fromkeys(("status", "latency", "memory", "first_call", "params"))
@@ -103,7 +65,9 @@ def test_reasons_that_many_share_stand_below_and_not_at_each():
     found = judged(drawn(1), drawn(2, processes=2))
     assert line(found, "latency").notes == ()
     (told,) = changes.remedies(found.comparison)
-    assert told.startswith("Not decided in 4 tasks: fewer than 3 processes on a side. Measure longer on both sides")
+    assert told.startswith(
+        "Not decided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24"
+    )
 
 
 def test_an_unstable_latency_says_where_and_why():
@@ -124,7 +88,7 @@ def metrics(found, *, everything, place=1):
 
 
 def test_what_is_unchanged_is_shown_with_everything_alone():
-    found = judged(drawn(1), head())
+    found = judged(drawn(1), drawn(2, slower={"grouped": 1.1}))
     assert metrics(found, everything=False) == ["latency"]
     assert metrics(found, everything=False, place=0) == []
     assert metrics(found, everything=True) == ["latency", "memory", "first_call"]
@@ -156,6 +120,21 @@ def test_what_to_do_goes_with_what_is_missing():
     elsewhere = judged(drawn(1), drawn(2, reference=False).assign(machine="other"))
     assert remedies(elsewhere)[0].endswith("Measure both on one machine.")
     assert remedies(judged(drawn(1), drawn(2))) == []
+
+
+def test_more_visits_of_pairs_are_asked_of_the_one_command_that_makes_them():
+    noisy = [drawn(1, noise=0.04, processes=4), drawn(2, noise=0.04, processes=4, slower={"grouped": 1.1})]
+    few = [drawn(1, processes=2), drawn(2, processes=2)]
+    for sides in (noisy, few):
+        for reference in (True, False):
+            made = [side if reference else side.assign(reference_s=None) for side in sides]
+            for paired in (True, False):
+                told = remedies(judged(*made, paired=paired))[0]
+                assert ("Measure longer (--visits 30 --budget 20m)." in told) == paired
+                longer = (
+                    "Measure longer (--least-visits 24 --visits 48 --budget 15m), or several runs a side in a folder."
+                )
+                assert (longer in told) != paired
 
 
 def benchmark(name, group=None):

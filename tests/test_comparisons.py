@@ -36,6 +36,15 @@ def test_the_verdict_comes_first_then_the_environment_then_the_runs_and_rules():
     assert places == sorted(places) and places[0] == 0
 
 
+def test_what_is_not_ruled_out_stands_below_the_verdict():
+    text = told(judged(*(drawn(seed, groups=[4], variants=["grouped"], noise=0.06) for seed in (1, 3))))
+    verdict, still_open = text.split("\n\n")[0].split("\n", 1)
+    assert verdict == "No regression: none of 1 task is shown to be slower by more than 5 %."
+    assert " ".join(still_open.split()) == (
+        "In 1 task a slow-down of more than 5 % cannot be ruled out: its interval reaches beyond it."
+    )
+
+
 def test_tasks_that_changed_stand_under_their_case_with_ratio_interval_and_verdict():
     lines = told(judged(drawn(1), drawn(2, slower=SLOWER))).splitlines()
     rows = [line.split() for line in lines if line.endswith("regression")]
@@ -78,7 +87,7 @@ def test_long_lists_end_with_their_number_unless_all_is_wanted():
 
 def test_what_to_do_ends_the_table():
     text = words(judged(drawn(1), drawn(2, processes=2)))
-    assert "Not decided in 4 tasks: fewer than 3 processes on a side. Measure longer on both sides" in text
+    assert "Not decided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24" in text
 
 
 def test_a_long_name_stands_above_its_row():

@@ -63,7 +63,22 @@ def test_a_comment_has_the_verdict_first_then_a_short_table_then_the_rest_folded
 
 def test_a_comment_of_nothing_new_is_a_sentence_and_folds():
     short = verdicts.markdown(judged(drawn(1), drawn(2))).partition("<details>")[0]
-    assert short == "**No regression: none of 4 tasks is slower by more than 5 %.**\n\n"
+    assert short == "**No regression: none of 4 tasks is shown to be slower by more than 5 %.**\n\n"
+
+
+def unclear():
+    """A task of which nobody knows whether it is slower."""
+    return judged(*(drawn(seed, groups=[4], variants=["grouped"], noise=0.06) for seed in (1, 3)))
+
+
+def test_what_is_not_ruled_out_stands_below_the_verdict_and_is_counted_in_json():
+    short = verdicts.markdown(unclear()).partition("<details>")[0]
+    assert short.splitlines()[2:] == [
+        "In 1 task a slow-down of more than 5 % cannot be ruled out: its interval reaches beyond it.", ""
+    ]  # fmt: skip
+    found = loaded(verdicts.as_json(unclear()))
+    assert (found["verdict"], found["open"]) == ("unchanged", 1)
+    assert loaded(verdicts.as_json(judged(drawn(1), drawn(2))))["open"] == 0
 
 
 def test_what_to_do_stands_outside_the_folds():
@@ -105,7 +120,7 @@ def test_a_name_in_a_comment_calls_nobody():
 def test_json_tells_all_of_it():
     found = loaded(verdicts.as_json(everything()))
     assert set(found) == {
-        *("schema", "verdict", "headline", "basis", "why", "thresholds", "differences"),
+        *("schema", "verdict", "headline", "open", "basis", "why", "thresholds", "differences"),
         *("base", "head", "tasks", "new", "gone"),
     }
     assert (found["schema"], found["verdict"], found["basis"]) == (1, "regression", "normalised")

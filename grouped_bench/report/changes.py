@@ -1,4 +1,4 @@
-"""What a comparison says, in words that each of its formats shares: verdict, tasks, changes, runs, what to do."""
+"""What a comparison says, in words that each of its formats shares: tasks, changes, runs, what to do."""
 
 import collections
 import dataclasses
@@ -13,6 +13,7 @@ from grouped_bench.analyse.stability import UNSTABLE
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.report import cells
 from grouped_bench.report.contrast import contrast, run_name
+from grouped_bench.report.headlines import share
 from grouped_bench.report.rows import case_title, setting_title
 from grouped_bench.units import earned_digits, format_bytes, format_count, format_seconds, significant
 
@@ -20,14 +21,6 @@ HEADERS = ("base", "head", "head / base", "verdict")
 _CHANGED = (compare.REGRESSION, compare.INCONCLUSIVE, compare.IMPROVEMENT)
 _ID_DIGITS = 10
 _MOST_RUNS = 6
-# Of one task and of several: what became worse, by its threshold.
-_WORSE = {
-    "status": ("worked and now fails", "worked and now fail"),
-    "latency": ("is slower by more than {}", "are slower by more than {}"),
-    "memory": ("takes over {} more memory", "take over {} more memory"),
-    "first_call": ("takes over {} longer in its first call", "take over {} longer in their first calls"),
-    "params": ("has over {} more parameters", "have over {} more parameters"),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,67 +35,20 @@ class Line:
     notes: tuple[str, ...]
 
 
-def headline(comparison: Comparison) -> str:
-    """The verdict in one sentence, with counts."""
-    tasks = comparison.tasks
-    if not tasks:
-        return "Inconclusive: base and head have no task in common."
-    by_verdict = collections.Counter(task.verdict for task in tasks)
-    worse, open_ones = by_verdict[compare.REGRESSION], by_verdict[compare.INCONCLUSIVE]
-    better = by_verdict[compare.IMPROVEMENT]
-    rest = [f"{better} {_be(better)} better"] if better else []
-    total = cells.counted(len(tasks), "task")
-    if not worse and open_ones:
-        return "; ".join([f"Inconclusive: whether {open_ones} of {total} became worse is not decided", *rest]) + "."
-    rest = [f"{open_ones} {_be(open_ones)} not decided", *rest] if open_ones else rest
-    if not worse:
-        return "; ".join([f"No regression: none of {total} {_nothing(comparison)}", *rest]) + "."
-    return "; ".join([f"Regression: {cells.listed(_worse(comparison, total))}", *rest]) + "."
-
-
-def _worse(comparison: Comparison, total: str) -> list[str]:
-    """What became worse, each with the number of tasks in which it did."""
-    counts = collections.Counter(
-        change.metric for task in comparison.tasks for change in task.changes if change.verdict == compare.REGRESSION
-    )
-    told: list[str] = []
-    for metric in (metric for metric in _WORSE if counts[metric]):
-        words = _WORSE[metric][counts[metric] > 1].format(share(comparison.thresholds[metric]))
-        words = words.replace("over 0 % more", "more")
-        told.append(f"{counts[metric]}{'' if told else f' of {total}'} {words}")
-    return told
-
-
-def _nothing(comparison: Comparison) -> str:
-    """What no task became, as far as it was judged."""
-    limit = comparison.thresholds["latency"]
-    judged = any(
-        change.metric == "latency" and change.verdict != compare.NOT_JUDGED
-        for task in comparison.tasks
-        for change in task.changes
-    )
-    return _WORSE["latency"][0].format(share(limit)) if judged and limit else "became worse in what is judged"
-
-
-def _be(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def share(limit: float | None) -> str:
-    """A threshold: `5 %`."""
-    return "not judged" if limit is None else f"{100 * limit:g} %"
-
-
 def rules(thresholds: Mapping[str, float | None]) -> str:
     """By how much each metric may become worse."""
-    judged = [
-        name_of(name) if name == "status" else f"{name_of(name)} {share(limit)}"
-        for name, limit in thresholds.items()
-        if limit is not None
-    ]
+    judged = [_rule(name, limit) for name, limit in thresholds.items() if limit is not None]
     told = [name_of(name) for name, limit in thresholds.items() if limit is None]
     words = f"Judged, with what each may become worse by: {', '.join(judged) or 'nothing'}"
     return f"{words}. Told only: {', '.join(told)}." if told else f"{words}."
+
+
+def _rule(metric: str, limit: float) -> str:
+    """A metric with all that it may become worse by."""
+    if metric == "status":
+        return name_of(metric)
+    least = f" and {compare.LEAST_BYTES // 2**20} MiB" if metric == "memory" else ""
+    return f"{name_of(metric)} {share(limit)}{least}"
 
 
 def name_of(metric: str) -> str:
@@ -232,9 +178,15 @@ def remedies(comparison: Comparison) -> list[str]:
     counts: collections.Counter[str] = collections.Counter()
     for reason in {id(task): _reason(change) for task, change in reversed(open_ones)}.values():
         counts[reason] += 1
-    benchmarks = any(map(is_benchmark, (task.head for task in comparison.tasks)))
-    advice = _OF_BENCHMARKS if benchmarks else _REMEDIES
+    advice = _advice(comparison)
     return [f"Not decided in {cells.counted(count, 'task')}: {r}. {advice[r]}" for r, count in counts.items()]
+
+
+def _advice(comparison: Comparison) -> Mapping[str, str]:
+    """What to do by what is missing, for the way in which the sides were measured."""
+    if any(is_benchmark(task.head) for task in comparison.tasks):
+        return _OF_BENCHMARKS
+    return _OF_PAIRS if comparison.basis in (compare.PAIRED, compare.BOTH) else _REMEDIES
 
 
 def _reason(change: Change) -> str:
@@ -245,17 +197,18 @@ def _reason(change: Change) -> str:
 
 _WIDE = "the estimate lies beyond the threshold, its interval reaches below it"
 _UNREACHED = f"a run did not come to it ({NOT_REACHED})"
-_LONGER = (
-    "Measure longer on both sides (--least-visits 24 --visits 48), or take together several runs of one commit, in a "
-    "folder."
-)
+_LONGER = "Measure longer (--least-visits 24 --visits 48 --budget 15m), or several runs a side in a folder."
+# Both sides share the visits, so that one command makes them longer; runs of a folder are of one side.
+_BOTH_LONGER = "Measure longer (--visits 30 --budget 20m)."
+_TELLS = "`grouped-bench doctor` says how small a difference this machine can tell."
 _REMEDIES = {
     compare.FEW: _LONGER,
-    _WIDE: f"{_LONGER} `grouped-bench doctor` says how small a difference this machine can tell.",
+    _WIDE: f"{_LONGER} {_TELLS}",
     compare.NO_REFERENCE: "Measure both on one machine.",
     compare.NOT_TIMED: "Measure both again.",
     _UNREACHED: "Give the run a larger --budget.",
 }
+_OF_PAIRS = {**_REMEDIES, compare.FEW: _BOTH_LONGER, _WIDE: f"{_BOTH_LONGER} {_TELLS}"}
 _REPEAT = "Run the benchmarks three times and more on both sides, each into a JSON file in one folder."
 _OF_BENCHMARKS = {**_REMEDIES, compare.FEW: _REPEAT, _WIDE: _REPEAT}
 

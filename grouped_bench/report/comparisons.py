@@ -8,7 +8,7 @@ from grouped_bench.analyse.compare import Compared
 from grouped_bench.analyse.measurements import Measurement
 from grouped_bench.analyse.sides import Judgement
 from grouped_bench.errors import OutputError, SpaceError
-from grouped_bench.report import cells, changes, verdicts
+from grouped_bench.report import cells, changes, headlines, verdicts
 from grouped_bench.report.files import replace
 from grouped_bench.report.sheet import grid
 
@@ -70,7 +70,7 @@ def save(text: str, path: Path) -> None:
 def table(judgement: Judgement, *, everything: bool = False, width: int = 80) -> str:
     """The verdict, differences of environment, what was compared how, then each task that changed or is open."""
     found = judgement.comparison
-    lines = [*_wrapped([changes.headline(found)], width), ""]
+    lines = [*_wrapped(filter(None, [headlines.headline(found), headlines.left_open(found)]), width), ""]
     lines += _environment(changes.differences(judgement), width)
     lines += _wrapped(
         [

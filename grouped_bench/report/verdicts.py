@@ -1,4 +1,4 @@
-"""A comparison for other programs and places: Markdown for a pull request, JSON, JUnit ElementTree."""
+"""A comparison for other programs and places: Markdown for a pull request, JSON, or JUnit XML."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from grouped_bench.analyse.compare import Change, Compared
 from grouped_bench.analyse.measurements import Measurement
 from grouped_bench.analyse.sides import Facts, Judgement, Taken, commit_of
 from grouped_bench.analyse.stats import Interval
-from grouped_bench.report import cells, changes
+from grouped_bench.report import cells, changes, headlines
 from grouped_bench.report.markup import escape, pipes, uncalled
 
 _SCHEMA = 1
@@ -29,7 +29,8 @@ def markdown(judgement: Judgement) -> str:
     found = judgement.comparison
     notable = [task for task in found.tasks if changes.is_notable(task)]
     short = [row for task in notable for row in _rows(task, everything=False)]
-    lines = [f"**{_cell(changes.headline(found))}**", "", *_table(short, _MOST_SHOWN)]
+    still_open = [line for text in filter(None, [headlines.left_open(found)]) for line in (_cell(text), "")]
+    lines = [f"**{_cell(headlines.headline(found))}**", "", *still_open, *_table(short, _MOST_SHOWN)]
     for what, tasks in (("new, in head alone", found.new), ("gone, in base alone", found.gone)):
         names = changes.names(tasks)
         listed = [*(f"- {_cell(text)}" for text in names[:_MOST_SHOWN]), ""]
@@ -101,7 +102,8 @@ def as_json(judgement: Judgement) -> str:
     told = {
         "schema": _SCHEMA,
         "verdict": found.verdict,
-        "headline": changes.headline(found),
+        "headline": headlines.headline(found),
+        "open": headlines.open_count(found),
         "basis": found.basis,
         "why": found.why,
         "thresholds": dict(found.thresholds),
@@ -170,7 +172,7 @@ def junit(judgement: Judgement) -> str:
     suite = ElementTree.SubElement(root, "testsuite", {"name": _SUITE})
     facts = ElementTree.SubElement(suite, "properties")
     for name, text in (
-        ("verdict", changes.headline(found)),
+        ("verdict", headlines.headline(found)),
         ("base", changes.taken("base", judgement.base)),
         ("head", changes.taken("head", judgement.head)),
         ("basis", changes.basis(found)),
