@@ -40,8 +40,9 @@ RULES = {
 CONTROL_RULES = {
     "precision": SHARE,
     "margin": SHARE,
-    "visits": "takes a positive integer",
-    "budget": DURATION,
+    **dict.fromkeys(("visits", "least_visits"), "takes a positive integer"),
+    **dict.fromkeys(("visit_time", "budget"), DURATION),
+    "reference": "takes machine or case",
     "task_timeout": DURATION,
     "memory_limit": "takes a size above zero",
     "threads": "takes a positive integer up to 1024",
@@ -70,8 +71,9 @@ SHARES = [0, 1, "0%", "100%", "2 %", -0.1, "-1%", True, "abc", math.nan, 10**400
 DURATIONS = [0, "0s", "-1s", "1x", True, "abc", [], math.inf, 10**400, "9" * 400]
 BAD_CONTROLS = {
     **dict.fromkeys(("precision", "margin"), SHARES),
-    **dict.fromkeys(("budget", "task_timeout"), DURATIONS),
-    "visits": [0, -1, True, 1.5, "abc", [], 10**30],
+    **dict.fromkeys(("visit_time", "budget", "task_timeout"), DURATIONS),
+    **dict.fromkeys(("visits", "least_visits"), [0, -1, True, 1.5, "abc", [], 10**30]),
+    "reference": [0, True, None, "CASE", "", [], "dense"],
     "memory_limit": [0, -1, "0GiB", True, "abc", "8GB", [], math.inf, 10**400],
     "threads": [0, -1, True, 1.5, "abc", [], 1025],
     "tf32": [0, True, "ON", "", [], "auto"],
@@ -124,7 +126,8 @@ def test_an_unknown_control_is_refused_with_those_there_are():
     error = refusal(Control, {"speed": 1})
     assert str(error) == (
         "Space: there is no key `speed`. Received: speed = 1. "
-        "Use one of precision, margin, visits, budget, task_timeout, memory_limit, threads, tf32."
+        "Use one of precision, margin, visits, least_visits, visit_time, reference, budget, task_timeout, "
+        "memory_limit, threads, tf32."
     )
 
 

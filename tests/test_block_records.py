@@ -222,7 +222,7 @@ def test_figures_count_paths_where_there_are_no_groups(derived):
     words = heat.speedup(plain(blocks), "Speed-up")[1]
     assert "at 2 paths and 8 channels)" in words
     without = {figure.name for figure in figures.draw(derived) if figure.reason}
-    assert without <= {"memory", "crossover", "roofline", "first_call"}
+    assert without <= {"memory", "crossover", "roofline", "first_call", "history"}
 
 
 def test_blocks_of_equal_cost_are_one_line_and_others_a_panel_a_width(derived):

@@ -115,12 +115,8 @@ def test_a_file_holds_a_commit_or_none(made, words):
     assert found is None if words is None else found.startswith(words)
 
 
-def host(name, files, *, threads, tf32, **_):
-    return fake_host(name, files, threads=threads, tf32=tf32)
-
-
 def test_a_run_that_is_gone_on_with_keeps_its_first_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr(probing, "Host", host)
+    monkeypatch.setattr(probing, "Host", fake_host)
     monkeypatch.setattr(header, "read_commit", lambda: GOOD)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Journal, "remove", Journal.close)
