@@ -72,7 +72,7 @@ DURATIONS = [0, "0s", "-1s", "1x", True, "abc", [], math.inf, 10**400, "9" * 400
 BAD_CONTROLS = {
     **dict.fromkeys(("precision", "margin"), SHARES),
     **dict.fromkeys(("visit_time", "budget", "task_timeout"), DURATIONS),
-    **{key: [0, -1, True, 1.5, "abc", [], 10 ** 30] for key in ("visits", "least_visits")},
+    **{key: [0, -1, True, 1.5, "abc", [], 10**30] for key in ("visits", "least_visits")},
     "reference": [0, True, None, "CASE", "", [], "dense"],
     "memory_limit": [0, -1, "0GiB", True, "abc", "8GB", [], math.inf, 10**400],
     "threads": [0, -1, True, 1.5, "abc", [], 1025],
