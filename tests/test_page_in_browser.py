@@ -195,7 +195,7 @@ def test_a_view_can_be_linked(opened):
 def test_a_finding_leads_to_its_rows(opened):
     page = opened().drawn()
     page.get_by_role("link", name="The 7 rows behind finding 2").click()
-    page.wait_for_function("document.getElementById('explore-count').textContent.startsWith('7 of')")
+    page.locator("#explore-count", has_text=re.compile(r"^\s*7 of")).wait_for()
     assert page.locator("#explore-finding-text").inner_text() == "This rests on <b>some</b>."
     assert rows(page, "variant") == [row["variant"] for row in plain(measured())[2:9]]
     page.locator("#explore-all-rows").click()
