@@ -68,7 +68,7 @@ def compare(
     """
     from grouped_bench.analyse.compare import compare as compared
     from grouped_bench.analyse.environments import shared_changes
-    from grouped_bench.analyse.sides import Judgement, side_by_side
+    from grouped_bench.analyse.sides import Judgement, are_partners
 
     limits = limits_of(thresholds or {})
     kinds = {_is_benchmarks(Path(name)) for name in (base, head)}
@@ -86,7 +86,7 @@ def compare(
     others = _others(of_base, new, base) if Path(base).is_dir() else of_base
     old = _newest(others, new[-1].facts.get("machine"))
     taken = _taken(old, of_base), _taken(new, of_head)
-    paired = side_by_side(*(one.runs for one in taken))
+    paired = are_partners(*(one.runs for one in taken))
     changed = shared_changes([one.runs[-1] for one in taken])
     found = compared(_measured(old), _measured(new), limits, paired=paired, changed=changed)
     return Judgement(found, *taken)

@@ -3,7 +3,7 @@
 import pytest
 from drawn import COMMIT, OTHER, of_commit
 
-from grouped_bench.analyse.sides import Taken, commit_of, repetitions, side_by_side
+from grouped_bench.analyse.sides import Taken, are_partners, commit_of, repetitions
 
 
 def test_runs_of_the_newest_commit_are_taken_together_in_their_order():
@@ -84,8 +84,8 @@ def partner(own, other, role):
 
 def test_runs_that_name_each_other_were_made_side_by_side():
     base, head = partner("a", "b", "base"), partner("b", "a", "head")
-    assert side_by_side([base], [head])
-    assert side_by_side([head], [base])
+    assert are_partners([base], [head])
+    assert are_partners([head], [base])
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_runs_that_name_each_other_were_made_side_by_side():
     ],
 )
 def test_others_were_not(base, head):
-    assert not side_by_side(base, head)
+    assert not are_partners(base, head)

@@ -69,7 +69,7 @@ class Compared:
     @property
     def has_worked(self) -> bool:
         """Whether it worked on both sides, so that there is more to compare than statuses."""
-        return self.base.status == self.head.status == "ok"
+        return _have_worked(self.base, self.head)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +120,7 @@ def compare(
     if paired:
         basis = BOTH if basis == NORMALISED else PAIRED
         why = "visits of both were made side by side" + (f", and {why}" if basis == BOTH else "")
-    measured = sum(base[key].status == head[key].status == "ok" for key in common)
+    measured = sum(_have_worked(base[key], head[key]) for key in common)
     count = measured * sum(limits[metric] is not None for metric in _SAMPLED)
     compared = tuple(
         Compared(base[key], head[key], tuple(_changes(base[key], head[key], limits, basis, count))) for key in common
@@ -156,9 +156,12 @@ def _basis(pairs: Sequence[tuple[Measurement, Measurement]], changed: Sequence[s
 
 
 def _are_relative(base: Measurement, head: Measurement) -> bool:
-    """Whether both were timed beside the same reference workload; a run that does not tell which had the machine's."""
-    beside = {one.columns.get("reference") or "machine" for one in (base, head)}
-    return bool(base.relative and head.relative) and len(beside) == 1
+    """Whether both were timed beside the same reference workload."""
+    return bool(base.relative and head.relative) and base.reference == head.reference
+
+
+def _have_worked(base: Measurement, head: Measurement) -> bool:
+    return base.status == head.status == "ok"
 
 
 def _elsewhere(base: Measurement, head: Measurement) -> bool:
@@ -170,7 +173,7 @@ def _changes(
     base: Measurement, head: Measurement, limits: Mapping[str, float | None], basis: str, count: int
 ) -> Iterator[Change]:
     yield _status(base, head, limits["status"])
-    if base.status == head.status == "ok":
+    if _have_worked(base, head):
         yield _latency(base, head, limits["latency"], basis, count)
         yield _memory(base, head, limits["memory"])
         yield _first_call(base, head, limits["first_call"], count)

@@ -207,7 +207,7 @@ def _offsets(ones: Sequence[Measurement]) -> list[float]:
 
 def _reference(one: Measurement) -> tuple[Any, str]:
     """What two runs' reference workloads have in common where they are the same one."""
-    return one.columns["backend_version"], one.columns.get("reference") or "machine"
+    return one.columns["backend_version"], one.reference
 
 
 def _point(moment: Moment, logs: Sequence[float], offset: float) -> Point:

@@ -39,6 +39,11 @@ class Measurement:
     params: int | None = None
     flags: tuple[str, ...] = ()
 
+    @property
+    def reference(self) -> str:
+        """Which reference workload was timed beside it: the machine's, where the run does not tell which."""
+        return self.columns.get("reference") or "machine"
+
 
 Side = dict[Key, Measurement]
 

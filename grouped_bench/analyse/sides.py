@@ -79,7 +79,7 @@ def began(facts: Facts) -> datetime.datetime:
         return _FIRST_MOMENT
 
 
-def side_by_side(base: Sequence[Facts], head: Sequence[Facts]) -> bool:
+def are_partners(base: Sequence[Facts], head: Sequence[Facts]) -> bool:
     """Whether two runs say of each other that their visits were made in turn."""
     if len(base) != 1 or len(head) != 1:
         return False

@@ -8,7 +8,7 @@ from typing import Any
 from grouped_bench.analyse import compare
 from grouped_bench.analyse.compare import Change, Compared, Comparison
 from grouped_bench.analyse.measurements import NOT_REACHED, Measurement
-from grouped_bench.analyse.sides import Facts, Judgement, Taken, commit_of
+from grouped_bench.analyse.sides import Facts, Judgement, Taken
 from grouped_bench.analyse.stability import UNSTABLE
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.report import cells
@@ -219,8 +219,7 @@ def taken(side: str, found: Taken) -> str:
     more = len(names) - _MOST_RUNS
     told = ", ".join(names[:_MOST_RUNS]) + (f" and {more} more" if more > 0 else "")
     told = f"run {told}" if len(names) == 1 else f"{len(names)} runs ({told})"
-    commits = list(dict.fromkeys(filter(None, map(commit_of, found.runs))))
-    told += f" of commit {commits[0][:_ID_DIGITS]}" if len(commits) == 1 else ""
+    told += f" of commit {found.commit[:_ID_DIGITS]}" if found.commit else ""
     if any(_is_dirty(facts) for facts in found.runs):
         told += ", of changes that were not committed"
     return f"{side}: {told}" + (f"; {cells.counted(found.left_out, 'other')} left out" if found.left_out else "")
