@@ -20,7 +20,7 @@ import pandas as pd
 
 import grouped_bench as gb
 from grouped_bench.analyse import stability
-from grouped_bench.analyse.tasks import visits_of
+from grouped_bench.analyse.derive import visits_of
 from grouped_bench.plan import make_plan
 from grouped_bench.report import tables
 from grouped_bench.store.schema import COHORT_KEY

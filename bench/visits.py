@@ -78,7 +78,7 @@ def sweep(
     lent, plan = _Lent(host), Plan((cohort,), ())
     with Progress(quiet=True) as progress:
         running = Sweep(
-            plan, control, hosts={cohort.setting.backend: lent}, keep=keep, progress=progress,
+            plan, control, hosts={cohort.setting.host: lent}, keep=keep, progress=progress,
             seed=seed, memory=False, started=read_clock(),
         )  # fmt: skip
         if endless:

@@ -49,7 +49,7 @@ def measuring_options(function: F) -> F:
 
 def case_options(function: F) -> F:
     """The options that name one case and how it is computed, without how closely it is measured."""
-    controls = ("task_timeout", "memory_limit", "threads", "tf32")
+    controls = ("task_timeout", "memory_limit", "tf32")
     return import_option(axis_options(OPTION_AXES)(_controls(function, controls)))
 
 
@@ -61,12 +61,23 @@ def axis_options(axes: Iterable[str]) -> Callable[[F], F]:
             if axis == "bias":
                 function = click.option("--bias", is_flag=True, default=None, help="Add a bias.")(function)
                 continue
+            if axis == "env":
+                function = _env_option(function)
+                continue
             parameter = "passes" if axis == "pass" else axis
             text = f"{_rule(axis_field(axis))}  [default: {_default(axis)}]"
             function = click.option(f"--{axis.replace('_', '-')}", parameter, metavar="LIST", help=text)(function)
         return function
 
     return add
+
+
+def _env_option(function: F) -> F:
+    text = (
+        "Environment variable of the processes that measure, with a comma list of values; NAME= unsets it. May be "
+        "repeated: every combination is measured.  [default: as it is]"
+    )
+    return click.option("--env", metavar="NAME=LIST", multiple=True, callback=_if_any, help=text)(function)
 
 
 def _controls(function: F, names: Sequence[str]) -> F:
@@ -90,7 +101,6 @@ _CONTROL_HELP = {
     "budget": ("DURATION", "End the whole run in this time"),
     "task_timeout": ("DURATION", "End a task whose build, check or sample takes longer (s, m, h; seconds without)"),
     "memory_limit": ("SIZE", "End a task that holds more memory, with the framework in it"),
-    "threads": ("N", "Have the backend compute in so many threads, instead of as many as it chooses"),
     "tf32": ("on|off", "Let a GPU round float32 operands to TF32, or forbid it, instead of the backend's own choice"),
 }
 
@@ -102,7 +112,8 @@ def _rule(field: Any) -> str:
 def _default(axis: str) -> str:
     default = axis_field(axis).default or DEFAULT_PATHS.get(axis)
     if default is None:
-        return "the five, of blocks the four" if axis == "variant" else "the backend's first"
+        named = {"variant": "the five, of blocks the four", "threads": "as many as the backend chooses"}
+        return named.get(axis, "the backend's first")
     values = ("x".join(map(str, dict.fromkeys(v))) if isinstance(v, tuple) else str(v) for v in default)
     return ",".join(values)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from grouped_bench import backends, variants
 from grouped_bench.errors import SpaceError
+from grouped_bench.space import variables
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.counts import Counts
@@ -88,8 +89,19 @@ class Plan:
 
     @property
     def pairs(self) -> int:
-        """Pairs of a variant and the baseline of its cohort: the comparisons that a run corrects for."""
-        return sum(len(c.variants) - 1 for c in self.cohorts if c.case.baseline in c.variants)
+        """The comparisons that a run corrects for: each variant with the baseline of its cohort, and each task with the
+        same under the first environment of its family.
+        """
+        with_baseline = sum(len(c.variants) - 1 for c in self.cohorts if c.case.baseline in c.variants)
+        return with_baseline + sum(len(c.variants) for family in self.families for c in family[1:])
+
+    @property
+    def families(self) -> list[tuple["Cohort", ...]]:
+        """Cohorts of one case that differ in nothing but the environment, those under its first values first."""
+        found: dict[tuple[Case, Setting], list[Cohort]] = {}
+        for cohort in self.cohorts:
+            found.setdefault((cohort.case, cohort.setting.apart), []).append(cohort)
+        return [tuple(alike) for alike in found.values()]
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -134,6 +146,8 @@ class Plan:
 
 
 _LABEL_JOIN = "; "
+# Where a host finds its temporary files and this package.
+_OF_HOSTS = ("TMPDIR", "PYTHONPATH", "PYTHONSAFEPATH", variables.PADDING)
 _COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
 
 
@@ -196,6 +210,7 @@ def _baseline_first(names: Iterable[str], baseline: str) -> tuple[str, ...]:
 
 
 def _settings(point: Point) -> Iterator[Setting]:
+    _refuse_own_variables(point)
     known = {name: backends.get(name).executions for name in point.backends}
     for execution in point.executions or ():
         if not any(execution in executions for executions in known.values()):
@@ -207,8 +222,20 @@ def _settings(point: Point) -> Iterator[Setting]:
     for backend, executions in known.items():
         wanted = [e for e in point.executions or executions[:1] if e in executions]
         for execution in wanted:
-            for device, cache in itertools.product(point.devices, point.caches):
-                yield Setting(backend, execution, device, cache)
+            for place in itertools.product(point.devices, point.caches, point.envs, point.threads):
+                yield Setting(backend, execution, *place)
+
+
+def _refuse_own_variables(point: Point) -> None:
+    """SpaceError where `env` names a variable by which hosts and their backends are started."""
+    named = {name for env in point.envs for name in variables.parsed(env)}
+    own = {*_OF_HOSTS, *(name for one in backends.names() for name in backends.own_variables(one))}
+    if taken := sorted(named & own):
+        raise SpaceError(
+            "`env` must leave alone the variables by which grouped-bench starts its processes",
+            received=", ".join(taken),
+            remedy="Choose the backend by --backend, and leave that variable out",
+        )
 
 
 def _united(first: Cohort, second: Cohort) -> Cohort:

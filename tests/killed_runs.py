@@ -38,7 +38,7 @@ class Quick(FakeWorker):
         return super().ask(request) | {"seconds": 1e-6, "start_s": 0.0}
 
 
-def fake_host(name, files, *, threads, tf32, python):
+def fake_host(name, files, *, env, padding, threads, tf32, python):
     """A host of the fake workloads, on a clock of its own."""
     host = FakeHost(FakeClock(), COSTS, spread=0.05, faults=REFUSED)
     host.worker = Quick

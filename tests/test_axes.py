@@ -34,6 +34,8 @@ RULES = {
     "execution": "takes graph, xla, eager and compile; the backend's first where it is not given",
     "device": "takes cpu, gpu, or one by its index such as gpu:1",
     "cache": "takes hot and cold: whether calls find their inputs and weights in the cache",
+    "env": "takes NAME=value,value: environment variables of the processes that measure; NAME= unsets one",
+    "threads": "takes positive integers up to 1024, the threads to compute in",
     "multiplicity": "takes a positive integer: how often the case stands in its network",
     "label": "takes a text of at most 80 characters",
 }
@@ -45,7 +47,6 @@ CONTROL_RULES = {
     "reference": "takes machine or case",
     "task_timeout": DURATION,
     "memory_limit": "takes a size above zero",
-    "threads": "takes a positive integer up to 1024",
     "tf32": "takes on or off",
 }
 NEVER = ["", [[[[1]]]], {}, {"a": 1}, object(), math.nan, -1, 10**30, 1.5]
@@ -64,6 +65,8 @@ BAD = {
     **{axis: [bad for bad in NAMES if bad is not None] for axis in ("variant", "execution")},
     "bias": [*NEVER, None, 2, "abc", [], [True, "abc"]],
     "device": [*NEVER, None, 0, True, b"cpu", [], "abc", "CPU", "tpu", "cpu:", "gpu:a", "gpu:1234", "cpu,,gpu"],
+    "env": [],  # whose refusals are of its own: tests/test_variables.py
+    "threads": [0, -1, True, 1.5, "abc", [], 1025, [1, 0]],
     "multiplicity": [*NEVER, 0, True, "abc", [], [1], 2**24 + 1],
     "label": [[[1]], {}, object(), 0, 1.5, True, b"text", "x" * 81],
 }
@@ -75,7 +78,6 @@ BAD_CONTROLS = {
     **{key: [0, -1, True, 1.5, "abc", [], 10**30] for key in ("visits", "least_visits")},
     "reference": [0, True, None, "CASE", "", [], "dense"],
     "memory_limit": [0, -1, "0GiB", True, "abc", "8GB", [], math.inf, 10**400],
-    "threads": [0, -1, True, 1.5, "abc", [], 1025],
     "tf32": [0, True, "ON", "", [], "auto"],
 }
 
@@ -127,11 +129,11 @@ def test_an_unknown_control_is_refused_with_those_there_are():
     assert str(error) == (
         "Space: there is no key `speed`. Received: speed = 1. "
         "Use one of precision, margin, visits, least_visits, visit_time, reference, budget, task_timeout, "
-        "memory_limit, threads, tf32."
+        "memory_limit, tf32."
     )
 
 
-@pytest.mark.parametrize("axis", AXIS_NAMES)
+@pytest.mark.parametrize("axis", [axis for axis in AXIS_NAMES if axis != "env"])
 def test_the_example_that_a_refusal_gives_is_itself_accepted(axis):
     example = refusal(Axes, {axis: [[[[1]]]]}).remedy.partition(f"{axis} = ")[2].removesuffix(" in TOML").strip('"')
     assert validate(Axes, {axis: example}, "Space")
@@ -187,6 +189,8 @@ def test_defaults_are_those_of_the_contract():
         "execution": None,
         "device": ("cpu",),
         "cache": ("hot",),
+        "env": None,
+        "threads": None,
     }
 
 
@@ -194,4 +198,3 @@ def test_controls_are_read_in_their_units():
     read = validate(Control, {"precision": "5%", "margin": 0.01, "budget": "1h30m", "task_timeout": "500ms"}, "Space")
     assert (read.precision, read.margin, read.budget, read.task_timeout) == (0.05, 0.01, 5400.0, 0.5)
     assert (Control().precision, Control().margin, Control().budget, Control().task_timeout) == (0.02, 0.03, None, 60.0)
-    assert (Control().threads, validate(Control, {"threads": "2"}, "Space").threads) == (None, 2)

@@ -11,7 +11,7 @@ from frames import frame
 from test_tasks import BEGAN, noisy, visit
 
 from grouped_bench import api, cli, variants
-from grouped_bench.analyse import tasks
+from grouped_bench.analyse.derive import derive
 from grouped_bench.errors import SpaceError
 from grouped_bench.harness.standing import Standing
 from grouped_bench.plan import Cohort, Plan, make_plan
@@ -164,7 +164,7 @@ def derived():
         made[name] = np.array([None] * len(rows), dtype=object)
         for number, row in enumerate(rows):
             made.at[number, name] = row[name]
-    return tasks.derive(made, 0.03)
+    return derive(made, 0.03)
 
 
 def test_every_block_is_paired_with_its_bottleneck(derived):

@@ -26,7 +26,7 @@ class Sides:
         self.costs, self.more = {"base": COSTS, "head": head_costs}, {"base": {}, "head": head}
         self.visits, self.hosts, self.worker, self.clock = [], [], Quick, None
 
-    def host(self, name, files, *, threads, tf32, python):
+    def host(self, name, files, *, env, padding, threads, tf32, python):
         side = python.rpartition("/")[2]
         host = FakeHost(self.clock or FakeClock(), self.costs[side], spread=0.005, seed=len(side), **self.more[side])
         visits = self.visits

@@ -131,7 +131,8 @@ def test_a_run_is_resumed_with_its_own_space_unless_one_is_named(call, calls):
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_an_axis_starts_from_the_defaults_unless_a_preset_or_file_is_given(command, axis, call, calls):
     calls(api, command, KeyboardInterrupt())
-    words = [f"--{axis.replace('_', '-')}", *([] if axis == "bias" else ["1,2"])]
+    value = {"bias": True, "env": ("A=1,2",)}.get(axis, "1,2")
+    words = [f"--{axis.replace('_', '-')}", *([] if axis == "bias" else ["A=1,2"] if axis == "env" else ["1,2"])]
     Path("my.toml").write_text("groups = 4")
     call(command, *words)
     call(command, *words, "--preset", "resnext50")
@@ -139,7 +140,7 @@ def test_an_axis_starts_from_the_defaults_unless_a_preset_or_file_is_given(comma
     sources = [positional[0].source for _, positional, _ in calls.made]
     assert sources == ["options", "resnext50.toml", "my.toml"]
     name = "passes" if axis == "pass" else axis
-    assert all(keywords[name] == (True if axis == "bias" else "1,2") for _, _, keywords in calls.made)
+    assert all(keywords[name] == value for _, _, keywords in calls.made)
 
 
 @pytest.mark.parametrize("command", ["run", "plan"])
@@ -412,7 +413,7 @@ REFUSED = [
     (("run", "--space", "binary"), "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode"),
     (("run", "--budget", "0s"), "options: `budget` takes a duration above zero. Received: 0s. Write it like --budget "),
     (("run", "--cache", "warm"), "options: `cache` takes hot and cold: whether calls find their inputs and weights "),
-    (("run", "--threads", "0"), "options: `threads` takes a positive integer up to 1024. Received: 0. Write it like "),
+    (("run", "--threads", "0"), "options: `threads` takes positive integers up to 1024, the threads to compute in. Received: 0"),
     (("run", "--memory-limit", "8GB"), "options: `memory_limit` takes a size above zero. Received: 8GB. Write it "),
     (("run", "--resume", "none"), "--resume takes a run that has not ended: its journal, its run id, or latest. "),
     (("run", "--margin", "3"), "options: `margin` takes a share between 0 and 1. Received: 3. Write it like --margin "),

@@ -126,4 +126,4 @@ def test_a_run_tells_hot_and_cold_apart_and_computes_in_the_threads_that_were_as
     facts = run.metadata["environment"]["backend"]["tensorflow"]
     assert (facts["intra_op_threads"], facts["inter_op_threads"]) == (1, 1)
     assert facts["usable_processors"] == len(os.sched_getaffinity(0))
-    assert run.metadata["control"]["threads"] == 1
+    assert run.frame["threads"].tolist() == [1] * 4

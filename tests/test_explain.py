@@ -15,6 +15,7 @@ from grouped_bench.errors import HostError, SpaceError
 from grouped_bench.harness import probing
 from grouped_bench.harness.explain import Explainer
 from grouped_bench.space.axes import Control
+from grouped_bench.space.case import HostKey
 from grouped_bench.space.space import Space
 from grouped_bench.store.journal import Journal
 
@@ -25,7 +26,7 @@ COSTS = {"regular": 0.01, "split_concat": 0.02, "grouped": 1.0}
 def explainer(host=None, peaks=(PEAK,)):
     made = host or FakeHost(FakeClock(), COSTS, spread=1e-9)
     made.restart = lambda: None
-    return Explainer({"tensorflow": made}, Control(), 0, peaks)
+    return Explainer({HostKey("tensorflow"): made}, Control(), 0, peaks)
 
 
 def looks(made, *variants):

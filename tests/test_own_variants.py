@@ -32,8 +32,8 @@ class Mine(Regular):
 TINY = {"groups": 2, "channels": 8, "size": 5, "batch_size": 1}
 
 
-def fake_host(name, files, *, threads, tf32, python):
-    host = host_without_mine(name, files, threads=threads, tf32=tf32, python=python)
+def fake_host(name, files, *, env, padding, threads, tf32, python):
+    host = host_without_mine(name, files, env=env, padding=padding, threads=threads, tf32=tf32, python=python)
     host.costs = {**host.costs, "grouped_native": 1e-3, "mine": 1e-2}
     return host
 
@@ -199,9 +199,9 @@ def test_a_run_keeps_absolute_paths_to_itself(fake, mine, monkeypatch):
 def test_hosts_get_the_files_that_the_parent_ran(mine, tmp_path, monkeypatch):
     started = []
 
-    def host(name, files, *, threads, tf32, python):
+    def host(name, files, *, env, padding, threads, tf32, python):
         started.append((name, files))
-        return fake_host(name, files, threads=threads, tf32=tf32, python=python)
+        return fake_host(name, files, env=env, padding=padding, threads=threads, tf32=tf32, python=python)
 
     monkeypatch.setattr(probing, "Host", host)
     monkeypatch.chdir(mine.parent)

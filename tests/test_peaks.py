@@ -14,6 +14,7 @@ from grouped_bench.harness.peaks import read_peaks
 from grouped_bench.harness.workers import TaskFailedError
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import Control
+from grouped_bench.space.case import HostKey
 
 PLAN = make_plan(
     gb.Space(groups=[1, 2], channels=[8], dtype=["float32", "float16", "mixed_float16"], device=["cpu", "gpu"])
@@ -40,7 +41,7 @@ def host(faults=None):
 
 
 def read(made, **control):
-    return read_peaks(PLAN, {"tensorflow": made}, Control(**control), clock=lambda: made.clock.now)
+    return read_peaks(PLAN, {HostKey("tensorflow"): made}, Control(**control), clock=lambda: made.clock.now)
 
 
 def keys(peaks):
@@ -93,7 +94,8 @@ def test_peaks_take_no_more_than_their_share_of_the_budget():
 def test_a_run_holds_its_peaks_and_they_are_no_difference_between_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(probing, "Host", fake_host)
     made = gb.run(gb.Space(**SPACE), out=tmp_path, seed=3, visits=6, page=False)
-    expected = [{"backend": "tensorflow", "device": "cpu", "dtype": "float32", **RATES}]
+    where = {"backend": "tensorflow", "env": None, "threads": None, "device": "cpu"}
+    expected = [{**where, "dtype": "float32", **RATES}]
     assert made.metadata["peaks"] == gb.load(made.path).metadata["peaks"] == expected
     assert made.metadata["time"]["peaks_s"] >= 0
     other = {**made.metadata, "peaks": []}

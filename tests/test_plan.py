@@ -14,7 +14,20 @@ from grouped_bench.space.space import Space
 FIVE = ("regular", "grouped", "grouped_native", "split_concat", "split_sum")
 BLOCKS = ("bottleneck", "resnext_concat", "resnext_grouped", "resnext_native", "resnext_sum")
 TASK_KEYS = {
-    *("backend", "execution", "device", "cache", "scope", "variant", "computes", "rank", "pass", "dtype"),
+    *(
+        "backend",
+        "execution",
+        "device",
+        "cache",
+        "env",
+        "threads",
+        "scope",
+        "variant",
+        "computes",
+        "rank",
+        "pass",
+        "dtype",
+    ),
     *("data_format", "padding", "bias", "batch_size", "in_channels", "out_channels", "groups", "cardinality", "width"),
     *("size", "kernel_size", "stride", "dilation", "multiplicity", "label"),
     *("params", "params_total", "macs", "min_bytes"),

@@ -17,7 +17,7 @@ from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep import Sweep
 from grouped_bench.plan import Cohort, Plan
 from grouped_bench.space.axes import Control
-from grouped_bench.space.case import BASELINE
+from grouped_bench.space.case import BASELINE, HostKey
 
 MARGIN, ROUNDS, COHORTS = 0.03, 7, 10
 RATIOS = {"twin": 1.0, "near": 1.02, "beyond": 1.035, "apart": 1.10}
@@ -103,7 +103,7 @@ def verdicts_of_one_run(world, seed):
     sweep = Sweep(
         Plan(cohorts, ()),
         Control(visits=40),
-        hosts={"tensorflow": SimulatedHost(world, ratios, clock, seed)},
+        hosts={HostKey("tensorflow"): SimulatedHost(world, ratios, clock, seed)},
         keep=lambda record: None,
         progress=Progress(quiet=True),
         seed=seed,

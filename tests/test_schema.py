@@ -28,9 +28,14 @@ CONTRACT = {
     "visit_process": pa.list_(WHOLE),
     "iterations": WHOLE,
     "flags": pa.list_(TEXT),
+    "env": TEXT,
 }
 # What the flags are derived from, after the columns of the contract.
-ADDED = {"visit_stolen": pa.list_(REAL), "visit_throttled": pa.list_(REAL), "reference": pa.string()}
+ADDED = {
+    **{"visit_stolen": pa.list_(REAL), "visit_throttled": pa.list_(REAL), "reference": TEXT, "threads": WHOLE},
+    **dict.fromkeys(("env_speedup", "env_speedup_low", "env_speedup_high"), REAL),
+    **{"env_verdict": TEXT, "visit_turn": pa.list_(WHOLE)},
+}
 
 
 def test_every_column_of_the_contract_is_there_under_its_type():
@@ -52,14 +57,14 @@ def test_a_column_says_what_it_means_and_in_which_unit(column):
 
 @pytest.mark.parametrize("names", [schema.COHORT_KEY, schema.ANALYTIC, schema.RAW])
 def test_keys_name_columns_once_each(names):
-    assert set(names) <= set(CONTRACT)
+    assert set(names) <= set(CONTRACT | ADDED)
     assert len(set(names)) == len(names)
 
 
 def test_the_key_of_a_cohort_is_the_case_and_the_setting_and_not_the_variant():
     case = {"scope", "rank", "pass", "dtype", "data_format", "padding", "bias", "batch_size", "in_channels"}
     case |= {"out_channels", "groups", "cardinality", "width", "size", "kernel_size", "stride", "dilation"}
-    assert set(schema.COHORT_KEY) == case | {"backend", "execution", "device", "cache"}
+    assert set(schema.COHORT_KEY) == case | {"backend", "execution", "device", "cache", "env", "threads"}
 
 
 def test_statuses_are_those_of_the_contract():

@@ -39,6 +39,8 @@ SPELLINGS = {
     "execution": ("graph,xla", '["graph", "xla"]', ["graph", "xla"]),
     "device": ("cpu,gpu:1", '["cpu", "gpu:1"]', ["cpu", "gpu:1"]),
     "cache": ("hot,cold", '["hot", "cold"]', ["hot", "cold"]),
+    "env": ("A=0,1", '{A = ["0", "1"]}', {"A": ["0", "1"]}),
+    "threads": ("1,2", "[1, 2]", [1, 2]),
 }
 
 

@@ -16,6 +16,7 @@ from grouped_bench.harness.progress import Moment, Progress, moment_line
 from grouped_bench.harness.sweep import Sweep
 from grouped_bench.plan import LEAST_VISITS, PROCESSES, Cohort, Plan
 from grouped_bench.space.axes import Control
+from grouped_bench.space.case import HostKey
 from grouped_bench.store.rows import make_rows
 
 TWINS = {"regular": 0.01, "grouped": 0.01}
@@ -51,7 +52,7 @@ class Sweeping:
         sweep = Sweep(
             self.plan,
             Control(**control),
-            hosts={"tensorflow": self.host},
+            hosts={HostKey("tensorflow"): self.host},
             keep=self.kept.append,
             progress=Progress(quiet=True),
             seed=seed,
@@ -375,7 +376,7 @@ def test_each_record_is_kept_before_the_next_request():
     Sweep(
         plan,
         Control(),
-        hosts={"tensorflow": host},
+        hosts={HostKey("tensorflow"): host},
         keep=lambda record: order.append("kept"),
         progress=Progress(quiet=True),
         seed=0,

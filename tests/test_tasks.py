@@ -6,6 +6,7 @@ import pytest
 from cases import GRAPH, make_case
 
 from grouped_bench.analyse import tasks
+from grouped_bench.analyse.derive import derive
 from grouped_bench.analyse.stability import Visit
 from grouped_bench.plan import Cohort, Plan
 from grouped_bench.store.rows import make_rows
@@ -34,7 +35,7 @@ def visit(process, samples, failed=None, cohort=0, stolen=0.0):
 def frame_of(records, variants=("regular", "grouped", "split_sum")):
     plan = Plan((Cohort(make_case(), GRAPH, variants),), ())
     rows = make_rows([{**task, **SHARED} for task in plan.numbered()], records, "not reached")
-    return tasks.derive(pd.DataFrame(rows, columns=list(NAMES), dtype=object), 0.03).set_index("variant")
+    return derive(pd.DataFrame(rows, columns=list(NAMES), dtype=object), 0.03).set_index("variant")
 
 
 def noisy(rng, latency, rounds=5):
@@ -130,7 +131,7 @@ def test_a_ratio_is_no_steadier_than_its_baseline():
 def test_flags_of_other_origin_stay():
     frame = frame_of([visit(n, {"regular": [1.0]}) for n in range(4)], ("regular",)).reset_index()
     frame["flags"] = [["memory_failed", "unstable"]]
-    assert tasks.derive(frame, 0.03)["flags"][0] == ["memory_failed"]
+    assert derive(frame, 0.03)["flags"][0] == ["memory_failed"]
 
 
 def test_failed_tasks_have_no_figures_and_no_verdict():
@@ -166,7 +167,7 @@ def test_every_statistic_is_derived_again_from_the_file(tmp_path):
     columns = ["latency_s", "latency_low_s", "latency_high_s", "speedup", "speedup_low", "speedup_high", "verdict"]
     blank[columns] = None
     blank["flags"] = [[]] * len(blank)
-    again = tasks.derive(blank, 0.03)
+    again = derive(blank, 0.03)
     for column in columns:
         assert [None if pd.isna(v) else v for v in again[column]] == [
             None if pd.isna(v) else v for v in stored[column]

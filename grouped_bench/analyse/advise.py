@@ -13,7 +13,7 @@ from grouped_bench.store.schema import COHORT_KEY
 # Cases that differ in one of these say nothing of each other.
 KIND = (
     *("scope", "rank", "padding", "bias", "dtype", "data_format", "pass"),
-    *("backend", "execution", "device", "cache"),
+    *("backend", "execution", "device", "cache", "env", "threads"),
 )
 
 
@@ -67,4 +67,4 @@ def _agree(row: Row, columns: Row, names: Iterable[str]) -> bool:
 
 
 def _setting(row: Row) -> Setting:
-    return Setting(row["backend"], row["execution"], row["device"], row["cache"] or "hot")
+    return Setting.from_columns(row)

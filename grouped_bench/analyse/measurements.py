@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse import tasks
+from grouped_bench.analyse import derive, tasks
 from grouped_bench.analyse.stability import Visit
 from grouped_bench.analyse.tasks import Value
 from grouped_bench.errors import RunError
@@ -105,12 +105,12 @@ def _of_record(record: dict[str, Any], run: int) -> Measurement:
         first_calls=_told(record["first_calls_s"]),
         flags=_told(record["flags"]),
     )
-    if measured.status != "ok" or not tasks.has_values(record["samples_s"]):
+    if measured.status != "ok" or not derive.has_values(record["samples_s"]):
         return measured
     check_lines_up(record)
-    visits = [dataclasses.replace(one, process=one.process + (run << 32)) for one in tasks.visits_of(record)]
+    visits = [dataclasses.replace(one, process=one.process + (run << 32)) for one in derive.visits_of(record)]
     latencies = tasks.latencies(record["samples_s"], visits)
-    has_reference = tasks.has_values(record["reference_s"])
+    has_reference = derive.has_values(record["reference_s"])
     relative = tasks.log_ratios(record["samples_s"], record["reference_s"], visits) if has_reference else []
     return dataclasses.replace(measured, latencies=tuple(latencies), relative=tuple(relative))
 
@@ -159,12 +159,12 @@ def _told(values: Any) -> tuple[Any, ...]:
 def _lines_up(record: Mapping[str, Any]) -> bool:
     """Whether a row with samples has a process a visit, and its other lists as many visits and rounds as samples."""
     samples, reference = record["samples_s"], record["reference_s"]
-    if not tasks.has_values(record["visit_process"]) or None in plain(record["visit_process"]):
+    if not derive.has_values(record["visit_process"]) or None in plain(record["visit_process"]):
         return False
     lists = [record[name] for name in ("visit_process", "visit_stolen", "visit_throttled", "reference_s")]
-    if any(tasks.has_values(values) and len(values) != len(samples) for values in lists):
+    if any(derive.has_values(values) and len(values) != len(samples) for values in lists):
         return False
-    beside = reference if tasks.has_values(reference) else samples
+    beside = reference if derive.has_values(reference) else samples
     return all(_length(one) == _length(other) != -1 for one, other in zip(samples, beside, strict=True))
 
 

@@ -11,7 +11,10 @@ from grouped_bench.store.schema import COHORT_KEY
 Row = dict[str, Any]
 OWN_GROUPED = "grouped"
 # What is the same for every layer of a network that runs: rows that differ in these are of different networks.
-PART = ("run_id", "backend", "execution", "device", "cache", "dtype", "data_format", "pass", "batch_size")
+PART = (
+    *("run_id", "backend", "execution", "device", "cache", "env", "threads"),
+    *("dtype", "data_format", "pass", "batch_size"),
+)
 # With one group these are the same function.
 _ONE_OF_ONE_GROUP = {"dense", "grouped"}
 

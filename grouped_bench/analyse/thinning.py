@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse import tasks
+from grouped_bench.analyse import derive
 from grouped_bench.analyse.measurements import check_lines_up
 from grouped_bench.store.schema import RAW
 
@@ -34,10 +34,10 @@ def thin(frame: pd.DataFrame, most: int) -> pd.DataFrame:
 def _thinned(record: Mapping[str, Any], most: int) -> tuple[Any, Any]:
     """The samples and the reference of a row."""
     samples, reference = (record[name] for name in RAW)
-    if not tasks.has_values(samples):
+    if not derive.has_values(samples):
         return samples, reference
     check_lines_up(record)
-    if not tasks.has_values(reference):
+    if not derive.has_values(reference):
         return [_visit(_array(visit), None, most)[0] for visit in samples], reference
     beside = zip(samples, reference, strict=True)
     visits = [_visit(_array(visit), _array(of_reference), most) for visit, of_reference in beside]

@@ -27,6 +27,12 @@ def get(name: str) -> Backend:
     return backend
 
 
+def own_variables(name: str) -> dict[str, str]:
+    """The environment variables that the backend called `name` is started with, installed or not."""
+    backend: Backend = importlib.import_module(f"{__name__}.{name}").BACKEND
+    return backend.variables
+
+
 def load(name: str, threads: int | None = None, *, tf32: bool | None = None) -> Backend:
     """The backend called `name`, its variables set and its framework imported in this process."""
     backend = get(name)

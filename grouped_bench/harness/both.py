@@ -68,7 +68,7 @@ def _open(
     hosts = [stack.enter_context(hosts_of(order.plan, order.control, order.files, progress, p)) for p in pythons]
     sides = []
     for number, (name, running) in enumerate(zip(names, hosts, strict=True)):
-        header = make_header(order, running, probed(order.plan, order.control, running))
+        header = make_header(order, probed(order.plan, order.control, running))
         partner = {"role": ROLES[number], "partner": names[1 - number]["run_id"]}
         # The folder at hand, whose commit a run tells, is that of neither interpreter.
         journal = new_journal(order.out, {**name, **header, "commit": None, "side_by_side": partner})

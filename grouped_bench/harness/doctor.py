@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import psutil
 
+from grouped_bench.analyse.derive import visits_of
 from grouped_bench.analyse.stability import SPEED_SPREAD, STOLEN_SHARE, THROTTLED_SHARE, speed_spread
-from grouped_bench.analyse.tasks import visits_of
 from grouped_bench.harness.order import Order
 from grouped_bench.harness.probing import probe_backend
 from grouped_bench.harness.running import carry_out

@@ -11,6 +11,7 @@ from grouped_bench.harness.workers import Limits, TaskFailedError
 from grouped_bench.measure.cold import UNKNOWN_ROTATION_BYTES, last_level_bytes
 from grouped_bench.plan import Cohort
 from grouped_bench.space.axes import Control
+from grouped_bench.space.case import HostKey
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,18 +26,20 @@ class Explainer:
     """Asks the hosts of a run what runs inside its tasks.
 
     Args:
-        hosts: a started host for each backend.
+        hosts: a host for each backend and environment.
         control: limits of a task.
         seed: of inputs and weights.
         peaks: what each backend reaches, as `read_peaks` gives them.
     """
 
     def __init__(
-        self, hosts: Mapping[str, HostLike], control: Control, seed: int, peaks: Sequence[Mapping[str, Any]]
+        self, hosts: Mapping[HostKey, HostLike], control: Control, seed: int, peaks: Sequence[Mapping[str, Any]]
     ) -> None:
         self._hosts, self._seed = hosts, seed
         self._limits = Limits(_PATIENCE * control.task_timeout, control.memory_limit)
-        self._peaks = {(one["backend"], one["device"], one["dtype"]): one for one in peaks}
+        self._peaks = {
+            (one["backend"], one.get("env"), one.get("threads"), one["device"], one["dtype"]): one for one in peaks
+        }
 
     def cohort(self, cohort: Cohort) -> Iterator[Look]:
         """A look at each variant of the cohort, whose latency is that of one short visit."""
@@ -94,7 +97,7 @@ class Explainer:
     def _used(self, cohort: Cohort, name: str, latency_s: float | None) -> Look:
         """Rates that the task reaches, and their shares of the peaks; None where there is no latency or no peak."""
         counts, setting = cohort.counts(name), cohort.setting
-        peak = self._peaks.get((setting.backend, setting.device, cohort.case.dtype), {})
+        peak = self._peaks.get((setting.backend, setting.env, setting.threads, setting.device, cohort.case.dtype), {})
         rates = {"flops_per_s": 2 * counts.macs, "bytes_per_s": counts.min_bytes}
         reached = {key: None if latency_s is None else amount / latency_s for key, amount in rates.items()}
         shares = {key: rate / peak[key] if rate is not None and peak else None for key, rate in reached.items()}
@@ -130,7 +133,7 @@ class Explainer:
     def _in_worker(self, cohort: Cohort, action: Callable[[WorkerLike], Look]) -> Look:
         """What `action` makes of a new worker, which then ends; or what became of the worker or its host."""
         try:
-            worker = self._hosts[cohort.setting.backend].fork(self._limits)
+            worker = self._hosts[cohort.setting.host].fork(self._limits)
             try:
                 return action(worker)
             finally:
@@ -141,5 +144,5 @@ class Explainer:
             return self._revived(cohort, error)
 
     def _revived(self, cohort: Cohort, error: HostError) -> Look:
-        self._hosts[cohort.setting.backend].restart()
+        self._hosts[cohort.setting.host].restart()
         return {"status": "crashed", "reason": f"the host process ended: {error.received}"}

@@ -5,17 +5,17 @@ from typing import Any
 from grouped_bench import __version__
 from grouped_bench.analyse.stats import FAMILY_ALPHA, PAIR_ALPHA
 from grouped_bench.harness.commit import read_commit
-from grouped_bench.harness.hosts import Host
 from grouped_bench.harness.order import Order
 from grouped_bench.harness.probing import Probe, full_name
 from grouped_bench.measure import environment, gpu
 from grouped_bench.plan import Cohort, Plan
+from grouped_bench.space.case import HostKey, Setting
 from grouped_bench.store.journal import Record
 from grouped_bench.store.schema import SCHEMA_VERSION
 from grouped_bench.variants.own import digests
 
 
-def make_header(order: Order, hosts: dict[str, Host], probes: dict[str, Probe]) -> Record:
+def make_header(order: Order, probes: dict[HostKey, Probe]) -> Record:
     """What is known of a run before its first visit, but for its name and its beginning."""
     found = environment.describe(order.command)
     # Those of the interpreter that measures, which need not be this one; all hosts of a run have the same.
@@ -32,19 +32,32 @@ def make_header(order: Order, hosts: dict[str, Host], probes: dict[str, Probe]) 
         "environment": {
             **found,
             "gpus": _gpus(order.plan),
-            "backend": {name: probe.facts for name, probe in probes.items()},
+            # Of the first environment that a backend started in; what holds in each stands in the tasks.
+            "backend": {key.backend: probe.facts for key, probe in reversed(probes.items())},
+            **_unread(probes),
             "imports": digests(order.files),
         },
         "skipped": [skip.to_columns() for skip in order.plan.skipped],
-        "tasks": [{**task, **_backend_columns(task, hosts, probes)} for task in order.plan.numbered()],
+        "tasks": [{**task, **_backend_columns(task, probes)} for task in order.plan.numbered()],
         "order": {name: getattr(order, name) for name in ("memory", "files", "force")},
     }
 
 
-def _machine(plan: Plan, probes: dict[str, Probe]) -> str:
+def _unread(probes: dict[HostKey, Probe]) -> Record:
+    """Variables of the environments that a backend does not read, by backend; no key where there are none."""
+    found: dict[str, list[str]] = {}
+    for key, probe in probes.items():
+        known = found.setdefault(key.backend, [])
+        known += [name for name in probe.unread if name not in known]
+    told = {backend: names for backend, names in found.items() if names}
+    return {"unread": told} if told else {}
+
+
+def _machine(plan: Plan, probes: dict[HostKey, Probe]) -> str:
     """Slug of the GPU model and its count where GPUs alone compute, else of the processor."""
-    used = [probes[c.setting.backend].devices[full_name(c.setting.device)] for c in plan.cohorts if _on_gpu(c)]
-    if len(used) < len(plan.cohorts):
+    cohorts = [cohort for cohort in plan.cohorts if cohort.setting.host in probes]
+    used = [probes[c.setting.host].devices[full_name(c.setting.device)] for c in cohorts if _on_gpu(c)]
+    if len(used) < len(cohorts):
         return environment.machine_slug()
     there = {device: model for probe in probes.values() for device, model in probe.devices.items()}
     return environment.machine_slug(used[0], list(there.values()).count(used[0]))
@@ -60,7 +73,11 @@ def _on_gpu(cohort: Cohort) -> bool:
     return cohort.setting.device.startswith("gpu")
 
 
-def _backend_columns(task: Record, hosts: dict[str, Host], probes: dict[str, Probe]) -> Record:
-    backend, device = task["backend"], full_name(task["device"])
-    model = probes[backend].devices[device] or environment.processor_model()
-    return {"backend_version": hosts[backend].version, "device_name": model}
+def _backend_columns(task: Record, probes: dict[HostKey, Probe]) -> Record:
+    key, device = Setting.from_columns(task).host, full_name(task["device"])
+    # A host that could not start has what another one of its backend has, or of any: what is installed is the same.
+    alike = [probe for other, probe in probes.items() if other.backend == key.backend]
+    probe = probes.get(key) or next(iter([*alike, *probes.values()]))
+    model = probe.devices.get(device) or environment.processor_model()
+    version = probe.version if alike else probe.libraries.get(key.backend, "unknown")
+    return {"backend_version": version, "device_name": model}

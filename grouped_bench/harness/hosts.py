@@ -15,7 +15,8 @@ import grouped_bench
 from grouped_bench import backends
 from grouped_bench.errors import HostError
 from grouped_bench.harness.channel import Channel, scratch, tail
-from grouped_bench.harness.workers import Limits, Worker
+from grouped_bench.harness.workers import Limits, TaskFailedError, Worker
+from grouped_bench.space import variables
 
 _PACKAGE = Path(grouped_bench.__file__).resolve().parent
 _START_TIMEOUT_S = 300.0
@@ -27,6 +28,8 @@ class Host:
 
     Args:
         backend: name of the backend.
+        env: values of environment variables, as `variables.described` writes them; those at hand unless given.
+        padding: bytes by which its environment is made longer.
         files: Python files that register variants, run once after the import.
         threads: in how many the backend is to compute; it chooses unless given.
         tf32: `on` or `off`: whether a GPU may round float32 operands to TF32; the backend chooses unless given.
@@ -38,6 +41,8 @@ class Host:
         backend: str,
         files: Sequence[str] = (),
         *,
+        env: str | None = None,
+        padding: int = 0,
         threads: int | None = None,
         tf32: str | None = None,
         python: str = sys.executable,
@@ -45,6 +50,7 @@ class Host:
         backends.get(backend)  # what is not installed is refused here, in words
         self._choices = [str(threads or 0), tf32 or "own"]
         self._backend, self._files, self._python = backend, files, python
+        self._env, self._padding = env, padding
         self._workers: set[Worker] = set()
         self._start()
 
@@ -66,13 +72,17 @@ class Host:
         with theirs:
             self._process = subprocess.Popen(
                 [self._python, "-u", "-m", "grouped_bench.measure.worker", *arguments],
-                env={**os.environ, "TMPDIR": self._folder.name, **self._foreign()},
+                env={**self._environment(), "TMPDIR": self._folder.name, **self._foreign()},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=self._printed,
                 stderr=self._printed,
                 start_new_session=True,
             )
+
+    def _environment(self) -> dict[str, str]:
+        padding = {variables.PADDING: "x" * self._padding} if self._padding else {}
+        return variables.applied(os.environ, self._env) | padding
 
     def _foreign(self) -> dict[str, str]:
         """Variables by which another interpreter finds this package, and nothing else of this one's."""
@@ -141,6 +151,29 @@ class Host:
                 remedy="Try `python -c 'import keras'` in this environment, with KERAS_BACKEND set",
             )
         return message
+
+
+class RefusedHost:
+    """In the place of a host that cannot start under the values that its environment is given.
+
+    Args:
+        reason: why it cannot.
+    """
+
+    import_s = 0.0
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def fork(self, limits: Limits) -> Worker:
+        """Raises TaskFailedError: none of its tasks can be measured."""
+        raise TaskFailedError(None, "unsupported", self._reason)
+
+    def restart(self) -> None:
+        """Nothing to start."""
+
+    def close(self) -> None:
+        """Nothing to end."""
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """The peaks of every backend, device and dtype of a plan, each read in a worker of its own before the sweep."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from grouped_bench.harness.workers import Limits, TaskFailedError
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
+from grouped_bench.space.case import HostKey
 
 # Where the budget is small, the sweep needs it more.
 _SHARE_OF_BUDGET = 0.05
@@ -19,28 +21,31 @@ _RATES = ("flops_per_s", "bytes_per_s")
 Peak = dict[str, Any]
 
 
-def read_peaks(plan: Plan, hosts: Mapping[str, HostLike], control: Control, clock: Clock = read_clock) -> list[Peak]:
-    """Operations and bytes a second by backend, device and dtype as the plan names them.
+def read_peaks(
+    plan: Plan, hosts: Mapping[HostKey, HostLike], control: Control, clock: Clock = read_clock
+) -> list[Peak]:
+    """Operations and bytes a second by backend, environment, device and dtype as the plan names them.
 
     What cannot be read is left out, and what would take more than `_SHARE_OF_BUDGET` of the budget: the sweep does
     without.
     """
     found: list[Peak] = []
     end = math.inf if control.budget is None else clock() + _SHARE_OF_BUDGET * control.budget
-    for (backend, device, dtype), policies in _wanted(plan).items():
+    for (key, device, dtype), policies in _wanted(plan).items():
         if clock() + _USUAL_S > end:
             break
         request = {"op": "peaks", "device": device, "dtype": dtype, "variants": ["peaks"]}
-        rates = _rates(hosts[backend], Limits(_LONGEST_S, control.memory_limit), request)
-        found += [{"backend": backend, "device": device, "dtype": policy, **rates} for policy in policies if rates]
+        rates = _rates(hosts[key], Limits(_LONGEST_S, control.memory_limit), request)
+        where = {**dataclasses.asdict(key), "device": device}
+        found += [{**where, "dtype": policy, **rates} for policy in policies if rates]
     return found
 
 
-def _wanted(plan: Plan) -> dict[tuple[str, str, str], list[str]]:
-    """The dtype policies of the plan by backend, device and the dtype in which they compute."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+def _wanted(plan: Plan) -> dict[tuple[HostKey, str, str], list[str]]:
+    """The dtype policies of the plan by host, device and the dtype in which they compute."""
+    found: dict[tuple[HostKey, str, str], list[str]] = {}
     for cohort in plan.cohorts:
-        key = (cohort.setting.backend, cohort.setting.device, cohort.case.compute_dtype)
+        key = (cohort.setting.host, cohort.setting.device, cohort.case.compute_dtype)
         policies = found.setdefault(key, [])
         if cohort.case.dtype not in policies:
             policies.append(cohort.case.dtype)

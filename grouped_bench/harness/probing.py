@@ -2,41 +2,69 @@
 
 import contextlib
 import dataclasses
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from grouped_bench.errors import UnavailableError
-from grouped_bench.harness.hosts import Host
+from grouped_bench.errors import HostError, UnavailableError
+from grouped_bench.harness.hosts import Host, RefusedHost
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.workers import Limits, TaskFailedError, Worker
 from grouped_bench.plan import Plan
+from grouped_bench.space import variables
 from grouped_bench.space.axes import Control
+from grouped_bench.space.case import HostKey
 
 # Whatever a task may take, a device that wakes up may take so long.
 _PROBE_S = 60.0
+_POINTER_BYTES = 8
+
+
+Hosts = dict[HostKey, Host | RefusedHost]
 
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """What a worker found on a host: models of the devices by name, facts of the backend, versions."""
+    """What a worker found on a host: models of the devices by name, facts of the backend, versions.
+
+    `unread` names the variables of its environment that nothing there reads.
+    """
 
     devices: dict[str, str]
     facts: dict[str, Any]
     libraries: dict[str, str]
     python: str
+    version: str
+    unread: tuple[str, ...] = ()
 
 
 @contextlib.contextmanager
 def hosts_of(
     plan: Plan, control: Control, files: Sequence[str], progress: Progress, python: str = sys.executable
-) -> Iterator[dict[str, Host]]:
-    """A host for each backend of the plan, in the interpreter `python`. Raises HostError where one cannot start."""
-    hosts: dict[str, Host] = {}
+) -> Iterator[Hosts]:
+    """A host for each backend and environment of the plan, in the interpreter `python`.
+
+    In the place of one that cannot start under the values that it is given stands a RefusedHost. Raises HostError where
+    one cannot start as it is, or none can.
+    """
+    hosts: Hosts = {}
+    keys = list(dict.fromkeys(cohort.setting.host for cohort in plan.cohorts))
+    padding = _paddings(keys)
+    refusals: list[HostError] = []
     try:
-        for name in dict.fromkeys(cohort.setting.backend for cohort in plan.cohorts):
-            progress.say(f"starting {name}")
-            hosts[name] = Host(name, files, threads=control.threads, tf32=control.tf32, python=python)
+        for key in keys:
+            progress.say(f"starting {key.title()}")
+            try:
+                hosts[key] = Host(
+                    key.backend, files, env=key.env, padding=padding[key], threads=key.threads, tf32=control.tf32,
+                    python=python,
+                )  # fmt: skip
+            except HostError as error:
+                refusals.append(error)
+                if key.env is None or len(refusals) == len(keys):
+                    raise
+                hosts[key] = RefusedHost(_no_start(key, error.received))
         yield hosts
     finally:
         for host in hosts.values():
@@ -52,35 +80,78 @@ def probe_backend(name: str) -> Probe:
         host.close()
 
 
-def probed(plan: Plan, control: Control, hosts: dict[str, Host]) -> dict[str, Probe]:
-    """What each host finds. Raises UnavailableError where a device of the plan is not there."""
-    probes = {name: _probe(host, control) for name, host in hosts.items()}
-    _check_devices(plan, probes)
+def probed(plan: Plan, control: Control, hosts: Hosts) -> dict[HostKey, Probe]:
+    """What each host finds; one that finds no device under the values that it is given becomes a RefusedHost.
+
+    Raises UnavailableError where a device of the plan is not there, or no host can be asked.
+    """
+    probes: dict[HostKey, Probe] = {}
+    refusal: UnavailableError | None = None
+    for key, host in list(hosts.items()):
+        if isinstance(host, RefusedHost):
+            continue
+        try:
+            # What a library mentions is asked once of each backend, since it takes seconds.
+            names = [] if key.backend in {asked.backend for asked in probes} else _named(hosts, key.backend)
+            probes[key] = _probe(host, control, names)
+            _check_devices(plan, key, probes[key])
+        except UnavailableError as error:
+            if key.env is None:
+                raise
+            refusal = error
+            probes.pop(key, None)
+            host.close()
+            hosts[key] = RefusedHost(_no_start(key, error.received))
+    if refusal is not None and not probes:
+        raise refusal
     return probes
 
 
-def _probe(host: Host, control: Control) -> Probe:
+def _named(hosts: Hosts, backend: str) -> list[str]:
+    """Variables that some environment of the backend gives a value."""
+    return list(dict.fromkeys(name for key in hosts if key.backend == backend for name in variables.parsed(key.env)))
+
+
+def _probe(host: Host, control: Control, names: Sequence[str] = ()) -> Probe:
     worker: Worker = host.fork(Limits(max(control.task_timeout, _PROBE_S)))
     try:
-        answer = worker.ask({"op": "probe", "variants": ["probe"]})
+        answer = worker.ask({"op": "probe", "variants": ["probe"], "variables": list(names)})
     except TaskFailedError as failure:
         raise UnavailableError(
             "A backend must be able to list its devices", received=failure.reason, remedy="Mend its installation"
         ) from None
     worker.close()
     devices = {device["name"]: device["model"] for device in answer["devices"]}
-    return Probe(devices, answer["facts"], answer["libraries"], answer["python"])
+    unread = tuple(answer.get("unread", ()))
+    return Probe(devices, answer["facts"], answer["libraries"], answer["python"], host.version, unread)
 
 
-def _check_devices(plan: Plan, probes: dict[str, Probe]) -> None:
-    for cohort in plan.cohorts:
-        there = probes[cohort.setting.backend].devices
-        if full_name(cohort.setting.device) not in there:
+def _check_devices(plan: Plan, key: HostKey, probe: Probe) -> None:
+    for device in dict.fromkeys(cohort.setting.device for cohort in plan.cohorts if cohort.setting.host == key):
+        if full_name(device) not in probe.devices:
+            there = ", ".join(sorted(probe.devices)) or "none"
             raise UnavailableError(
-                f"A device must be there for the backend {cohort.setting.backend}",
-                received=f"--device {cohort.setting.device}",
-                remedy=f"Use one of {', '.join(sorted(there)) or 'none'}, or install a build that sees the device",
+                f"A device must be there for the backend {key.backend}",
+                received=f"--device {device}",
+                remedy=f"Use one of {there}, or install a build that sees the device",
             )
+
+
+def _no_start(key: HostKey, received: object) -> str:
+    return f"{key.backend} does not start with {key.env}: {received}"
+
+
+def _paddings(keys: Sequence[HostKey]) -> dict[HostKey, int]:
+    """Bytes by which each host's environment is made longer, so that all are equally long: length moves timings."""
+    lengths = {key: _length(variables.applied(os.environ, key.env)) for key in keys}
+    longest = max(lengths.values())
+    padded = min(lengths.values()) < longest
+    return {key: longest - length + padded for key, length in lengths.items()}
+
+
+def _length(environment: dict[str, str]) -> int:
+    """Bytes of the environment as a process is given it: `NAME=value`, each with an end and a pointer."""
+    return sum(len(os.fsencode(f"{name}={value}")) + 1 + _POINTER_BYTES for name, value in environment.items())
 
 
 def full_name(device: str) -> str:

@@ -9,6 +9,7 @@ from grouped_bench.harness.standing import Standing
 from grouped_bench.harness.workers import Limits
 from grouped_bench.measure.room import memory_left, memory_total
 from grouped_bench.plan import PROCESSES
+from grouped_bench.space.case import HostKey
 
 MOST_ASLEEP = 48
 # Where starting is dear a process serves so many visits: what it settled on is in each, so more of them tell little.
@@ -30,7 +31,7 @@ class HostLike(Protocol):
     """What a sweep needs of a host."""
 
     def fork(self, limits: Limits) -> WorkerLike:
-        """A new worker. Raises HostError where the host has died."""
+        """A new worker. Raises HostError where the host has died, TaskFailedError where it could never start."""
 
     def restart(self) -> None:
         """Start again. Raises HostError where that fails."""
@@ -55,12 +56,14 @@ class Processes:
     """Every process of a run.
 
     Args:
-        hosts: a started host for each backend.
+        hosts: a host for each backend and environment.
         limits: what a task may take.
         visits_a_process: how many visits of a cohort a process serves at most.
     """
 
-    def __init__(self, hosts: Mapping[str, HostLike], limits: Limits, visits_a_process: int = VISITS_A_PROCESS) -> None:
+    def __init__(
+        self, hosts: Mapping[HostKey, HostLike], limits: Limits, visits_a_process: int = VISITS_A_PROCESS
+    ) -> None:
         self._hosts, self._limits, self._visits_a_process = hosts, limits, visits_a_process
         self._slots: dict[Standing, list[Slot]] = defaultdict(list)
         self._made: Counter[Standing] = Counter()
@@ -83,8 +86,8 @@ class Processes:
         return slot
 
     def fork(self, standing: Standing) -> WorkerLike:
-        """A new worker of the cohort's backend. Raises HostError where its host has died."""
-        return self._hosts[standing.cohort.setting.backend].fork(self._limits)
+        """A new worker in the cohort's setting. Raises HostError where its host has died."""
+        return self._hosts[standing.cohort.setting.host].fork(self._limits)
 
     def rest(self, standing: Standing) -> None:
         """Leave a worker asleep where starting another is dear, unless sleepers would fill the memory."""
@@ -95,13 +98,13 @@ class Processes:
                 for slot in slots:
                     slot.end()
 
-    def revive(self, backend: str) -> None:
-        """Start the host of `backend` again, which has died and its workers with it."""
+    def revive(self, host: HostKey) -> None:
+        """Start a host again, which has died and its workers with it."""
         for standing, slots in self._slots.items():
-            if standing.cohort.setting.backend == backend:
+            if standing.cohort.setting.host == host:
                 for slot in slots:
                     slot.end()
-        self._hosts[backend].restart()
+        self._hosts[host].restart()
 
     def recall(self, standing: Standing, process: int) -> None:
         """Take note that a process with this number once visited the cohort, so that no other gets it."""

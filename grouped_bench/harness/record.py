@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse.tasks import derive
+from grouped_bench.analyse.derive import derive
 from grouped_bench.errors import RunError
 from grouped_bench.store.journal import Record
 from grouped_bench.store.records import read_checked

@@ -87,7 +87,7 @@ def _measure(order: Order, open_journal: Opened) -> Path:
         began = read_clock()  # no wait for another run counts
         with hosts_of(order.plan, order.control, order.files, progress) as hosts:
             probes = probed(order.plan, order.control, hosts)
-            header, opening = make_header(order, hosts, probes), read_clock()
+            header, opening = make_header(order, probes), read_clock()
             journal, records = open_journal(
                 header, lambda: read_peaks(order.plan, hosts, order.control) if order.peaks else []
             )

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from grouped_bench.analyse import stats, tasks
+from grouped_bench.analyse import stats, tasks, turns
 from grouped_bench.analyse.stability import Visit
 from grouped_bench.analyse.tasks import Pair, Value
 from grouped_bench.measure.rounds import DEAR_S, LEAST_ROUNDS, MOST_ROUNDS
@@ -33,11 +33,13 @@ class Standing:
     def __init__(self, number: int, cohort: Cohort, pairs: int, control: Control) -> None:
         self.number, self.cohort, self._baseline = number, cohort, cohort.case.baseline
         self._pairs, self._control = pairs, control
-        self.active: list[str] = list(cohort.variants)
+        self.family: tuple[Standing, ...] = (self,)
+        self.open: list[str] = list(cohort.variants)
         self.failed: set[str] = set()
         self.settled: set[str] = set()
         self.iterations: dict[str, int] = {}
         self._latencies: dict[str, list[Value]] = {name: [] for name in cohort.variants}
+        self._turned: dict[str, dict[int, Value]] = {name: {} for name in cohort.variants}
         self._ratios: dict[str, list[Value]] = {name: [] for name in cohort.variants}
         self._round_variances: dict[str, list[float]] = {name: [] for name in cohort.variants}
         self._round_counts: list[int] = []
@@ -47,6 +49,12 @@ class Standing:
         self.start_is_dear = True
         self.visits = 0
         self.seconds = 0.0
+
+    @property
+    def active(self) -> list[str]:
+        """Variants that the next visit times: what is open here, or in another environment of the family."""
+        wanted = {name for member in self.family for name in member.open}
+        return [name for name in self._alive if name in wanted]
 
     @property
     def unchecked(self) -> bool:
@@ -102,14 +110,17 @@ class Standing:
             self._take_in(record)
             if record["built"]:
                 self.start_is_dear = record["start_seconds"] > record["seconds"] - record["start_seconds"]
-        self.active = self._unsettled()
+        self.open = self._unsettled()
 
     def _take_in(self, record: Record) -> None:
         visit = [Visit(record["process"], record["stolen"], record["throttled"])]
         baseline = record["samples"].get(self._baseline)
         rounds = len(next(iter(record["samples"].values())))
         for name, samples in record["samples"].items():
-            self._latencies[name] += tasks.latencies([samples], visit)
+            made = tasks.latencies([samples], visit)
+            self._latencies[name] += made
+            if record.get("turn") is not None and made:
+                self._turned[name][record["turn"]] = made[0]
             if baseline is not None:
                 self._ratios[name] += tasks.log_ratios([baseline], [samples], visit)
             paired = baseline is not None and name != self._baseline
@@ -126,7 +137,7 @@ class Standing:
             if not waits and self._is_settled(name):
                 self.settled.add(name)
         open_ = [name for name in self._alive if name not in self.settled]
-        if self._is_paired and open_ == [self._baseline]:
+        if self._is_paired and open_ == [self._baseline] and self._is_settled_apart(self._baseline):
             self.settled.add(self._baseline)
             open_ = []
         return open_
@@ -147,6 +158,20 @@ class Standing:
         self.capped |= used_up
         return used_up
 
+    def _is_settled_apart(self, name: str) -> bool:
+        """Whether what a variant is under the first environment of the family is told from what it is here."""
+        first = self.family[0]
+        if first is self or name not in first.cohort.variants or name in first.failed:
+            return True
+        ratios = turns.turn_ratios(first._turned[name], self._turned[name])
+        pair = tasks.judge(ratios, pairs=self._pairs, margin=self._control.margin)
+        used_up = len(self._latencies[name]) >= self._control.visits
+        return used_up or (stats.is_look(pair.visits) and self._tells(pair))
+
+    def _tells(self, pair: Pair) -> bool:
+        """Whether a pair is decided, or as precise as was asked."""
+        return pair.verdict != "undecided" or _half_width(pair.interval) <= self._control.precision
+
     def _is_sure(self, name: str) -> bool:
         """Whether calm visits have told what was asked, or patience with a machine that never is has ended."""
         made, least = self._latencies[name], self._least(self._latencies[name])
@@ -154,11 +179,12 @@ class Standing:
         waits = not all(value.visit.calm for value in used) and len(made) < _PATIENCE * least
         if len(used) < least or waits:
             return False
-        precise = self._width(name) <= self._control.precision
         if not self._is_paired:
-            return precise
-        pair = self._judge(name)
-        return stats.is_look(pair.visits) and (precise or pair.verdict != "undecided")
+            told = self._width(name) <= self._control.precision
+        else:
+            pair = self._judge(name)
+            told = stats.is_look(pair.visits) and self._tells(pair)
+        return told and self._is_settled_apart(name)
 
     def _judge(self, name: str) -> Pair:
         return tasks.judge(self._ratios[name], pairs=self._pairs, margin=self._control.margin)
@@ -175,10 +201,15 @@ class Standing:
             found = self._judge(name).interval
         else:
             found = stats.latency_interval(tasks.by_process(tasks.counted(self._latencies[name])))
-        return math.inf if found is None else math.log(found.high / found.low) / 2
+        return _half_width(found)
 
     def _logs(self, name: str) -> list[float]:
         """What the visits say of the variant, as logarithms."""
         if not self._is_paired:
             return [math.log(value.value) for value in self._latencies[name]]
         return [] if name == self._baseline else [value.value for value in self._ratios[name]]
+
+
+def _half_width(interval: stats.Interval | None) -> float:
+    """Half the width of an interval, as a logarithm; infinite where there is none."""
+    return math.inf if interval is None else math.log(interval.high / interval.low) / 2

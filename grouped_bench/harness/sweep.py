@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from grouped_bench.errors import HostError
+from grouped_bench.harness.family import Family
 from grouped_bench.harness.forecast import Forecast
 from grouped_bench.harness.processes import VISITS_A_PROCESS, HostLike, Processes, Slot, WorkerLike
 from grouped_bench.harness.progress import Moment, Progress
@@ -17,6 +18,7 @@ from grouped_bench.harness.workers import Limits, TaskFailedError
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.plan import LEAST_VISITS, Plan
 from grouped_bench.space.axes import Control
+from grouped_bench.space.case import HostKey
 
 # What a record's time is spent on: starts of processes, first calls, checks, warm-up, samples, memory readings.
 SPENT = ("start_s", "first_calls_s", "verify_s", "warm_up_s", "samples_s", "memory_s")
@@ -31,7 +33,7 @@ class Sweep:
 
     Args:
         plan, control: what to measure and how closely.
-        hosts: a started host for each backend of the plan.
+        hosts: a host for each backend and environment of the plan.
         keep: called with each record; returns when it is on disk.
         progress: where the run tells what it does.
         seed: of inputs, orders and rounds.
@@ -48,7 +50,7 @@ class Sweep:
         plan: Plan,
         control: Control,
         *,
-        hosts: Mapping[str, HostLike],
+        hosts: Mapping[HostKey, HostLike],
         keep: Callable[[Record], None],
         progress: Progress,
         seed: int,
@@ -71,6 +73,11 @@ class Sweep:
         self._least_visits = max(LEAST_VISITS, control.least_visits)
         self._forecast = None if force else Forecast(control.memory_limit)
         self.standings = [Standing(number, cohort, plan.pairs, control) for number, cohort in enumerate(plan.cohorts)]
+        places = {(cohort.case, cohort.setting): number for number, cohort in enumerate(plan.cohorts)}
+        self._families = [
+            Family([self.standings[places[c.case, c.setting]] for c in family]) for family in plan.families
+        ]
+        self._turns = itertools.count(1 + max((record.get("turn") or 0 for record in recalled), default=0))
         self._unread = {(s.number, name): s for s in self.standings for name in s.cohort.variants if memory}
         self.time: dict[str, float] = defaultdict(float)
         for record in recalled:
@@ -97,7 +104,8 @@ class Sweep:
         """
         standing = self.standings[number]
         if standing.active:
-            self._record(lambda: self._visit(standing) | {"process": process})
+            turn = process if len(standing.family) > 1 else None
+            self._record(lambda: self._visit(standing, turn) | {"process": process})
 
     def read_memory(self) -> None:
         """Read the memory of every task once."""
@@ -122,10 +130,12 @@ class Sweep:
         The order is random; in a pass that the budget will cut short the most undecided come first.
         """
         for number in itertools.count(1):
-            todo = [s for s in self.standings if s.active and self.affords(s.seconds)]
-            for standing in self._in_order(todo, first=number == 1):
-                if self.affords(standing.seconds):
-                    yield number, standing.cohort.title(), functools.partial(self._visit, standing)
+            todo = [family for family in self._families if family.active and self.affords(family.seconds)]
+            for family in self._in_order(todo, first=number == 1):
+                if self.affords(family.seconds):
+                    turn = next(self._turns) if len(family.members) > 1 else None
+                    for standing in family.turn(self._rng):
+                        yield number, standing.cohort.title(), functools.partial(self._visit, standing, turn)
             if number == 1:
                 for standing, name in self._memory_pass():
                     now = f"memory of {name}, {standing.cohort.title()}"
@@ -133,12 +143,12 @@ class Sweep:
             elif not todo:
                 return
 
-    def _in_order(self, todo: list[Standing], *, first: bool) -> list[Standing]:
+    def _in_order(self, todo: list[Family], *, first: bool) -> list[Family]:
         order = [todo[index] for index in self._rng.permutation(len(todo))]
         if first:
-            return sorted(order, key=lambda standing: standing.visits)  # of a run that goes on some have none
-        if not self.affords(sum(standing.seconds for standing in todo)):
-            order.sort(key=lambda standing: -standing.width)
+            return sorted(order, key=lambda family: family.visits)  # of a run that goes on some have none
+        if not self.affords(sum(family.seconds for family in todo)):
+            order.sort(key=lambda family: -family.width)
         return order
 
     def _memory_pass(self) -> Iterator[tuple[Standing, str]]:
@@ -166,20 +176,20 @@ class Sweep:
         if self._forecast is not None:
             self._forecast.absorb(standing.cohort, record["failed"])
 
-    def _visit(self, standing: Standing) -> Record:
-        """One visit; where the host dies in it, one more."""
+    def _visit(self, standing: Standing, turn: int | None = None) -> Record:
+        """One visit; where the host dies in it, one more. `turn` is shared by the visits of a family in a row."""
         for _ in range(_MOST_DEATHS):
             start = self._clock()
             slot = self._processes.slot(standing)
             record: Record = {"kind": "visit", "cohort": standing.number, "process": slot.process}
             record |= {"start_seconds": 0.0, "visit_seconds": 0.0, "built": {}, "samples": {}}
             record |= {"failed": self._forecast.doomed(standing) if self._forecast else {}}
-            record |= {"time": dict.fromkeys(SPENT, 0.0)}
+            record |= {"time": dict.fromkeys(SPENT, 0.0), **({} if turn is None else {"turn": turn})}
             try:
                 self._fill(record, standing, slot)
             except HostError as error:
                 death = error
-                self._processes.revive(standing.cohort.setting.backend)
+                self._processes.revive(standing.cohort.setting.host)
             else:
                 record["seconds"] = self._clock() - start
                 return record
@@ -198,7 +208,9 @@ class Sweep:
                 self._sample(record, standing, slot, names)
         except TaskFailedError as failure:
             slot.worker = None
-            record["failed"][failure.variant] = {"status": failure.status, "reason": failure.reason}
+            outcome = {"status": failure.status, "reason": failure.reason}
+            names = standing.active if failure.variant is None else [failure.variant]
+            record["failed"] |= dict.fromkeys(names, outcome)
             record["samples"] = {}
 
     def _build(self, record: Record, standing: Standing, slot: Slot) -> None:
@@ -251,7 +263,7 @@ class Sweep:
         except TaskFailedError as failure:
             record |= {"status": failure.status, "reason": failure.reason}
         except HostError as error:
-            self._processes.revive(standing.cohort.setting.backend)
+            self._processes.revive(standing.cohort.setting.host)
             record |= {"status": "crashed", "reason": f"the host process ended: {error.received}"}
         return record | {"time": {"memory_s": self._clock() - start}}
 

@@ -33,9 +33,9 @@ class Limits:
 
 
 class TaskFailedError(Exception):
-    """A worker that died or was killed: the variant whose turn it was, the status and the reason."""
+    """A worker that died or was killed: the variant whose turn it was, None for all, the status and the reason."""
 
-    def __init__(self, variant: str, status: str, reason: str) -> None:
+    def __init__(self, variant: str | None, status: str, reason: str) -> None:
         super().__init__(f"{variant}: {status}: {reason}")
         self.variant, self.status, self.reason = variant, status, reason
 

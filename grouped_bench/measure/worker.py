@@ -14,13 +14,14 @@ import platform
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from grouped_bench import backends, variants
 from grouped_bench.backends.base import Backend
 from grouped_bench.errors import VariantError
 from grouped_bench.measure.libraries import library_versions
+from grouped_bench.measure.mentions import unread
 from grouped_bench.measure.outcomes import attempt
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.measure.workbench import Workbench
@@ -102,7 +103,7 @@ def serve(backend: Backend, connection: socket.socket, marks: int, asked: float)
 
     benches: list[Workbench] = []
     answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-        "probe": lambda request: _probe(backend),
+        "probe": lambda request: _probe(backend, request.get("variables", ())),
         "build": lambda request: _build(benches, backend, mark, request),
         "visit": lambda request: _visit(benches[0], request),
         "memory": lambda request: _memory(backend, mark, request),
@@ -118,13 +119,14 @@ def serve(backend: Backend, connection: socket.socket, marks: int, asked: float)
             _send(connection, {**answer, "seconds": read_clock() - start, "start_s": start - asked})
 
 
-def _probe(backend: Backend) -> dict[str, Any]:
+def _probe(backend: Backend, variables: Sequence[str]) -> dict[str, Any]:
     devices = [{"name": device.name, "model": device.model} for device in backend.devices()]
     return {
         "devices": devices,
         "facts": backend.facts(),
         "libraries": library_versions(),
         "python": platform.python_version(),
+        "unread": unread(variables),
     }
 
 

@@ -34,7 +34,7 @@ __all__ = ["REGISTRY", "STYLE", "Drawn", "Sketch", "draw", "figure", "files_of",
 Metadata = Sequence[dict[str, Any]]
 _SETTING = (
     *("run_id", "machine", "scope", "rank", "pass", "dtype", "data_format"),
-    *("backend", "execution", "device", "cache"),
+    *("backend", "execution", "device", "cache", "env", "threads"),
 )
 _DODGE = 1.04
 _BARS = {"latency_s": "bars: 95 % intervals", "first_call_s": "bars: from the least to the most of its processes"}

@@ -20,7 +20,10 @@ _TWINS = {
     "With one path the bottleneck and the resnext function": ("bottleneck", "resnext"),
 }
 _CAUSES = tuple(flag for flag in FLAGS if flag != UNSTABLE)
-_SETTING = ("machine", "backend", "backend_version", "execution", "device", "cache", "dtype", "scope", "rank", "pass")
+_SETTING = (
+    *("machine", "backend", "backend_version", "execution", "device", "cache", "env", "threads"),
+    *("dtype", "scope", "rank", "pass"),
+)
 _MOST_CLAIMS = 12
 # The most useful first: of each kind, what every setting says.
 _KINDS: tuple[Callable[[Part], list[Finding]], ...] = (
@@ -84,7 +87,7 @@ def _parts(rows: Sequence[Row], metadata: Sequence[dict[str, Any]]) -> list[Part
 
 
 def _part_name(row: Row, names: Iterable[str]) -> str:
-    words = {"rank": "Conv{}D", "cache": "{} cache", "run_id": "run {}"}
+    words = {"rank": "Conv{}D", "cache": "{} cache", "threads": "{} threads", "run_id": "run {}"}
     return " ".join(words.get(name, "{}").format(cells.text_of(row[name])) for name in names)
 
 

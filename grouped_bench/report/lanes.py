@@ -18,7 +18,7 @@ from grouped_bench.report.sketches import Sketch
 
 _SETTING = (
     *("run_id", "machine", "scope", "rank", "pass", "dtype", "data_format"),
-    *("backend", "execution", "device", "cache"),
+    *("backend", "execution", "device", "cache", "env", "threads"),
 )
 _SHAPE = tuple(name for name in FAMILY if name not in _SETTING)
 _MOST_LANES = 54

@@ -72,7 +72,7 @@ def _headline(plan: dict[str, Any], cohorts: int) -> str:
 
 
 def _title(task: dict[str, Any]) -> str:
-    setting = Setting(task["backend"], task["execution"], task["device"], task["cache"])
+    setting = Setting.from_columns(task)
     name = f"{Case.from_columns(task).title()}, {setting.title()}"
     times = f" ({task['multiplicity']} ×)" if task["multiplicity"] else ""
     return name + times + (f": {task['label']}" if task["label"] else "")

@@ -14,7 +14,8 @@ from grouped_bench.report.rows import Row
 from grouped_bench.units import significant
 
 PEAKS = {"peak_flops_per_s": "flops_per_s", "peak_bytes_per_s": "bytes_per_s"}
-_PANEL = ("run_id", "machine", "backend", "execution", "device", "cache", "dtype", "pass")
+_OF_PEAK = ("backend", "env", "threads", "device", "dtype")
+_PANEL = ("run_id", "machine", "backend", "execution", "device", "cache", "env", "threads", "dtype", "pass")
 _GIGA = 1e9
 # What no machine has, and no axis can hold.
 _LEAST, _MOST = 1.0, 1e21
@@ -36,14 +37,14 @@ def with_peaks(rows: Iterable[Row], metadata: Sequence[Mapping[str, Any]]) -> li
     for facts in metadata:
         for peak in _dicts(facts.get("peaks")):
             found = {name: _number(peak.get(key)) for name, key in PEAKS.items()}
-            key = tuple(map(repr, (facts.get("run_id"), peak.get("backend"), peak.get("device"), peak.get("dtype"))))
+            key = tuple(map(repr, (facts.get("run_id"), *(peak.get(name) for name in _OF_PEAK))))
             measured.setdefault(key, {name: value for name, value in found.items() if value})
     unknown: dict[str, Any] = dict.fromkeys(PEAKS)
     return [row | unknown | measured.get(_key(row), {}) for row in rows] if measured else [*rows]
 
 
 def _key(row: Row) -> tuple[str, ...]:
-    return tuple(map(repr, (row["run_id"], row["backend"], row["device"], row["dtype"])))
+    return tuple(map(repr, (row["run_id"], *(row[name] for name in _OF_PEAK))))
 
 
 def _dicts(value: Any) -> list[dict[str, Any]]:

@@ -119,7 +119,7 @@ def case_title(row: Row) -> str:
 
 def setting_title(row: Row) -> str:
     """One line that names the row's setting."""
-    return Setting(row["backend"], row["execution"], row["device"], row["cache"] or "hot").title()
+    return Setting.from_columns(row).title()
 
 
 def _column(frame: pd.DataFrame, name: str) -> list[Any]:

@@ -10,7 +10,7 @@ from grouped_bench.report.sheet import Sheet
 from grouped_bench.store.schema import COHORT_KEY
 
 # Where and how a task was measured; the rest of a row's key says what.
-_WHERE = ("machine", "run_id", "backend", "execution", "device", "cache")
+_WHERE = ("machine", "run_id", "backend", "execution", "device", "cache", "env", "threads")
 _WHAT = tuple(name for name in COHORT_KEY if name not in _WHERE)
 _MOST_PLACES, _MOST_CASES = 6, 30
 _NOTE = (

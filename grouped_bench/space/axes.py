@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from grouped_bench.errors import SpaceError, shown
+from grouped_bench.space import variables
 from grouped_bench.space.case import LONGEST_NAME, NAME_PATTERN
 from grouped_bench.units import parse_bytes, parse_duration, parse_share
 
@@ -72,6 +73,7 @@ Extents = Annotated[tuple[Count, ...], BeforeValidator(_extents), Field(min_leng
 Channels = Annotated[tuple[Count, Count], BeforeValidator(_channels)]
 Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
 Rank = Annotated[int, BeforeValidator(_number), Field(ge=1, le=3)]
+Threads = Annotated[Count, Field(le=1024)]
 
 EXTENTS_RULE = "takes positive integers, or one extent a spatial axis such as 28x28"
 STEPS_RULE = "takes positive integers, or one step a spatial axis such as 2x1"
@@ -140,6 +142,14 @@ class Axes(BaseModel):
         ("hot",), description="takes hot and cold: whether calls find their inputs and weights in the cache",
         examples=["hot,cold"],
     )  # fmt: skip
+    env: Annotated[variables.Choices, BeforeValidator(variables.choices)] | None = Field(
+        None,
+        description="takes NAME=value,value: environment variables of the processes that measure; NAME= unsets one",
+        examples=["TF_ENABLE_ONEDNN_OPTS=0,1"],
+    )
+    threads: Axis[Threads] | None = Field(
+        None, description="takes positive integers up to 1024, the threads to compute in", examples=["1,2"]
+    )
     multiplicity: Count | None = Field(
         None, description="takes a positive integer: how often the case stands in its network", examples=["3"]
     )
@@ -160,7 +170,6 @@ def axis_field(name: str) -> Any:
 Share = Annotated[float, BeforeValidator(parse_share), Field(gt=0, lt=1)]
 Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
 Size = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
-Threads = Annotated[Count, Field(le=1024)]
 
 
 class Control(BaseModel):
@@ -177,7 +186,6 @@ class Control(BaseModel):
     budget: Seconds | None = Field(None, description="takes a duration above zero", examples=["10m"])
     task_timeout: Seconds = Field(60.0, description="takes a duration above zero", examples=["60s"])
     memory_limit: Size | None = Field(None, description="takes a size above zero", examples=["8GiB"])
-    threads: Threads | None = Field(None, description="takes a positive integer up to 1024", examples=["1"])
     tf32: Literal["on", "off"] | None = Field(None, description="takes on or off", examples=["off"])
 
 

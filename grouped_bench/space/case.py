@@ -204,17 +204,60 @@ class Setting:
     """Where and how a case is computed.
 
     With `cache` hot, calls in a row read the same inputs and weights; cold, each reads others that no cache holds.
+    `env` holds the values that environment variables are given, `threads` in how many the backend computes; None leaves
+    either as it is.
     """
 
     backend: str
     execution: str
     device: str
     cache: str = "hot"
+    env: str | None = None
+    threads: int | None = None
+
+    @property
+    def host(self) -> "HostKey":
+        """Which host process measures in this setting."""
+        return HostKey(self.backend, self.env, self.threads)
+
+    @property
+    def apart(self) -> "Setting":
+        """The setting but for its environment: those that agree in it are compared with each other."""
+        return dataclasses.replace(self, env=None, threads=None)
 
     def title(self) -> str:
         """One line that names the setting to a person."""
         title = f"{self.backend} {self.execution} on {self.device}"
-        return title if self.cache == "hot" else f"{title}, {self.cache} cache"
+        cache = f"{self.cache} cache" if self.cache != "hot" else ""
+        return ", ".join(filter(None, (title, cache, self.host.surroundings)))
+
+    @classmethod
+    def from_columns(cls, columns: dict[str, Any]) -> "Setting":
+        """The setting of a row of the record; a row of an older one has no environment."""
+        cache, env, threads = columns["cache"] or "hot", columns.get("env"), columns.get("threads")
+        return cls(columns["backend"], columns["execution"], columns["device"], cache, env, threads)
+
+
+@dataclasses.dataclass(frozen=True)
+class HostKey:
+    """What one host process has in common for all that it measures: it is set before the backend is imported.
+
+    `env` names the values of environment variables, as `variables.described` writes them; None for those at hand.
+    """
+
+    backend: str
+    env: str | None = None
+    threads: int | None = None
+
+    @property
+    def surroundings(self) -> str:
+        """Environment and threads in words; empty where both are left as they are."""
+        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else ""
+        return ", ".join(filter(None, (self.env, threads)))
+
+    def title(self) -> str:
+        """One line that names the host to a person."""
+        return ", ".join(filter(None, (self.backend, self.surroundings)))
 
 
 def format_extents(extents: tuple[int, ...] | list[int]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from grouped_bench.errors import SpaceError, shown
+from grouped_bench.space import variables
 from grouped_bench.space.axes import (
     AXIS_NAMES,
     DEFAULT_PATHS,
@@ -42,6 +43,8 @@ class Point:
     executions: tuple[str, ...] | None
     devices: tuple[str, ...]
     caches: tuple[str, ...]
+    envs: tuple[str | None, ...]
+    threads: tuple[int | None, ...]
     multiplicity: int | None
     label: str | None
 
@@ -162,6 +165,8 @@ class Space:
                     executions=product.execution,
                     devices=product.device,
                     caches=product.cache,
+                    envs=_envs(product),
+                    threads=product.threads or (None,),
                     multiplicity=product.multiplicity,
                     label=product.label,
                 )
@@ -239,9 +244,15 @@ def _values(product: Axes, axis: str, scope: str) -> tuple[Any, ...]:
     return values
 
 
+def _envs(product: Axes) -> tuple[str | None, ...]:
+    """Every combination of the environment's values; (None,) where it is left as it is."""
+    return tuple(variables.combinations(product.env)) if product.env else (None,)
+
+
 def _count(product: Axes) -> int:
-    axes = (*_CASE_AXES, "variant", "backend", "device", "execution", "cache")
-    return sum(math.prod(len(_values(product, axis, scope)) for axis in axes) for scope in product.scope)
+    axes = (*_CASE_AXES, "variant", "backend", "device", "execution", "cache", "threads")
+    envs = math.prod(map(len, (product.env or {}).values()))
+    return envs * sum(math.prod(len(_values(product, axis, scope)) for axis in axes) for scope in product.scope)
 
 
 def _case(values: dict[str, Any], scope: str) -> Case:

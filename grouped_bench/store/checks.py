@@ -2,7 +2,7 @@
 
 import datetime
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 import numpy as np
 import pyarrow as pa
@@ -61,6 +61,8 @@ class Peak(TypedDict):
     """What a backend reaches on a device in a dtype."""
 
     backend: str
+    env: NotRequired[str | None]
+    threads: NotRequired[int | None]
     device: str
     dtype: str
     flops_per_s: Rate
@@ -219,7 +221,7 @@ def _sane(name: str, values: np.ndarray) -> np.ndarray:
     if name == "relative_error" or name.endswith(("_low", "_low_s", "_high", "_high_s")):
         return np.asarray(values >= 0)
     # A latency is a divisor, a speed-up stands in a logarithm.
-    may_be_zero = not name.startswith(("samples", "latency", "speedup", "reference"))
+    may_be_zero = not name.startswith(("samples", "latency", "speedup", "env_speedup", "reference"))
     return np.asarray(((values >= _LEAST) & (values <= _MOST)) | (may_be_zero & (values == 0)))
 
 

@@ -92,6 +92,7 @@ class Visit(TypedDict):
     built: dict[str, Built]
     failed: dict[str, Failure]
     samples: dict[str, Samples]
+    turn: NotRequired[Number]
     reference: NotRequired[Samples | dict[str, Samples] | None]
     beside: NotRequired[dict[str, str] | None]
     stolen: NotRequired[Share | None]

@@ -52,6 +52,7 @@ def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
         iterations=built[0]["iterations"] if built else None,
         flags=["memory_failed"] if "status" in memory else [],
         reference=reference,
+        visit_turn=[visit["turn"] for visit in timed] if all("turn" in visit for visit in timed) and timed else None,
     )
     return row
 

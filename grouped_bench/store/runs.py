@@ -70,7 +70,7 @@ def read_run(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
             metadata = _metadata(file.schema_arrow, path)
             table = file.read()
         _check_columns(table, path)
-        frame = checked(_with_later_columns(table), metadata, path)
+        frame = checked(_with_later_columns(table, metadata), metadata, path)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
     return frame, metadata
@@ -238,7 +238,12 @@ def _refusal(problem: str, path: Path) -> RunError:
     )
 
 
-def _with_later_columns(table: pa.Table) -> pa.Table:
+def _with_later_columns(table: pa.Table, metadata: dict[str, Any]) -> pa.Table:
+    """The table with the columns that came after it was written: null, but for threads, which held for a whole run."""
+    control = metadata.get("control")
+    threads = control.get("threads") if isinstance(control, dict) else None
+    if "threads" not in table.schema.names and isinstance(threads, int):
+        table = table.append_column(arrow_schema().field("threads"), pa.array([threads] * len(table), pa.int64()))
     for field in arrow_schema():
         if field.name in LATER and field.name not in table.schema.names:
             table = table.append_column(field, pa.nulls(len(table), field.type))

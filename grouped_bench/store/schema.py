@@ -96,27 +96,44 @@ COLUMNS = (
     Column("visit_process", pa.list_(pa.int64()), "", "which process of the cohort made each visit"),
     Column("iterations", pa.int64(), "", "calls a sample"),
     Column("flags", pa.list_(pa.string()), "", "what makes the figures less sure"),
+    Column(
+        "env", pa.string(), "", "values of --env, NAME=value in the order given; NAME= is unset; null where left alone"
+    ),
     Column("visit_stolen", _SERIES, "", "share of the processors' time that other programs took in each visit"),
     Column("visit_throttled", _SERIES, "", "share of each visit in which a quota or a low clock held it back"),
     Column(
         "reference", pa.string(), "", "which reference workload: machine, or what operation of the case (--reference)"
     ),
+    Column("threads", pa.int64(), "", "threads asked for; null where the backend chooses"),
+    Column(
+        "env_speedup",
+        pa.float64(),
+        "",
+        "latency under the first environment (env, threads) of the run over this one's, paired by turn",
+    ),
+    Column("env_speedup_low", pa.float64(), "", "lower end, corrected for looks and pairs"),
+    Column("env_speedup_high", pa.float64(), "", "upper end, corrected for looks and pairs"),
+    Column("env_verdict", pa.string(), "", "faster, slower, equivalent or undecided against the first environment"),
+    Column("visit_turn", pa.list_(pa.int64()), "", "visits of one turn, under all environments, were made in a row"),
 )
 
 NAMES = tuple(column.name for column in COLUMNS)
-ANALYTIC = NAMES[NAMES.index("backend") : NAMES.index("status")]
+ANALYTIC = (*NAMES[NAMES.index("backend") : NAMES.index("status")], "env", "threads")
 COHORT_KEY = (
     *("scope", "rank", "batch_size", "in_channels", "out_channels", "groups", "cardinality", "width"),
     *("size", "kernel_size", "stride", "dilation", "padding", "bias", "dtype", "data_format", "pass"),
-    *("backend", "execution", "device", "cache"),
+    *("backend", "execution", "device", "cache", "env", "threads"),
 )
 # Never null in a row, whatever became of its task.
 REQUIRED = (
     *("run_id", "machine", "started_at", "status"),
-    *(name for name in ANALYTIC if name not in ("cardinality", "width", "multiplicity", "label")),
+    *(name for name in ANALYTIC if name not in ("env", "threads", "cardinality", "width", "multiplicity", "label")),
 )
 # Came after the first files: one that lacks them is read, and they are null.
-LATER = ("visit_stolen", "visit_throttled", "reference")
+LATER = (
+    *("visit_stolen", "visit_throttled", "reference", "env", "threads"),
+    *("env_speedup", "env_speedup_low", "env_speedup_high", "env_verdict", "visit_turn"),
+)
 RAW = ("samples_s", "reference_s")
 STATUSES = (
     *("ok", "unsupported", "oom", "timeout", "crashed", "incorrect"),
