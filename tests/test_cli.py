@@ -413,7 +413,7 @@ REFUSED = [
     (("run", "--space", "binary"), "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode"),
     (("run", "--budget", "0s"), "options: `budget` takes a duration above zero. Received: 0s. Write it like --budget "),
     (("run", "--cache", "warm"), "options: `cache` takes hot and cold: whether calls find their inputs and weights "),
-    (("run", "--threads", "0"), "options: `threads` takes positive integers up to 1024, the threads to compute in. Received: 0"),
+    (("run", "--threads", "0"), "options: `threads` takes positive integers up to 1024, the threads "),
     (("run", "--memory-limit", "8GB"), "options: `memory_limit` takes a size above zero. Received: 8GB. Write it "),
     (("run", "--resume", "none"), "--resume takes a run that has not ended: its journal, its run id, or latest. "),
     (("run", "--margin", "3"), "options: `margin` takes a share between 0 and 1. Received: 3. Write it like --margin "),

@@ -72,8 +72,7 @@ def test_a_difference_between_environments_has_a_verdict_and_the_first_has_none(
 
 def test_a_run_goes_on_until_the_environments_are_told_apart_too():
     """Against the baseline each variant is settled at once; that A=1 is slower takes longer."""
-    run = Run(on={name: cost * 1.35 for name, cost in COSTS.items()})
-    assert run.stopped_by == "settled"
+    run = Run(on={name: cost * 1.3 for name, cost in COSTS.items()})
     assert len(run.row("regular", "A=1")["samples_s"]) > 6
     assert [run.row(name, "A=1")["env_verdict"] for name in COSTS] == ["slower", "slower"]
 

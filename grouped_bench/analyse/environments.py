@@ -82,6 +82,17 @@ def shared_changes(metadata: Sequence[Mapping[str, Any]]) -> list[str]:
     return [fact for fact in certain if fact.startswith(_SHARED)]
 
 
+def unread_variables(metadata: Mapping[str, Any]) -> list[str]:
+    """A sentence for each backend that does not read a variable which the run gave values."""
+    unread = _environment(metadata).get("unread")
+    known = unread.items() if isinstance(unread, dict) else ()
+    return [
+        f"{backend} does not read {', '.join(map(str, names))}: nothing that it loads mentions the name."
+        for backend, names in known
+        if isinstance(names, list) and names
+    ]
+
+
 def _environment(metadata: Mapping[str, Any]) -> dict[str, Any]:
     environment = metadata.get("environment")
     return environment if isinstance(environment, dict) else {}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from grouped_bench.analyse.environments import differences
+from grouped_bench.analyse.environments import differences, unread_variables
 from grouped_bench.errors import CutShortError, GroupedBenchError, RunError, shown
 from grouped_bench.harness.explain import Explainer, Look
 from grouped_bench.harness.header import make_header
@@ -88,6 +88,8 @@ def _measure(order: Order, open_journal: Opened) -> Path:
         with hosts_of(order.plan, order.control, order.files, progress) as hosts:
             probes = probed(order.plan, order.control, hosts)
             header, opening = make_header(order, probes), read_clock()
+            for sentence in unread_variables(header):
+                progress.tell(sentence)
             journal, records = open_journal(
                 header, lambda: read_peaks(order.plan, hosts, order.control) if order.peaks else []
             )

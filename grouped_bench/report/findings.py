@@ -5,12 +5,14 @@ from typing import Any
 
 import pandas as pd
 
+from grouped_bench.analyse.environments import unread_variables
 from grouped_bench.analyse.stability import FLAGS, UNSTABLE, is_unstable
 from grouped_bench.report import cells, claims, limits
 from grouped_bench.report.closing import compared, counts, stop, tally
 from grouped_bench.report.contrast import contrast
 from grouped_bench.report.parts import Finding, Part
 from grouped_bench.report.rows import VERDICTS, Cohort, Row, cohorts, is_ok, plain, varying, verdict_of
+from grouped_bench.report.surroundings import environment_findings
 
 __all__ = ["Finding", "counts", "findings", "of_rows", "stop"]
 
@@ -48,11 +50,16 @@ def of_rows(rows: Sequence[Row], metadata: Sequence[dict[str, Any]] = ()) -> lis
     """
     if not any(map(is_ok, rows)):
         return [Finding("Nothing was measured, so there is nothing to find."), *limits.failures(rows)]
-    told = _claims(_parts(rows, metadata))
+    told = [*environment_findings(rows), *_claims(_parts(rows, metadata))]
     found = cohorts(rows)
     if not told:
         told = [Finding("No verdict on a split convolution is decided: there is no more to say than latencies.")]
-    return [*told, *limits.failures(rows), *_twins(found), *_open(found), *_flags(rows)]
+    return [*told, *_unread(metadata), *limits.failures(rows), *_twins(found), *_open(found), *_flags(rows)]
+
+
+def _unread(metadata: Sequence[dict[str, Any]]) -> list[Finding]:
+    """Variables that a run was told to give values and that a backend does not read."""
+    return [Finding(text) for text in dict.fromkeys(text for facts in metadata for text in unread_variables(facts))]
 
 
 def _claims(parts: Sequence[Part]) -> list[Finding]:

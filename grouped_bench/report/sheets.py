@@ -10,6 +10,7 @@ from grouped_bench.report.contrast import run_name
 from grouped_bench.report.rows import Row, case_title, setting_title
 from grouped_bench.report.sheet import Sheet
 from grouped_bench.report.side_by_side import side_by_side
+from grouped_bench.report.surroundings import environment_sheets
 from grouped_bench.space.published import recorded_published
 from grouped_bench.units import format_count, format_seconds, significant
 
@@ -29,10 +30,10 @@ _METHOD = (
 
 
 def sheets(rows: Sequence[Row], metadata: Sequence[Mapping[str, Any]]) -> list[Sheet]:
-    """What stands side by side, then the sheets of each run in turn; none where there are none."""
+    """What was measured in several environments or places, then the sheets of each run in turn; none without any."""
     several = len(metadata) > 1
     of_runs = (sheet for facts in metadata for sheet in _of_run(rows, facts, several))
-    return [*side_by_side(rows), *of_runs]
+    return [*environment_sheets(rows), *side_by_side(rows), *of_runs]
 
 
 def _of_run(rows: Sequence[Row], facts: Mapping[str, Any], several: bool) -> Iterator[Sheet]:

@@ -7,10 +7,11 @@ from typing import Any
 from grouped_bench.report import cells
 from grouped_bench.report.rows import Row, case_title, is_ok, varying
 from grouped_bench.report.sheet import Sheet
+from grouped_bench.space.case import Setting
 from grouped_bench.store.schema import COHORT_KEY
 
 # Where and how a task was measured; the rest of a row's key says what.
-_WHERE = ("machine", "run_id", "backend", "execution", "device", "cache", "env", "threads")
+_WHERE = ("machine", "run_id", "backend", "execution", "device", "cache")
 _WHAT = tuple(name for name in COHORT_KEY if name not in _WHERE)
 _MOST_PLACES, _MOST_CASES = 6, 30
 _NOTE = (
@@ -45,7 +46,8 @@ def side_by_side(rows: Sequence[Row]) -> list[Sheet]:
 
 
 def _sheet(tasks: Sequence[Task], headers: tuple[str, ...], places: Sequence[Place]) -> Sheet:
-    case = case_title(next(iter(tasks[0].values())))
+    row = next(iter(tasks[0].values()))
+    case = ", ".join(filter(None, (case_title(row), Setting.from_columns(row).host.surroundings)))
     return Sheet(f"Side by side: {cells.clean(case)}", headers, tuple(_texts(task, places) for task in tasks))
 
 

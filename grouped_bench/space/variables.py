@@ -48,8 +48,15 @@ def described(values: Mapping[str, str]) -> str:
 
 
 def parsed(text: str | None) -> dict[str, str]:
-    """The values that `described` wrote, an empty one for a variable that is unset; none for None."""
-    return {name: value for name, _, value in (word.partition("=") for word in shlex.split(text or ""))}
+    """The values that `described` wrote, an empty one for a variable that is unset; none for None.
+
+    A text that it never wrote, as a stranger's file may hold, is one name.
+    """
+    try:
+        words = shlex.split(text or "")
+    except ValueError:
+        words = [text or ""]
+    return {name: value for name, _, value in (word.partition("=") for word in words)}
 
 
 def applied(environment: Mapping[str, str], text: str | None) -> dict[str, str]:
