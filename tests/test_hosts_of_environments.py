@@ -17,6 +17,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.space import Space
 
+EXPLAIN = (sys.executable, "-c", "from grouped_bench.cli import main; main()", "explain", "--quiet")
 TINY = {"groups": 2, "channels": 8, "size": 5, "batch_size": 1, "variant": "regular,grouped"}
 
 
@@ -39,9 +40,9 @@ def test_each_host_gets_its_values_in_an_environment_of_one_length(monkeypatch):
         found = {key: environment_of(host) for key, host in hosts.items()}
     assert len(found) == 4
     assert len({length(one) for one in found.values()}) == 1
-    unset, set_ = (HostKey("tensorflow", f"TF_ENABLE_ONEDNN_OPTS=0 SET_BEFORE={v}") for v in ("", "'a much longer value'"))
-    assert "SET_BEFORE" not in found[unset]
-    assert found[set_]["SET_BEFORE"] == "a much longer value"
+    assert "SET_BEFORE" not in found[HostKey("tensorflow", "TF_ENABLE_ONEDNN_OPTS=0 SET_BEFORE=")]
+    given = found[HostKey("tensorflow", "TF_ENABLE_ONEDNN_OPTS=1 SET_BEFORE='a much longer value'")]
+    assert (given["SET_BEFORE"], given["TF_ENABLE_ONEDNN_OPTS"]) == ("a much longer value", "1")
     assert [probe.facts["onednn"] for probe in probes.values()] == [False] * 2 + [True] * 2
     assert next(iter(probes.values())).unread == ("SET_BEFORE",)
 
@@ -65,9 +66,8 @@ def test_where_no_value_lets_the_process_live_the_run_is_refused():
 
 def test_explain_looks_under_each_value(tmp_path):
     words = ["--groups", "4", "--channels", "8", "--size", "5", "--batch-size", "1", "--pass", "training"]
-    command = [sys.executable, "-c", "from grouped_bench.cli import main; main()", "explain", *words, "--variant", "grouped_native"]
     made = subprocess.run(
-        [*command, "--env", "TF_ENABLE_ONEDNN_OPTS=0,1", "--quiet", "--format", "json"],
+        [*EXPLAIN, *words, "--variant", "grouped_native", "--env", "TF_ENABLE_ONEDNN_OPTS=0,1", "--format", "json"],
         capture_output=True, text=True, check=True, cwd=tmp_path,
     )  # fmt: skip
     looks = json.loads(made.stdout)["explanations"]

@@ -57,6 +57,13 @@ class Host:
     def _start(self) -> None:
         with _refused("start"):
             self._begin()
+        try:
+            self._wait_until_ready()
+        except HostError:
+            self.close()
+            raise
+
+    def _wait_until_ready(self) -> None:
         ready = self._answer(_START_TIMEOUT_S, f"The backend {self._backend} must start")
         if refused := ready.get("refused"):
             raise HostError(refused["rule"], received=refused["received"], remedy=refused["remedy"])

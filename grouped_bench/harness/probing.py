@@ -75,7 +75,7 @@ def probe_backend(name: str) -> Probe:
     """Devices and facts of the backend `name`, asked in a process of its own."""
     host = Host(name)
     try:
-        return _probe(host, Control())
+        return probe_host(host)
     finally:
         host.close()
 
@@ -93,7 +93,7 @@ def probed(plan: Plan, control: Control, hosts: Hosts) -> dict[HostKey, Probe]:
         try:
             # What a library mentions is asked once of each backend, since it takes seconds.
             names = [] if key.backend in {asked.backend for asked in probes} else _named(hosts, key.backend)
-            probes[key] = _probe(host, control, names)
+            probes[key] = probe_host(host, max(control.task_timeout, _PROBE_S), names)
             _check_devices(plan, key, probes[key])
         except UnavailableError as error:
             if key.env is None:
@@ -112,8 +112,12 @@ def _named(hosts: Hosts, backend: str) -> list[str]:
     return list(dict.fromkeys(name for key in hosts if key.backend == backend for name in variables.parsed(key.env)))
 
 
-def _probe(host: Host, control: Control, names: Sequence[str] = ()) -> Probe:
-    worker: Worker = host.fork(Limits(max(control.task_timeout, _PROBE_S)))
+def probe_host(host: Host, seconds: float = _PROBE_S, names: Sequence[str] = ()) -> Probe:
+    """What a worker of the host finds within `seconds` of silence; of the variables `names` also which are not read.
+
+    Raises UnavailableError where it cannot list its devices.
+    """
+    worker: Worker = host.fork(Limits(seconds))
     try:
         answer = worker.ask({"op": "probe", "variants": ["probe"], "variables": list(names)})
     except TaskFailedError as failure:

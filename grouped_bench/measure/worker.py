@@ -109,6 +109,7 @@ def serve(backend: Backend, connection: socket.socket, marks: int, asked: float)
         "memory": lambda request: _memory(backend, mark, request),
         "peaks": lambda request: _peaks(backend, request),
         "explain": lambda request: _explain(backend, mark, request),
+        "trial": lambda request: _trial(backend, request),
         "empty": lambda request: _empty(backend, mark, request),
     }
     with connection.makefile("r", encoding="utf-8") as requests:
@@ -166,6 +167,13 @@ def _explain(backend: Backend, mark: Callable[[str], None], request: dict[str, A
 
     name = request["variants"][0]
     return attempt(backend, lambda: explanation.explain(_bench(backend, mark, request), name))
+
+
+def _trial(backend: Backend, request: dict[str, Any]) -> dict[str, Any]:
+    from grouped_bench.measure import trial
+
+    case, setting = Case.from_columns(request["case"]), Setting(**request["setting"])
+    return attempt(backend, lambda: trial.try_code(backend, case, setting, request["code"]))
 
 
 def _empty(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:

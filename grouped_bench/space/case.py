@@ -225,6 +225,10 @@ class Setting:
         """The setting but for its environment: those that agree in it are compared with each other."""
         return dataclasses.replace(self, env=None, threads=None)
 
+    def to_columns(self) -> dict[str, Any]:
+        """The setting under the column names of the record."""
+        return dataclasses.asdict(self)
+
     def title(self) -> str:
         """One line that names the setting to a person."""
         title = f"{self.backend} {self.execution} on {self.device}"
