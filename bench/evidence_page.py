@@ -57,6 +57,7 @@ QUESTIONS = (
     Question("Is time spent where the variance is?", {"design": "design.py"}),
     Question("Does the budget hold?", {"budget": "budget.py"}),
     Question("Does it matter whether the cache is hot?", {"cache": "cache.py"}),
+    Question("Are differences between environments seen, and only where there are some?", {"env-axis": "env_axis.py"}),
     Question(
         "Is one exact variant on TensorFlow as fast as the best of every framework?",
         {"across": "across.py", "across-1": "across.py --threads 1"},
