@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from grouped_bench.analyse.reasons import explained
 from grouped_bench.report.cells import clean
 from grouped_bench.report.plans import WIDTH
 from grouped_bench.units import format_count, format_seconds, significant
@@ -61,7 +62,7 @@ def tell(look: Look) -> Told:
     return Told(
         heading=clean(look["variant"]),
         where=clean(f"{look['case']}, {look['setting']}"),
-        used=_used(look) if ok else clean(f"{look['status']}: {look['reason']}"),
+        used=_used(look) if ok else clean(f"{look['status']}: {explained(look['reason'], look['task'])}"),
         ran=tuple(_ran(look)) if ok else (),
         causes=tuple(map(clean, look["causes"])) or ((_NO_CAUSE,) if ok else ()),
     )
