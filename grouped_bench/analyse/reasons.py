@@ -46,18 +46,23 @@ def _where(row: Mapping[str, Any]) -> Where:
     return Where(
         backend=str(row.get("backend") or ""),
         dtype=str(row.get("dtype") or "").removeprefix(MIXED_PREFIX),
-        rank=row.get("rank"),
-        groups=row.get("groups"),
+        rank=_whole(row.get("rank")),
+        groups=_whole(row.get("groups")),
         computes=str(row.get("computes") or ""),
         onednn=_onednn(row.get("in_force")),
     )
+
+
+def _whole(value: object) -> int | None:
+    """A number of the record; what a look of a stranger's file has in its place is not known."""
+    return value if isinstance(value, int) else None
 
 
 def _onednn(in_force: object) -> bool | None:
     """Whether oneDNN was on in the task's process, by what was in force there: JSON or the object itself."""
     try:
         facts = json.loads(in_force) if isinstance(in_force, str) else in_force
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     found = facts.get("onednn") if isinstance(facts, Mapping) else None
     return found if isinstance(found, bool) else None

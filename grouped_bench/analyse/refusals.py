@@ -205,7 +205,7 @@ REFUSALS = (
             r"(?:filters|input channels) must be evenly divisible by the number of groups"
             r"|[Ii]nput channels (?:\(\d+\) )?must be (?:evenly )?divisible by kernel"
             r"|(?:in|out)put depth must be evenly divisible by (?:filter depth|number of groups)"
-            r"|Depth of output \(\d+\) is not a multiple of the number of groups"
+            r"|Depth of (?:in|out)put \(\d+\) is not a multiple of"
             r"|feature dimension size must be a multiple of feature_group_count"
             r"|feature dimension size divided by feature_group_count must equal"
             r"|Given groups=\d+, (?:weight of size .* expected input|expected weight to be divisible by)"

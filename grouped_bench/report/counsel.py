@@ -123,7 +123,9 @@ def _left_out(advice: Advice) -> Iterator[str]:
     if advice.left_out:
         yield "Not ranked:"
         for name, reason in advice.left_out[:_MOST_LEFT_OUT]:
-            told = textwrap.shorten(f"{cells.clean(name)}: {cells.clean(reason)}", _LONGEST_REASON * WIDTH, placeholder=" …")
+            told = textwrap.shorten(
+                f"{cells.clean(name)}: {cells.clean(reason)}", _LONGEST_REASON * WIDTH, placeholder=" …"
+            )
             yield from textwrap.wrap(told, WIDTH, initial_indent="  ", subsequent_indent="    ")
         yield ""
 
