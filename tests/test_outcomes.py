@@ -12,6 +12,14 @@ def test_a_reason_is_the_telling_part_on_one_line():
     assert reason_of(error) == "ValueError: input and filter must have the same depth: 32 vs 8"
 
 
+def test_a_reason_of_an_eager_operation_is_that_of_a_graph():
+    error = ValueError(
+        "{{function_node __wrapped__Conv3D_device_/job:localhost/replica:0/task:0/device:CPU:0}} "
+        "input and filter must have the same depth: 32 vs 8 [Op:Conv3D] name: "
+    )
+    assert reason_of(error) == "ValueError: input and filter must have the same depth: 32 vs 8"
+
+
 def test_brackets_of_the_message_itself_stay():
     assert reason_of(ValueError("shapes [1, 2] and [[3]] differ")) == "ValueError: shapes [1, 2] and [[3]] differ"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from grouped_bench.analyse.neighbours import Figure
 from grouped_bench.analyse.network import OWN_GROUPED
+from grouped_bench.analyse.reasons import explained
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import BASELINE, Case, Setting
 from grouped_bench.space.counts import Counts, convolution_counts
@@ -126,6 +127,6 @@ def failures(rows: Iterable[Row], computes: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for row in rows:
         if row["computes"] == computes and not is_sure(row):
-            reason = row["status"] if row["reason"] is None else f"{row['status']}: {row['reason']}"
+            reason = row["status"] if row["reason"] is None else f"{row['status']}: {explained(row['reason'], row)}"
             found.setdefault(row["variant"], UNSTABLE if row["status"] == "ok" else reason)
     return found

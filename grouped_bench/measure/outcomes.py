@@ -38,5 +38,7 @@ _NOISE = (
     "Exception encountered when calling",
     "•",
 )
-# What Keras writes its own words in, and the places in a graph that TensorFlow adds.
-_AROUND = re.compile(r"\x1b\[\d*m|\s*\[\[\{\{node [^}]*\}\}\]\]|\s*\[Op:[^\]]*\]")
+# What Keras writes its own words in, and the places that TensorFlow adds: in a graph, and of an eager operation.
+_AROUND = re.compile(
+    r"\x1b\[\d*m|\s*\[\[\{\{node [^}]*\}\}\]\]|\{\{function_node [^}]*\}\}\s*|\s*\[Op:[^\]]*\](?: name:\s*\Z)?"
+)

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from grouped_bench.analyse.reasons import explained
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.report.rows import Row, groups_of, is_baseline, verdict_of
 from grouped_bench.space.case import format_extents
@@ -111,7 +112,12 @@ def macs(row: Row) -> str:
 def outcome(row: Row) -> str:
     """`ok`, or the status and why."""
     status = text_of(row["status"])
-    return status if row["reason"] is None else f"{status}: {clean(row['reason'])}"
+    return status if row["reason"] is None else f"{status}: {reason(row)}"
+
+
+def reason(row: Row) -> str:
+    """Why the task was not measured: cause and remedy where they are known, and the framework's words."""
+    return text_of(explained(row["reason"], row))
 
 
 def text_of(value: object) -> str:

@@ -19,6 +19,7 @@ WAY_OUT = "Measure it: repeat the command with --measure, or `grouped-bench run`
 _KERAS = {BASELINE: "Keras' dense layer", OWN_GROUPED: "Keras' own groups="}
 _MOST_LEFT_OUT = 12
 _NAME_WIDTH = 20
+_LONGEST_REASON = 6
 _NEAREST = 3
 LEAST: dict[str, Callable[[Advice], Figure | None]] = {
     "latency": lambda advice: advice.best.latency if advice.best else None,
@@ -122,7 +123,9 @@ def _left_out(advice: Advice) -> Iterator[str]:
     if advice.left_out:
         yield "Not ranked:"
         for name, reason in advice.left_out[:_MOST_LEFT_OUT]:
-            told = textwrap.shorten(f"{cells.clean(name)}: {cells.clean(reason)}", 3 * WIDTH, placeholder=" …")
+            told = textwrap.shorten(
+                f"{cells.clean(name)}: {cells.clean(reason)}", _LONGEST_REASON * WIDTH, placeholder=" …"
+            )
             yield from textwrap.wrap(told, WIDTH, initial_indent="  ", subsequent_indent="    ")
         yield ""
 

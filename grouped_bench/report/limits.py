@@ -2,8 +2,10 @@
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from grouped_bench.analyse.reasons import explain_reason
+from grouped_bench.analyse.refusals import Refusal
 from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.report import cells
 from grouped_bench.report.crossings import settled
@@ -101,7 +103,10 @@ def _rows(pairs: Iterable[_Dearer]) -> tuple[Row, ...]:
 
 
 def failures(rows: Sequence[Row]) -> list[Finding]:
-    """What was not measured: by status, each with its commonest reasons; first of all where memory ended it."""
+    """What was not measured: by status with its commonest reasons, and known refusals with their remedies.
+
+    First of all where memory ended it.
+    """
     found: dict[str, list[Row]] = collections.defaultdict(list)
     for row in rows:
         if not is_ok(row):
@@ -113,15 +118,33 @@ def failures(rows: Sequence[Row]) -> list[Finding]:
         return told
     failed = tuple(row for status in statuses for row in found[status])
     reasons = "; ".join(_reasons(status, found[status]) for status in statuses)
-    return [*told, Finding(f"{len(failed)} of {cells.counted(len(rows), 'task')} not measured: {reasons}.", failed)]
+    text = f"{len(failed)} of {cells.counted(len(rows), 'task')} not measured: {reasons}."
+    return [*told, Finding(" ".join([text, *_refusals(failed)]), failed)]
 
 
 def _reasons(status: str, rows: Sequence[Row]) -> str:
-    tally = collections.Counter(_reason(row) for row in rows).most_common()
-    told = [f"{reason} ({count})" if len(tally) > 1 else reason for reason, count in tally[:_MOST_REASONS] if reason]
+    tally = collections.Counter(_reason(row) for row in rows if not _refusal(row)).most_common()
+    told = [f"{reason} ({count})" if count < len(rows) else reason for reason, count in tally[:_MOST_REASONS] if reason]
     rest = len(tally) - _MOST_REASONS
     told += [cells.counted(rest, "more reason")] if rest > 0 else []
     return f"{len(rows)} {cells.text_of(status or None)}" + (f", {', '.join(told)}" if told else "")
+
+
+def _refusals(failed: Iterable[Row]) -> Iterator[str]:
+    """Cause, remedy and an example of the words of each known refusal, the commonest first."""
+    same: dict[Refusal, list[Row]] = collections.defaultdict(list)
+    for row in failed:
+        if refusal := _refusal(row):
+            same[refusal].append(row)
+    ordered = sorted(same.values(), key=len, reverse=True)
+    for rows in ordered[:_MOST_REASONS]:
+        yield f"{cells.counted(len(rows), 'task')}: {cells.reason(rows[0])}."
+    if len(ordered) > _MOST_REASONS:
+        yield f"{cells.counted(len(ordered) - _MOST_REASONS, 'more cause')}."
+
+
+def _refusal(row: Row) -> Refusal | None:
+    return explain_reason(row["reason"], row)
 
 
 def _reason(row: Row) -> str:

@@ -19,7 +19,7 @@ _BACKENDS = ("tensorflow", "jax", "torch")
 _PADDINGS = ("same", "valid", "causal")
 _FORMATS = ("channels_last", "channels_first")
 _ENDING = ".py.jinja"
-# Keras compiles a model by XLA, or by torch.compile, unless it is told not to, and then other figures hold.
+# Keras has TensorFlow compile a model by XLA where there is a GPU, and JAX everywhere, unless told not to.
 _COMPILED = {
     ("tensorflow", "graph"): "jit_compile=False",
     ("tensorflow", "xla"): "jit_compile=True",

@@ -25,7 +25,7 @@ Metadata = Sequence[dict[str, Any]]
 SORTS = {"latency": "latency_s", "memory": "peak_memory_bytes"}
 _FIRST_LEFT_OUT = ("memory", "params")
 _NARROWEST_NAME = 8
-_LONGEST_REASON = 3
+_LONGEST_REASON = 6
 
 
 def render(
@@ -109,7 +109,7 @@ def _failures(block: Block, width: int) -> Iterator[str]:
         status = cells.text_of(row["status"])
         yield f"{cells.shorten(name, max(_NARROWEST_NAME, width - len(status) - 2))}  {status}"
         if row["reason"] is not None:
-            told = textwrap.wrap(cells.clean(row["reason"]), width - 2, max_lines=_LONGEST_REASON, placeholder=" …")
+            told = textwrap.wrap(cells.reason(row), width - 2, max_lines=_LONGEST_REASON, placeholder=" …")
             yield from (f"  {line}" for line in told)
 
 

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from grouped_bench.analyse.reasons import explained
 from grouped_bench.report.cells import clean
 from grouped_bench.report.plans import WIDTH
 from grouped_bench.units import format_count, format_seconds, significant
@@ -61,7 +62,7 @@ def tell(look: Look) -> Told:
     return Told(
         heading=clean(look["variant"]),
         where=clean(f"{look['case']}, {look['setting']}"),
-        used=_used(look) if ok else clean(f"{look['status']}: {look['reason']}"),
+        used=_used(look) if ok else clean(f"{look['status']}: {_reason(look)}"),
         ran=tuple(_ran(look)) if ok else (),
         causes=tuple(map(clean, look["causes"])) or ((_NO_CAUSE,) if ok else ()),
     )
@@ -70,6 +71,12 @@ def tell(look: Look) -> Told:
 def told(metadata: Iterable[Mapping[str, Any]]) -> list[Told]:
     """The looks that runs hold, in words, for the page."""
     return [tell(look) for facts in metadata for look in facts.get("explanations") or ()]
+
+
+def _reason(look: Look) -> str | None:
+    """Why there is no figure; what task it is, a look of a stranger's file may not tell."""
+    task = look.get("task")
+    return explained(look["reason"], task if isinstance(task, Mapping) else {})
 
 
 def _used(look: Look) -> str:
