@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from grouped_bench import backends, variants
+from grouped_bench.backends import tensorflow
 from grouped_bench.errors import SpaceError
 from grouped_bench.space import variables
 from grouped_bench.space.axes import Control, validate
@@ -146,6 +147,7 @@ class Plan:
 
 
 _LABEL_JOIN = "; "
+_ONLY = {"onednn_off": "asked only where TensorFlow leaves oneDNN off by itself"}
 # Where a host finds its temporary files and this package.
 _OF_HOSTS = ("TMPDIR", "PYTHONPATH", "PYTHONSAFEPATH", variables.PADDING)
 _COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
@@ -160,8 +162,8 @@ def make_plan(space: Space) -> Plan:
     """
     cohorts: dict[tuple[Case, Setting], Cohort] = {}
     skipped = []
-    for cohort in _cohorts(space):
-        problem = cohort.case.problem()
+    for cohort, elsewhere in _cohorts(space):
+        problem = cohort.case.problem() or elsewhere
         key = (cohort.case, cohort.setting)
         if problem:
             skipped.append(Skip(cohort, problem))
@@ -185,11 +187,13 @@ def resolved(space: Space, options: dict[str, Any]) -> tuple[Space, Control]:
     return space, validate(Control, {**space.control, **controls}, "options")
 
 
-def _cohorts(space: Space) -> Iterator[Cohort]:
+def _cohorts(space: Space) -> Iterator[tuple[Cohort, str | None]]:
+    """Every cohort, and why it is asked for elsewhere only, where it is."""
     for point in space.points():
+        elsewhere = None if point.only is None or tensorflow.leaves_onednn_off() else _ONLY[point.only]
         chosen = _baseline_first(_named(point, space.source), point.case.baseline)
         for setting in _settings(point):
-            yield Cohort(point.case, setting, chosen, point.multiplicity, point.label)
+            yield Cohort(point.case, setting, chosen, point.multiplicity, point.label), elsewhere
 
 
 def _named(point: Point, source: str) -> list[str]:

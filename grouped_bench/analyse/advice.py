@@ -64,7 +64,10 @@ class Advice:
         evidence: rows of the record that it rests on, the nearest first.
         regular: the baseline, where it computes another function and its figures are known.
         abstains: why nothing is advised.
-        elsewhere: whether the evidence is of another machine than this one.
+        why_elsewhere: why the evidence is of another machine or environment than this one, which it says nothing of; None
+            where it is of this one.
+        tried: whether the code of the variant to use was run here.
+        alternative: an environment in which another variant is faster than all are as things are.
     """
 
     question: Question
@@ -76,18 +79,40 @@ class Advice:
     evidence: tuple[Row, ...] = ()
     regular: Option | None = None
     abstains: str | None = None
-    elsewhere: bool = False
+    why_elsewhere: str | None = None
+    tried: bool = False
+    alternative: "Alternative | None" = None
 
     @property
     def best(self) -> Option | None:
-        """The variant to use."""
+        """The variant to use; where the evidence is of elsewhere, the one that was best there."""
         return self.options[0] if self.basis else None
+
+    @property
+    def answers(self) -> bool:
+        """Whether it says what to use here."""
+        return self.why_elsewhere is None and (self.best is not None or self.alternative is not None)
 
     @property
     def is_settled(self) -> bool:
         """Whether it was measured here, and what it could not be told from would save little."""
-        measured_here = self.basis == MEASURED and not self.elsewhere
+        measured_here = self.basis == MEASURED and not self.why_elsewhere
         return measured_here and (not self.ties or (self.at_most is not None and self.at_most <= COSTLY))
+
+
+@dataclasses.dataclass(frozen=True)
+class Alternative:
+    """What to use with other values of the environment.
+
+    Args:
+        env: the values, as a setting names them.
+        advice: on the same case with them.
+        over: how many times as fast it is as the best without them; None where there is none.
+    """
+
+    env: str
+    advice: Advice
+    over: Figure | None
 
 
 def question(case: Case, setting: Setting, computes: str | None = None) -> Question:

@@ -1,9 +1,9 @@
 """Which variant to use for a case: what was measured of it, else what its neighbours say, else nothing."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from grouped_bench.analyse.advice import Advice, Question, Row, is_sure, is_timed, question
+from grouped_bench.analyse.advice import Advice, Alternative, Question, Row, is_sure, is_timed, question
 from grouped_bench.analyse.inferred import from_neighbours
 from grouped_bench.analyse.measured import from_measured
 from grouped_bench.analyse.network import gathered
@@ -22,6 +22,33 @@ def advise(asked: Question, rows: Iterable[Row]) -> Advice:
     columns, alike = asked.columns(), of_kind(asked, rows)
     exact = [row for row in alike if _agree(row, columns, COHORT_KEY)]
     return from_measured(asked, exact) or _with_unrest(from_neighbours(asked, alike), exact)
+
+
+def with_alternative(advice: Advice, others: Mapping[str, Iterable[Row]]) -> Advice:
+    """`advice` with the environment in which the case was measured to be faster by its interval, if there is one.
+
+    Args:
+        advice: from what is in force here.
+        others: rows of this machine with other values of the environment, by these.
+    """
+    found = [one for one in (_alternative(advice, env, rows) for env, rows in others.items()) if one]
+    best = max(found, key=lambda one: one.over.low or 0.0 if one.over else 0.0, default=None)
+    return dataclasses.replace(advice, alternative=best)
+
+
+def _alternative(advice: Advice, env: str, rows: Iterable[Row]) -> Alternative | None:
+    """What the case itself says under `env`, in the run on which the advice rests where it rests on one."""
+    asked = dataclasses.replace(advice.question, setting=dataclasses.replace(advice.question.setting, env=env))
+    columns = asked.columns()
+    runs = {row["run_id"] for row in advice.evidence}
+    same = [row for row in rows if _agree(row, columns, COHORT_KEY) and (advice.best is None or row["run_id"] in runs)]
+    told = from_measured(asked, same)
+    if told is None or told.best is None:
+        return None
+    if advice.best is None:
+        return Alternative(env, told, None)
+    over = advice.best.latency.over(told.best.latency)
+    return Alternative(env, told, over) if over.exceeds(1) else None
 
 
 def _with_unrest(advice: Advice, exact: Iterable[Row]) -> Advice:
@@ -47,8 +74,9 @@ def without(asked: Question, rows: Iterable[Row]) -> list[Row]:
 
 
 def questions(rows: Iterable[Row], computes: str | None = None) -> list[Question]:
-    """A question for every layer that `rows` hold, in their order."""
-    layers = gathered((row for row in rows if row["scope"] == "layer"), COHORT_KEY)
+    """A question for every layer that `rows` hold, in their order, each in the environment as it is."""
+    names = [name for name in COHORT_KEY if name != "env"]
+    layers = gathered((row for row in rows if row["scope"] == "layer"), names)
     return [question(Case.from_columns(found[0]), _setting(found[0]), computes) for found in layers]
 
 
@@ -67,4 +95,4 @@ def _agree(row: Row, columns: Row, names: Iterable[str]) -> bool:
 
 
 def _setting(row: Row) -> Setting:
-    return Setting.from_columns(row)
+    return dataclasses.replace(Setting.from_columns(row), env=None)

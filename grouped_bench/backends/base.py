@@ -64,6 +64,8 @@ class Backend(ABC):
     module: str
     executions: tuple[str, ...]
     variables: ClassVar[dict[str, str]] = {}
+    # Variables whose values may make another variant the fastest, with those that are worth a try.
+    environments: ClassVar[dict[str, tuple[str, ...]]] = {}
     # Who tells `peak_memory`: the allocator, or the compiler that planned what the step allocates.
     memory_source: ClassVar[str] = "allocator"
 

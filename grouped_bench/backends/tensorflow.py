@@ -23,6 +23,7 @@ class TensorFlow(Backend):
     module = "tensorflow"
     executions = ("graph", "xla", "eager")
     variables: ClassVar[dict[str, str]] = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
+    environments: ClassVar[dict[str, tuple[str, ...]]] = {"TF_ENABLE_ONEDNN_OPTS": ("0", "1")}
 
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import keras  # noqa: F401

@@ -19,7 +19,7 @@ _NOT_ASKED = ("scope", "variant", "cardinality", "width")
     type=click.Choice(("grouped", "dense")),
     help="The function wanted.  [default: grouped where there are groups]",
 )
-@click.option("--measure", is_flag=True, help="Measure what the runs leave open, for some 30 s a case.")
+@click.option("--measure", is_flag=True, help="Measure what the runs leave open, for some 30 s a case and environment.")
 @click.option("--out", default="results", show_default=True, help="Folder of runs.")
 @click.option("--wait", is_flag=True, help="Wait for another run on this machine to end before measuring.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -37,18 +37,21 @@ def advise(
     """Say which variant to use for a case, how sure that is, and what to paste.
 
     It asks the runs named (a Parquet file, a folder of runs, a run id, or
-    `latest`), or all of this machine under --out, or of the only other one that
-    has any: what was measured of the case, else what is estimated from its
-    neighbours. With no axis it answers for every layer of the runs. Of several
-    group counts it tells which has the least latency, memory and parameters.
-    Exit code 3: a case that was asked for stays open, or every layer of the runs
-    does; it says why and guesses nothing.
+    `latest`), or all under --out: what was measured of the case on this machine,
+    else what is estimated from its neighbours. The code that it prints was run
+    here first. Where other values of an environment variable were measured to be
+    faster, it says so. With no axis it answers for every layer of the runs. Of
+    several group counts it tells which has the least latency, memory and
+    parameters.
+    Exit code 3: a case that was asked for stays open, or was measured on another
+    machine or in another environment alone, or every layer of the runs is so; it
+    says why and guesses nothing.
 
     \b
     JSON: {"schema": 1, "advice": [{the case and setting, "machine",
-    "elsewhere", "computes", "basis", "use", "options", "regular", "ties",
-    "at_most", "left_out", "evidence", "abstains", "code"}], "least":
-    {"latency": [groups], …}}
+    "elsewhere", "why_elsewhere", "computes", "basis", "use", "tried",
+    "environment", "options", "regular", "ties", "at_most", "left_out",
+    "evidence", "abstains", "code"}], "least": {"latency": [groups], …}}
     \b
     Examples:
       grouped-bench advise --channels 128 --groups 32 --pass training
@@ -66,5 +69,5 @@ def advise(
     how: dict[str, Any] = {"out": out, "measure": measure, "wait": wait, "quiet": quiet}
     found = advising.advise(space, runs, computes=computes, **how, **axes)
     click.echo(advice.render(found, format_))
-    answered = [one.basis is not None for one in found]
+    answered = [one.answers for one in found]
     return DONE if (all(answered) if axes else any(answered)) else ABSTAINS

@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from grouped_bench.analyse.advice import Advice, Option, leaders
+from grouped_bench.analyse.advice import Advice, Alternative, Option, leaders
 from grouped_bench.analyse.neighbours import Figure
-from grouped_bench.report.counsel import LEAST, WHAT, alone, code_of, differ_in_groups_alone, together
+from grouped_bench.report.counsel import WHAT, alone, code_of
+from grouped_bench.report.counsels import LEAST, differ_in_groups_alone, together
 
 
 def render(found: Sequence[Advice], format: str) -> str:
@@ -32,10 +33,13 @@ def _one_as_json(advice: Advice) -> dict[str, Any]:
     return {
         **advice.question.columns(),
         "machine": advice.evidence[0]["machine"] if advice.evidence else None,
-        "elsewhere": advice.elsewhere,
+        "elsewhere": advice.why_elsewhere is not None,
+        "why_elsewhere": advice.why_elsewhere,
         "computes": advice.question.computes,
         "basis": advice.basis,
-        "use": advice.best.variant if advice.best else None,
+        "use": advice.best.variant if advice.best and not advice.why_elsewhere else None,
+        "tried": advice.tried,
+        "environment": _alternative_as_json(advice.alternative) if advice.alternative else None,
         "options": [_option_as_json(option) for option in advice.options],
         "regular": _option_as_json(advice.regular) if advice.regular else None,
         "ties": advice.ties,
@@ -46,6 +50,16 @@ def _one_as_json(advice: Advice) -> dict[str, Any]:
         ],
         "abstains": advice.abstains,
         "code": code_of(advice),
+    }
+
+
+def _alternative_as_json(found: Alternative) -> dict[str, Any]:
+    return {
+        "env": found.env,
+        "use": found.advice.best.variant if found.advice.best else None,
+        "over": _figure_as_json(found.over),
+        "options": [_option_as_json(option) for option in found.advice.options],
+        "code": code_of(found.advice),
     }
 
 

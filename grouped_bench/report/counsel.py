@@ -1,11 +1,9 @@
 """What advice says to a person: lines of at most 80 columns, for one case or for several."""
 
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
-from grouped_bench.analyse.advice import MEASURED, Advice, Option, leaders
-from grouped_bench.analyse.neighbours import Figure
+from grouped_bench.analyse.advice import MEASURED, Advice, Alternative, Option
 from grouped_bench.analyse.network import OWN_GROUPED, gathered
 from grouped_bench.report import cells, quantities
 from grouped_bench.report.plans import WIDTH
@@ -16,16 +14,19 @@ from grouped_bench.space.case import BASELINE
 from grouped_bench.units import format_count
 
 WAY_OUT = "Measure it: repeat the command with --measure, or `grouped-bench run` with more --visits."
+_FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+# Axes of a case and a setting as a command names them, each with what it is where it is left out.
+_ALWAYS = ("groups", "size", "kernel_size", "batch_size", "pass")
+_DEFAULTS = {
+    **{"groups": "1", "size": "28", "kernel_size": "3", "stride": "1", "dilation": "1", "padding": "same"},
+    **{"batch_size": "8", "pass": "inference", "rank": "2", "dtype": "float32", "data_format": "channels_last"},
+    **{"bias": "False", "backend": "tensorflow", "device": "cpu", "cache": "hot"},
+}
 _KERAS = {BASELINE: "Keras' dense layer", OWN_GROUPED: "Keras' own groups="}
-_MOST_LEFT_OUT = 12
-_NAME_WIDTH = 20
+MOST_LEFT_OUT = 12
+NAME_WIDTH = 20
 _LONGEST_REASON = 6
 _NEAREST = 3
-LEAST: dict[str, Callable[[Advice], Figure | None]] = {
-    "latency": lambda advice: advice.best.latency if advice.best else None,
-    "memory": lambda advice: advice.best.memory if advice.best else None,
-    "parameters": lambda advice: Figure(*[_params(advice)] * 3),
-}
 # What names a case among the evidence.
 WHAT = ("batch_size", "in_channels", "out_channels", "groups", "size", "kernel_size", "stride")
 
@@ -35,37 +36,94 @@ WHAT = ("batch_size", "in_channels", "out_channels", "groups", "size", "kernel_s
 
 def alone(advice: Advice) -> Iterator[str]:
     """The advice on one case, with its evidence and the code."""
-    yield from _heading(advice)
+    if advice.why_elsewhere:
+        yield from _elsewhere(advice)
+        return
+    yield from heading(advice)
+    if advice.alternative:
+        yield from _alternative(advice.alternative)
     best = advice.best
+    if best is None and advice.alternative:
+        yield from wrapped(f"Without it: no advice, {cells.clean(advice.abstains)}.")
+        yield from _left_out(advice)
+        yield from _paste(advice.alternative.advice, f"Paste, and set {cells.clean(advice.alternative.env)}:")
+        return
     if best is None:
-        yield from _wrapped(f"No advice: {cells.clean(advice.abstains)}. {WAY_OUT}")
+        yield from wrapped(f"No advice: {cells.clean(advice.abstains)}. {WAY_OUT}")
         yield from _left_out(advice)
         return
-    yield from _wrapped(f"Use {cells.clean(best.variant)}: {quantities.latency(best)} a call.")
-    for name, told in _gains(advice, best):
+    use = "Without it, use" if advice.alternative else "Use"
+    yield from wrapped(f"{use} {cells.clean(best.variant)}: {quantities.latency(best)} a call.")
+    for name, told in gains(advice, best):
         is_the_same = name == advice.question.keras or advice.question.case.groups == 1
-        yield from _indented(f"{told} ({_KERAS[name]}{'' if is_the_same else ', another function'})", 2)
+        yield from indented(f"{told} ({_KERAS[name]}{'' if is_the_same else ', another function'})", 2)
     yield ""
-    yield from _wrapped(f"How sure: {_how_sure(advice)}")
-    yield from _wrapped(f"Cost: {_cost(advice, best)}")
+    yield from wrapped(f"How sure: {_how_sure(advice)}")
+    yield from wrapped(f"Cost: {_cost(advice, best)}")
     yield ""
     yield from _table(advice)
     yield from _left_out(advice)
-    yield from _wrapped(_rests_on(advice))
-    yield from _paste(advice, best)
+    yield from wrapped(_rests_on(advice))
+    if advice.alternative:
+        yield from _paste(advice.alternative.advice, f"Paste, and set {cells.clean(advice.alternative.env)}:")
+    yield from _paste(advice, "Paste, without it:" if advice.alternative else "Paste:")
 
 
-def _heading(advice: Advice) -> Iterator[str]:
+def heading(advice: Advice) -> Iterator[str]:
+    """Case, setting and machine."""
     setting = advice.question.setting.title()
     machine = advice.evidence[0]["machine"] if advice.evidence else None
-    yield from _wrapped(cells.clean(advice.question.case.title()))
+    yield from wrapped(cells.clean(advice.question.case.title()))
     yield cells.shorten(cells.clean(f"{setting}, {machine}" if machine else setting), WIDTH)
-    if advice.elsewhere:
-        yield "Measured on another machine than this one; --measure asks this one."
     yield ""
 
 
-def _gains(advice: Advice, best: Option) -> Iterator[tuple[str, str]]:
+def _elsewhere(advice: Advice) -> Iterator[str]:
+    """What was found on another machine or in another environment: no advice, and how to get one."""
+    machine = cells.clean(advice.evidence[0]["machine"]) if advice.evidence else "elsewhere"
+    yield from wrapped(f"Not measured here, but on {machine}: {cells.clean(advice.why_elsewhere)}.")
+    yield ""
+    yield from wrapped(cells.clean(advice.question.case.title()))
+    yield cells.shorten(cells.clean(advice.question.setting.title()), WIDTH)
+    yield ""
+    best = advice.best
+    if best is not None:
+        yield from wrapped(f"Fastest there: {cells.clean(best.variant)}, {quantities.latency(best)} a call.")
+        for name, told in gains(advice, best):
+            yield from indented(f"{told} ({_KERAS[name]})", 2)
+        yield ""
+    yield from wrapped("What is fastest here may be another variant, and what works there may fail here. Measure it:")
+    yield ""
+    yield f"  {command(advice)}"
+
+
+def command(advice: Advice) -> str:
+    """The command that measures the case here."""
+    columns, defaults = advice.question.columns(), _DEFAULTS
+    pair = (columns["in_channels"], columns["out_channels"])
+    words = [f"--channels {pair[0]}" if len(set(pair)) == 1 else f"--channels {pair[0]}:{pair[1]}"]
+    for name, default in defaults.items():
+        value = columns[name]
+        extents = dict.fromkeys(value) if isinstance(value, tuple) else (value,)
+        text = "x".join(map(str, extents if len(extents) == 1 else value))
+        if name in _ALWAYS or text != default:
+            words.append("--bias" if name == "bias" else f"--{name.replace('_', '-')} {text}")
+    return " ".join(["grouped-bench advise", *words, "--measure"])
+
+
+def _alternative(found: Alternative) -> Iterator[str]:
+    """The environment that is faster, and the variant to use in it."""
+    best = found.advice.best
+    assert best is not None, "an alternative is a variant"
+    framework = _FRAMEWORKS.get(found.advice.question.setting.backend, "the framework")
+    over = f", {quantities.ratio(found.over)} as fast as the best without it" if found.over else ""
+    yield from wrapped(
+        f"Set {cells.clean(found.env)} before importing {framework}, and use {cells.clean(best.variant)}: "
+        f"{quantities.latency(best)} a call{over}."
+    )
+
+
+def gains(advice: Advice, best: Option) -> Iterator[tuple[str, str]]:
     """What the advice is compared with, and how many times as fast as that it is."""
     for name, gain in ((BASELINE, best.over_regular), (OWN_GROUPED, best.over_grouped)):
         is_the_same = name == best.variant or (name == OWN_GROUPED and advice.question.case.groups == 1)
@@ -104,7 +162,7 @@ def _table(advice: Advice) -> Iterator[str]:
     options = [*advice.options, *([advice.regular] if advice.regular else [])]
     rows = [
         (
-            cells.shorten(cells.clean(option.variant), _NAME_WIDTH),
+            cells.shorten(cells.clean(option.variant), NAME_WIDTH),
             quantities.short_latency(option),
             cells.DASH if option.over_regular is None else quantities.short_ratio(option.over_regular),
             cells.DASH if option.over_grouped is None else quantities.short_ratio(option.over_grouped),
@@ -115,17 +173,16 @@ def _table(advice: Advice) -> Iterator[str]:
     headers = ("variant", "latency", "over regular", "over grouped", "memory")
     yield from grid(rows, headers)
     if advice.regular:
-        yield from _wrapped(f"{BASELINE} is the dense layer: shown beside the others, and not one of them.")
+        yield from wrapped(f"{BASELINE} is the dense layer: shown beside the others, and not one of them.")
     yield ""
 
 
 def _left_out(advice: Advice) -> Iterator[str]:
     if advice.left_out:
         yield "Not ranked:"
-        for name, reason in advice.left_out[:_MOST_LEFT_OUT]:
-            told = textwrap.shorten(
-                f"{cells.clean(name)}: {cells.clean(reason)}", _LONGEST_REASON * WIDTH, placeholder=" …"
-            )
+        for name, reason in advice.left_out[:MOST_LEFT_OUT]:
+            text = f"{cells.clean(name)}: {cells.clean(reason)}"
+            told = textwrap.shorten(text, _LONGEST_REASON * WIDTH, placeholder=" …")
             yield from textwrap.wrap(told, WIDTH, initial_indent="  ", subsequent_indent="    ")
         yield ""
 
@@ -142,131 +199,31 @@ def _rests_on(advice: Advice) -> str:
     return f"{text} The nearest: {cells.clean('; '.join(nearest))}."
 
 
-def _paste(advice: Advice, best: Option) -> Iterator[str]:
-    code = code_of(advice)
+def _paste(advice: Advice, title: str) -> Iterator[str]:
+    best, code = advice.best, code_of(advice)
+    assert best is not None, "what is pasted is advised"
     yield ""
     if code is None:
-        yield from _wrapped(f"There is no code to paste for {cells.clean(best.variant)}: see where it is defined.")
+        yield from wrapped(f"There is no code to paste for {cells.clean(best.variant)}: see where it is defined.")
         return
-    yield "Paste:"
+    yield from wrapped(title)
     yield ""
     yield from code.splitlines()
 
 
 def code_of(advice: Advice) -> str | None:
-    """The layer to paste; None where nothing is advised, or there is none."""
+    """The layer to paste; None where nothing is advised here, or there is none."""
     question = advice.question
-    if advice.best is None:
+    if advice.best is None or advice.why_elsewhere:
         return None
     return snippet(advice.best.variant, question.case, question.setting.backend, question.setting.execution)
 
 
-# Several cases
-
-
-def together(found: Sequence[Advice]) -> Iterator[str]:
-    """Several advices in short; a table where they differ in their group counts alone."""
-    if differ_in_groups_alone(found):
-        yield from _by_groups(found)
-        return
-    for alike in _by_setting(found):
-        yield from _wrapped(cells.clean(alike[0].question.setting.title()))
-        for advice in filter(lambda one: one.best, alike):
-            yield from _indented(advice.question.case.title(), 2)
-            yield from _indented(_in_short(advice), 4)
-        for reason, cases in _abstentions(alike).items():
-            yield from _indented(f"No advice on {cells.counted(len(cases), 'case')}: {reason}. {WAY_OUT}", 2)
-            yield from (line for case in cases[:_MOST_LEFT_OUT] for line in _indented(case, 4))
-            yield from _indented(f"and {len(cases) - _MOST_LEFT_OUT} more", 4) if len(cases) > _MOST_LEFT_OUT else []
-        yield ""
-    yield from _wrapped("For the evidence and the code of one case, ask for it alone, or with --format json.")
-
-
-def _in_short(advice: Advice) -> str:
-    best = advice.best
-    assert best is not None, "what abstains is told apart"
-    gains = [told for _, told in _gains(advice, best)]
-    sure = "measured" if advice.basis == MEASURED else "from neighbours"
-    ties = f", not told from {cells.listed(map(cells.clean, advice.ties))}" if advice.ties else ""
-    ties = ", in too few visits to tell it from others" if advice.ties and advice.at_most is None else ties
-    return "; ".join([f"{cells.clean(best.variant)}, {quantities.latency(best)}", *gains, f"{sure}{ties}"])
-
-
-def _abstentions(found: Iterable[Advice]) -> dict[str, list[str]]:
-    """Titles of the cases on which there is no advice, by the reason."""
-    reasons: dict[str, list[str]] = {}
-    for one in found:
-        if one.best is None:
-            reasons.setdefault(str(one.abstains), []).append(one.question.case.title())
-    return reasons
-
-
-def _params(advice: Advice) -> int:
-    return advice.question.counts(advice.question.keras).params
-
-
-def _by_groups(found: Sequence[Advice]) -> Iterator[str]:
-    yield from _wrapped(
-        cells.clean(found[0].question.case.title()).replace(_groups(found[0]), f"groups {_counts(found)}")
-    )
-    yield from list(_heading(next((one for one in found if one.best), found[0])))[-2:]  # not the case
-    rows = [_group_row(one) for one in found]
-    headers = ("groups", "use", "latency", "memory", "params", "basis")
-    yield from grid(rows, headers)
-    yield ""
-    for name in LEAST:
-        yield from _wrapped(f"Least {name}: {_least(found, name)}")
-    yield from _wrapped("Layers of unlike group counts are unlike functions: what fewer parameters cost in accuracy "
-                        "is not measured here.")  # fmt: skip
-    for one in found:
-        if one.best is None:
-            yield from _wrapped(f"No advice on {_groups(one)}: {cells.clean(one.abstains)}. {WAY_OUT}")
-    yield from _wrapped("For the evidence and the code, ask for one group count alone, or with --format json.")
-
-
-def _group_row(advice: Advice) -> tuple[object, ...]:
-    groups, params, best = advice.question.case.groups, format_count(_params(advice)), advice.best
-    if best is None:
-        return (groups, *[cells.DASH] * 3, params, "no advice")
-    name = cells.shorten(cells.clean(best.variant), _NAME_WIDTH)
-    return (groups, name, quantities.short_latency(best), quantities.memory(best), params, advice.basis)
-
-
-def _least(found: Sequence[Advice], name: str) -> str:
-    first = leaders(found, LEAST[name])
-    if not first:
-        unknown = [one.question.case.groups for one in found if LEAST[name](one) is None]
-        return f"not known: it is missing of {cells.listed(unknown)} groups."
-    counts = cells.listed(one.question.case.groups for one in first)
-    if len(first) == 1:
-        return f"{cells.counted(first[0].question.case.groups, 'group')}."
-    return f"equal with {counts} groups." if name == "parameters" else f"not decided between {counts} groups."
-
-
-def _counts(found: Sequence[Advice]) -> str:
-    return ", ".join(str(one.question.case.groups) for one in found)
-
-
-def _groups(advice: Advice) -> str:
-    return f"groups {advice.question.case.groups}"
-
-
-def differ_in_groups_alone(found: Sequence[Advice]) -> bool:
-    """Whether one question is asked of several group counts."""
-    keys = [{**one.question.columns(), "groups": None} for one in found]
-    return all(key == keys[0] for key in keys)
-
-
-def _by_setting(found: Iterable[Advice]) -> list[list[Advice]]:
-    settings: dict[Any, list[Advice]] = {}
-    for one in found:
-        settings.setdefault(one.question.setting, []).append(one)
-    return list(settings.values())
-
-
-def _indented(text: str, spaces: int) -> list[str]:
+def indented(text: str, spaces: int) -> list[str]:
+    """Lines of a text, the first so far to the right, the others two further."""
     return textwrap.wrap(cells.clean(text), WIDTH, initial_indent=" " * spaces, subsequent_indent=" " * (spaces + 2))
 
 
-def _wrapped(text: str) -> list[str]:
+def wrapped(text: str) -> list[str]:
+    """Lines of a text."""
     return textwrap.wrap(text, WIDTH, break_on_hyphens=False)

@@ -156,10 +156,15 @@ class Axes(BaseModel):
     label: Annotated[str, Field(strict=True, max_length=80)] | None = Field(
         None, description="takes a text of at most 80 characters", examples=["stage 2, 3x3"]
     )
+    only: Literal["onednn_off"] | None = Field(
+        None,
+        description="takes onednn_off: the case is measured only where TensorFlow leaves oneDNN off by itself",
+        examples=["onednn_off"],
+    )
 
 
 AXIS_NAMES = tuple("pass" if name == "pass_" else name for name in Axes.model_fields)
-OPTION_AXES = tuple(name for name in AXIS_NAMES if name not in ("multiplicity", "label"))
+OPTION_AXES = tuple(name for name in AXIS_NAMES if name not in ("multiplicity", "label", "only"))
 
 
 def axis_field(name: str) -> Any:

@@ -47,6 +47,7 @@ class Point:
     threads: tuple[int | None, ...]
     multiplicity: int | None
     label: str | None
+    only: str | None = None
 
 
 class Space:
@@ -169,6 +170,7 @@ class Space:
                     threads=product.threads or (None,),
                     multiplicity=product.multiplicity,
                     label=product.label,
+                    only=product.only,
                 )
 
     def to_dict(self) -> dict[str, Any]:
