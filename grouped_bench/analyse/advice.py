@@ -63,7 +63,8 @@ class Advice:
         evidence: rows of the record that it rests on, the nearest first.
         regular: the baseline, where it computes another function and its figures are known.
         abstains: why nothing is advised.
-        elsewhere: whether the evidence is of another machine than this one.
+        why_elsewhere: why the evidence is of another machine than this one, or of one where other kernels were in
+            force; None where it was measured here.
     """
 
     question: Question
@@ -75,12 +76,17 @@ class Advice:
     evidence: tuple[Row, ...] = ()
     regular: Option | None = None
     abstains: str | None = None
-    elsewhere: bool = False
+    why_elsewhere: str | None = None
 
     @property
     def best(self) -> Option | None:
         """The variant to use."""
         return self.options[0] if self.basis else None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the evidence says nothing of how things are here."""
+        return self.why_elsewhere is not None
 
     @property
     def is_settled(self) -> bool:

@@ -3,13 +3,25 @@
 import dataclasses
 import functools
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from grouped_bench.backends.base import Backend, Device, Operands, Step, Tensor, nothing, usable_processors
+from grouped_bench.backends.base import (
+    XLA_THREAD,
+    Backend,
+    Device,
+    Operands,
+    Step,
+    Tensor,
+    nothing,
+    threads_named,
+    usable_processors,
+)
 from grouped_bench.space.case import Case
 
 Function = Callable[..., tuple[Tensor, ...]]
@@ -59,6 +71,21 @@ class TensorFlow(Backend):
             "intra_op_threads": _asked_threads("intra") or tf.config.threading.get_intra_op_parallelism_threads(),
             "inter_op_threads": _asked_threads("inter") or tf.config.threading.get_inter_op_parallelism_threads(),
             "usable_processors": usable_processors(),
+            "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
+        }
+
+    def in_force(self, folder: Path) -> dict[str, Any]:
+        import tensorflow as tf
+
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={folder} --xla_dump_hlo_as_text"
+        with tf.device("/CPU:0"):
+            square = tf.ones([8, 8])
+            tf.linalg.matmul(square, square)
+            tf.function(lambda x: tf.linalg.matmul(x, x), jit_compile=True)(square)
+        return {
+            "onednn": _onednn(),
+            "xla_isa": _xla_isa(folder),
+            "threads": {"tensorflow": threads_named("tf_Compute"), "xla": threads_named(XLA_THREAD)},
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
         }
 
@@ -292,6 +319,18 @@ def _option(name: str) -> str:
 def _layout(case: Case) -> str:
     spatial = "DHW"[3 - case.rank :]
     return f"N{spatial}C" if case.data_format == "channels_last" else f"NC{spatial}"
+
+
+def _xla_isa(folder: Path) -> str | None:
+    """The most that XLA may compile for, as it read its flags; `native` where that is what the processor has.
+
+    None where this version does not write down how it read them.
+    """
+    written = [path.read_text(errors="replace") for path in folder.glob("*debug_options")]
+    if not written:
+        return None
+    limit = re.search(r'^xla_cpu_max_isa: "(\w+)"', written[0], re.MULTILINE)
+    return limit[1] if limit else "native"
 
 
 def _onednn() -> bool:

@@ -1,11 +1,13 @@
 """What is known of a run before its first visit."""
 
+import json
 from typing import Any
 
 from grouped_bench import __version__
 from grouped_bench.analyse.stats import FAMILY_ALPHA, PAIR_ALPHA
 from grouped_bench.harness.commit import read_commit
 from grouped_bench.harness.hosts import Host
+from grouped_bench.harness.identification import header_facts
 from grouped_bench.harness.order import Order
 from grouped_bench.harness.probing import Probe, full_name
 from grouped_bench.measure import environment, gpu
@@ -24,7 +26,7 @@ def make_header(order: Order, hosts: dict[str, Host], probes: dict[str, Probe]) 
     return {
         "schema": SCHEMA_VERSION,
         "version": __version__,
-        "machine": _machine(order.plan, probes),
+        **header_facts(order.plan, probes, found),
         "space": order.space,
         "control": {**order.control.model_dump(), "alpha": FAMILY_ALPHA, "pair_alpha": PAIR_ALPHA},
         "seed": order.seed,
@@ -33,21 +35,13 @@ def make_header(order: Order, hosts: dict[str, Host], probes: dict[str, Probe]) 
             **found,
             "gpus": _gpus(order.plan),
             "backend": {name: probe.facts for name, probe in probes.items()},
+            "in_force": {name: probe.in_force for name, probe in probes.items()},
             "imports": digests(order.files),
         },
         "skipped": [skip.to_columns() for skip in order.plan.skipped],
         "tasks": [{**task, **_backend_columns(task, hosts, probes)} for task in order.plan.numbered()],
         "order": {name: getattr(order, name) for name in ("memory", "files", "force")},
     }
-
-
-def _machine(plan: Plan, probes: dict[str, Probe]) -> str:
-    """Slug of the GPU model and its count where GPUs alone compute, else of the processor."""
-    used = [probes[c.setting.backend].devices[full_name(c.setting.device)] for c in plan.cohorts if _on_gpu(c)]
-    if len(used) < len(plan.cohorts):
-        return environment.machine_slug()
-    there = {device: model for probe in probes.values() for device, model in probe.devices.items()}
-    return environment.machine_slug(used[0], list(there.values()).count(used[0]))
 
 
 def _gpus(plan: Plan) -> dict[str, Any]:
@@ -63,4 +57,5 @@ def _on_gpu(cohort: Cohort) -> bool:
 def _backend_columns(task: Record, hosts: dict[str, Host], probes: dict[str, Probe]) -> Record:
     backend, device = task["backend"], full_name(task["device"])
     model = probes[backend].devices[device] or environment.processor_model()
-    return {"backend_version": hosts[backend].version, "device_name": model}
+    in_force = json.dumps(probes[backend].in_force, sort_keys=True)
+    return {"backend_version": hosts[backend].version, "device_name": model, "in_force": in_force}

@@ -10,21 +10,25 @@ from grouped_bench.errors import UnavailableError
 from grouped_bench.harness.hosts import Host
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.workers import Limits, TaskFailedError, Worker
+from grouped_bench.measure import environment
 from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
 
 # Whatever a task may take, a device that wakes up may take so long.
 _PROBE_S = 60.0
+# What every answer of a worker tells besides.
+_CLOCKS = ("seconds", "start_s")
 
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """What a worker found on a host: models of the devices by name, facts of the backend, versions."""
+    """What workers found on a host: models of the devices by name, facts of the backend, versions, what is in force."""
 
     devices: dict[str, str]
     facts: dict[str, Any]
     libraries: dict[str, str]
     python: str
+    in_force: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -69,7 +73,21 @@ def _probe(host: Host, control: Control) -> Probe:
         ) from None
     worker.close()
     devices = {device["name"]: device["model"] for device in answer["devices"]}
-    return Probe(devices, answer["facts"], answer["libraries"], answer["python"])
+    return Probe(devices, answer["facts"], answer["libraries"], answer["python"], _in_force(host, control))
+
+
+def _in_force(host: Host, control: Control) -> dict[str, Any]:
+    """What a worker of the host really uses; under `failed` why it cannot be told, as where XLA refuses its flags."""
+    worker: Worker = host.fork(Limits(max(control.task_timeout, _PROBE_S)))
+    try:
+        answer = worker.ask({"op": "in_force", "variants": ["probe"]})
+    except TaskFailedError as failure:
+        return {"failed": environment.without_paths(failure.reason)}
+    worker.close()
+    if "status" in answer:
+        return {"failed": environment.without_paths(answer["reason"])}
+    flags = {name: environment.without_paths(value) for name, value in answer["flags"].items()}
+    return {**{name: value for name, value in answer.items() if name not in _CLOCKS}, "flags": flags}
 
 
 def _check_devices(plan: Plan, probes: dict[str, Probe]) -> None:

@@ -60,7 +60,7 @@ def _heading(advice: Advice) -> Iterator[str]:
     yield from _wrapped(cells.clean(advice.question.case.title()))
     yield cells.shorten(cells.clean(f"{setting}, {machine}" if machine else setting), WIDTH)
     if advice.elsewhere:
-        yield "Measured on another machine than this one; --measure asks this one."
+        yield from _wrapped(f"Measured elsewhere ({cells.clean(advice.why_elsewhere)}); --measure asks this machine.")
     yield ""
 
 

@@ -24,7 +24,7 @@ class Column:
 
 COLUMNS = (
     Column("run_id", pa.string(), "", "the invocation that measured this row"),
-    Column("machine", pa.string(), "", "slug of the processor or GPU model and its count"),
+    Column("machine", pa.string(), "", "slug of what decides the kernels: model, instruction sets and count"),
     Column("started_at", pa.timestamp("us", tz="UTC"), "", "when the run began"),
     Column("backend", pa.string(), "", "framework below Keras"),
     Column("backend_version", pa.string(), "", "its version"),
@@ -101,6 +101,12 @@ COLUMNS = (
     Column(
         "reference", pa.string(), "", "which reference workload: machine, or what operation of the case (--reference)"
     ),
+    Column(
+        "in_force",
+        pa.string(),
+        "",
+        "JSON: what the process really used: oneDNN on or off, instruction sets, threads, accepted flags, TF32",
+    ),
 )
 
 NAMES = tuple(column.name for column in COLUMNS)
@@ -116,7 +122,7 @@ REQUIRED = (
     *(name for name in ANALYTIC if name not in ("cardinality", "width", "multiplicity", "label")),
 )
 # Came after the first files: one that lacks them is read, and they are null.
-LATER = ("visit_stolen", "visit_throttled", "reference")
+LATER = ("visit_stolen", "visit_throttled", "reference", "in_force")
 RAW = ("samples_s", "reference_s")
 STATUSES = (
     *("ok", "unsupported", "oom", "timeout", "crashed", "incorrect"),
