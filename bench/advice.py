@@ -18,7 +18,7 @@ from grouped_bench.analyse.advise import advise, of_kind, questions, without
 from grouped_bench.analyse.inferred import is_spanned
 from grouped_bench.report.rows import plain
 
-MACHINE = evidence.EVIDENCE.parent / "amd-epyc-2"
+MACHINE = evidence.EVIDENCE.parent / "amd-epyc-zen4-avx512-2-ec4238"
 RULES = {"grouped_native": "always grouped_native", "grouped": "always Keras' grouped"}
 MOST_REGRET, MOST_ABSTAINED = 0.05, 0.20
 

@@ -24,6 +24,7 @@ from grouped_bench.measure import environment
 from grouped_bench.measure.environment import without_paths
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.report.files import replace
+from grouped_bench.store import identity
 
 SCHEMA_VERSION = 1
 EVIDENCE = Path(__file__).resolve().parent.parent / "results" / "evidence"
@@ -135,15 +136,16 @@ def proportion(hits: int, of: int) -> Findings:
 def save(name: str, findings: Findings, folder: Path = EVIDENCE) -> Path:
     """Write `folder`/<machine>/<name>.json in one step and return its path."""
     facts = environment.describe(sys.argv[1:])
-    script = Path(sys.argv[0]).name
+    script, known, machine = Path(sys.argv[0]).name, identity.here(), identity.name_here()
     content = {
         "schema": SCHEMA_VERSION,
         "name": name,
-        "machine": environment.machine_slug(),
+        "machine": machine,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", f"bench/{script}", *facts["command"]]),
         "environment": {
             "processor": facts["processor"]["model"],
+            "class": known.machine_class if known else None,
             "usable": facts["processor"]["usable"],
             "load_before": round(_LOAD_BEFORE, 2),
             "virtual": facts["system"]["virtual"],
@@ -154,7 +156,7 @@ def save(name: str, findings: Findings, folder: Path = EVIDENCE) -> Path:
         },
         "findings": _finite(findings),
     }
-    path = folder / environment.machine_slug() / f"{name}.json"
+    path = folder / machine / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     replace(path, (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode())
     return path

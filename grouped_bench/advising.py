@@ -126,7 +126,8 @@ def _fails(problem: str, asked: "Question", here: "Here") -> str:
 
     probe = here.trials.probe(asked.setting)
     in_force = probe.in_force if probe else None
-    return f"its code fails here: {explained(problem, {**asked.columns(), 'computes': asked.computes, 'in_force': in_force})}"
+    row = {**asked.columns(), "computes": asked.computes, "in_force": in_force}
+    return f"its code fails here: {explained(problem, row)}"
 
 
 def _questions(space: Space, computes: str | None) -> "list[Question]":

@@ -84,7 +84,7 @@ def compare(
     new = _newest(of_head)
     of_base = find(str(base), Path(out))
     others = _others(of_base, new, base) if Path(base).is_dir() else of_base
-    old = _newest(others, new[-1].facts.get("machine"))
+    old = _newest(others, new[-1].facts)
     taken = _taken(old, of_base), _taken(new, of_head)
     paired = are_partners(*(one.runs for one in taken))
     changed = shared_changes([one.runs[-1] for one in taken])
@@ -248,11 +248,11 @@ def _others(files: Sequence[_File], head: Sequence[_File], folder: str | Path) -
     return found
 
 
-def _newest(files: Sequence[_File], machine: str | None = None) -> list[_File]:
+def _newest(files: Sequence[_File], beside: "Facts | None" = None) -> list[_File]:
     """Those of the files that stand for a side: the repetitions of the newest commit."""
     from grouped_bench.analyse.sides import repetitions
 
-    return [files[place] for place in repetitions([file.facts for file in files], machine)]
+    return [files[place] for place in repetitions([file.facts for file in files], beside)]
 
 
 def _taken(files: Sequence[_File], found: Sequence[_File]) -> "Taken":

@@ -85,6 +85,9 @@ class FakeWorker:
         found = {"devices": [{"name": "cpu:0", "model": None}], "facts": {"onednn": True}}
         return {**found, "libraries": {"numpy": "2.0"}, "python": "3.11.0"}
 
+    def _in_force(self, request):
+        return {"onednn": True, "onednn_isa": "Intel AVX2", "threads": {"tensorflow": 2}, "flags": {}}
+
     def _peaks(self, request):
         return {"flops_per_s": 1e11, "bytes_per_s": 1e10}
 

@@ -1,5 +1,6 @@
 """Seeded synthetic frames whose true answers are known, and the metadata that goes with them."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ COMPUTES = {
     "grouped_native": "grouped",
     "split_concat": "grouped",
 }
+# What a worker of TensorFlow uses on that machine.
+IN_FORCE = {"onednn": True, "onednn_isa": "Intel AVX2", "threads": {"tensorflow": 2, "xla": 2}, "flags": {}}
 HOSTILE = "<script>alert('x')</script>\x1b[31mred|pipe\nnew`*_$\\frac$" + "long" * 60
 _TRUTH = {
     "regular": lambda groups: 1.0,
@@ -90,6 +93,7 @@ def metadata(**facts: Any) -> dict[str, Any]:
             "libraries": {"tensorflow": "2.21.0", "keras": "3.15.1"},
             "variables": {"TF_ENABLE_ONEDNN_OPTS": "1"},
             "backend": {"tensorflow": {"onednn": True, "threads": None}},
+            "in_force": {"tensorflow": IN_FORCE},
         },
         "skipped": [
             {
@@ -143,6 +147,7 @@ def _row(case: Case, variant: str, random: np.random.Generator, run_id: str) -> 
         "started_at": pd.Timestamp("2026-11-23T01:22:33Z"),
         **{"backend": "tensorflow", "backend_version": "2.21.0", "execution": "graph"},
         **{"device": "cpu", "device_name": "AMD EPYC 7B13", "cache": "hot"},
+        "in_force": json.dumps(IN_FORCE, sort_keys=True),
         **{"variant": variant, "computes": computes},
         "params": counts.params,
         "params_total": counts.params_total,

@@ -8,19 +8,22 @@ import numpy as np
 import pandas as pd
 import pytest
 from advice import kept_rows, left_out
-from frames import HOSTILE, fail, frame, true_speedup
+from frames import HOSTILE, IN_FORCE, fail, frame, metadata, true_speedup
+from machines import machine, recorded
 
 from grouped_bench import advising, api
 from grouped_bench.analyse.advice import COSTLY, Advice, leaders, question
 from grouped_bench.analyse.advise import advise, questions, sensible, without
 from grouped_bench.analyse.neighbours import Figure, estimate, outside, within_reach
 from grouped_bench.errors import RunError, SpaceError
-from grouped_bench.measure import environment
 from grouped_bench.report import advice as telling
 from grouped_bench.report.rows import plain
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.space import Space
+from grouped_bench.store import identity
 from grouped_bench.store.runs import write_run
+
+HERE = machine()
 
 SETTING = Setting("tensorflow", "graph", "cpu", "hot")
 MANY = (2, 4, 8, 16, 32)
@@ -327,12 +330,12 @@ def test_the_advice_abstains_on_at_most_a_fifth_of_the_cases_inside():
 
 @pytest.fixture
 def here(tmp_path, monkeypatch):
-    monkeypatch.setattr(environment, "machine_slug", lambda *given: "amd-epyc-2")
+    monkeypatch.setattr(advising, "machine_here", lambda *setting: machine())
+    monkeypatch.setattr(advising, "in_force_here", lambda backend: IN_FORCE)
 
-    def save(made, name, **control):
-        from frames import metadata
-
-        return write_run(made, metadata(run_id=name, control=control), tmp_path / "results" / "m" / f"{name}.parquet")
+    def save(made, name, at=HERE, **control):
+        facts = metadata(run_id=name, control=control, **recorded(at))
+        return write_run(made.assign(run_id=name, machine=at.slug), facts, tmp_path / "results/m" / f"{name}.parquet")
 
     save(frame(), "20261123-012233-ab12")
     save.out = tmp_path / "results"
@@ -365,16 +368,65 @@ def test_runs_in_other_threads_are_no_evidence_unless_named(here):
 
 
 def test_other_machines_are_no_evidence(here, monkeypatch):
-    here(latencies(frame(machine="other-4"), frame()["variant"] == "split_concat", 0.01), "20261124-000000-0000")
+    other = machine(count=4)
+    here(latencies(frame(), frame()["variant"] == "split_concat", 0.01), "20261124-000000-0000", at=other)
     (found,) = advising.advise(shape(groups=[32]), out=here.out)
-    assert (found.best.variant, found.evidence[0]["machine"]) == ("grouped_native", "amd-epyc-2")
-    monkeypatch.setattr(environment, "machine_slug", lambda *given: "third-8")
-    with pytest.raises(SpaceError, match=r"none of these is this one\. Received: amd-epyc-2, other-4\. Name the runs"):
+    assert (found.best.variant, found.evidence[0]["machine"]) == ("grouped_native", HERE.slug)
+    monkeypatch.setattr(advising, "machine_here", lambda *setting: machine(count=8))
+    names = f"{HERE.slug}, {other.slug}"
+    with pytest.raises(SpaceError, match=rf"none of these is this one\. Received: {names}\. Name the runs"):
         advising.advise(shape(groups=[32]), out=here.out)
     (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
-    assert found.evidence[0]["machine"] == "other-4"
+    assert found.evidence[0]["machine"] == other.slug
     assert found.elsewhere and not found.is_settled
-    assert "Measured on another machine than this one; --measure asks this one." in telling.render([found], "table")
+    told = " ".join(telling.render([found], "table").split())
+    assert "Measured elsewhere (another machine: 4 processors there and 8 here); --measure asks this machine." in told
+
+
+def test_what_was_measured_with_other_kernels_in_force_is_elsewhere(here, monkeypatch):
+    monkeypatch.setattr(advising, "in_force_here", lambda backend: {**IN_FORCE, "onednn": False})
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert found.why_elsewhere == "oneDNN was on there and is off here"
+    off = json.dumps({**IN_FORCE, "onednn": False})
+    here(latencies(frame(in_force=off), frame()["variant"] == "split_concat", 0.001), "20261122-000000-0000")
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert (found.best.variant, found.elsewhere) == ("split_concat", False)
+
+
+def test_of_another_machine_the_rows_are_those_of_what_was_in_force_last(here, monkeypatch):
+    monkeypatch.setattr(advising, "machine_here", lambda *setting: machine(count=8))
+    later, off = pd.Timestamp("2026-11-25", tz="UTC"), json.dumps({**IN_FORCE, "onednn": False})
+    last = latencies(frame(in_force=off, started_at=later), frame()["variant"] == "split_concat", 0.001)
+    here(last, "20261125-000000-0000")
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert (found.best.variant, found.elsewhere) == ("split_concat", True)
+
+
+def test_no_backend_is_started_for_the_runs_of_another_machine(here, monkeypatch):
+    def start(backend):
+        raise AssertionError(backend)
+
+    monkeypatch.setattr(advising, "machine_here", lambda *setting: machine(count=8))
+    monkeypatch.setattr(advising, "in_force_here", start)
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert found.elsewhere
+
+
+def test_a_backend_that_does_not_start_here_makes_its_runs_those_of_elsewhere(here, monkeypatch):
+    monkeypatch.setattr(advising, "in_force_here", lambda backend: None)
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert found.why_elsewhere == "tensorflow does not start here"
+
+
+def test_this_machine_is_asked_for_real(monkeypatch):
+    """With the backend's own worker, in this process' environment."""
+    for ask in (advising.machine_here, advising._probed):
+        ask.cache_clear()
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+    assert advising.machine_here("tensorflow", "cpu") == identity.here()
+    assert advising.machine_here("tensorflow", "gpu:7") is None
+    assert advising.in_force_here("tensorflow")["onednn"] is False
+    advising._probed.cache_clear()
 
 
 def test_without_a_case_every_layer_of_the_runs_is_answered(here):

@@ -5,18 +5,29 @@ import json
 import os
 
 import pytest
+from machines import machine
 
 from grouped_bench.analyse.sides import commit_of, repetitions
 from grouped_bench.errors import RunError
 from grouped_bench.store import benchmarks
 from grouped_bench.store.benchmarks import read_benchmarks
 
+ZEN3 = machine(
+    name="AMD EPYC 7763 64-Core Processor",
+    model="1",
+    instruction_sets=("avx2",),
+    sizes=(("l2_bytes", 524288), ("l3_bytes", 33554432)),
+)
 # As pytest-benchmark 5 writes it, host name and all.
 WRITTEN = {
     "machine_info": {
         **{"node": "secret-host", "processor": "", "machine": "x86_64", "python_compiler": "GCC 12.2.0"},
         **{"python_version": "3.12.1", "python_build": ["main", "May"], "release": "6.1", "system": "Linux"},
-        "cpu": {"brand_raw": "AMD EPYC 7763 64-Core Processor", "count": 2, "arch": "X86_64", "flags": ["avx2"]},
+        "cpu": {
+            **{"brand_raw": "AMD EPYC 7763 64-Core Processor", "count": 2, "arch": "X86_64", "flags": ["avx2", "fpu"]},
+            **{"vendor_id_raw": "AuthenticAMD", "family": 25, "model": 1, "stepping": 1},
+            **{"l2_cache_size": 524288, "l3_cache_size": 33554432},
+        },
         "libraries": {"keras": "3.15.1"},
     },
     "commit_info": {
@@ -71,7 +82,7 @@ def without(*place):
 
 def test_benchmarks_have_their_median_and_the_reference_beside_it(tmp_path):
     found, _ = read_benchmarks(written(tmp_path))
-    shared = {"machine": "amd-epyc-7763-64-core-2"}
+    shared = {"machine": ZEN3.slug}
     first = {"name": "bench/test_a.py::test_a[x]", "group": "a case", "median_s": 2e-3, "reference_s": 1e-3, **shared}
     second = {"name": "bench/test_a.py::test_b", "group": None, "median_s": 1.0, "reference_s": None, **shared}
     assert found == [{**first, "params": WRITTEN["benchmarks"][0]["params"]}, {**second, "params": None}]
@@ -81,18 +92,28 @@ def test_facts_are_those_of_a_run_and_hold_no_host_name(tmp_path):
     _, facts = read_benchmarks(written(tmp_path))
     assert facts == {
         "run_id": "0001_base",
-        "machine": "amd-epyc-7763-64-core-2",
+        "machine": ZEN3.slug,
+        "identity": ZEN3.to_facts(),
         "started_at": WRITTEN["datetime"],
         "commit": {"id": "a" * 40, "date": "2026-11-22T00:00:00+00:00", "dirty": False},
         "environment": {
-            "processor": {"model": "AMD EPYC 7763 64-Core Processor", "logical": 2},
-            "system": {"python": "3.12.1"},
+            "processor": {
+                **{"model": "AMD EPYC 7763 64-Core Processor", "logical": 2, "usable": 2, "flags": ["avx2", "fpu"]},
+                **{"vendor": "AuthenticAMD", "family": 25, "model_number": 1},
+                **{"l2_bytes": 524288, "l3_bytes": 33554432},
+            },
+            "system": {"python": "3.12.1", "kernel": "Linux"},
             "libraries": {"keras": "3.15.1", "pytest-benchmark": "5.3.1"},
         },
         "errors": [],
     }
     assert commit_of(facts) == "a" * 40
     assert repetitions([facts, {**facts, "started_at": "2026-11-23T02:00:00+00:00"}]) == [0, 1]
+
+
+def test_a_machine_whose_instruction_sets_are_not_told_has_its_plain_name(tmp_path):
+    _, facts = read_benchmarks(written(tmp_path, without("machine_info", "cpu", "flags")))
+    assert (facts["machine"], facts["identity"]) == ("amd-epyc-7763-64-core-2", None)
 
 
 def test_a_benchmark_without_figures_is_an_error_and_no_benchmark(tmp_path):

@@ -107,7 +107,9 @@ def test_every_visit_has_a_process_of_its_own_where_starting_is_dear_too(measure
     sides = Sides()
     sides.clock, sides.worker = clock, FakeWorker
     measure(sides, memory=False)
-    assert [host.forked for host in sides.hosts] == [1 + 2 * VISITS] * 2  # one was asked for its devices
+    assert [host.forked for host in sides.hosts] == [
+        2 + 2 * VISITS
+    ] * 2  # one was asked for its devices, one for what is in force
 
 
 def test_the_answer_pairs_the_visits(measure):

@@ -3,11 +3,14 @@
 import json
 
 import pytest
+from machines import machine
 
 from grouped_bench import cli
 from grouped_bench.harness import doctor
 from grouped_bench.report import plans
 
+AVX512 = "Intel AVX-512 with Intel DL Boost and bfloat16 support"
+ZEN4, ZEN3 = machine(), machine(model="1", instruction_sets=("avx2", "fma"))
 FIT = {
     "processor": {"usable": 4, "logical": 4, "governor": "performance"},
     "limits": {"cgroup_cpu": None},
@@ -17,6 +20,8 @@ FIT = {
     "free_bytes": 8 * 2**30,
     "swapped_bytes": 0,
     "backend": {"onednn": True},
+    "in_force": {"onednn": True, "onednn_isa": AVX512, "threads": {"tensorflow": 4}, "flags": {}},
+    "machine": ZEN4,
     "others": 0.0,
     "throttled": 0.0,
     "spread": 1.05,
@@ -47,7 +52,8 @@ def test_a_quiet_machine_is_good_in_everything():
         ({"limits": {"cgroup_cpu": "50000 100000"}}, "processor limit", "unfit", "Raise the container's limit to 4"),
         ({"free_bytes": 2**30}, "memory", "unfit", "Free 2 GiB"),
         ({"swapped_bytes": 2**20}, "swap", "poor", "swapoff"),
-        ({"backend": {"onednn": False}}, "oneDNN", "unfit", "unset TF_ENABLE_ONEDNN_OPTS"),
+        ({"backend": {"onednn": False}}, "oneDNN", "poor", "set TF_ENABLE_ONEDNN_OPTS=1"),
+        ({"in_force": {"failed": "Unknown flag in XLA_FLAGS: -x"}}, "in force", "poor", "unset what it refuses"),
         ({"others": 0.2}, "other programs", "poor", "`top` names them"),
         ({"others": 0.5}, "other programs", "unfit", "Stop other programs"),
         ({"throttled": 0.5}, "throttling", "unfit", "Raise the quota"),
@@ -64,11 +70,50 @@ def test_what_is_wrong_is_graded_with_its_remedy(changes, name, grade, remedy):
 
 
 @pytest.mark.parametrize(
+    ("where", "variable", "remedy"),
+    [
+        (ZEN3, None, "set TF_ENABLE_ONEDNN_OPTS=1"),
+        (ZEN3, "0", "set TF_ENABLE_ONEDNN_OPTS=1"),
+        (ZEN4, "0", "unset TF_ENABLE_ONEDNN_OPTS, or set it to 1"),
+        (None, "0", "set TF_ENABLE_ONEDNN_OPTS=1"),
+        (ZEN3, "1", "use a build of TensorFlow that has oneDNN"),
+    ],
+)
+def test_what_turns_onednn_on_depends_on_why_it_is_off(where, variable, remedy):
+    variables = {} if variable is None else {"TF_ENABLE_ONEDNN_OPTS": variable}
+    check = graded(machine=where, variables=variables, backend={"onednn": False})["oneDNN"]
+    assert check.remedy == remedy
+
+
+@pytest.mark.parametrize(
+    ("isa", "noted"),
+    [
+        ("Intel AVX2", True),
+        (AVX512, False),
+        ("Intel AVX10.1/512", False),
+        ("AArch64 SVE (256 bits)", False),
+        (None, False),
+    ],
+)
+def test_bfloat16_is_noted_where_onednn_has_none(isa, noted):
+    check = graded(in_force={"onednn_isa": isa})["oneDNN"]
+    assert (check.grade, "no bfloat16" in check.found) == ("good", noted)
+
+
+def test_the_class_and_what_is_in_force_are_told():
+    found = graded(machine=ZEN3, in_force={"xla_isa": "AVX2", "threads": {"xla": 2}, "flags": {"XLA_FLAGS": "-x"}})
+    assert found["machine"].found == f"{ZEN3.slug}, oneDNN off by default"
+    assert found["in force"].found == "XLA AVX2, 2 threads of xla, XLA_FLAGS=-x"
+
+
+@pytest.mark.parametrize(
     ("changes", "name"),
     [
         (processor(governor=None), "governor"),
         ({"stolen": None}, "stolen time"),
         ({"backend": {}}, "oneDNN"),
+        ({"in_force": {}}, "in force"),
+        ({"machine": None}, "machine"),
         ({"others": None}, "other programs"),
         ({"throttled": None}, "throttling"),
         ({"spread": None}, "speed"),

@@ -41,18 +41,6 @@ def test_only_variables_that_change_an_answer_are_published(monkeypatch):
     assert facts["command"] == ["grouped-bench", "run", "--import=x.py", "y.py"]
 
 
-@pytest.mark.parametrize(
-    ("model", "slug"),
-    [
-        ("AMD EPYC 7763 64-Core Processor", "amd-epyc-7763-64-core-2"),
-        ("Intel(R) Xeon(R) CPU @ 2.20GHz", "intel-xeon-2"),
-        ("NVIDIA H100 80GB HBM3", "nvidia-h100-80gb-hbm3-2"),
-    ],
-)
-def test_the_machine_is_named_by_model_and_count(model, slug):
-    assert environment.machine_slug(model, 2) == slug
-
-
 # What is read under /proc and /sys
 
 
@@ -218,7 +206,7 @@ def test_what_the_system_does_not_tell_is_null(text, flags, virtual, tmp_path, m
         monkeypatch.setattr(module, name, nowhere)
     for module, name in ((limits, "_OWN"), (limits, "_MOUNT"), (memory_speed, "_TABLE")):
         monkeypatch.setattr(module, name, nowhere)
-    monkeypatch.setattr(environment, "_CPUINFO", fill(tmp_path, cpuinfo=text) / "cpuinfo")
+    monkeypatch.setattr(processor, "_CPUINFO", fill(tmp_path, cpuinfo=text) / "cpuinfo")
     facts = environment.describe([])
     assert (facts["processor"]["flags"], facts["system"]["virtual"]) == (flags, virtual)
     assert {name: facts["processor"][name] for name in NOTHING_TOLD} == NOTHING_TOLD

@@ -29,6 +29,7 @@ CONTRACT = {
     "iterations": WHOLE,
     "flags": pa.list_(TEXT),
     "env": TEXT,
+    "in_force": TEXT,
 }
 # What the flags are derived from, after the columns of the contract.
 ADDED = {

@@ -35,8 +35,8 @@ def test_a_dirty_run_is_no_repetition_of_its_commit():
 
 def test_runs_of_the_machine_wanted_go_before_newer_ones():
     runs = [of_commit(COMMIT, 1, machine="here"), of_commit(OTHER, 2, machine="there")]
-    assert repetitions(runs, "here") == [0]
-    assert repetitions(runs, "elsewhere") == repetitions(runs) == [1]
+    assert repetitions(runs, {"machine": "here"}) == [0]
+    assert repetitions(runs, {"machine": "elsewhere"}) == repetitions(runs) == [1]
 
 
 @pytest.mark.parametrize(

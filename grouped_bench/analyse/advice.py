@@ -64,8 +64,8 @@ class Advice:
         evidence: rows of the record that it rests on, the nearest first.
         regular: the baseline, where it computes another function and its figures are known.
         abstains: why nothing is advised.
-        why_elsewhere: why the evidence is of another machine or environment than this one, which it says nothing of; None
-            where it is of this one.
+        why_elsewhere: why the evidence is of another machine or environment, so that nothing is said of here; None
+            where it is of here.
         tried: whether the code of the variant to use was run here.
         alternative: an environment in which another variant is faster than all are as things are.
     """
@@ -89,9 +89,14 @@ class Advice:
         return self.options[0] if self.basis else None
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether the evidence says nothing of how things are here."""
+        return self.why_elsewhere is not None
+
+    @property
     def answers(self) -> bool:
         """Whether it says what to use here."""
-        return self.why_elsewhere is None and (self.best is not None or self.alternative is not None)
+        return not self.elsewhere and (self.best is not None or self.alternative is not None)
 
     @property
     def is_settled(self) -> bool:

@@ -12,7 +12,7 @@ from grouped_bench.units import format_bytes
 
 # Threads, variables, and libraries that compute.
 _COMPUTING = ("tensorflow", "keras", "jax", "torch", "numpy")
-_SHARED = ("threads", "variables.", "backend.", *(f"libraries.{name}" for name in _COMPUTING))
+_SHARED = ("threads", "variables.", "backend.", "in_force.", *(f"libraries.{name}" for name in _COMPUTING))
 _OTHERWISE_EACH_TIME = ("command", "processor.load_average")
 
 
@@ -29,7 +29,7 @@ class Absent(enum.Enum):
 _OPEN = (Absent.NOT_RECORDED, Absent.UNKNOWN)
 # These hold a fact a thing that was there, so that one without a fact was not there; of others nothing is known.
 _ABSENT = {"variables": Absent.NOT_SET, "libraries": Absent.NOT_INSTALLED}
-_ABSENT |= dict.fromkeys(("backend", "imports"), Absent.NOT_USED)
+_ABSENT |= dict.fromkeys(("backend", "in_force", "imports"), Absent.NOT_USED)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +135,7 @@ def _absent(name: str, environment: Mapping[str, Any]) -> Absent:
     """Why a run with this environment does not have the fact `name`."""
     section, _, rest = name.partition(".")
     holder = environment.get(section)
-    if not isinstance(holder, dict) or (section == "backend" and rest.partition(".")[0] in holder):
+    if not isinstance(holder, dict) or (section in ("backend", "in_force") and rest.partition(".")[0] in holder):
         return Absent.NOT_RECORDED
     return _ABSENT.get(section, Absent.NOT_RECORDED)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grouped_bench.analyse.compare import Comparison
+from grouped_bench.analyse.machines import are_alike, in_force_of
 
 Facts = Mapping[str, Any]
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
@@ -42,17 +43,17 @@ class Judgement:
         return self.comparison.verdict
 
 
-def repetitions(facts: Sequence[Facts], machine: str | None = None) -> list[int]:
+def repetitions(facts: Sequence[Facts], beside: Facts | None = None) -> list[int]:
     """Places of the runs that measured the newest commit, in the order in which they began.
 
-    Their processes can be pooled: they ran on one machine, with the same libraries, threads and precision. A run that
-    does not tell its commit, or measured uncommitted changes, is repeated by none.
+    Their processes can be pooled: they ran on one machine, with the same libraries, threads and precision, and the same
+    things in force. A run that does not tell its commit, or measured uncommitted changes, is repeated by none.
 
     Args:
         facts: the run-wide facts of each run.
-        machine: the one whose runs are wanted, where there are any.
+        beside: those of a run whose machine is the one whose runs are wanted, where there are any.
     """
-    here = [place for place, one in enumerate(facts) if machine is not None and one.get("machine") == machine]
+    here = [place for place, one in enumerate(facts) if beside is not None and are_alike(one, beside)]
     ordered = sorted(here or range(len(facts)), key=lambda place: began(facts[place]))
     newest = facts[ordered[-1]]
     commit = commit_of(newest)
@@ -96,7 +97,8 @@ def _kind(facts: Facts) -> str:
     """What two runs must have in common, besides the commit, to be repetitions of each other."""
     control, environment = (_section(facts, name) for name in ("control", "environment"))
     chosen = [control.get(name) for name in ("threads", "tf32")]
-    return json.dumps([facts.get("machine"), chosen, environment.get("libraries")], sort_keys=True, default=str)
+    told = [facts.get("machine"), chosen, environment.get("libraries"), in_force_of(facts)]
+    return json.dumps(told, sort_keys=True, default=str)
 
 
 def _section(facts: Facts, name: str) -> Facts:

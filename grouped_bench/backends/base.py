@@ -7,6 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,10 @@ from grouped_bench.space.case import Case
 
 Tensor = Any
 Step = Callable[[], Sequence[Tensor]]
+# The names of a process' threads, where Linux has them.
+_THREADS = Path("/proc/self/task")
+# What XLA calls the threads of its pool, whoever compiled.
+XLA_THREAD = "tf_XLAEigen"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +97,18 @@ class Backend(ABC):
     @abstractmethod
     def facts(self) -> dict[str, Any]:
         """What of this backend's set-up may change an answer, as plain values."""
+
+    @abstractmethod
+    def in_force(self, folder: Path) -> dict[str, Any]:
+        """What this process really uses, as its libraries tell it: plain values, None where one does not tell.
+
+        `onednn`, `xla_isa`, `instruction_set`, `threads`, `tf32`, each where the backend has it. It computes something
+        small by every library, so it is asked in a process that has computed nothing and does nothing else. A flag that
+        XLA does not know ends that process.
+
+        Args:
+            folder: an empty one, for what a library writes to tell it.
+        """
 
     @abstractmethod
     def on(self, device: str) -> AbstractContextManager[Any]:
@@ -198,6 +215,15 @@ def nothing(_: Any) -> None:
 def usable_processors() -> int | None:
     """Processors that this process may use; None where the system does not tell."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def threads_named(name: str) -> int | None:
+    """Threads of this process that are called `name`; None where the system does not tell."""
+    try:
+        tasks = list(_THREADS.iterdir())
+        return sum((task / "comm").read_text().strip() == name for task in tasks)
+    except OSError:
+        return None
 
 
 def device_index(device: str) -> int:

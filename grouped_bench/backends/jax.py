@@ -3,13 +3,16 @@
 import functools
 import importlib.metadata
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from grouped_bench.backends.base import (
+    XLA_THREAD,
     Backend,
     Device,
     Operands,
@@ -17,11 +20,17 @@ from grouped_bench.backends.base import (
     Tensor,
     device_index,
     nothing,
+    threads_named,
     usable_processors,
 )
 from grouped_bench.space.case import Case
 
 Function = Callable[..., tuple[tuple[Tensor, ...], list[Tensor]]]
+# As LLVM calls them, highest first.
+_VECTORS = (
+    *("amx-fp16", "amx-bf16", "amx-int8", "avx10.2", "avx10.1", "avx512fp16", "avx512bf16", "avx512vnni", "avx512f"),
+    *("avxvnni", "avx2", "avx", "sme", "sve2", "sve", "i8mm", "bf16", "neon"),
+)
 # XLA's thread pools read these, the first before the second.
 _THREAD_VARIABLES = ("PJRT_NPROC", "NPROC")
 
@@ -65,6 +74,18 @@ class Jax(Backend):
             "threads": int(asked) if asked.isdecimal() else 0,
             "usable_processors": usable_processors(),
             "matmul_precision": jax.config.jax_default_matmul_precision,
+        }
+
+    def in_force(self, folder: Path) -> dict[str, Any]:
+        import jax
+        import jax.numpy as jnp
+
+        with self.on("cpu"):
+            compiled = jax.jit(lambda x: x @ x).lower(jnp.ones((8, 8))).compile()
+        return {
+            "xla_isa": _target(compiled.runtime_executable().serialize()),
+            "threads": {"xla": threads_named(XLA_THREAD)},
+            "tf32": jax.config.jax_default_matmul_precision,
         }
 
     @contextmanager
@@ -142,6 +163,12 @@ class Jax(Backend):
             return "oom"
         refused = isinstance(error, (NotImplementedError, ValueError, TypeError))
         return "unsupported" if refused or "UNIMPLEMENTED" in told or "INVALID_ARGUMENT" in told else "error"
+
+
+def _target(executable: bytes) -> str | None:
+    """The vector instructions that XLA compiled for, highest first; None where an executable does not list them."""
+    has = {name.decode() for name in re.findall(rb"\+([a-z0-9.-]+)", executable)}
+    return " ".join(name for name in _VECTORS if name in has) or None
 
 
 def _devices(kind: str) -> list[Any]:

@@ -3,16 +3,34 @@
 import dataclasses
 import functools
 import os
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from grouped_bench.backends.base import Backend, Device, Operands, Step, Tensor, nothing, usable_processors
+from grouped_bench.backends.base import (
+    XLA_THREAD,
+    Backend,
+    Device,
+    Operands,
+    Step,
+    Tensor,
+    nothing,
+    threads_named,
+    usable_processors,
+)
 from grouped_bench.space.case import Case
 
 Function = Callable[..., tuple[Tensor, ...]]
+# On Linux it turns oneDNN on by itself where the processor has one of these, or is a Neoverse V1
+# (tensorflow/core/util/port.cc, DefaultOneDnnPolicy).
+TURN_ONEDNN_ON = ("avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16")
+_NEOVERSE_V1 = re.compile(r"^CPU part\s*:\s*0xd40$", re.MULTILINE)
+_ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
+_CPUINFO = Path("/proc/cpuinfo")
 _THREAD_VARIABLES = {"intra": "TF_NUM_INTRAOP_THREADS", "inter": "TF_NUM_INTEROP_THREADS"}
 
 
@@ -23,7 +41,7 @@ class TensorFlow(Backend):
     module = "tensorflow"
     executions = ("graph", "xla", "eager")
     variables: ClassVar[dict[str, str]] = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    environments: ClassVar[dict[str, tuple[str, ...]]] = {"TF_ENABLE_ONEDNN_OPTS": ("0", "1")}
+    environments: ClassVar[dict[str, tuple[str, ...]]] = {_ONEDNN_VARIABLE: ("0", "1")}
 
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import keras  # noqa: F401
@@ -60,6 +78,21 @@ class TensorFlow(Backend):
             "intra_op_threads": _asked_threads("intra") or tf.config.threading.get_intra_op_parallelism_threads(),
             "inter_op_threads": _asked_threads("inter") or tf.config.threading.get_inter_op_parallelism_threads(),
             "usable_processors": usable_processors(),
+            "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
+        }
+
+    def in_force(self, folder: Path) -> dict[str, Any]:
+        import tensorflow as tf
+
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={folder} --xla_dump_hlo_as_text"
+        with tf.device("/CPU:0"):
+            square = tf.ones([8, 8])
+            tf.linalg.matmul(square, square)
+            tf.function(lambda x: tf.linalg.matmul(x, x), jit_compile=True)(square)
+        return {
+            "onednn": _onednn(),
+            "xla_isa": _xla_isa(folder),
+            "threads": {"tensorflow": threads_named("tf_Compute"), "xla": threads_named(XLA_THREAD)},
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
         }
 
@@ -293,6 +326,29 @@ def _option(name: str) -> str:
 def _layout(case: Case) -> str:
     spatial = "DHW"[3 - case.rank :]
     return f"N{spatial}C" if case.data_format == "channels_last" else f"NC{spatial}"
+
+
+def _xla_isa(folder: Path) -> str | None:
+    """The most that XLA may compile for, as it read its flags; `native` where that is what the processor has.
+
+    None where this version does not write down how it read them.
+    """
+    written = [path.read_text(errors="replace") for path in folder.glob("*debug_options")]
+    if not written:
+        return None
+    limit = re.search(r'^xla_cpu_max_isa: "(\w+)"', written[0], re.MULTILINE)
+    return limit[1] if limit else "native"
+
+
+def leaves_onednn_off() -> bool:
+    """Whether oneDNN is off here for want of a processor that turns it on, rather than by anybody's choice."""
+    try:
+        told = _CPUINFO.read_text()
+    except OSError:
+        return not os.environ.get(_ONEDNN_VARIABLE)
+    flags = re.search(r"^flags\s*:\s*(.*)$", told, re.MULTILINE)
+    turned_on = _NEOVERSE_V1.search(told) or (flags and set(TURN_ONEDNN_ON) & set(flags[1].split()))
+    return not turned_on and not os.environ.get(_ONEDNN_VARIABLE)
 
 
 def _onednn() -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -63,6 +64,18 @@ class Torch(Backend):
             "onednn": torch.backends.mkldnn.is_available(),
             "tf32": {"convolution": torch.backends.cudnn.allow_tf32, "matmul": torch.backends.cuda.matmul.allow_tf32},
             "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        }
+
+    def in_force(self, folder: Path) -> dict[str, Any]:
+        import torch
+
+        # Of one small image PyTorch would compute it without oneDNN.
+        torch.nn.functional.conv2d(torch.ones(2, 8, 16, 16), torch.ones(8, 8, 3, 3))
+        return {
+            "onednn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
+            "instruction_set": torch.backends.cpu.get_cpu_capability(),
+            "threads": {"torch": torch.get_num_threads()},
+            "tf32": {"convolution": torch.backends.cudnn.allow_tf32, "matmul": torch.backends.cuda.matmul.allow_tf32},
         }
 
     def on(self, device: str) -> AbstractContextManager[Any]:

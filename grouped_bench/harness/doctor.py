@@ -19,6 +19,7 @@ from grouped_bench.measure import environment
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.space import Space
+from grouped_bench.store import identity
 from grouped_bench.store.runs import read_run
 
 GOOD, POOR, UNFIT, UNKNOWN = "good", "poor", "unfit", "unknown"
@@ -26,9 +27,13 @@ MEASURING_S = 18.0
 _TWINS: dict[str, Any] = {"groups": 1, "channels": 64, "size": 14, "batch_size": 4, "variant": "regular,split_sum"}
 _LEAST_FREE_BYTES = 2 * 2**30
 _GOOD_SPREAD = 1.25
+_ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+_OFF = "off: TensorFlow's own grouped convolutions do not train on the CPU"
+_NO_BFLOAT16 = "; without AVX-512 it has no bfloat16, so grouped gradients in bfloat16 fail"
+_X86 = "Intel"
 _STEERING = (
     *("TF_XLA_FLAGS", "XLA_FLAGS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
-    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ONEDNN_MAX_CPU_ISA"),
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY"),
 )
 
 
@@ -66,13 +71,16 @@ def diagnose(backend: str = "tensorflow") -> Diagnosis:
     twins = _measure_twins()
     after = psutil.cpu_times()
     visits = visits_of(twins)
+    probe = probe_backend(backend)
     facts = {
         **environment.describe([]),
         "load": load,
         "stolen": _share_stolen(before, after),
         "free_bytes": psutil.virtual_memory().available,
         "swapped_bytes": psutil.swap_memory().used,
-        "backend": probe_backend(backend).facts,
+        "backend": probe.facts,
+        "in_force": probe.in_force,
+        "machine": identity.here(),
         "others": _share([visit.stolen for visit in visits], STOLEN_SHARE),
         "throttled": _share([visit.throttled for visit in visits], THROTTLED_SHARE),
         "spread": speed_spread([np.asarray(visit, dtype=float) for visit in twins["reference_s"]]),
@@ -197,12 +205,44 @@ def _swap(facts: dict[str, Any]) -> Check:
 
 
 def _onednn(facts: dict[str, Any]) -> Check:
-    on = facts["backend"].get("onednn")
+    on, isa = facts["backend"].get("onednn"), facts["in_force"].get("onednn_isa")
     if on is None:
         return Check("oneDNN", UNKNOWN, "the backend does not tell")
-    if on:
-        return Check("oneDNN", GOOD, "on")
-    return Check("oneDNN", UNFIT, "off: grouped gradients fail on the CPU", "unset TF_ENABLE_ONEDNN_OPTS")
+    if not on:
+        return Check("oneDNN", POOR, _OFF, _turn_on(facts))
+    told = f"on, {isa}" if isa else "on"
+    # Every name that oneDNN has for instruction sets with bfloat16 tells one of these.
+    lacks = isa is not None and _X86 in isa and not any(name in isa for name in ("AVX-512", "AMX", "AVX10"))
+    return Check("oneDNN", GOOD, told + (_NO_BFLOAT16 if lacks else ""))
+
+
+def _turn_on(facts: dict[str, Any]) -> str:
+    """What turns oneDNN on, by why it is off: the variable, or what TensorFlow does by itself on this processor."""
+    machine, asked = facts["machine"], facts["variables"].get(_ONEDNN)
+    if asked is None:
+        return f"set {_ONEDNN}=1"
+    if asked != "0":
+        return "use a build of TensorFlow that has oneDNN"
+    return f"unset {_ONEDNN}, or set it to 1" if machine and machine.onednn_by_default else f"set {_ONEDNN}=1"
+
+
+def _in_force(facts: dict[str, Any]) -> Check:
+    """What the backend really uses, but for oneDNN, which has a check of its own."""
+    told = facts["in_force"]
+    if "failed" in told:
+        return Check("in force", POOR, f"the backend does not tell: {told['failed']}", "unset what it refuses")
+    sets = (("instruction_set", "PyTorch"), ("xla_isa", "XLA"))
+    parts = [f"{name} {told[key]}" for key, name in sets if told.get(key)]
+    parts += [f"{count} threads of {pool}" for pool, count in (told.get("threads") or {}).items() if count is not None]
+    parts += [f"{name}={value}" for name, value in (told.get("flags") or {}).items()]
+    return Check("in force", GOOD if parts else UNKNOWN, ", ".join(parts) or "the backend does not tell")
+
+
+def _machine(facts: dict[str, Any]) -> Check:
+    machine = facts["machine"]
+    if machine is None:
+        return Check("machine", UNKNOWN, "the system does not tell what decides its kernels")
+    return Check("machine", GOOD, ", ".join(filter(None, [machine.slug, machine.machine_class])))
 
 
 def _variables(facts: dict[str, Any]) -> Check:
@@ -219,6 +259,7 @@ def _versions(facts: dict[str, Any]) -> Check:
 
 
 _GRADES: tuple[Callable[[dict[str, Any]], Check], ...] = (
+    _machine,
     _load,
     _others,
     _steal,
@@ -229,6 +270,7 @@ _GRADES: tuple[Callable[[dict[str, Any]], Check], ...] = (
     _memory,
     _swap,
     _onednn,
+    _in_force,
     _variables,
     _versions,
 )

@@ -1,10 +1,12 @@
 """What is known of a run before its first visit."""
 
+import json
 from typing import Any
 
 from grouped_bench import __version__
 from grouped_bench.analyse.stats import FAMILY_ALPHA, PAIR_ALPHA
 from grouped_bench.harness.commit import read_commit
+from grouped_bench.harness.identification import header_facts
 from grouped_bench.harness.order import Order
 from grouped_bench.harness.probing import Probe, full_name
 from grouped_bench.measure import environment, gpu
@@ -20,11 +22,13 @@ def make_header(order: Order, probes: dict[HostKey, Probe]) -> Record:
     found = environment.describe(order.command)
     # Those of the interpreter that measures, which need not be this one; all hosts of a run have the same.
     measuring = next(iter(probes.values()))
+    # Of the first environment that a backend started in; what holds in each stands in the tasks.
+    by_backend = {key.backend: probe for key, probe in reversed(probes.items())}
     found["libraries"], found["system"]["python"] = measuring.libraries, measuring.python
     return {
         "schema": SCHEMA_VERSION,
         "version": __version__,
-        "machine": _machine(order.plan, probes),
+        **header_facts(order.plan, by_backend, found),
         "space": order.space,
         "control": {**order.control.model_dump(), "alpha": FAMILY_ALPHA, "pair_alpha": PAIR_ALPHA},
         "seed": order.seed,
@@ -32,8 +36,8 @@ def make_header(order: Order, probes: dict[HostKey, Probe]) -> Record:
         "environment": {
             **found,
             "gpus": _gpus(order.plan),
-            # Of the first environment that a backend started in; what holds in each stands in the tasks.
-            "backend": {key.backend: probe.facts for key, probe in reversed(probes.items())},
+            "backend": {name: probe.facts for name, probe in by_backend.items()},
+            "in_force": {name: probe.in_force for name, probe in by_backend.items()},
             **_unread(probes),
             "imports": digests(order.files),
         },
@@ -53,16 +57,6 @@ def _unread(probes: dict[HostKey, Probe]) -> Record:
     return {"unread": told} if told else {}
 
 
-def _machine(plan: Plan, probes: dict[HostKey, Probe]) -> str:
-    """Slug of the GPU model and its count where GPUs alone compute, else of the processor."""
-    cohorts = [cohort for cohort in plan.cohorts if cohort.setting.host in probes]
-    used = [probes[c.setting.host].devices[full_name(c.setting.device)] for c in cohorts if _on_gpu(c)]
-    if len(used) < len(cohorts):
-        return environment.machine_slug()
-    there = {device: model for probe in probes.values() for device, model in probe.devices.items()}
-    return environment.machine_slug(used[0], list(there.values()).count(used[0]))
-
-
 def _gpus(plan: Plan) -> dict[str, Any]:
     """What is known of each GPU that computes, by its name in options."""
     names = dict.fromkeys(full_name(c.setting.device) for c in plan.cohorts if _on_gpu(c))
@@ -80,4 +74,5 @@ def _backend_columns(task: Record, probes: dict[HostKey, Probe]) -> Record:
     probe = probes.get(key) or next(iter([*alike, *probes.values()]))
     model = probe.devices.get(device) or environment.processor_model()
     version = probe.version if alike else probe.libraries.get(key.backend, "unknown")
-    return {"backend_version": version, "device_name": model}
+    in_force = json.dumps(probes[key].in_force, sort_keys=True) if key in probes else None
+    return {"backend_version": version, "device_name": model, "in_force": in_force}

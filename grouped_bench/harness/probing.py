@@ -11,6 +11,7 @@ from grouped_bench.errors import HostError, UnavailableError
 from grouped_bench.harness.hosts import Host, RefusedHost
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.workers import Limits, TaskFailedError, Worker
+from grouped_bench.measure import environment
 from grouped_bench.plan import Plan
 from grouped_bench.space import variables
 from grouped_bench.space.axes import Control
@@ -19,6 +20,8 @@ from grouped_bench.space.case import HostKey
 # Whatever a task may take, a device that wakes up may take so long.
 _PROBE_S = 60.0
 _POINTER_BYTES = 8
+# What every answer of a worker tells besides.
+_CLOCKS = ("seconds", "start_s")
 
 
 Hosts = dict[HostKey, Host | RefusedHost]
@@ -26,7 +29,7 @@ Hosts = dict[HostKey, Host | RefusedHost]
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """What a worker found on a host: models of the devices by name, facts of the backend, versions.
+    """What workers found on a host: models of the devices by name, facts of the backend, versions, what is in force.
 
     `unread` names the variables of its environment that nothing there reads.
     """
@@ -36,6 +39,7 @@ class Probe:
     libraries: dict[str, str]
     python: str
     version: str
+    in_force: dict[str, Any] = dataclasses.field(default_factory=dict)
     unread: tuple[str, ...] = ()
 
 
@@ -126,8 +130,29 @@ def probe_host(host: Host, seconds: float = _PROBE_S, names: Sequence[str] = ())
         ) from None
     worker.close()
     devices = {device["name"]: device["model"] for device in answer["devices"]}
-    unread = tuple(answer.get("unread", ()))
-    return Probe(devices, answer["facts"], answer["libraries"], answer["python"], host.version, unread)
+    return Probe(
+        devices=devices,
+        facts=answer["facts"],
+        libraries=answer["libraries"],
+        python=answer["python"],
+        version=host.version,
+        in_force=_in_force(host, seconds),
+        unread=tuple(answer.get("unread", ())),
+    )
+
+
+def _in_force(host: Host, seconds: float) -> dict[str, Any]:
+    """What a worker of the host really uses; under `failed` why it cannot be told, as where XLA refuses its flags."""
+    worker: Worker = host.fork(Limits(seconds))
+    try:
+        answer = worker.ask({"op": "in_force", "variants": ["probe"]})
+    except TaskFailedError as failure:
+        return {"failed": environment.without_paths(failure.reason)}
+    worker.close()
+    if "status" in answer:
+        return {"failed": environment.without_paths(answer["reason"])}
+    flags = {name: environment.without_paths(value) for name, value in answer["flags"].items()}
+    return {**{name: value for name, value in answer.items() if name not in _CLOCKS}, "flags": flags}
 
 
 def _check_devices(plan: Plan, key: HostKey, probe: Probe) -> None:

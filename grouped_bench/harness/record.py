@@ -10,6 +10,7 @@ import pandas as pd
 from grouped_bench.analyse.derive import derive
 from grouped_bench.errors import RunError
 from grouped_bench.store.journal import Record
+from grouped_bench.store.older import as_now
 from grouped_bench.store.records import read_checked
 from grouped_bench.store.rows import make_rows
 from grouped_bench.store.runs import checked, to_table
@@ -64,7 +65,7 @@ def as_read(header: Record, records: Sequence[Record], path: Path) -> tuple[pd.D
         metadata = metadata_of(header, records, None)
         with np.errstate(all="ignore"):  # of samples that no run has, which are refused below
             frame = frame_of(header, records, None)
-        return checked(to_table(frame), metadata, path), metadata
+        return as_now(checked(to_table(frame), metadata, path), metadata)
     # What a stranger's journal may hold in the place of what ours does; Arrow's exceptions are among these.
     except (
         KeyError,

@@ -56,7 +56,7 @@ def planned_again(header: dict[str, Any], space: Space | None, options: dict[str
         if value != before:
             raise _other_options(f"{name} {value}, which was {before}")
     plan = make_plan(made)
-    known = [_without(task, ("backend_version", "device_name")) for task in header["tasks"]]
+    known = [_without(task, ("backend_version", "device_name", "in_force")) for task in header["tasks"]]
     if json.loads(json.dumps(plan.numbered())) != known:
         raise _other_options(f"a plan of {plan.tasks} tasks, which is not the run's own of {len(known)}")
     return plan, validate(Control, own, "journal")

@@ -1,4 +1,4 @@
-"""What of the machine and its set-up may change an answer, and the slug that names the machine."""
+"""What of the machine and its set-up may change an answer, and what decides its kernels."""
 
 import os
 import platform
@@ -13,32 +13,29 @@ import psutil
 from grouped_bench.measure.libraries import library_versions
 from grouped_bench.measure.limits import cpu_limit, memory_limit
 from grouped_bench.measure.memory_speed import memory_speed_mts
-from grouped_bench.measure.processor import last_level_cache_bytes, read, speed_settings, usable
+from grouped_bench.measure.processor import (
+    cache_bytes,
+    last_level_cache_bytes,
+    numbers,
+    read,
+    speed_settings,
+    told,
+    usable,
+)
 
-VARIABLE_PREFIXES = ("TF_", "XLA_", "JAX_", "TORCH_", "OMP_", "MKL_", "ONEDNN_", "CUDA_", "KERAS_")
+VARIABLE_PREFIXES = ("TF_", "XLA_", "JAX_", "TORCH_", "ATEN_", "OMP_", "MKL_", "ONEDNN_", "DNNL_", "CUDA_", "KERAS_")
 # Terraform's variables share TensorFlow's prefix, and may hold secrets.
 FOREIGN_PREFIXES = ("TF_VAR_", "TF_CLI_", "TF_TOKEN_", "TF_LOG", "TF_INPUT", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLOUD_")
 _PATH = re.compile(r"[^/\s:=,]*(?:/[^/\s:=,]*)+")
 # An argument is one word of the command line, so that a space in it is one in the path.
 _PATH_IN_ARGUMENT = re.compile(r"[^/:=,]*(?:/[^/:=,]*)+")
-_CPUINFO = Path("/proc/cpuinfo")
 _NODES = Path("/sys/devices/system/node")
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def processor_model() -> str:
     """The processor's model name as the system tells it."""
-    for line in (read(_CPUINFO) or "").splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
-def machine_slug(model: str | None = None, count: int | None = None) -> str:
-    """`amd-epyc-2`: model and count of the processor (or of the GPU, when given), never a host name."""
-    words = re.sub(r"\((R|TM)\)|CPU|Processor|@.*", " ", model or processor_model())
-    slug = "-".join(re.findall(r"[a-z0-9.]+", words.lower()))
-    return f"{slug or 'unknown'}-{count or psutil.cpu_count() or 1}"
+    return told("model name") or platform.processor() or platform.machine()
 
 
 def describe(arguments: Sequence[str]) -> dict[str, Any]:
@@ -49,10 +46,13 @@ def describe(arguments: Sequence[str]) -> dict[str, Any]:
     return {
         "processor": {
             "model": processor_model(),
+            **numbers(),
             "logical": psutil.cpu_count(),
             "physical": psutil.cpu_count(logical=False),
             "usable": len(usable() or ()) or None,
             "flags": _processor_flags(),
+            "l2_bytes": cache_bytes(2),
+            "l3_bytes": cache_bytes(3),
             "last_level_cache_bytes": last_level_cache_bytes(),
             **speed_settings(),
             "load_average": [round(load, 2) for load in psutil.getloadavg()],
@@ -92,15 +92,18 @@ def _is_ours(name: str) -> bool:
 
 
 def _processor_flags() -> list[str] | None:
-    wanted = ("avx", "avx2", "avx512", "amx", "fma", "neon", "asimd", "sve", "hypervisor", "bf16", "f16c")
-    found = re.search(r"^(?:flags|Features)\s*:\s*(.*)$", read(_CPUINFO) or "", re.MULTILINE)
-    return [flag for flag in found[1].split() if any(word in flag for word in wanted)] if found else None
+    wanted = ("avx", "amx", "fma", "neon", "asimd", "sve", "i8mm", "hypervisor", "bf16", "f16c")
+    flags, features = told("flags"), told("Features")
+    named = (flags or features or "").split()
+    # What x86 calls sme encrypts memory.
+    found = [flag for flag in named if any(word in flag for word in wanted) or (features and flag.startswith("sme"))]
+    return None if flags is features is None else found
 
 
 def _is_virtual() -> bool | None:
     """Whether there is a hypervisor below; None where the processor has no flag that says so, as on ARM."""
-    found = re.search(r"^flags\s*:\s*(.*)$", read(_CPUINFO) or "", re.MULTILINE)
-    return "hypervisor" in found[1].split() if found else None
+    flags = told("flags")
+    return None if flags is None else "hypervisor" in flags.split()
 
 
 def _transparent_huge_pages() -> str | None:

@@ -1,26 +1,22 @@
 """What ran inside calls of a step, as oneDNN's log, XLA's dump and a GPU's profiler tell it."""
 
-import contextlib
-import ctypes
 import dataclasses
 import math
 import os
-import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from grouped_bench.backends.base import Step
 from grouped_bench.measure import hlo, onednn, rounds
+from grouped_bench.measure.printed import flush, printed
 from grouped_bench.measure.workbench import Workbench
 
 # The quickest of them tells: no other program held it up, as one may hold up any part of another.
 _MOST_CALLS, _CALLS_S = 7, 0.5
 _MOST_PARTS = 12
 _OPTIMISED = "*after_optimizations.txt"
-_STDOUT = 1
 Reply = dict[str, Any]
 
 
@@ -29,7 +25,7 @@ def explain(bench: Workbench, name: str) -> Reply:
 
     Must be asked in a process that has computed nothing yet: the libraries read what they are to log when they start.
     """
-    with tempfile.TemporaryDirectory() as folder, _printed() as printed:
+    with tempfile.TemporaryDirectory() as folder, printed() as log_file:
         os.environ["ONEDNN_VERBOSE"] = "profile_exec"
         dump = f"--xla_dump_to={folder} --xla_dump_hlo_as_text"
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {dump}"
@@ -37,7 +33,7 @@ def explain(bench: Workbench, name: str) -> Reply:
             step = bench.hot_step(name)
             bench.synchronise(step())
             calls = rounds.calls_within(_CALLS_S, step, bench.synchronise, most=_MOST_CALLS)
-            logged_s, log = min(_logged_call(bench, step, printed) for _ in range(calls))
+            logged_s, log = min(_logged_call(bench, step, log_file) for _ in range(calls))
             kernels = bench.backend.kernels(step, bench.setting.device)
         modules = [path.read_text(errors="replace") for path in sorted(Path(folder).glob(_OPTIMISED))]
     return {
@@ -56,34 +52,14 @@ def empty_call_s(bench: Workbench) -> float:
         return min(sample_s / iterations, *(rounds.time_sample(step, bench.synchronise, iterations) for _ in range(5)))
 
 
-def _logged_call(bench: Workbench, step: Step, printed: BinaryIO) -> tuple[float, str]:
+def _logged_call(bench: Workbench, step: Step, log_file: BinaryIO) -> tuple[float, str]:
     """Seconds of a call, with the log's own cost, and what it printed."""
-    _flush()
-    start = os.fstat(printed.fileno()).st_size
+    flush()
+    start = os.fstat(log_file.fileno()).st_size
     seconds = rounds.time_sample(step, bench.synchronise, 1)
-    _flush()
-    printed.seek(start)
-    return seconds, printed.read().decode(errors="replace")
-
-
-@contextlib.contextmanager
-def _printed() -> Iterator[BinaryIO]:
-    """A file that takes what is printed meanwhile, by the libraries' own C too."""
-    with tempfile.TemporaryFile() as file:
-        _flush()
-        before = os.dup(_STDOUT)
-        os.dup2(file.fileno(), _STDOUT)
-        try:
-            yield file
-        finally:
-            _flush()
-            os.dup2(before, _STDOUT)
-            os.close(before)
-
-
-def _flush() -> None:
-    sys.stdout.flush()
-    ctypes.CDLL(None).fflush(None)
+    flush()
+    log_file.seek(start)
+    return seconds, log_file.read().decode(errors="replace")
 
 
 def _primitives(made: list[onednn.Primitive]) -> Reply:

@@ -30,6 +30,7 @@ def facts(device: str) -> dict[str, Any] | None:
     def told(nvml: Any, handle: Any) -> dict[str, Any]:
         return {
             "name": _text(nvml.nvmlDeviceGetName(handle)),
+            "compute_capability": ".".join(map(str, nvml.nvmlDeviceGetCudaComputeCapability(handle))),
             "driver": _text(nvml.nvmlSystemGetDriverVersion()),
             "clock_mhz": nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_SM),
             "memory_clock_mhz": nvml.nvmlDeviceGetMaxClockInfo(handle, nvml.NVML_CLOCK_MEM),

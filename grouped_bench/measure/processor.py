@@ -6,7 +6,24 @@ from pathlib import Path
 from typing import Any
 
 _CPU = Path("/sys/devices/system/cpu")
+_CPUINFO = Path("/proc/cpuinfo")
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
+def told(name: str) -> str | None:
+    """What the first processor's part of /proc/cpuinfo says of `name`; None where it says nothing."""
+    found = re.search(rf"^{re.escape(name)}\s*:\s*(.*)$", read(_CPUINFO) or "", re.MULTILINE)
+    return (found[1].strip() or None) if found else None
+
+
+def numbers() -> dict[str, str | None]:
+    """Vendor, family, model and stepping of the first processor: x86 in words and decimals, Arm in codes."""
+    if told("CPU implementer"):
+        names = ("CPU implementer", "CPU architecture", "CPU part", "CPU revision")
+    else:
+        names = ("vendor_id", "cpu family", "model", "stepping")
+    keys = ("vendor", "family", "model_number", "stepping")
+    return {key: told(name) for key, name in zip(keys, names, strict=True)}
 
 
 def usable() -> set[int] | None:
@@ -19,12 +36,22 @@ def last_level_cache_bytes() -> int | None:
 
     A processor with several such caches, as an EPYC has one a core complex, has as many bytes in each.
     """
-    found = []
+    return max(_caches().items())[1] if _caches() else None
+
+
+def cache_bytes(level: int) -> int | None:
+    """Bytes of the first processor's cache of a level, for data where it has one of its own; None where unknown."""
+    return _caches().get(level)
+
+
+def _caches() -> dict[int, int]:
+    """Bytes by level; instructions have caches of their own only where data have."""
+    found: dict[int, int] = {}
     for index in (_CPU / "cpu0/cache").glob("index*"):
         level, size = read(index / "level"), re.fullmatch(r"(\d+)([KMG]?)", read(index / "size") or "")
-        if level and level.isdecimal() and size:
-            found.append((int(level), int(size[1]) * _UNITS[size[2]]))
-    return max(found)[1] if found else None
+        if level and level.isdecimal() and size and read(index / "type") != "Instruction":
+            found[int(level)] = int(size[1]) * _UNITS[size[2]]
+    return found
 
 
 def last_level_caches() -> int:

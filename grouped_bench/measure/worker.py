@@ -20,6 +20,7 @@ from typing import Any
 from grouped_bench import backends, variants
 from grouped_bench.backends.base import Backend
 from grouped_bench.errors import VariantError
+from grouped_bench.measure.in_force import in_force
 from grouped_bench.measure.libraries import library_versions
 from grouped_bench.measure.mentions import unread
 from grouped_bench.measure.outcomes import attempt
@@ -104,6 +105,7 @@ def serve(backend: Backend, connection: socket.socket, marks: int, asked: float)
     benches: list[Workbench] = []
     answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "probe": lambda request: _probe(backend, request.get("variables", ())),
+        "in_force": lambda request: in_force(backend),
         "build": lambda request: _build(benches, backend, mark, request),
         "visit": lambda request: _visit(benches[0], request),
         "memory": lambda request: _memory(backend, mark, request),

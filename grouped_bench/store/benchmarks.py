@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from grouped_bench.errors import RunError
-from grouped_bench.measure.environment import machine_slug
+from grouped_bench.store import identity
 from grouped_bench.store.checks import (
     DEEPEST_METADATA,
     LONGEST_TEXT,
@@ -53,10 +53,18 @@ class _Benchmark(_Part):
 class _Processor(_Part):
     brand_raw: _Text | None = None
     count: Annotated[int, Field(gt=0)] | None = None
+    vendor_id_raw: _Text | None = None
+    family: Annotated[int, Field(ge=0)] | None = None
+    model: Annotated[int, Field(ge=0)] | None = None
+    flags: Annotated[list[_Text], Field(max_length=1000)] | None = None
+    # Bytes, or a text such as `512 KiB`.
+    l2_cache_size: int | _Text | None = None
+    l3_cache_size: int | _Text | None = None
 
 
 class _Machine(_Part):
     cpu: _Processor = _Processor()
+    system: _Text | None = None
     python_version: _Text | None = None
     libraries: dict[_Text, _Text] = {}
 
@@ -131,17 +139,30 @@ def _checked(tree: Any, path: Path) -> _File:
 def _facts(file: _File) -> dict[str, Any]:
     """What holds for the whole file, in the words of a run's facts; the host's name is not among them."""
     machine, processor = file.machine_info, file.machine_info.cpu
-    known = processor.brand_raw is not None and processor.count is not None
+    environment = {
+        "processor": {
+            "model": processor.brand_raw,
+            "logical": processor.count,
+            "usable": processor.count,
+            "vendor": processor.vendor_id_raw,
+            "family": processor.family,
+            "model_number": processor.model,
+            "flags": processor.flags,
+            "l2_bytes": processor.l2_cache_size,
+            "l3_bytes": processor.l3_cache_size,
+        },
+        "system": {"python": machine.python_version, "kernel": machine.system},
+    }
+    known = identity.of_processor(environment)
+    named = processor.brand_raw is not None and processor.count is not None
+    plain = identity.plain_name(processor.brand_raw or "", processor.count or 0) if named else None
     libraries = {**machine.libraries, **({"pytest-benchmark": file.version} if file.version else {})}
     return {
-        "machine": machine_slug(processor.brand_raw, processor.count) if known else None,
+        "machine": known.slug if known else plain,
+        "identity": known.to_facts() if known else None,
         "started_at": file.datetime,
         "commit": _commit(file.commit_info or {}),
-        "environment": {
-            "processor": {"model": processor.brand_raw, "logical": processor.count},
-            "system": {"python": machine.python_version},
-            "libraries": libraries,
-        },
+        "environment": {**environment, "libraries": libraries},
     }
 
 

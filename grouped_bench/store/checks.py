@@ -31,6 +31,7 @@ Sampled = Annotated[float, Field(ge=_LEAST, le=_MOST, allow_inf_nan=False)]
 # How many rounds of a visit a baseline has kept at most.
 Rounds = Annotated[int, Field(ge=1, lt=2**31)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def _moment(text: str) -> str:
@@ -128,6 +129,21 @@ class Half(TypedDict):
     partner: str
 
 
+class Machine(TypedDict):
+    """What decides the kernels, as `store.identity` has it."""
+
+    kind: Literal["processor", "gpu"]
+    name: Name
+    vendor: Name | None
+    family: Name | None
+    model: Name | None
+    instruction_sets: Annotated[list[Name], Field(min_length=1, max_length=200)]
+    sizes: dict[Name, Count]
+    count: Annotated[int, Field(ge=1, lt=2**31)]
+    system: Name | None
+    derived: bool
+
+
 class Metadata(BaseModel):
     """The shape of the run-wide facts; more of them may be there, and any may be missing but the schema's version."""
 
@@ -136,6 +152,7 @@ class Metadata(BaseModel):
     version_of_schema: int = Field(alias="schema")
     run_id: str | None = None
     machine: str | None = None
+    identity: Machine | None = None
     version: str | None = None
     started_at: str | None = None
     commit: Commit | None = None

@@ -8,7 +8,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from grouped_bench.errors import RunError
-from grouped_bench.store.checks import Commit, Half, Peak
+from grouped_bench.store.checks import Commit, Half, Machine, Peak
 from grouped_bench.store.journal import Record, read_journal
 from grouped_bench.store.schema import STATUSES
 
@@ -56,6 +56,7 @@ class Header(TypedDict):
     tasks: list[Task]
     order: Order
     commit: NotRequired[Commit | None]
+    identity: NotRequired[Machine | None]
     peaks: NotRequired[list[Peak]]
     side_by_side: NotRequired[Half]
 

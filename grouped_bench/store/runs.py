@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 from grouped_bench.errors import OutputError, RunError, shown
 from grouped_bench.store.checks import LARGEST_METADATA, metadata_problem, size_problem, value_problem
+from grouped_bench.store.identity import identified
 from grouped_bench.store.journal import SUFFIX, synchronise_folder
+from grouped_bench.store.older import as_now
 from grouped_bench.store.schema import LATER, METADATA_KEY, NAMES, SCHEMA_VERSION, arrow_schema
 
 LATEST = "latest"
@@ -73,7 +75,7 @@ def read_run(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
         frame = checked(_with_later_columns(table, metadata), metadata, path)
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
-    return frame, metadata
+    return as_now(frame, metadata)
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def read_facts(path: Path) -> dict[str, Any]:
         raise _unreadable(path, error) from None
     if problem := metadata_problem(metadata):
         raise _refusal(problem, path)
-    return metadata
+    return identified(metadata)
 
 
 def count_rows(path: Path) -> int:

@@ -24,7 +24,7 @@ class Column:
 
 COLUMNS = (
     Column("run_id", pa.string(), "", "the invocation that measured this row"),
-    Column("machine", pa.string(), "", "slug of the processor or GPU model and its count"),
+    Column("machine", pa.string(), "", "slug of what decides the kernels: model, instruction sets and count"),
     Column("started_at", pa.timestamp("us", tz="UTC"), "", "when the run began"),
     Column("backend", pa.string(), "", "framework below Keras"),
     Column("backend_version", pa.string(), "", "its version"),
@@ -99,6 +99,12 @@ COLUMNS = (
     Column(
         "env", pa.string(), "", "values of --env, NAME=value in the order given; NAME= is unset; null where left alone"
     ),
+    Column(
+        "in_force",
+        pa.string(),
+        "",
+        "JSON: what the process really used: oneDNN on or off, instruction sets, threads, accepted flags, TF32",
+    ),
     Column("visit_stolen", _SERIES, "", "share of the processors' time that other programs took in each visit"),
     Column("visit_throttled", _SERIES, "", "share of each visit in which a quota or a low clock held it back"),
     Column(
@@ -131,7 +137,7 @@ REQUIRED = (
 )
 # Came after the first files: one that lacks them is read, and they are null.
 LATER = (
-    *("visit_stolen", "visit_throttled", "reference", "env", "threads"),
+    *("visit_stolen", "visit_throttled", "reference", "env", "in_force", "threads"),
     *("env_speedup", "env_speedup_low", "env_speedup_high", "env_verdict", "visit_turn"),
 )
 RAW = ("samples_s", "reference_s")
