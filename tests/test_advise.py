@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from grouped_bench.analyse.advice import COSTLY, Advice, leaders, question
 from grouped_bench.analyse.advise import advise, questions, sensible, without
 from grouped_bench.analyse.neighbours import Figure, estimate, outside, within_reach
 from grouped_bench.errors import RunError, SpaceError
+from grouped_bench.harness.here import looked_at
+from grouped_bench.harness.probing import Probe
 from grouped_bench.report import advice as telling
 from grouped_bench.report.rows import plain
 from grouped_bench.space.case import Case, Setting
@@ -328,11 +331,39 @@ def test_the_advice_abstains_on_at_most_a_fifth_of_the_cases_inside():
 # The library call
 
 
-@pytest.fixture
-def here(tmp_path, monkeypatch):
-    monkeypatch.setattr(advising, "machine_here", lambda *setting: machine())
-    monkeypatch.setattr(advising, "in_force_here", lambda backend: IN_FORCE)
+class Setup:
+    """This machine as a test makes it up: what is in force by the value of the environment, and what fails here."""
 
+    def __init__(self):
+        self.machine, self.in_force, self.fails, self.asked, self.starts = machine(), {None: IN_FORCE}, {}, [], True
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def probe(self, setting):
+        self.asked.append(setting)
+        if not self.starts or setting.env not in self.in_force:
+            return None
+        return Probe({"cpu:0": "", "gpu:0": "H200"}, {}, {}, "3.11", "2.21.0", self.in_force[setting.env])
+
+    def problem(self, case, setting, code):
+        found = (word for word in self.fails if word in code)
+        return self.fails.get(next(found, None))
+
+
+@pytest.fixture
+def setup(monkeypatch):
+    made = Setup()
+    monkeypatch.setattr("grouped_bench.harness.here.Trials", lambda progress: made)
+    monkeypatch.setattr("grouped_bench.harness.here.machine_of", lambda *given: made.machine)
+    return made
+
+
+@pytest.fixture
+def here(tmp_path, setup):
     def save(made, name, at=HERE, **control):
         facts = metadata(run_id=name, control=control, **recorded(at))
         return write_run(made.assign(run_id=name, machine=at.slug), facts, tmp_path / "results/m" / f"{name}.parquet")
@@ -346,45 +377,62 @@ def shape(**axes):
     return Space(channels=[128], passes=["training"], **axes)
 
 
+def in_environments(off, on, speedup):
+    """A run with `env` TF_X=0, where all is as in `frame()`, and TF_X=1, so many times as fast."""
+    slow = frame(env="TF_X=0", in_force=json.dumps(off))
+    fast = latencies(frame(env="TF_X=1", in_force=json.dumps(on)), [True] * len(slow), 1 / speedup)
+    return pd.concat([slow, fast], ignore_index=True)
+
+
 def test_the_runs_of_the_folder_are_asked(here):
     (found,) = advising.advise(shape(groups=[32]), out=here.out)
-    assert found.best.variant == "grouped_native"
+    assert (found.best.variant, found.tried) == ("grouped_native", True)
     (found,) = advising.advise(shape(groups=[32]), out=here.out / "nothing")
     assert found.abstains
     with pytest.raises(RunError):
         advising.advise(shape(groups=[32]), ["nope"], out=here.out)
 
 
-def test_runs_in_other_threads_are_no_evidence_unless_named(here):
+def test_runs_in_other_threads_are_evidence_for_these_alone(here):
     later = pd.Timestamp("2026-11-25", tz="UTC")  # or the other run would be asked anyway
-    single = latencies(frame(run_id="single", started_at=later), frame()["variant"] == "split_concat", 0.001)
-    here(single, "20261124-000000-0000", threads=1)
+    flags = json.dumps({"onednn": True, "flags": {}})
+    single = latencies(frame(threads=1, in_force=flags), frame()["variant"] == "split_concat", 0.001)
+    here(single.assign(started_at=later), "20261124-000000-0000")
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert found.best.variant == "grouped_native"
+    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    assert found.why_elsewhere == "1 threads there and all here"
+    (found,) = advising.advise(shape(groups=[32], threads=1), out=here.out)
+    assert found.best.variant == "split_concat"
+
+
+def test_runs_in_another_precision_are_no_evidence_unless_named(here):
+    rounded = latencies(frame(), frame()["variant"] == "split_concat", 0.001)
+    here(rounded, "20261124-000000-0000", tf32="on")
     (found,) = advising.advise(shape(groups=[32]), out=here.out)
     assert found.best.variant == "grouped_native"
     (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert found.best.variant == "split_concat"
-    with pytest.raises(SpaceError, match="Received: threads None, tf32 None, threads 1, tf32 None"):
-        advising.advise(shape(groups=[32]), ["20261123-012233-ab12", "20261124-000000-0000"], out=here.out)
 
 
-def test_other_machines_are_no_evidence(here, monkeypatch):
+def test_another_machine_is_no_evidence_and_alone_it_is_no_advice(here, setup):
     other = machine(count=4)
     here(latencies(frame(), frame()["variant"] == "split_concat", 0.01), "20261124-000000-0000", at=other)
     (found,) = advising.advise(shape(groups=[32]), out=here.out)
     assert (found.best.variant, found.evidence[0]["machine"]) == ("grouped_native", HERE.slug)
-    monkeypatch.setattr(advising, "machine_here", lambda *setting: machine(count=8))
-    names = f"{HERE.slug}, {other.slug}"
-    with pytest.raises(SpaceError, match=rf"none of these is this one\. Received: {names}\. Name the runs"):
-        advising.advise(shape(groups=[32]), out=here.out)
     (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
-    assert found.evidence[0]["machine"] == other.slug
-    assert found.elsewhere and not found.is_settled
-    told = " ".join(telling.render([found], "table").split())
-    assert "Measured elsewhere (another machine: 4 processors there and 8 here); --measure asks this machine." in told
+    assert (found.elsewhere, found.answers, found.is_settled, found.tried) == (True, False, False, False)
+    lines = telling.render([found], "table").splitlines()
+    first = f"Not measured here, but on {other.slug}: another machine: 4 processors there and 2 here."
+    assert " ".join(lines[:3]).startswith(first)
+    assert not any(line.startswith(("Use ", "Paste")) for line in lines)
+    assert lines[-1].endswith("--groups 32 --size 28 --kernel-size 3 --batch-size 8 --pass training --measure")
+    (told,) = json.loads(telling.render([found], "json"))["advice"]
+    assert (told["elsewhere"], told["use"], told["code"]) == (True, None, None)
 
 
-def test_what_was_measured_with_other_kernels_in_force_is_elsewhere(here, monkeypatch):
-    monkeypatch.setattr(advising, "in_force_here", lambda backend: {**IN_FORCE, "onednn": False})
+def test_what_was_measured_with_other_kernels_in_force_is_elsewhere(here, setup):
+    setup.in_force = {None: {**IN_FORCE, "onednn": False}}
     (found,) = advising.advise(shape(groups=[32]), out=here.out)
     assert found.why_elsewhere == "oneDNN was on there and is off here"
     off = json.dumps({**IN_FORCE, "onednn": False})
@@ -393,8 +441,8 @@ def test_what_was_measured_with_other_kernels_in_force_is_elsewhere(here, monkey
     assert (found.best.variant, found.elsewhere) == ("split_concat", False)
 
 
-def test_of_another_machine_the_rows_are_those_of_what_was_in_force_last(here, monkeypatch):
-    monkeypatch.setattr(advising, "machine_here", lambda *setting: machine(count=8))
+def test_of_another_machine_the_rows_are_those_of_what_was_in_force_last(here, setup):
+    setup.machine = machine(count=8)
     later, off = pd.Timestamp("2026-11-25", tz="UTC"), json.dumps({**IN_FORCE, "onednn": False})
     last = latencies(frame(in_force=off, started_at=later), frame()["variant"] == "split_concat", 0.001)
     here(last, "20261125-000000-0000")
@@ -402,31 +450,65 @@ def test_of_another_machine_the_rows_are_those_of_what_was_in_force_last(here, m
     assert (found.best.variant, found.elsewhere) == ("split_concat", True)
 
 
-def test_no_backend_is_started_for_the_runs_of_another_machine(here, monkeypatch):
-    def start(backend):
-        raise AssertionError(backend)
-
-    monkeypatch.setattr(advising, "machine_here", lambda *setting: machine(count=8))
-    monkeypatch.setattr(advising, "in_force_here", start)
+def test_no_backend_is_started_for_the_runs_of_another_machine(here, setup):
+    setup.machine = machine(count=8)
     (found,) = advising.advise(shape(groups=[32]), out=here.out)
-    assert found.elsewhere
+    assert (found.elsewhere, setup.asked) == (True, [])
 
 
-def test_a_backend_that_does_not_start_here_makes_its_runs_those_of_elsewhere(here, monkeypatch):
-    monkeypatch.setattr(advising, "in_force_here", lambda backend: None)
+def test_a_backend_that_does_not_start_here_makes_its_runs_those_of_elsewhere(here, setup):
+    setup.starts = False
     (found,) = advising.advise(shape(groups=[32]), out=here.out)
     assert found.why_elsewhere == "tensorflow does not start here"
 
 
-def test_this_machine_is_asked_for_real(monkeypatch):
-    """With the backend's own worker, in this process' environment."""
-    for ask in (advising.machine_here, advising._probed):
-        ask.cache_clear()
-    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert advising.machine_here("tensorflow", "cpu") == identity.here()
-    assert advising.machine_here("tensorflow", "gpu:7") is None
-    assert advising.in_force_here("tensorflow")["onednn"] is False
-    advising._probed.cache_clear()
+def test_a_variant_whose_code_fails_here_is_not_advised_and_the_next_one_is(here, setup):
+    words = "unsupported: InvalidArgumentError: filter_size does not have enough elements, requested 147456, got 4608"
+    setup.fails = {"tf.nn.convolution": words}
+    setup.in_force = {None: IN_FORCE}
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert (found.best.variant, found.tried) == ("split_concat", True)
+    name, why = found.left_out[0]
+    assert (name, why.startswith("its code fails here: ")) == ("grouped_native", True)
+    assert words.partition(": ")[2] in why
+    setup.fails |= {"SplitConcat": "error: no"}
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert found.best is None
+    assert {name for name, _ in found.left_out} >= {"grouped_native", "split_concat"}
+
+
+def test_an_environment_that_is_faster_by_its_interval_is_the_advice(here, setup):
+    off = {**IN_FORCE, "onednn": False}
+    setup.in_force = {None: off, "TF_X=1": IN_FORCE}
+    here(in_environments(off, IN_FORCE, 5), "20261124-000000-0000")
+    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    assert (found.best.variant, found.alternative.env) == ("grouped_native", "TF_X=1")
+    assert found.alternative.over.value == pytest.approx(5)
+    text = " ".join(telling.render([found], "table").split())
+    assert "Set TF_X=1 before importing TensorFlow, and use grouped_native: " in text
+    assert re.search(r"5\.00× \[4\.80–5\.2\d\] as fast as the best without it\. Without it, use grouped_native: ", text)
+    assert text.index("Paste, and set TF_X=1:") < text.index("Paste, without it:")
+    (told,) = json.loads(telling.render([found], "json"))["advice"]
+    assert (told["environment"]["env"], told["environment"]["use"]) == ("TF_X=1", "grouped_native")
+    assert told["environment"]["over"]["value"] == pytest.approx(5)
+
+
+def test_an_environment_that_may_not_be_faster_is_not_mentioned(here, setup):
+    off = {**IN_FORCE, "onednn": False}
+    setup.in_force = {None: off, "TF_X=1": IN_FORCE}
+    here(in_environments(off, IN_FORCE, 1.02), "20261124-000000-0000")
+    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    assert (found.best.variant, found.alternative) == ("grouped_native", None)
+
+
+def test_an_environment_in_which_the_code_fails_is_not_advised(here, setup, monkeypatch):
+    off = {**IN_FORCE, "onednn": False}
+    setup.in_force = {None: off, "TF_X=1": IN_FORCE}
+    here(in_environments(off, IN_FORCE, 5), "20261124-000000-0000")
+    monkeypatch.setattr(setup, "problem", lambda case, setting, code: "crashed: no" if setting.env else None)
+    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    assert found.alternative is None
+    assert found.left_out[0] == ("grouped_native with TF_X=1", "its code fails here: crashed: no")
 
 
 def test_without_a_case_every_layer_of_the_runs_is_answered(here):
@@ -434,39 +516,77 @@ def test_without_a_case_every_layer_of_the_runs_is_answered(here):
     assert [one.basis for one in found] == ["measured"] * 12
 
 
+def test_a_layer_that_was_measured_in_several_environments_is_one_question(here, setup):
+    off = {**IN_FORCE, "onednn": False}
+    setup.in_force = {None: off, "TF_X=1": IN_FORCE}
+    here(in_environments(off, IN_FORCE, 5), "20261124-000000-0000")
+    found = advising.advise(None, ["20261124-000000-0000"], out=here.out)
+    assert [one.alternative.env for one in found if one.question.case.groups > 1] == ["TF_X=1"] * 8
+    text = " ".join(telling.render(found, "table").split())
+    assert "with TF_X=1 grouped_native, " in text
+
+
 def test_blocks_are_refused(here):
     with pytest.raises(SpaceError, match="Advice is given on layers"):
         advising.advise(Space(scope=["block"]), out=here.out)
 
 
-def test_what_is_open_is_measured_where_asked_and_nothing_else(here, monkeypatch):
+@pytest.fixture
+def measures(monkeypatch):
+    """Measured are 64 groups, on this machine; the spaces and options that were asked for."""
     asked = []
 
     def measure(space, **how):
         asked.append((space, how))
         made = frame(groups=(64,), channels=(128,), passes=("training",), run_id="new")
-        return api.Run(made, {}, Path("new.parquet"))
+        return api.Run(made, {"run_id": "new", **recorded()}, Path("new.parquet"))
 
     monkeypatch.setattr(api, "run", measure)
+    return asked
+
+
+def test_what_is_open_is_measured_where_asked_and_nothing_else(here, measures):
     found = advising.advise(shape(groups=[32, 64]), out=here.out, measure=True)
-    ((space, how),) = asked
+    ((space, how),) = measures
     (point,) = space.points()
     assert point.case == case_of(groups=64)
     assert point.variants[:2] == ("regular", "grouped")
-    assert set(point.variants) == {"regular", "grouped", "grouped_native", "split_concat", "block_diagonal"}
+    assert {"grouped_native", "split_concat", "block_diagonal"} <= set(point.variants)
+    assert point.envs == (None,)  # of which none changes anything here
     assert (how["budget"], how["page"]) == (30, False)
     assert [one.basis for one in found] == ["measured"] * 2
     assert {row["run_id"] for row in found[1].evidence} == {"new"}
     advising.advise(shape(groups=[32]), out=here.out, measure=True)
-    assert len(asked) == 1
+    assert len(measures) == 1
 
 
-def test_what_was_just_measured_on_a_gpu_is_of_this_machine(here, monkeypatch):
-    here(frame(device="gpu", machine="other-gpu-1"), "20261124-000000-0000")
-    made = frame(groups=(64,), channels=(128,), passes=("training",), device="gpu", machine="gpu-1", run_id="new")
-    monkeypatch.setattr(api, "run", lambda space, **how: api.Run(made, {}, Path("new.parquet")))
-    (found,) = advising.advise(shape(groups=[64], device=["gpu"]), out=here.out, measure=True)
-    assert (found.basis, found.evidence[0]["machine"]) == ("measured", "gpu-1")
+def test_values_of_the_environment_that_change_something_are_measured_too(here, setup, measures, monkeypatch):
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    off = {**IN_FORCE, "onednn": False}
+    setup.in_force |= {"TF_ENABLE_ONEDNN_OPTS=0": off, "TF_ENABLE_ONEDNN_OPTS=1": IN_FORCE}
+    advising.advise(shape(groups=[64]), out=here.out, measure=True)
+    ((space, how),) = measures
+    (point,) = space.points()
+    assert point.envs == ("TF_ENABLE_ONEDNN_OPTS=", "TF_ENABLE_ONEDNN_OPTS=0")
+    assert how["budget"] == 60
+
+
+def test_an_environment_that_is_asked_for_is_measured_alone(here, setup, measures):
+    setup.in_force["TF_X=1"] = IN_FORCE
+    advising.advise(shape(groups=[64], env="TF_X=1"), out=here.out, measure=True)
+    (point,) = measures[0][0].points()
+    assert point.envs == ("TF_X=1",)
+
+
+def test_this_machine_is_asked_for_real():
+    setting = Setting("tensorflow", "graph", "cpu", env="TF_ENABLE_ONEDNN_OPTS=0")
+    rows = plain(frame(in_force=json.dumps({"onednn": True, "flags": {}})))
+    machines = {row["run_id"]: identity.here() for row in rows}
+    with looked_at(machines, quiet=True) as here:
+        found = here.sort(setting, rows)
+        assert here.changes(setting, "TF_ENABLE_ONEDNN_OPTS=1")
+        assert not here.changes(setting, "TF_ENABLE_ONEDNN_OPTS=0")
+    assert [why for why, _ in found.elsewhere] == ["oneDNN was on there and is off here"]
 
 
 # How it is told
