@@ -487,10 +487,23 @@ def test_an_environment_that_is_faster_by_its_interval_is_the_advice(here, setup
     text = " ".join(telling.render([found], "table").split())
     assert "Set TF_X=1 before importing TensorFlow, and use grouped_native: " in text
     assert re.search(r"5\.00× \[4\.80–5\.2\d\] as fast as the best without it\. Without it, use grouped_native: ", text)
-    assert text.index("Paste, and set TF_X=1:") < text.index("Paste, without it:")
+    assert text.count("Paste") == text.count("Paste: ") == 1  # the same code serves both
     (told,) = json.loads(telling.render([found], "json"))["advice"]
     assert (told["environment"]["env"], told["environment"]["use"]) == ("TF_X=1", "grouped_native")
     assert told["environment"]["over"]["value"] == pytest.approx(5)
+
+
+def test_two_codes_are_pasted_where_the_environments_differ_in_the_best(here, setup):
+    off = {**IN_FORCE, "onednn": False}
+    setup.in_force = {None: off, "TF_X=1": IN_FORCE}
+    made = in_environments(off, IN_FORCE, 5)
+    native = made["variant"] == "grouped_native"
+    here(fail(made, native & (made["env"] == "TF_X=0"), "unsupported", "no"), "20261124-000000-0000")
+    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    assert (found.best.variant, found.alternative.advice.best.variant) == ("split_concat", "grouped_native")
+    text = telling.render([found], "table")
+    first, second = text.index("Paste, and set TF_X=1:"), text.index("Paste, without it:")
+    assert first < text.index("class NativeGroupedConv2D") < second < text.index("class SplitConcatConv2D")
 
 
 def test_an_environment_that_may_not_be_faster_is_not_mentioned(here, setup):

@@ -64,9 +64,12 @@ def alone(advice: Advice) -> Iterator[str]:
     yield from _table(advice)
     yield from _left_out(advice)
     yield from wrapped(_rests_on(advice))
-    if advice.alternative:
-        yield from _paste(advice.alternative.advice, f"Paste, and set {cells.clean(advice.alternative.env)}:")
-    yield from _paste(advice, "Paste, without it:" if advice.alternative else "Paste:")
+    apart = advice.alternative
+    if apart is None or code_of(apart.advice) == code_of(advice):
+        yield from _paste(advice, "Paste:")
+        return
+    yield from _paste(apart.advice, f"Paste, and set {cells.clean(apart.env)}:")
+    yield from _paste(advice, "Paste, without it:")
 
 
 def heading(advice: Advice) -> Iterator[str]:
