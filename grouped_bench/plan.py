@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from grouped_bench import backends, variants
@@ -36,21 +36,25 @@ class Cohort:
     multiplicity: int | None = None
     label: str | None = None
 
-    def counts(self, variant: str) -> Counts:
-        """Analytic counts of the task of `variant`."""
-        return variants.get(variant).counts(self.case)
+    def counts(self, variant: str, choice: str | None = None) -> Counts:
+        """Analytic counts of the task of `variant`, by its choice where it has one; by the likeliest unless given."""
+        return variants.get(variant).with_choice(choice).counts(self.case)
 
     def title(self) -> str:
         """One line that names the cohort to a person."""
         return f"{self.case.title()}, {self.setting.title()}"
 
-    def request(self, names: Sequence[str], seed: int) -> dict[str, Any]:
-        """What every message to a worker about the variants `names` of this cohort says."""
+    def request(self, names: Sequence[str], seed: int, choices: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """What every message to a worker about the variants `names` of this cohort says.
+
+        `choices` are those that a process of the cohort has made for its variants.
+        """
         return {
             "case": self.case.to_columns(),
             "setting": dataclasses.asdict(self.setting),
             "seed": seed,
             "variants": list(names),
+            "choices": {name: choice for name, choice in (choices or {}).items() if name in names},
         }
 
     def to_columns(self, variant: str | None) -> dict[str, Any]:

@@ -30,7 +30,10 @@ CONTRACT = {
     "flags": pa.list_(TEXT),
 }
 # What the flags are derived from, after the columns of the contract.
-ADDED = {"visit_stolen": pa.list_(REAL), "visit_throttled": pa.list_(REAL), "reference": pa.string()}
+ADDED = {
+    **{"visit_stolen": pa.list_(REAL), "visit_throttled": pa.list_(REAL), "reference": pa.string()},
+    "choice": pa.string(),
+}
 
 
 def test_every_column_of_the_contract_is_there_under_its_type():

@@ -114,6 +114,16 @@ class Backend(ABC):
     def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
         """The framework's own convolution; the kernel's input channels say the number of groups."""
 
+    def depthwise_convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
+        """The framework's own convolution of each input channel alone, as Keras' DepthwiseConv layers call it.
+
+        Args:
+            inputs: in the case's shape and data format.
+            kernel: (*k, Cin, M), for M outputs of each channel, which stand together in the result.
+            case: its geometry.
+        """
+        return self.convolution(inputs, kernel.reshape((*case.kernel_size, 1, -1)), case)
+
     @abstractmethod
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
         """The function of one pass as a zero-argument callable.

@@ -96,12 +96,7 @@ class TensorFlow(Backend):
     def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
         import tensorflow as tf
 
-        padding = case.padding.upper()
-        if case.padding == "causal":
-            before = case.dilation[0] * (case.kernel_size[0] - 1)
-            pads = [[0, 0], [0, 0], [0, 0]]
-            pads[1 if case.data_format == "channels_last" else 2][0] = before
-            inputs, padding = tf.pad(inputs, pads), "VALID"
+        inputs, padding = _padded(inputs, case)
         return tf.nn.convolution(
             inputs,
             kernel,
@@ -110,6 +105,28 @@ class TensorFlow(Backend):
             dilations=case.dilation,
             data_format=_layout(case),
         )
+
+    def depthwise_convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
+        import tensorflow as tf
+
+        if case.rank == 3:
+            raise NotImplementedError("TensorFlow has no depthwise convolution of three spatial axes: rank 1 or 2")
+        if len(set(case.stride)) > 1:
+            raise NotImplementedError("TensorFlow's depthwise convolution has one stride for both axes")
+        inputs, padding = _padded(inputs, case)
+        last, flat = case.data_format == "channels_last", case.rank == 1
+        if flat:  # as Keras has it: along the second of two axes
+            inputs, kernel = tf.expand_dims(inputs, 1 if last else 2), tf.expand_dims(kernel, 0)
+        strides = case.stride * 2 if flat else case.stride
+        outputs = tf.nn.depthwise_conv2d(
+            inputs,
+            kernel,
+            strides=(1, *strides, 1) if last else (1, 1, *strides),
+            padding=padding,
+            dilations=(1, *case.dilation) if flat else case.dilation,
+            data_format="NHWC" if last else "NCHW",
+        )
+        return tf.squeeze(outputs, 1 if last else 2) if flat else outputs
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
         operands = Operands(_weights(layer), inputs, upstream)
@@ -190,6 +207,17 @@ class TensorFlow(Backend):
             ValueError,
         )
         return "unsupported" if isinstance(error, refusals) else "error"
+
+
+def _padded(inputs: Tensor, case: Case) -> tuple[Tensor, str]:
+    """The input with the zeros that TensorFlow's own padding does not know, and what that then is."""
+    import tensorflow as tf
+
+    if case.padding != "causal":
+        return inputs, case.padding.upper()
+    pads = [[0, 0], [0, 0], [0, 0]]
+    pads[1 if case.data_format == "channels_last" else 2][0] = case.pad_before[0]
+    return tf.pad(inputs, pads), "VALID"
 
 
 def _weights(layer: Any) -> tuple[Tensor, ...]:

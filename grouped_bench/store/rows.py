@@ -52,7 +52,9 @@ def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
         iterations=built[0]["iterations"] if built else None,
         flags=["memory_failed"] if "status" in memory else [],
         reference=reference,
+        choice=next((build["choice"] for build in built if "choice" in build), None),
     )
+    row["macs"] = next((build["macs"] for build in built if "macs" in build), row["macs"])
     return row
 
 

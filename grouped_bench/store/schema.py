@@ -6,6 +6,7 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"grouped_bench"
+LONGEST_CHOICE = 300
 
 _EXTENTS = pa.list_(pa.int64())
 _SERIES = pa.list_(pa.float64())
@@ -101,6 +102,7 @@ COLUMNS = (
     Column(
         "reference", pa.string(), "", "which reference workload: machine, or what operation of the case (--reference)"
     ),
+    Column("choice", pa.string(), "", "what the run chose for a variant that leaves something open, such as m=4"),
 )
 
 NAMES = tuple(column.name for column in COLUMNS)
@@ -116,7 +118,7 @@ REQUIRED = (
     *(name for name in ANALYTIC if name not in ("cardinality", "width", "multiplicity", "label")),
 )
 # Came after the first files: one that lacks them is read, and they are null.
-LATER = ("visit_stolen", "visit_throttled", "reference")
+LATER = ("visit_stolen", "visit_throttled", "reference", "choice")
 RAW = ("samples_s", "reference_s")
 STATUSES = (
     *("ok", "unsupported", "oom", "timeout", "crashed", "incorrect"),
