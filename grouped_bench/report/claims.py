@@ -15,6 +15,8 @@ _GLOSSES = {
     "grouped_native": "the backend's own grouped operation",
     "split_concat": "a convolution a group, concatenated",
     "split_sum": "a convolution a group, summed",
+    "merged_groups": "blocks of groups, a dense convolution each",
+    "depthwise_sum": "depthwise, summed over each group",
     "resnext_sum": "a path of three convolutions each, summed",
     "resnext_concat": "a path of two convolutions each, concatenated",
     "resnext_grouped": "Keras groups=",

@@ -40,7 +40,8 @@ def alone(advice: Advice) -> Iterator[str]:
         yield from _wrapped(f"No advice: {cells.clean(advice.abstains)}. {WAY_OUT}")
         yield from _left_out(advice)
         return
-    yield from _wrapped(f"Use {cells.clean(best.variant)}: {quantities.latency(best)} a call.")
+    chosen = f" with {cells.clean(best.choice)}" if best.choice else ""
+    yield from _wrapped(f"Use {cells.clean(best.variant)}{chosen}: {quantities.latency(best)} a call.")
     for name, told in _gains(advice, best):
         is_the_same = name == advice.question.keras or advice.question.case.groups == 1
         yield from _indented(f"{told} ({_KERAS[name]}{'' if is_the_same else ', another function'})", 2)
@@ -155,7 +156,8 @@ def code_of(advice: Advice) -> str | None:
     question = advice.question
     if advice.best is None:
         return None
-    return snippet(advice.best.variant, question.case, question.setting.backend, question.setting.execution)
+    best, setting = advice.best, question.setting
+    return snippet(best.variant, question.case, setting.backend, setting.execution, best.choice)
 
 
 # Several cases

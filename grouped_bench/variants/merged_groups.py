@@ -1,20 +1,13 @@
 """`merged_groups`: blocks of m neighbouring groups as one dense convolution each, with m searched on the machine."""
 
 import dataclasses
-import math
-import re
 
 from grouped_bench.backends.base import Backend, Tensor
 from grouped_bench.space.case import Case
+from grouped_bench.space.choices import merged_groups, merges
 from grouped_bench.space.counts import Counts
 from grouped_bench.variants.base import Convolve, KernelVariant, variant
 from grouped_bench.variants.block_diagonal import merged_kernel
-
-# Channels of a block at which processors tend to be fastest: the search begins there. Beyond the widest no kernel
-# gains by more channels what m times the arithmetic costs.
-_LIKELIEST_WIDTH, _WIDEST = 16, 128
-# A graph of more convolutions takes longer to trace and to compile than any search may.
-MOST_BLOCKS = 64
 
 
 @variant
@@ -29,11 +22,7 @@ class MergedGroups(KernelVariant):
     computes = "grouped"
 
     def choices(self, case: Case) -> tuple[str, ...]:
-        width = max(case.in_channels, case.out_channels) // case.groups
-        divisors = [m for m in range(1, case.groups + 1) if case.groups % m == 0]
-        sensible = [m for m in divisors if m == 1 or m * width <= _WIDEST]
-        few = [m for m in sensible if case.groups // m <= MOST_BLOCKS] or sensible[-1:]
-        return tuple(f"m={m}" for m in sorted(few, key=lambda m: abs(math.log2(m * width / _LIKELIEST_WIDTH))))
+        return merges(case)
 
     def counts(self, case: Case) -> Counts:
         counts = super().counts(case)
@@ -61,12 +50,4 @@ class MergedGroups(KernelVariant):
 
     def merged(self, case: Case) -> int:
         """How many groups make a block; ValueError for a choice that the case does not have."""
-        return merged_groups(self.choice or self.choices(case)[0], case)
-
-
-def merged_groups(choice: str, case: Case) -> int:
-    """The number in `m=4`. Raises ValueError where that is no way to part the case's groups."""
-    found = re.fullmatch(r"m=([1-9]\d{0,8})", choice)
-    if found is None or case.groups % int(found[1]):
-        raise ValueError(f"blocks of {case.groups} groups cannot have {choice}")
-    return int(found[1])
+        return merged_groups(self.choice, case)
