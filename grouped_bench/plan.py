@@ -35,6 +35,7 @@ class Cohort:
     variants: tuple[str, ...]
     multiplicity: int | None = None
     label: str | None = None
+    in_use: str | None = None
 
     def counts(self, variant: str, choice: str | None = None) -> Counts:
         """Analytic counts of the task of `variant`, by its choice where it has one; by the likeliest unless given."""
@@ -67,6 +68,7 @@ class Cohort:
             "computes": variants.get(variant).computes if variant else None,
             "multiplicity": self.multiplicity,
             "label": self.label,
+            "in_use": self.in_use,
             **counts,
         }
 
@@ -179,7 +181,7 @@ def _cohorts(space: Space) -> Iterator[Cohort]:
     for point in space.points():
         chosen = _baseline_first(_named(point, space.source), point.case.baseline)
         for setting in _settings(point):
-            yield Cohort(point.case, setting, chosen, point.multiplicity, point.label)
+            yield Cohort(point.case, setting, chosen, point.multiplicity, point.label, point.in_use)
 
 
 def _named(point: Point, source: str) -> list[str]:
@@ -216,7 +218,10 @@ def _settings(point: Point) -> Iterator[Setting]:
 
 
 def _united(first: Cohort, second: Cohort) -> Cohort:
-    """The cohort of a case that stands in two tables: all variants, multiplicities added, labels joined."""
+    """The cohort of a case that stands in two tables: all variants, multiplicities added, labels joined.
+
+    As which variant the network has it is not known where the tables differ in that.
+    """
     counts = [c.multiplicity for c in (first, second) if c.multiplicity is not None]
     labels = dict.fromkeys(label for c in (first, second) if c.label for label in c.label.split(_LABEL_JOIN))
     return dataclasses.replace(
@@ -224,4 +229,5 @@ def _united(first: Cohort, second: Cohort) -> Cohort:
         variants=_baseline_first(dict.fromkeys(first.variants + second.variants), first.case.baseline),
         multiplicity=sum(counts) if counts else None,
         label=_LABEL_JOIN.join(labels) or None,
+        in_use=first.in_use if first.in_use == second.in_use else None,
     )

@@ -36,6 +36,7 @@ RULES = {
     "cache": "takes hot and cold: whether calls find their inputs and weights in the cache",
     "multiplicity": "takes a positive integer: how often the case stands in its network",
     "label": "takes a text of at most 80 characters",
+    "in_use": "takes the name of the variant as which the network has the case",
 }
 CONTROL_RULES = {
     "precision": SHARE,
@@ -66,6 +67,7 @@ BAD = {
     "device": [*NEVER, None, 0, True, b"cpu", [], "abc", "CPU", "tpu", "cpu:", "gpu:a", "gpu:1234", "cpu,,gpu"],
     "multiplicity": [*NEVER, 0, True, "abc", [], [1], 2**24 + 1],
     "label": [[[1]], {}, object(), 0, 1.5, True, b"text", "x" * 81],
+    "in_use": [bad for bad in NAMES if bad is not None],
 }
 SHARES = [0, 1, "0%", "100%", "2 %", -0.1, "-1%", True, "abc", math.nan, 10**400]
 DURATIONS = [0, "0s", "-1s", "1x", True, "abc", [], math.inf, 10**400, "9" * 400]

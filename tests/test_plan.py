@@ -16,7 +16,7 @@ BLOCKS = ("bottleneck", "resnext_concat", "resnext_grouped", "resnext_native", "
 TASK_KEYS = {
     *("backend", "execution", "device", "cache", "scope", "variant", "computes", "rank", "pass", "dtype"),
     *("data_format", "padding", "bias", "batch_size", "in_channels", "out_channels", "groups", "cardinality", "width"),
-    *("size", "kernel_size", "stride", "dilation", "multiplicity", "label"),
+    *("size", "kernel_size", "stride", "dilation", "multiplicity", "label", "in_use"),
     *("params", "params_total", "macs", "min_bytes"),
 }
 

@@ -33,6 +33,7 @@ CONTRACT = {
 ADDED = {
     **{"visit_stolen": pa.list_(REAL), "visit_throttled": pa.list_(REAL), "reference": pa.string()},
     "choice": pa.string(),
+    "in_use": pa.string(),
 }
 
 

@@ -146,10 +146,13 @@ class Axes(BaseModel):
     label: Annotated[str, Field(strict=True, max_length=80)] | None = Field(
         None, description="takes a text of at most 80 characters", examples=["stage 2, 3x3"]
     )
+    in_use: Name | None = Field(
+        None, description="takes the name of the variant as which the network has the case", examples=["depthwise_sum"]
+    )
 
 
 AXIS_NAMES = tuple("pass" if name == "pass_" else name for name in Axes.model_fields)
-OPTION_AXES = tuple(name for name in AXIS_NAMES if name not in ("multiplicity", "label"))
+OPTION_AXES = tuple(name for name in AXIS_NAMES if name not in ("multiplicity", "label", "in_use"))
 
 
 def axis_field(name: str) -> Any:

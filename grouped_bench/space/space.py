@@ -44,6 +44,7 @@ class Point:
     caches: tuple[str, ...]
     multiplicity: int | None
     label: str | None
+    in_use: str | None
 
 
 class Space:
@@ -145,6 +146,8 @@ class Space:
             axes["pass"] = axes.pop("passes")
         validate(Axes, axes, "options")
         tables = [{**table, **axes} for table in self.tables]
+        if _SHAPE_AXES & set(axes):  # another case than the network's
+            tables = [{name: value for name, value in table.items() if name != "in_use"} for table in tables]
         published = [] if _SHAPE_AXES & set(axes) else _plain(self.published)
         return Space(
             cases=tables, control=self.control, published=published, left_out=self.left_out, source=self.source
@@ -164,6 +167,7 @@ class Space:
                     caches=product.cache,
                     multiplicity=product.multiplicity,
                     label=product.label,
+                    in_use=product.in_use,
                 )
 
     def to_dict(self) -> dict[str, Any]:

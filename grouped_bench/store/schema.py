@@ -103,6 +103,7 @@ COLUMNS = (
         "reference", pa.string(), "", "which reference workload: machine, or what operation of the case (--reference)"
     ),
     Column("choice", pa.string(), "", "what the run chose for a variant that leaves something open, such as m=4"),
+    Column("in_use", pa.string(), "", "variant as which its network has the case; null where that is not known"),
 )
 
 NAMES = tuple(column.name for column in COLUMNS)
@@ -118,7 +119,7 @@ REQUIRED = (
     *(name for name in ANALYTIC if name not in ("cardinality", "width", "multiplicity", "label")),
 )
 # Came after the first files: one that lacks them is read, and they are null.
-LATER = ("visit_stolen", "visit_throttled", "reference", "choice")
+LATER = ("visit_stolen", "visit_throttled", "reference", "choice", "in_use")
 RAW = ("samples_s", "reference_s")
 STATUSES = (
     *("ok", "unsupported", "oom", "timeout", "crashed", "incorrect"),
