@@ -27,7 +27,7 @@ EXACT = {
     "dense": ("regular", "split_sum"),
     "grouped": (
         *("grouped", "grouped_native", "split_concat", "block_diagonal", "batched_matmul", "shifted_matmul"),
-        *("stacked_planes", "group_parallel", "merged_groups", "depthwise_sum"),
+        *("stacked_planes", "group_parallel", "merged_groups", "depthwise_sum", "composed"),
     ),
     "depthwise_separable": ("depthwise_separable",),
     "channel_shuffle": ("channel_shuffle",),

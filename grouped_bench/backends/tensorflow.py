@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from grouped_bench.backends.base import Backend, Device, Operands, Step, Tensor, nothing, usable_processors
+from grouped_bench.backends import tensorflow_convolutions as convolutions
+from grouped_bench.backends.base import Backend, Device, Operands, Part, Step, Tensor, nothing, usable_processors
 from grouped_bench.space.case import Case
 
 Function = Callable[..., tuple[Tensor, ...]]
@@ -94,39 +95,13 @@ class TensorFlow(Backend):
         return values
 
     def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
-        import tensorflow as tf
-
-        inputs, padding = _padded(inputs, case)
-        return tf.nn.convolution(
-            inputs,
-            kernel,
-            strides=case.stride,
-            padding=padding,
-            dilations=case.dilation,
-            data_format=_layout(case),
-        )
+        return convolutions.native(inputs, kernel, case)
 
     def depthwise_convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
-        import tensorflow as tf
+        return convolutions.depthwise(inputs, kernel, case)
 
-        if case.rank == 3:
-            raise NotImplementedError("TensorFlow has no depthwise convolution of three spatial axes: rank 1 or 2")
-        if len(set(case.stride)) > 1:
-            raise NotImplementedError("TensorFlow's depthwise convolution has one stride for both axes")
-        inputs, padding = _padded(inputs, case)
-        last, flat = case.data_format == "channels_last", case.rank == 1
-        if flat:  # as Keras has it: along the second of two axes
-            inputs, kernel = tf.expand_dims(inputs, 1 if last else 2), tf.expand_dims(kernel, 0)
-        strides = case.stride * 2 if flat else case.stride
-        outputs = tf.nn.depthwise_conv2d(
-            inputs,
-            kernel,
-            strides=(1, *strides, 1) if last else (1, 1, *strides),
-            padding=padding,
-            dilations=(1, *case.dilation) if flat else case.dilation,
-            data_format="NHWC" if last else "NCHW",
-        )
-        return tf.squeeze(outputs, 1 if last else 2) if flat else outputs
+    def composed(self, forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+        return convolutions.composed(forward, of_input, of_kernel)
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
         operands = Operands(_weights(layer), inputs, upstream)
@@ -207,17 +182,6 @@ class TensorFlow(Backend):
             ValueError,
         )
         return "unsupported" if isinstance(error, refusals) else "error"
-
-
-def _padded(inputs: Tensor, case: Case) -> tuple[Tensor, str]:
-    """The input with the zeros that TensorFlow's own padding does not know, and what that then is."""
-    import tensorflow as tf
-
-    if case.padding != "causal":
-        return inputs, case.padding.upper()
-    pads = [[0, 0], [0, 0], [0, 0]]
-    pads[1 if case.data_format == "channels_last" else 2][0] = case.pad_before[0]
-    return tf.pad(inputs, pads), "VALID"
 
 
 def _weights(layer: Any) -> tuple[Tensor, ...]:
@@ -315,11 +279,6 @@ def _device(device: str) -> str:
 def _option(name: str) -> str:
     """`/device:GPU:1` as `gpu:1`."""
     return ":".join(name.rsplit(":", 2)[-2:]).lower()
-
-
-def _layout(case: Case) -> str:
-    spatial = "DHW"[3 - case.rank :]
-    return f"N{spatial}C" if case.data_format == "channels_last" else f"NC{spatial}"
 
 
 def _onednn() -> bool:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 
 from grouped_bench.backends.base import Step
 from grouped_bench.measure.rounds import DEAR_S, Clock, Synchronise, read_clock, time_sample
+from grouped_bench.variants.base import Part
 
-# All of a search: what a choice gains is paid back in a run's visits, whose processes do not search again.
-SEARCH_S = 12.0
+# Of each question that a variant asks: what a choice gains is paid back in the visits of processes that do not search.
+SEARCH_S = 5.0
+# However dear the first of them are.
+_LEAST_CHOICES = 3
 # Of each choice; then of those within a near miss of the fastest, in turn, since the machine drifts.
 _TRIAL_S, _MOST_CALLS, _LEAST_CALLS = 0.06, 12, 3
 _NEAR, _ROUNDS = 1.25, 7
@@ -18,7 +21,7 @@ class Trials:
     """Times choices of one variant, in its case, setting and pass.
 
     Args:
-        make_step: makes the step of a choice, of the forward pass alone where its second argument says so.
+        make_step: makes the step of a choice, of the part of the pass that its second argument says.
         synchronise: waits for the device.
         mark: called before each choice is tried, so that none is taken for a hang.
         clock: read for every duration.
@@ -26,28 +29,28 @@ class Trials:
 
     def __init__(
         self,
-        make_step: Callable[[str, bool], Step],
+        make_step: Callable[[str, Part], Step],
         synchronise: Synchronise,
         mark: Callable[[], None] = lambda: None,
         clock: Clock = read_clock,
     ) -> None:
         self._make_step, self._synchronise, self._mark, self._clock = make_step, synchronise, mark, clock
-        self._end = clock() + SEARCH_S
 
-    def fastest(self, choices: Sequence[str], *, forward: bool = False) -> str:
-        """The fastest of `choices`, the likeliest first; when the search's time is up, of those that were tried.
+    def fastest(self, choices: Sequence[str], *, part: Part = "all") -> str:
+        """The fastest of `choices`, the likeliest first; when the time is up, of those that were tried, three at least.
 
         Choices that fail are left out. Raises what the first of them raised where all fail.
         """
         steps: dict[str, Step] = {}
         seconds: dict[str, float] = {}
         failure: Exception | None = None
+        end = self._clock() + SEARCH_S
         for choice in choices:
-            if seconds and self._clock() >= self._end:
+            if len(seconds) >= _LEAST_CHOICES and self._clock() >= end:
                 break
             try:
                 self._mark()
-                steps[choice] = self._make_step(choice, forward)
+                steps[choice] = self._make_step(choice, part)
                 seconds[choice] = self._try(steps[choice])
             except Exception as error:
                 failure = failure or error

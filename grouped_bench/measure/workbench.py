@@ -1,6 +1,5 @@
 """The workloads of one cohort in one process: built on shared inputs, verified, then timed round by round."""
 
-import dataclasses
 import functools
 import gc
 import math
@@ -17,7 +16,7 @@ from grouped_bench.measure.outcomes import Reply, attempt
 from grouped_bench.measure.references import MACHINE, References, kind_of
 from grouped_bench.measure.search import Trials
 from grouped_bench.space.case import DTYPE_BYTES, Case, Setting
-from grouped_bench.variants.base import Variant
+from grouped_bench.variants.base import Part, Variant
 
 # What fails so may leave a device or a memory behind that no other variant in the process can use.
 _SPOILING = ("oom", "error")
@@ -230,12 +229,13 @@ class Workbench:
     def _trials(self, name: str) -> Trials:
         """Trials of the variant's choices by hot calls, on shared weights."""
         operands = self._operands(name)
-        forward = dataclasses.replace(operands, upstream=None)
 
-        def make_step(choice: str, forward_alone: bool) -> Step:
+        def make_step(choice: str, part: Part) -> Step:
             layer = self._layer(variants.get(name).with_choice(choice), operands)
-            read = forward if forward_alone else operands
-            return self.backend.step(layer, read.inputs, read.upstream, self.setting.execution)
+            if part == "input":
+                layer.trainable = False
+            upstream = None if part == "forward" else operands.upstream
+            return self.backend.step(layer, operands.inputs, upstream, self.setting.execution)
 
         return Trials(make_step, self.synchronise, lambda: self.mark(name))
 

@@ -16,6 +16,7 @@ _GLOSSES = {
     "split_concat": "a convolution a group, concatenated",
     "split_sum": "a convolution a group, summed",
     "merged_groups": "blocks of groups, a dense convolution each",
+    "composed": "each gradient by the form that is fastest at it",
     "depthwise_sum": "depthwise, summed over each group",
     "resnext_sum": "a path of three convolutions each, summed",
     "resnext_concat": "a path of two convolutions each, concatenated",

@@ -31,6 +31,7 @@ KNOWN = {
     "batched_matmul": (WINE, "P"),
     "block_diagonal": (INDIGO, "X"),
     "channel_shuffle": (GREY, "p"),
+    "composed": (PLUM, "D"),
     "depthwise_separable": (BROWN, "h"),
     "depthwise_sum": (LEAF, "p"),
     "group_parallel": (AZURE, "<"),

@@ -8,7 +8,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 
@@ -24,13 +24,20 @@ from grouped_bench.variants.reference import Weights
 Convolve = Callable[[Any, Any], Any]
 
 
+Part = Literal["all", "forward", "input"]
+
+
 class Trials(Protocol):
     """What a search asks of the machine, for one variant in one case, setting and pass."""
 
-    def fastest(self, choices: Sequence[str], *, forward: bool = False) -> str:
-        """The fastest of `choices`, the likeliest first, by a few calls each; with `forward` of the forward pass alone.
+    def fastest(self, choices: Sequence[str], *, part: Part = "all") -> str:
+        """The fastest of `choices`, the likeliest first, by a few calls each.
 
-        Choices that fail are left out. Raises what the first of them raised where all fail.
+        Args:
+            choices: those that fail are left out.
+            part: of the pass, that is timed: all of it, `forward` alone, or forward and the gradient of the `input`.
+
+        Raises what the first choice raised where all fail.
         """
 
 
