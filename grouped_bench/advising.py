@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 SECONDS_A_CASE = 30
 # Besides the baselines: what was fastest somewhere. More ways would leave each of them less of the time.
 _BASELINES = ("regular", "grouped")
-_TRIED = ("grouped_native", "split_concat", "split_sum", "block_diagonal")
+_TRIED = (
+    *("grouped_native", "split_concat", "split_sum", "block_diagonal"),
+    *("merged_groups", "depthwise_sum", "composed"),
+)
 
 
 def advise(

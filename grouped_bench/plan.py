@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from grouped_bench import backends, variants
@@ -37,22 +37,27 @@ class Cohort:
     variants: tuple[str, ...]
     multiplicity: int | None = None
     label: str | None = None
+    in_use: str | None = None
 
-    def counts(self, variant: str) -> Counts:
-        """Analytic counts of the task of `variant`."""
-        return variants.get(variant).counts(self.case)
+    def counts(self, variant: str, choice: str | None = None) -> Counts:
+        """Analytic counts of the task of `variant`, by its choice where it has one; by the likeliest unless given."""
+        return variants.get(variant).with_choice(choice).counts(self.case)
 
     def title(self) -> str:
         """One line that names the cohort to a person."""
         return f"{self.case.title()}, {self.setting.title()}"
 
-    def request(self, names: Sequence[str], seed: int) -> dict[str, Any]:
-        """What every message to a worker about the variants `names` of this cohort says."""
+    def request(self, names: Sequence[str], seed: int, choices: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """What every message to a worker about the variants `names` of this cohort says.
+
+        `choices` are those that a process of the cohort has made for its variants.
+        """
         return {
             "case": self.case.to_columns(),
             "setting": dataclasses.asdict(self.setting),
             "seed": seed,
             "variants": list(names),
+            "choices": {name: choice for name, choice in (choices or {}).items() if name in names},
         }
 
     def to_columns(self, variant: str | None) -> dict[str, Any]:
@@ -65,6 +70,7 @@ class Cohort:
             "computes": variants.get(variant).computes if variant else None,
             "multiplicity": self.multiplicity,
             "label": self.label,
+            "in_use": self.in_use,
             **counts,
         }
 
@@ -193,7 +199,7 @@ def _cohorts(space: Space) -> Iterator[tuple[Cohort, str | None]]:
         elsewhere = None if point.only is None or tensorflow.leaves_onednn_off() else _ONLY[point.only]
         chosen = _baseline_first(_named(point, space.source), point.case.baseline)
         for setting in _settings(point):
-            yield Cohort(point.case, setting, chosen, point.multiplicity, point.label), elsewhere
+            yield Cohort(point.case, setting, chosen, point.multiplicity, point.label, point.in_use), elsewhere
 
 
 def _named(point: Point, source: str) -> list[str]:
@@ -243,7 +249,10 @@ def _refuse_own_variables(point: Point) -> None:
 
 
 def _united(first: Cohort, second: Cohort) -> Cohort:
-    """The cohort of a case that stands in two tables: all variants, multiplicities added, labels joined."""
+    """The cohort of a case that stands in two tables: all variants, multiplicities added, labels joined.
+
+    As which variant the network has it is not known where the tables differ in that.
+    """
     counts = [c.multiplicity for c in (first, second) if c.multiplicity is not None]
     labels = dict.fromkeys(label for c in (first, second) if c.label for label in c.label.split(_LABEL_JOIN))
     return dataclasses.replace(
@@ -251,4 +260,5 @@ def _united(first: Cohort, second: Cohort) -> Cohort:
         variants=_baseline_first(dict.fromkeys(first.variants + second.variants), first.case.baseline),
         multiplicity=sum(counts) if counts else None,
         label=_LABEL_JOIN.join(labels) or None,
+        in_use=first.in_use if first.in_use == second.in_use else None,
     )

@@ -5,7 +5,7 @@ from looks import primitive
 
 from grouped_bench.harness.workers import TaskFailedError
 
-START_S, BUILD_S, MEMORY_S = 0.05, 0.2, 0.3
+START_S, BUILD_S, MEMORY_S, SEARCH_S = 0.05, 0.2, 0.3, 0.7
 
 
 class FakeHost:
@@ -13,11 +13,14 @@ class FakeHost:
 
     `round_spread` is that of the round where it differs from the visit's. `worker` is the class that is forked.
 
+    `choices` maps a variant to what its search, of SEARCH_S, finds.
+
     `faults` maps a variant to what happens when it is built: an exception, or a failure's dict.
     """
 
-    def __init__(self, clock, costs, *, spread=0.01, round_spread=None, faults=None, rounds=5, seed=0):
+    def __init__(self, clock, costs, *, spread=0.01, round_spread=None, faults=None, rounds=5, seed=0, choices=None):
         self.clock, self.costs, self.spread, self.faults = clock, costs, spread, faults or {}
+        self.choices = choices or {}
         self.rounds, self.rng = rounds, np.random.default_rng(seed)
         self.forked, self.alive, self.most_alive, self.requests = 0, 0, 0, []
         self.round_spread, self.worker = round_spread, FakeWorker
@@ -48,7 +51,7 @@ class FakeWorker:
         self.host.alive -= 1
 
     def _build(self, request):
-        built, failed = {}, {}
+        built, failed, searched = {}, {}, 0.0
         for name in request["variants"]:
             self.host.clock.now += BUILD_S
             fault = self.host.faults.get(name)
@@ -64,9 +67,19 @@ class FakeWorker:
                     "warm_up_s": 0.0,
                     "iterations": request["iterations"].get(name, 1),
                     **({"relative_error": 1e-7} if request["check"] else {}),
+                    **self._chosen(name, request),
                 }
-        seconds = BUILD_S * len(request["variants"])
+                searched += built[name].get("search_s", 0.0)
+        seconds = BUILD_S * len(request["variants"]) + searched
         return {"built": built, "failed": failed, "start_s": START_S, "inputs_s": 0.0, "seconds": seconds}
+
+    def _chosen(self, name, request):
+        if name not in self.host.choices:
+            return {}
+        known = request["choices"].get(name)
+        self.host.clock.now += 0.0 if known else SEARCH_S
+        choice = known or self.host.choices[name]
+        return {"choice": choice, "macs": int(choice[2:]) * 1000, "search_s": 0.0 if known else SEARCH_S}
 
     def _visit(self, request):
         host, names = self.host, request["variants"]

@@ -27,7 +27,7 @@ EXACT = {
     "dense": ("regular", "split_sum"),
     "grouped": (
         *("grouped", "grouped_native", "split_concat", "block_diagonal", "batched_matmul", "shifted_matmul"),
-        *("stacked_planes", "group_parallel"),
+        *("stacked_planes", "group_parallel", "merged_groups", "depthwise_sum", "composed"),
     ),
     "depthwise_separable": ("depthwise_separable",),
     "channel_shuffle": ("channel_shuffle",),
@@ -73,6 +73,8 @@ def supported(name, case, backend):
         return False
     if name == "depthwise_separable":
         return case.rank < 3
+    if name == "depthwise_sum" and backend.name == "tensorflow":
+        return case.rank < 3 and case.data_format == "channels_last"
     needs_3d = name in NATIVE and name != "stacked_planes"
     return not (backend.name == "tensorflow" and needs_3d and case.rank == 3 and case.groups > 1)
 

@@ -35,7 +35,7 @@ LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}
 ON_A_MACHINE_WITHOUT_BACKENDS = ("analyse", "report")
 MEASURING = ("backends", "variants", "plan", "measure", "harness")
 FRAMEWORKS = {"tensorflow", "keras", "jax", "jaxlib", "torch"}
-FOREIGN_INTERPRETER = ("measure", "variants", "backends", "space.case", "space.counts")
+FOREIGN_INTERPRETER = ("measure", "variants", "backends", "space.case", "space.choices", "space.counts")
 CLOCKS = {
     *("time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "process_time"),
     *("process_time_ns", "thread_time", "thread_time_ns", "clock_gettime", "clock_gettime_ns"),

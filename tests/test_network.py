@@ -97,4 +97,18 @@ def test_passes_and_batches_are_networks_of_their_own():
 
 
 def test_the_own_variant_of_a_layer_is_that_of_keras():
-    assert [own_variant({"groups": groups}) for groups in (None, 1, 2)] == ["regular", "regular", "grouped"]
+    rows = [{"groups": groups, "in_use": None} for groups in (None, 1, 2)]
+    assert [own_variant(row) for row in rows] == ["regular", "regular", "grouped"]
+
+
+def test_a_depthwise_layer_has_the_time_of_the_depthwise_operation():
+    made = network(groups=[64], variants=["regular", "grouped", "grouped_native"])
+    made = made.replace({"variant": {"grouped_native": "depthwise_sum"}})
+    (as_grouped,) = of(made.assign(in_use="grouped"))[0].values()
+    assert as_grouped.seconds == pytest.approx(64 * latency(made, 64, "grouped"))
+    assert as_grouped.faster == "depthwise_sum"
+    (as_depthwise,) = of(made.assign(in_use="depthwise_sum"))[0].values()
+    assert as_depthwise.seconds == pytest.approx(64 * latency(made, 64, "depthwise_sum"))
+    assert as_depthwise.faster is None
+    (left_out,) = of(made[made["variant"] == "regular"].assign(in_use="depthwise_sum"))[0].values()
+    assert (left_out.seconds, left_out.problem) == (None, "depthwise_sum not in the plan")

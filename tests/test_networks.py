@@ -73,6 +73,20 @@ def test_a_depthwise_convolution_has_as_many_groups_as_channels(rank, keras, tol
     layer = getattr(keras.layers, f"DepthwiseConv{rank}D")(3, depth_multiplier=2)
     (found,) = told(sequence(keras, layer, shape=(8,) * rank + (6,)))["convolutions"]
     assert (found["groups"], found["channels"], found["kernel_size"]) == (6, [6, 12], [3] * rank)
+    assert found["in_use"] == "depthwise_sum"
+
+
+@pytest.mark.parametrize(("groups", "in_use"), [(1, None), (3, None), (6, "grouped")])
+def test_a_grouped_layer_of_single_channels_is_told_from_a_depthwise_one(groups, in_use, keras, told):
+    """ConvNeXt has its depthwise convolutions so, which Keras does not compute by the depthwise operation."""
+    layer = keras.layers.Conv2D(6, 3, groups=groups)
+    (found,) = told(sequence(keras, layer, shape=(8, 8, 6)))["convolutions"]
+    assert found.get("in_use") == in_use
+
+
+def test_a_depthwise_layer_of_one_channel_is_a_plain_convolution(keras, told):
+    (found,) = told(sequence(keras, keras.layers.DepthwiseConv2D(3), shape=(8, 8, 1)))["convolutions"]
+    assert (found["groups"], "in_use" in found) == (1, False)
 
 
 def test_a_separable_convolution_is_its_two_parts(keras, told):
@@ -301,8 +315,16 @@ def test_the_lists_of_a_convolution_are_extents_and_not_several_values():
 def test_layers_without_groups_have_one_variant_and_those_with_very_many_no_splits():
     sizes = (1, 2, MOST_SPLIT_GROUPS, MOST_SPLIT_GROUPS * 2)
     points = list(Space(cases=distinct([convolution(groups=g, channels=(128, 128)) for g in sizes])).points())
-    assert [len(point.variants) for point in points] == [1, 5, 5, 3]
-    assert points[-1].variants == ("regular", "grouped", "grouped_native")
+    assert [len(point.variants) for point in points] == [1, 5, 5, 4]
+    assert points[-1].variants == ("regular", "grouped", "grouped_native", "depthwise_sum")
+    (few,) = Space(cases=distinct([convolution(groups=8, in_use="depthwise_sum")])).points()
+    assert (len(few.variants), few.variants[-1], few.in_use) == (6, "depthwise_sum", "depthwise_sum")
+
+
+def test_a_case_that_a_network_has_both_ways_is_one_cohort_of_which_neither_is_told():
+    both = [convolution(groups=8, in_use=name) for name in ("grouped", "depthwise_sum")]
+    (cohort,) = make_plan(Space(cases=distinct(both))).cohorts
+    assert (cohort.multiplicity, cohort.in_use) == (2, None)
 
 
 def test_long_and_hostile_names_become_labels():

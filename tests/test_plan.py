@@ -29,7 +29,7 @@ TASK_KEYS = {
         "dtype",
     ),
     *("data_format", "padding", "bias", "batch_size", "in_channels", "out_channels", "groups", "cardinality", "width"),
-    *("size", "kernel_size", "stride", "dilation", "multiplicity", "label"),
+    *("size", "kernel_size", "stride", "dilation", "multiplicity", "label", "in_use"),
     *("params", "params_total", "macs", "min_bytes"),
 }
 

@@ -152,6 +152,7 @@ def test_mobilenet_depthwise_has_the_thirteen_layers_and_their_share_of_the_work
     plan = make_plan(Space.preset("mobilenet-depthwise"))
     assert sum(cohort.multiplicity for cohort in plan.cohorts) == 13
     assert all(c.case.groups == c.case.in_channels == c.case.out_channels for c in plan.cohorts)
+    assert all(c.in_use == "depthwise_sum" in c.variants for c in plan.cohorts)
     assert sum(exact(c).macs * c.multiplicity for c in plan.cohorts) == pytest.approx(0.0306 * 569e6, rel=0.01)
     assert sum(exact(c).params * c.multiplicity for c in plan.cohorts) == pytest.approx(0.0106 * 4.2e6, rel=0.01)
 

@@ -36,6 +36,8 @@ ADDED = {
     **{"visit_stolen": pa.list_(REAL), "visit_throttled": pa.list_(REAL), "reference": TEXT, "threads": WHOLE},
     **dict.fromkeys(("env_speedup", "env_speedup_low", "env_speedup_high"), REAL),
     **{"env_verdict": TEXT, "visit_turn": pa.list_(WHOLE)},
+    "choice": pa.string(),
+    "in_use": pa.string(),
 }
 
 

@@ -64,6 +64,13 @@ def test_a_depthwise_layer_stands_in_brackets():
     assert "In brackets" not in " ".join(told(made())[0].notes)
 
 
+def test_a_layer_whose_own_operation_was_measured_has_no_brackets():
+    depthwise = made(groups=[64]).replace({"variant": {"grouped_native": "depthwise_sum"}})
+    sheet = told(depthwise.assign(in_use="depthwise_sum"))[0]
+    assert [row[4] for row in sheet.rows] == ["depthwise_sum"]
+    assert "bracket" not in " ".join(sheet.notes).lower()
+
+
 def test_published_figures_stand_beside_ours():
     sheet = told(made())[1]
     assert sheet.title == "Published beside measured"

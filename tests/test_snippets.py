@@ -13,7 +13,7 @@ from grouped_bench.measure import verify
 from grouped_bench.report.snippets import snippet
 
 NAMES = ("regular", "grouped", "grouped_native", "split_concat", "split_sum")
-MATMULS = ("block_diagonal", "batched_matmul", "shifted_matmul")
+MATMULS = ("block_diagonal", "batched_matmul", "shifted_matmul", "merged_groups", "depthwise_sum")
 # No output of channels first is as long as its bias: Keras 3.15 would add it along the wrong axis.
 CASES = {
     "1D": make_case(rank=1, size=9),
@@ -52,10 +52,15 @@ def supported(name, case, backend):
     return not (name == "grouped_native" and case.rank == 3)
 
 
+def has_code(name, case):
+    """Keras has no depthwise convolution of three spatial axes."""
+    return not (name == "depthwise_sum" and case.rank == 3)
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("name", NAMES + MATMULS)
 def test_the_printed_layer_is_the_variant(name, case, backend):
-    if not supported(name, case, backend):
+    if not supported(name, case, backend) or not has_code(name, case):
         pytest.skip("no such operation there, and no advice either")
     variant, problem = variants.get(name), verify.make_problem(case, 3)
     layer, own = run(snippet(name, case, backend.name, backend.executions[0])), variant.layer(case, backend)
@@ -104,7 +109,7 @@ def test_a_printed_layer_of_branches_can_be_made_again_from_its_config(name, bac
 @pytest.mark.parametrize("name", NAMES + MATMULS)
 @pytest.mark.parametrize("of", ["tensorflow", "jax", "torch"])
 def test_the_code_is_plain_and_narrow(name, of):
-    for case in CASES.values():
+    for case in (case for case in CASES.values() if has_code(name, case)):
         code = snippet(name, case, of, backends.get(of).executions[0])
         ast.parse(code)
         assert max(map(len, code.splitlines())) <= 80
@@ -150,3 +155,31 @@ def test_text_from_a_record_does_not_become_code(columns):
 
 def test_a_block_has_no_code():
     assert snippet("grouped", make_block(), "tensorflow", "graph") is None
+
+
+@pytest.mark.parametrize("merged", [1, 2, 4, 8])
+def test_merged_groups_are_printed_with_the_number_that_was_chosen(merged, backend):
+    case = make_case(groups=8, channels=(8, 16))
+    code = snippet("merged_groups", case, backend.name, backend.executions[0], f"m={merged}")
+    assert f"    merged = {merged}\n" in code
+    assert "guess" not in code
+    variant, problem = variants.get("merged_groups").with_choice(f"m={merged}"), verify.make_problem(case, 3)
+    layer = run(code)
+    layer.build(case.input_shape)
+    layer.kernel.assign(backend.array(problem.weights(variant.function(case))["kernel"], "float32"))
+    x, upstream = (backend.array(array, case.compute_dtype) for array in (problem.x, problem.upstream))
+    outputs = backend.step(layer, x, upstream, backend.executions[0])()
+    error, where = verify.relative_error(list(outputs), problem, variant, backend)
+    assert error <= verify.tolerance(case, variant, where), f"{where} off by {error}"
+
+
+def test_without_a_choice_the_code_says_that_it_is_a_guess():
+    code = snippet("merged_groups", make_case(groups=8, channels=(8, 16)), "tensorflow", "graph")
+    assert "    merged = 8\n" in code
+    assert "# The choice is a guess: `grouped-bench advise --measure` searches it." in code
+
+
+@pytest.mark.parametrize("choice", ["m=3", "m=0", "m=4\nimport os", "m=4 ", "forward=grouped_native"])
+def test_a_choice_that_is_none_of_the_case_prints_nothing(choice):
+    case = make_case(groups=8, channels=(8, 16))
+    assert snippet("merged_groups", case, "tensorflow", "graph", choice) is None

@@ -109,6 +109,12 @@ def test_toml_may_hold_the_comma_list_of_an_option(axis, space_of_toml):
     assert found == points(Space(**{"scope": scope, axis: python}))
 
 
+def test_another_shape_than_the_networks_is_in_use_as_nothing():
+    space = Space(cases=[{"groups": 4, "in_use": "depthwise_sum"}])
+    assert [point.in_use for point in points(space.replace(groups=2))] == [None]
+    assert [point.in_use for point in points(space.replace(batch_size=2))] == ["depthwise_sum"]
+
+
 def test_multiplicity_and_label_are_of_tables_only(space_of_toml):
     (point,) = points(space_of_toml('[[case]]\nmultiplicity = 3\nlabel = "stage 2"'))
     assert (point.multiplicity, point.label) == (3, "stage 2")

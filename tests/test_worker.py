@@ -45,7 +45,7 @@ def fork(host):
 
 def request(op, *variants, case=None, setting=GRAPH, **more):
     case = case or make_case(groups=2)
-    columns = {"case": case.to_columns(), "setting": dataclasses.asdict(setting), "seed": 0}
+    columns = {"case": case.to_columns(), "setting": dataclasses.asdict(setting), "seed": 0, "choices": {}}
     return {"op": op, **columns, "variants": list(variants), **more}
 
 

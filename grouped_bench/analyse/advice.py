@@ -41,7 +41,10 @@ class Question:
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One variant: seconds a call, how many times as fast as two others it is, and bytes; None where not known."""
+    """One variant: seconds a call, how many times as fast as two others it is, and bytes; None where not known.
+
+    `choice` is what was chosen where it was measured; None where the variant has none, or where it is estimated.
+    """
 
     variant: str
     latency: Figure
@@ -50,6 +53,7 @@ class Option:
     memory: Figure | None
     is_coarse: bool
     params: int
+    choice: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -86,6 +86,7 @@ def _option(asked: Question, row: Row, cohort: Iterable[Row]) -> Option:
         memory=_memory(row),
         is_coarse=row["memory_source"] == "resident",
         params=asked.counts(row["variant"]).params,
+        choice=row["choice"],
     )
 
 

@@ -45,13 +45,16 @@ class Network:
 
 
 def own_variant(row: Row) -> str:
-    """The variant as which Keras has the layer: `grouped` where it has groups, else the baseline."""
-    return OWN_GROUPED if (row["groups"] or 1) > 1 else BASELINE
+    """The variant as which the network has the layer; unless that is known `grouped` with groups, else the baseline."""
+    return row["in_use"] or (OWN_GROUPED if (row["groups"] or 1) > 1 else BASELINE)
 
 
-def is_depthwise(row: Row) -> bool:
-    """Whether the layer has a group for each channel, so that a network may have it as a depthwise layer."""
-    return bool(1 < (row["groups"] or 1) == row["in_channels"])
+def is_stand_in(row: Row) -> bool:
+    """Whether the network may have the layer as another variant: its channels are convolved alone, and it tells none.
+
+    Runs made before networks told it have such rows, and a network with a depthwise layer and a grouped one alike.
+    """
+    return bool(row["in_use"] is None and 1 < (row["groups"] or 1) == row["in_channels"])
 
 
 def parts(rows: Iterable[Row]) -> list[list[Row]]:

@@ -7,10 +7,12 @@ import pkgutil
 from grouped_bench.backends.base import Backend
 from grouped_bench.errors import UnavailableError
 
+_NOT_BACKENDS = ("base", "tensorflow_convolutions")
+
 
 def names() -> list[str]:
     """Names of all backends, installed or not."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _NOT_BACKENDS)
 
 
 def get(name: str) -> Backend:

@@ -43,6 +43,14 @@ class Operands:
 
 
 @dataclasses.dataclass(frozen=True)
+class Part:
+    """A convolution as a function of input and kernel, linear in both, and whether XLA is to compile it by itself."""
+
+    convolve: Callable[[Tensor, Tensor], Tensor]
+    compiled: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
 class Device:
     """A device that a backend sees: its name in options and its model."""
 
@@ -132,6 +140,28 @@ class Backend(ABC):
     @abstractmethod
     def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
         """The framework's own convolution; the kernel's input channels say the number of groups."""
+
+    def depthwise_convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
+        """The framework's own convolution of each input channel alone, as Keras' DepthwiseConv layers call it.
+
+        Args:
+            inputs: in the case's shape and data format.
+            kernel: (*k, Cin, M), for M outputs of each channel, which stand together in the result.
+            case: its geometry.
+        """
+        return self.convolution(inputs, kernel.reshape((*case.kernel_size, 1, -1)), case)
+
+    @abstractmethod
+    def composed(self, forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+        """The function that all three parts compute, as `forward` does, with the others' gradients.
+
+        Made while a layer is, called while it is traced. Raises NotImplementedError for a compiled part where nothing
+        compiles a part of a step.
+        """
+
+    def has_group_gradients(self) -> bool:
+        """Whether the gradient of a grouped convolution's kernel is computed by groups on the device of `on`."""
+        return True
 
     @abstractmethod
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:

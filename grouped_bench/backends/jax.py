@@ -16,6 +16,7 @@ from grouped_bench.backends.base import (
     Backend,
     Device,
     Operands,
+    Part,
     Step,
     Tensor,
     device_index,
@@ -120,6 +121,32 @@ class Jax(Backend):
             dimension_numbers=(layout, f"{spatial}IO", layout),
             feature_group_count=inputs.shape[case.channel_axis] // kernel.shape[-2],
         )
+
+    def composed(self, forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+        import jax
+
+        if forward.compiled or of_input.compiled or of_kernel.compiled:
+            raise NotImplementedError("JAX compiles a step as a whole")
+        if forward is of_input is of_kernel:
+            return forward.convolve
+
+        def back(operands: tuple[Tensor, Tensor], dy: Tensor) -> tuple[Tensor, Tensor]:
+            x, kernel = operands
+            (dx,) = jax.linear_transpose(lambda x: of_input.convolve(x, kernel), x)(dy)
+            (dkernel,) = jax.linear_transpose(lambda kernel: of_kernel.convolve(x, kernel), kernel)(dy)
+            return dx, dkernel
+
+        convolve = jax.custom_vjp(forward.convolve)
+        convolve.defvjp(lambda x, kernel: (forward.convolve(x, kernel), (x, kernel)), back)
+        found: Callable[[Tensor, Tensor], Tensor] = convolve
+        return found
+
+    def has_group_gradients(self) -> bool:
+        import jax
+
+        # XLA on a processor makes of it a convolution of all pairs of groups.
+        device = jax.config.jax_default_device
+        return getattr(device, "platform", device or jax.default_backend()) != "cpu"
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
         weights = tuple(variable.value for variable in layer.trainable_variables)

@@ -11,11 +11,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from grouped_bench.backends import tensorflow_convolutions as convolutions
 from grouped_bench.backends.base import (
     XLA_THREAD,
     Backend,
     Device,
     Operands,
+    Part,
     Step,
     Tensor,
     nothing,
@@ -128,22 +130,13 @@ class TensorFlow(Backend):
         return values
 
     def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
-        import tensorflow as tf
+        return convolutions.native(inputs, kernel, case)
 
-        padding = case.padding.upper()
-        if case.padding == "causal":
-            before = case.dilation[0] * (case.kernel_size[0] - 1)
-            pads = [[0, 0], [0, 0], [0, 0]]
-            pads[1 if case.data_format == "channels_last" else 2][0] = before
-            inputs, padding = tf.pad(inputs, pads), "VALID"
-        return tf.nn.convolution(
-            inputs,
-            kernel,
-            strides=case.stride,
-            padding=padding,
-            dilations=case.dilation,
-            data_format=_layout(case),
-        )
+    def depthwise_convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
+        return convolutions.depthwise(inputs, kernel, case)
+
+    def composed(self, forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+        return convolutions.composed(forward, of_input, of_kernel)
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
         operands = Operands(_weights(layer), inputs, upstream)
@@ -321,11 +314,6 @@ def _device(device: str) -> str:
 def _option(name: str) -> str:
     """`/device:GPU:1` as `gpu:1`."""
     return ":".join(name.rsplit(":", 2)[-2:]).lower()
-
-
-def _layout(case: Case) -> str:
-    spatial = "DHW"[3 - case.rank :]
-    return f"N{spatial}C" if case.data_format == "channels_last" else f"NC{spatial}"
 
 
 def _xla_isa(folder: Path) -> str | None:

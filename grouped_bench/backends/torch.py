@@ -12,6 +12,7 @@ from grouped_bench.backends.base import (
     Device,
     Kernel,
     Operands,
+    Part,
     Step,
     Tensor,
     device_index,
@@ -116,6 +117,11 @@ class Torch(Backend):
         )
         return y.movedim(1, -1) if channels_last else y
 
+    def composed(self, forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+        if forward.compiled or of_input.compiled or of_kernel.compiled:
+            raise NotImplementedError("PyTorch compiles a step as a whole, and not by XLA")
+        return forward.convolve if forward is of_input is of_kernel else _with_gradients(forward, of_input, of_kernel)
+
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
         function = _function(layer, upstream is not None, execution)
         arguments = _arguments(inputs, upstream)
@@ -203,6 +209,45 @@ def _function(layer: Any, training: bool, execution: str) -> Function:
         return (y, *torch.autograd.grad(y, [x, *weights], dy))
 
     return trained if training else inference
+
+
+def _with_gradients(forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+    import torch
+
+    class Composed(torch.autograd.Function):
+        @staticmethod
+        def forward(context: Any, x: Tensor, kernel: Tensor) -> Tensor:
+            context.save_for_backward(x, kernel)
+            return forward.convolve(x, kernel)
+
+        @staticmethod
+        def backward(context: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
+            x, kernel = (tensor.detach() for tensor in context.saved_tensors)
+            wanted = context.needs_input_grad
+            if of_input is of_kernel and all(wanted):
+                return _gradients(of_input, x, kernel, dy, wanted)
+            dx, _ = _gradients(of_input, x, kernel, dy, (wanted[0], False))
+            _, dkernel = _gradients(of_kernel, x, kernel, dy, (False, wanted[1]))
+            return dx, dkernel
+
+    found: Callable[[Tensor, Tensor], Tensor] = Composed.apply
+    return found
+
+
+def _gradients(
+    part: Part, x: Tensor, kernel: Tensor, dy: Tensor, wanted: tuple[bool, bool]
+) -> tuple[Tensor | None, Tensor | None]:
+    """Those of input and kernel that are wanted."""
+    import torch
+
+    given = [tensor.requires_grad_(want) for tensor, want in zip((x.detach(), kernel.detach()), wanted, strict=True)]
+    asked = [tensor for tensor, want in zip(given, wanted, strict=True) if want]
+    if not asked:
+        return None, None
+    with torch.enable_grad():
+        found = iter(torch.autograd.grad(part.convolve(*given), asked, dy))
+    dx, dkernel = (next(found) if want else None for want in wanted)
+    return dx, dkernel
 
 
 def _arguments(inputs: Tensor, upstream: Tensor | None) -> tuple[Tensor, ...]:

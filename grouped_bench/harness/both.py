@@ -15,6 +15,7 @@ from grouped_bench.harness.order import Order
 from grouped_bench.harness.probing import hosts_of, probed
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.running import conclude, new_journal, new_name
+from grouped_bench.harness.standing import Standing
 from grouped_bench.harness.sweep import Sweep
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.store.journal import Journal, read_journal
@@ -97,10 +98,18 @@ def _take_turns(
         progress.say(_line(number + 1, order.control.visits, left, plan.cohorts[cohort].title()))
         for place in rng.permutation(len(sides)):
             sides[place].sweep.visit(cohort, process=number)
+            _agree([side.sweep.standings[cohort] for side in sides])
         if done == len(plan.cohorts) - 1:
             for side in sides:
                 side.sweep.read_memory()
     return "visits"
+
+
+def _agree(standings: Sequence[Standing]) -> None:
+    """Give both sides of a cohort the choices that either has made: what differs between them is not to be chance."""
+    made = {name: choice for standing in standings for name, choice in standing.choices.items()}
+    for standing in standings:
+        standing.choices.update(made)
 
 
 def _turns(rng: np.random.Generator, cohorts: int, visits: int) -> Iterator[tuple[int, int]]:

@@ -45,7 +45,8 @@ class Explainer:
         """A look at each variant of the cohort, whose latency is that of one short visit."""
         call_s = self.call_s(cohort)
         for name in cohort.variants:
-            yield self.task(cohort, name, self._latency(cohort, name), call_s)
+            timed = self._timed(cohort, name)
+            yield self.task(cohort, name, timed, call_s)
 
     def ends(
         self, cohorts: Sequence[Cohort], frame: "pd.DataFrame", numbers: Sequence[int], stop: Callable[[], bool]
@@ -58,7 +59,7 @@ class Explainer:
             numbers: of the cohort of each task.
             stop: asked before each cohort.
         """
-        rows = frame[["variant", "status", "latency_s"]].assign(cohort=numbers).to_dict("records")
+        rows = frame[["variant", "status", "latency_s", "choice"]].assign(cohort=numbers).to_dict("records")
         for number, cohort in enumerate(cohorts):
             mine = [r for r in rows if r["cohort"] == number and r["status"] == "ok" and (r["latency_s"] or 0) > 0]
             if not mine or stop():
@@ -66,16 +67,18 @@ class Explainer:
             mine.sort(key=lambda row: -float(row["latency_s"]))
             call_s = self.call_s(cohort)
             for row in mine[:1] + mine[1:][-1:]:
-                yield self.task(cohort, str(row["variant"]), float(row["latency_s"]), call_s)
+                choice = row["choice"] if isinstance(row["choice"], str) else None
+                known = {"latency_s": float(row["latency_s"]), "choice": choice}
+                yield self.task(cohort, str(row["variant"]), known, call_s)
 
-    def task(self, cohort: Cohort, name: str, latency: float | Look, call_s: float | None) -> Look:
-        """A look at one variant, whose latency is known, or why it has none."""
-        told = latency if isinstance(latency, dict) else {}
-        latency_s = None if isinstance(latency, dict) else latency
-        answer = told or self._ask(cohort, name, "explain")
+    def task(self, cohort: Cohort, name: str, timed: Look, call_s: float | None) -> Look:
+        """A look at one variant, whose latency and choice are known, or why it has none."""
+        latency_s, choice = timed.get("latency_s"), timed.get("choice")
+        answer = timed if latency_s is None else self._ask(cohort, name, "explain", choice)
         look: Look = {
             "task": cohort.to_columns(name),
             "variant": name,
+            "choice": choice,
             "case": cohort.case.title(),
             "setting": cohort.setting.title(),
             "status": answer.get("status", "ok"),
@@ -84,19 +87,19 @@ class Explainer:
             "call_s": call_s,
             "logged_s": answer.get("logged_s"),
             "cache_bytes": last_level_bytes(cohort.setting.device) or UNKNOWN_ROTATION_BYTES,
-            **self._used(cohort, name, latency_s),
+            **self._used(cohort, name, choice, latency_s),
             **{key: answer.get(key, {} if key.startswith("primitive_") else []) for key in _READ},
         }
         return {**look, "causes": causes(look)}
 
     def call_s(self, cohort: Cohort) -> float | None:
         """Seconds of a call that computes nothing; None where it cannot be read."""
-        found: float | None = self._ask(cohort, cohort.variants[0], "empty").get("call_s")
+        found: float | None = self._ask(cohort, cohort.variants[0], "empty", None).get("call_s")
         return found
 
-    def _used(self, cohort: Cohort, name: str, latency_s: float | None) -> Look:
+    def _used(self, cohort: Cohort, name: str, choice: str | None, latency_s: float | None) -> Look:
         """Rates that the task reaches, and their shares of the peaks; None where there is no latency or no peak."""
-        counts, setting = cohort.counts(name), cohort.setting
+        counts, setting = cohort.counts(name, choice), cohort.setting
         peak = self._peaks.get((setting.backend, setting.env, setting.threads, setting.device, cohort.case.dtype), {})
         rates = {"flops_per_s": 2 * counts.macs, "bytes_per_s": counts.min_bytes}
         reached = {key: None if latency_s is None else amount / latency_s for key, amount in rates.items()}
@@ -110,8 +113,8 @@ class Explainer:
             "share_of_bandwidth": shares["bytes_per_s"],
         }
 
-    def _latency(self, cohort: Cohort, name: str) -> float | Look:
-        """Seconds of a call in a process of its own, or what became of it."""
+    def _timed(self, cohort: Cohort, name: str) -> Look:
+        """Seconds of a call in a process of its own and the choice that it made, or what became of it."""
         request = cohort.request([name], self._seed)
 
         def timed(worker: WorkerLike) -> Look:
@@ -120,14 +123,14 @@ class Explainer:
             failed: Look = {**built["failed"], **visit.get("failed", {})}
             if name in failed:
                 return {key: failed[name][key] for key in ("status", "reason")}
-            return {"latency_s": statistics.median(visit["samples"][name])}
+            choice = built["built"][name].get("choice")
+            return {"latency_s": statistics.median(visit["samples"][name]), "choice": choice}
 
-        told = self._in_worker(cohort, timed)
-        latency_s: float | None = told.get("latency_s")
-        return told if latency_s is None else latency_s
+        return self._in_worker(cohort, timed)
 
-    def _ask(self, cohort: Cohort, name: str, op: str) -> Look:
-        request = {"op": op, **cohort.request([name], self._seed)}
+    def _ask(self, cohort: Cohort, name: str, op: str, choice: str | None) -> Look:
+        choices = {} if choice is None else {name: choice}
+        request = {"op": op, **cohort.request([name], self._seed, choices)}
         return self._in_worker(cohort, lambda worker: worker.ask(request))
 
     def _in_worker(self, cohort: Cohort, action: Callable[[WorkerLike], Look]) -> Look:

@@ -13,7 +13,7 @@ from typing import Any
 from grouped_bench import backends
 from grouped_bench.errors import HostError, SpaceError, shown
 from grouped_bench.harness.channel import scratch, tail
-from grouped_bench.space.axes import LARGEST_EXTENT
+from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
 from grouped_bench.space.space import Space
 
 APPLICATIONS = "keras.applications:"
@@ -22,6 +22,7 @@ _SECONDS = 300.0
 _MOST_DIMENSIONS = 4
 _LONGEST_NAME = 56
 _WITHOUT_SPLITS = ("regular", "grouped", "grouped_native")
+_DEPTHWISE = "depthwise_sum"
 
 
 def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, backend: str = "tensorflow") -> Space:
@@ -60,7 +61,7 @@ def distinct(convolutions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         axes = {name: _axis(name, value) for name, value in convolution.items() if name != "name"}
         key = json.dumps(axes)
         times[key] += 1
-        first.setdefault(key, {**axes, **_variants(axes["groups"]), "label": convolution["name"]})
+        first.setdefault(key, {**axes, **_variants(convolution), "label": convolution["name"]})
     return [
         {**table, "multiplicity": times[key], "label": _label(table["label"], times[key])}
         for key, table in first.items()
@@ -86,11 +87,13 @@ def _without_splits(cases: Sequence[dict[str, Any]]) -> list[str]:
     return [f"{told} a group, unless --variant names them"]
 
 
-def _variants(groups: int) -> dict[str, Any]:
+def _variants(convolution: dict[str, Any]) -> dict[str, Any]:
     """What is swept over a layer: with one group all variants are the same function."""
+    groups, channels = convolution["groups"], convolution["channels"][0]
     if groups == 1:
         return {"variant": "regular"}
-    return {"variant": list(_WITHOUT_SPLITS)} if groups > MOST_SPLIT_GROUPS else {}
+    names = _WITHOUT_SPLITS if groups > MOST_SPLIT_GROUPS else DEFAULT_VARIANTS["layer"]
+    return {"variant": [*names, *([_DEPTHWISE] if groups == channels else [])]}
 
 
 def _axis(name: str, value: Any) -> Any:

@@ -38,6 +38,7 @@ class Standing:
         self.failed: set[str] = set()
         self.settled: set[str] = set()
         self.iterations: dict[str, int] = {}
+        self.choices: dict[str, str] = {}
         self._latencies: dict[str, list[Value]] = {name: [] for name in cohort.variants}
         self._turned: dict[str, dict[int, Value]] = {name: {} for name in cohort.variants}
         self._ratios: dict[str, list[Value]] = {name: [] for name in cohort.variants}
@@ -103,10 +104,13 @@ class Standing:
         self.failed |= set(record["failed"])
         for name, built in record["built"].items():
             self.iterations.setdefault(name, built["iterations"])
+            if "choice" in built:
+                self.choices.setdefault(name, built["choice"])
         if record["samples"]:
             self.visits += 1
-            # Without the check, which no later visit makes.
-            self.seconds = record["seconds"] - sum(built["verify_s"] for built in record["built"].values())
+            # Without the check and the search, which no later visit makes.
+            once = (built["verify_s"] + built.get("search_s", 0.0) for built in record["built"].values())
+            self.seconds = record["seconds"] - sum(once)
             self._take_in(record)
             if record["built"]:
                 self.start_is_dear = record["start_seconds"] > record["seconds"] - record["start_seconds"]

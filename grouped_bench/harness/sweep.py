@@ -21,7 +21,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 
 # What a record's time is spent on: starts of processes, first calls, checks, warm-up, samples, memory readings.
-SPENT = ("start_s", "first_calls_s", "verify_s", "warm_up_s", "samples_s", "memory_s")
+SPENT = ("start_s", "search_s", "first_calls_s", "verify_s", "warm_up_s", "samples_s", "memory_s")
 _CLOSING_S = 3.0
 _MEMORY_GUESS_S = 0.3
 # A visit in which the host dies is made again; another death is the cohort's doing.
@@ -221,7 +221,7 @@ class Sweep:
         answer = slot.worker.ask(
             {
                 "op": "build",
-                **standing.cohort.request(names, self._seed),
+                **standing.cohort.request(names, self._seed, standing.choices),
                 "iterations": standing.iterations,
                 "check": standing.unchecked,
             }
@@ -229,9 +229,9 @@ class Sweep:
         record["failed"] |= answer["failed"]
         spent, built = record["time"], answer["built"].values()
         spent["start_s"] = answer["start_s"] + answer["inputs_s"]
-        for name in ("first_call_s", "verify_s", "warm_up_s"):
-            spent[name.replace("call_s", "calls_s")] = math.fsum(one[name] for one in built)
-        record["start_seconds"] = answer["start_s"] + answer["seconds"] - spent["verify_s"]
+        for name in ("search_s", "first_call_s", "verify_s", "warm_up_s"):
+            spent[name.replace("call_s", "calls_s")] = math.fsum(one.get(name, 0.0) for one in built)
+        record["start_seconds"] = answer["start_s"] + answer["seconds"] - spent["verify_s"] - spent["search_s"]
         if answer.get("spoilt"):
             slot.end()  # what has failed may have left a broken device or a full memory to those after it
         else:
@@ -258,7 +258,7 @@ class Sweep:
         record: Record = {"kind": "memory", "cohort": standing.number, "variant": name}
         try:
             worker: WorkerLike = self._processes.fork(standing)
-            record |= worker.ask({"op": "memory", **standing.cohort.request([name], self._seed)})
+            record |= worker.ask({"op": "memory", **standing.cohort.request([name], self._seed, standing.choices)})
             worker.close()
         except TaskFailedError as failure:
             record |= {"status": failure.status, "reason": failure.reason}

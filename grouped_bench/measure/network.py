@@ -23,6 +23,8 @@ _REASONS = {
     "Transpose": "a transposed convolution, which has no groups in Keras",
     "LSTM": "a recurrent convolution",
 }
+# The variants as which Keras has a layer whose channels are convolved alone: told, since there are two.
+_GROUPED, _DEPTHWISE = "grouped", "depthwise_sum"
 Convolution = dict[str, Any]
 Shape = tuple[int | None, ...]
 
@@ -230,10 +232,12 @@ def _convolutions(layer: Any, shape: Shape) -> Iterator[Convolution]:
         **{"kernel_size": list(layer.kernel_size), "size": list(size), "bias": bool(layer.use_bias)},
     }
     if kind == "Conv":
-        yield {**common, "groups": layer.groups, "channels": [channels, layer.filters]}
+        in_use = {"in_use": _GROUPED} if 1 < layer.groups == channels else {}
+        yield {**common, "groups": layer.groups, "channels": [channels, layer.filters], **in_use}
         return
     between = channels * layer.depth_multiplier
-    depthwise = {**common, "groups": channels, "channels": [channels, between]}
+    in_use = {"in_use": _DEPTHWISE} if channels > 1 else {}
+    depthwise = {**common, "groups": channels, "channels": [channels, between], **in_use}
     if kind == "DepthwiseConv":
         yield depthwise
         return

@@ -3,7 +3,7 @@
 import functools
 import gc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from grouped_bench.measure import cold, disturbance, memory, rounds, verify
 from grouped_bench.measure.energy import joules_a_call
 from grouped_bench.measure.outcomes import Reply, attempt
 from grouped_bench.measure.references import MACHINE, References, kind_of
+from grouped_bench.measure.search import Trials
 from grouped_bench.space.case import DTYPE_BYTES, Case, Setting
+from grouped_bench.variants.base import Part, Variant
 
 # What fails so may leave a device or a memory behind that no other variant in the process can use.
 _SPOILING = ("oom", "error")
@@ -31,11 +33,20 @@ class Workbench:
         seed: of inputs and weights, the same for every process of a run.
         backend: a loaded backend.
         mark: told the variant whose turn it is, so that a crash or a hang has a name.
+        choices: of the variants that have one, what an earlier process of the cohort chose.
     """
 
-    def __init__(self, case: Case, setting: Setting, seed: int, backend: Backend, mark: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        case: Case,
+        setting: Setting,
+        seed: int,
+        backend: Backend,
+        mark: Callable[[str], None],
+        choices: Mapping[str, str] | None = None,
+    ) -> None:
         self.case, self.setting, self.backend, self.mark = case, setting, backend, mark
-        self.seed = seed
+        self.seed, self.choices = seed, dict(choices or {})
         self.steps: dict[str, Step] = {}
         self.iterations: dict[str, int] = {}
         self.sample_seconds: dict[str, float] = {}
@@ -146,7 +157,7 @@ class Workbench:
         self.mark(name)
 
         def read() -> Reply:
-            self.backend.reserve(_POOL_FACTOR * variants.get(name).counts(self.case).min_bytes)
+            self.backend.reserve(_POOL_FACTOR * self.variant(name).counts(self.case).min_bytes)
             operands = self._operands(name)
             step = self._hot_step(name, operands)
             step()
@@ -159,6 +170,10 @@ class Workbench:
 
         with self.backend.on(self.setting.device):
             return self._attempt(read)
+
+    def variant(self, name: str) -> Variant:
+        """The variant called `name`, with the cohort's choice where it has one."""
+        return variants.get(name).with_choice(self.choices.get(name))
 
     def hot_step(self, name: str) -> Step:
         """The step of `name` on the shared inputs, called by nobody yet; to be made where `Backend.on` says."""
@@ -175,14 +190,16 @@ class Workbench:
             return {"inputs": len(self.tensors)}
 
     def _build_one(self, name: str, iterations: int | None, *, check: bool) -> Reply:
-        variant, clock = variants.get(name), rounds.read_clock
+        clock = rounds.read_clock
         with self.backend.on(self.setting.device):
+            chosen = self._chosen(name)
+            variant = self.variant(name)
             make_step = self._step_maker(name)
             start = clock()
             step = make_step()
             outputs = list(step())
             self.synchronise(outputs)
-            result: Reply = {"first_call_s": clock() - start, "verify_s": 0.0}
+            result: Reply = {"first_call_s": clock() - start, "verify_s": 0.0, **chosen}
             if check:
                 start = clock()
                 error, where = verify.relative_error(outputs, self.problem, variant, self.backend)
@@ -198,6 +215,30 @@ class Workbench:
         self.sample_seconds[name] = sample_s / found * self.iterations[name]
         return {**result, "iterations": self.iterations[name], "warm_up_s": spent}
 
+    def _chosen(self, name: str) -> Reply:
+        """Of a variant with a choice what it is, the arithmetic that it has, and the seconds of the search, if any."""
+        variant, start = variants.get(name), rounds.read_clock()
+        if not variant.choices(self.case):
+            return {}
+        if name not in self.choices:
+            self.choices[name] = variant.choose(self.case, self._trials(name))
+        search_s = rounds.read_clock() - start
+        macs = self.variant(name).counts(self.case).macs
+        return {"choice": self.choices[name], "macs": macs, "search_s": search_s}
+
+    def _trials(self, name: str) -> Trials:
+        """Trials of the variant's choices by hot calls, on shared weights."""
+        operands = self._operands(name)
+
+        def make_step(choice: str, part: Part) -> Step:
+            layer = self._layer(variants.get(name).with_choice(choice), operands)
+            if part == "input":
+                layer.trainable = False
+            upstream = None if part == "forward" else operands.upstream
+            return self.backend.step(layer, operands.inputs, upstream, self.setting.execution)
+
+        return Trials(make_step, self.synchronise, lambda: self.mark(name))
+
     def _step_maker(self, name: str) -> Callable[[], Step]:
         """What makes the step of `name`, once its inputs, its weights and, for cold calls, their copies are there."""
         operands = self._operands(name)
@@ -208,13 +249,13 @@ class Workbench:
         return functools.partial(self._cold_step, name, operands, copies)
 
     def _operands(self, name: str) -> Operands:
-        variant, case = variants.get(name), self.case
+        variant, case = self.variant(name), self.case
         values = variant.to_layer(self.problem.weights(variant.function(case)), case)
         weights = (self.backend.array(value, case.variable_dtype) for value in values)
         return Operands(tuple(weights), *self.tensors)
 
-    def _layer(self, name: str, operands: Operands) -> Any:
-        layer = variants.get(name).layer(self.case, self.backend)
+    def _layer(self, variant: Variant, operands: Operands) -> Any:
+        layer = variant.layer(self.case, self.backend)
         layer.build(self.case.input_shape)
         for variable, weight in zip(layer.trainable_variables, operands.weights, strict=True):
             variable.assign(weight)
@@ -222,11 +263,11 @@ class Workbench:
 
     def _hot_step(self, name: str, operands: Operands) -> Step:
         return self.backend.step(
-            self._layer(name, operands), operands.inputs, operands.upstream, self.setting.execution
+            self._layer(self.variant(name), operands), operands.inputs, operands.upstream, self.setting.execution
         )
 
     def _cold_step(self, name: str, operands: Operands, copies: list[Operands]) -> Step:
-        layer = self._layer(name, operands)
+        layer = self._layer(self.variant(name), operands)
         return cold.rotating(self.backend.copied_steps(layer, copies, self.setting.execution))
 
     def _attempt(self, action: Callable[[], Reply]) -> Reply:

@@ -66,6 +66,7 @@ def _alternative_as_json(found: Alternative) -> dict[str, Any]:
 def _option_as_json(option: Option) -> dict[str, Any]:
     return {
         "variant": option.variant,
+        "choice": option.choice,
         "latency_s": _figure_as_json(option.latency),
         "over_regular": _figure_as_json(option.over_regular),
         "over_grouped": _figure_as_json(option.over_grouped),

@@ -53,7 +53,7 @@ def alone(advice: Advice) -> Iterator[str]:
         yield from _left_out(advice)
         return
     use = "Without it, use" if advice.alternative else "Use"
-    yield from wrapped(f"{use} {cells.clean(best.variant)}: {quantities.latency(best)} a call.")
+    yield from wrapped(f"{use} {_named(best)}: {quantities.latency(best)} a call.")
     for name, told in gains(advice, best):
         is_the_same = name == advice.question.keras or advice.question.case.groups == 1
         yield from indented(f"{told} ({_KERAS[name]}{'' if is_the_same else ', another function'})", 2)
@@ -70,6 +70,11 @@ def alone(advice: Advice) -> Iterator[str]:
         return
     yield from _paste(apart.advice, f"Paste, and set {cells.clean(apart.env)}:")
     yield from _paste(advice, "Paste, without it:")
+
+
+def _named(option: Option) -> str:
+    """A variant with what was chosen for it, where it leaves something open."""
+    return cells.clean(option.variant) + (f" with {cells.clean(option.choice)}" if option.choice else "")
 
 
 def heading(advice: Advice) -> Iterator[str]:
@@ -121,7 +126,7 @@ def _alternative(found: Alternative) -> Iterator[str]:
     framework = _FRAMEWORKS.get(found.advice.question.setting.backend, "the framework")
     over = f", {quantities.ratio(found.over)} as fast as the best without it" if found.over else ""
     yield from wrapped(
-        f"Set {cells.clean(found.env)} before importing {framework}, and use {cells.clean(best.variant)}: "
+        f"Set {cells.clean(found.env)} before importing {framework}, and use {_named(best)}: "
         f"{quantities.latency(best)} a call{over}."
     )
 
@@ -219,7 +224,8 @@ def code_of(advice: Advice) -> str | None:
     question = advice.question
     if advice.best is None or advice.why_elsewhere:
         return None
-    return snippet(advice.best.variant, question.case, question.setting.backend, question.setting.execution)
+    best, setting = advice.best, question.setting
+    return snippet(best.variant, question.case, setting.backend, setting.execution, best.choice)
 
 
 def indented(text: str, spaces: int) -> list[str]:

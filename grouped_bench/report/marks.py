@@ -15,12 +15,13 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
     *("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"),
     "#CC79A7",
 )
-# Tol's muted palette and four shades between: with those above but orange and sky, which are paler on white than
-# lines should be, twelve that differ for colour-blind readers too.
+# Tol's muted palette and shades between: with those above but orange and sky, which are paler on white than lines
+# should be, fifteen that differ for colour-blind readers too.
 INDIGO, WINE, PINE, AZURE, BROWN, GREY, COBALT = (
     *("#332288", "#882255", "#117733", "#3D7DFF", "#7A4A1E", "#767676"),
     "#2A2AE8",
 )
+PLUM, ULTRAMARINE, LEAF = "#842478", "#003CC0", "#3CA854"
 KNOWN = {
     "regular": (BLACK, "o"),
     "grouped": (VERMILION, "s"),
@@ -30,8 +31,11 @@ KNOWN = {
     "batched_matmul": (WINE, "P"),
     "block_diagonal": (INDIGO, "X"),
     "channel_shuffle": (GREY, "p"),
+    "composed": (PLUM, "D"),
     "depthwise_separable": (BROWN, "h"),
+    "depthwise_sum": (LEAF, "p"),
     "group_parallel": (AZURE, "<"),
+    "merged_groups": (ULTRAMARINE, "H"),
     "shifted_matmul": (PINE, ">"),
     "stacked_planes": (COBALT, "*"),
     "bottleneck": (BLACK, "8"),

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from grouped_bench.analyse.besides import Beside, besides
-from grouped_bench.analyse.network import Layer, Network, is_depthwise, networks, own_variant
+from grouped_bench.analyse.network import Layer, Network, is_stand_in, networks, own_variant
 from grouped_bench.report import cells
 from grouped_bench.report.contrast import run_name
 from grouped_bench.report.rows import Row, case_title, setting_title
@@ -19,13 +19,14 @@ _MOST_LEFT_OUT = 50
 _OF_NETWORK = ("layer", "×", "time", "share", "in use", "faster", "saves")
 _OF_PUBLISHED = ("figure", "case", "published", "ours", "source")
 _DEPTHWISE = (
-    "In brackets: a depthwise layer of Keras has an operation of its own, which was not measured; grouped, the same "
-    "function, stands for it, and what is saved is saved over that."
+    "In brackets: whether the network has this as a depthwise layer, which has an operation of its own, is not known; "
+    "grouped, the same function, stands for it, and what is saved is saved over that."
 )
 _METHOD = (
     "Time is of all convolutions of a row in one pass, as medians, in the variant that stands for the network as it "
-    "is: regular, or grouped for a layer with groups. Activations and what lies between convolutions are not in it. A "
-    "faster variant computes the same function and has a clear lead; without one nothing is claimed."
+    "is: regular, grouped for a layer with groups, depthwise_sum for a depthwise layer. Activations and what lies "
+    "between convolutions are not in it. A faster variant computes the same function and has a clear lead; without one "
+    "nothing is claimed."
 )
 
 
@@ -58,8 +59,8 @@ def _network_sheet(network: Network, run: str, left_out: Sequence[str]) -> Sheet
     where = f"{first['pass']}, batch {first['batch_size']}, {setting_title(first)}{run}"
     table = tuple(_layer_row(layer) for layer in network.layers)
     title = cells.clean(f"Share of the convolutions' time: {where}")
-    depthwise = any(is_depthwise(layer.row) for layer in network.layers)
-    notes = (*_sums(network), _METHOD, *([_DEPTHWISE] if depthwise else []), *left_out)
+    stand_ins = any(is_stand_in(layer.row) for layer in network.layers)
+    notes = (*_sums(network), _METHOD, *([_DEPTHWISE] if stand_ins else []), *left_out)
     return Sheet(title, _OF_NETWORK, table, notes)
 
 
@@ -73,7 +74,7 @@ def _layer_row(layer: Layer) -> tuple[str, ...]:
         str(layer.times),
         format_seconds(layer.seconds, _UNSURE_DIGITS if layer.problem else 3),
         cells.DASH if layer.share is None else f"{significant(100 * layer.share, 2)}%",
-        f"({own_variant(layer.row)})" if is_depthwise(layer.row) else own_variant(layer.row),
+        f"({own_variant(layer.row)})" if is_stand_in(layer.row) else own_variant(layer.row),
         cells.text_of(layer.faster),
         saved,
     )
@@ -97,7 +98,7 @@ def _saved(network: Network) -> str:
     changed = [layer for layer in network.layers if layer.saved_s is not None]
     told = []
     for bracketed, name in ((False, "row"), (True, "bracketed row")):
-        some = [layer for layer in changed if is_depthwise(layer.row) == bracketed]
+        some = [layer for layer in changed if is_stand_in(layer.row) == bracketed]
         saved = sum(layer.saved_s or 0.0 for layer in some)
         if some:
             share = significant(100 * saved / network.seconds, 2)

@@ -6,6 +6,7 @@ from typing import Any
 import jinja2
 
 from grouped_bench.space.case import DTYPE_BYTES, MIXED_PREFIX, Case
+from grouped_bench.space.choices import merged_groups
 
 _NAMES = {
     "grouped_native": "NativeGroupedConv",
@@ -14,6 +15,8 @@ _NAMES = {
     "block_diagonal": "BlockDiagonalConv",
     "batched_matmul": "BatchedMatmulConv",
     "shifted_matmul": "ShiftedMatmulConv",
+    "merged_groups": "MergedGroupsConv",
+    "depthwise_sum": "DepthwiseSumConv",
 }
 _BACKENDS = ("tensorflow", "jax", "torch")
 _PADDINGS = ("same", "valid", "causal")
@@ -30,20 +33,27 @@ _COMPILED = {
 }
 
 
-def snippet(variant: str, case: Case, backend: str, execution: str) -> str | None:
-    """Python code that ends in `layer = …`, the case by `variant`; None for a variant that has none to paste."""
+def snippet(variant: str, case: Case, backend: str, execution: str, choice: str | None = None) -> str | None:
+    """Python code that ends in `layer = …`, the case by `variant`; None for a variant that has none to paste.
+
+    `choice` is what a run chose for a variant that leaves something open; the likeliest unless given.
+    """
     # Records from elsewhere may hold any text, and this one is to be run.
     if backend not in _BACKENDS or _unknown(case):
         return None
+    try:
+        chosen = _chosen(variant, case, choice)
+    except ValueError:
+        return None
     names = {name.removesuffix(_ENDING) for name in _environment().list_templates() if name.endswith(_ENDING)}
     found = next((name for name in (variant, f"{variant}.{backend}") if name in names), None)
-    if found is None or "." in variant:
+    if found is None or "." in variant or (variant == "depthwise_sum" and case.rank == 3):  # of which Keras has none
         return None
     spatial = "DHW"[3 - case.rank :]
     last = case.data_format == "channels_last"
     return _environment().get_template(f"{found}{_ENDING}").render(
         name=f"{_NAMES.get(variant, 'Conv')}{case.rank}D",
-        notes=_notes(backend, execution),
+        notes=_notes(backend, execution, chosen, choice),
         arguments=_arguments(variant, case),
         told=f"padding {case.padding} and {case.data_format}",
         rank=case.rank,
@@ -53,7 +63,15 @@ def snippet(variant: str, case: Case, backend: str, execution: str) -> str | Non
         axis=-1 if last else 1,
         spatial=spatial,
         layout=f"N{spatial}C" if last else f"NC{spatial}",
+        **chosen,
     )  # fmt: skip
+
+
+def _chosen(variant: str, case: Case, choice: str | None) -> dict[str, Any]:
+    """What the variant's template writes down of its choice. Raises ValueError where it cannot be of this case."""
+    if variant != "merged_groups":
+        return {}
+    return {"merged": merged_groups(choice, case)}
 
 
 def _unknown(case: Case) -> bool:
@@ -62,8 +80,10 @@ def _unknown(case: Case) -> bool:
     return not known or case.scope != "layer" or case.problem() is not None
 
 
-def _notes(backend: str, execution: str) -> list[str]:
+def _notes(backend: str, execution: str, chosen: dict[str, Any], choice: str | None) -> list[str]:
     notes = [] if backend == "tensorflow" else [f"With KERAS_BACKEND={backend}."]
+    if chosen and choice is None:
+        notes.append("The choice is a guess: `grouped-bench advise --measure` searches it.")
     how = _COMPILED.get((backend, execution))
     return [*notes, f"Measured in execution {execution}: model.compile(…, {how})."] if how else notes
 

@@ -86,7 +86,7 @@ def _terminal(request: Request) -> str:
     for block in found:
         for heading in filter(None, (block.heading, block.detail)):
             lines += textwrap.wrap(cells.clean(heading), width, max_lines=4, placeholder=" …")
-        lines += [*layout.lines(block, width), *_failures(block, width), ""]
+        lines += [*layout.lines(block, width), *_failures(block, width), *_choices(block, width), ""]
     if layout.left_out and any(block.rows for block in found):
         lines += [f"Left out for want of width: {cells.listed(layout.left_out)}."]
     for sheet in request.sheets:
@@ -111,6 +111,13 @@ def _failures(block: Block, width: int) -> Iterator[str]:
         if row["reason"] is not None:
             told = textwrap.wrap(cells.reason(row), width - 2, max_lines=_LONGEST_REASON, placeholder=" …")
             yield from (f"  {line}" for line in told)
+
+
+def _choices(block: Block, width: int) -> list[str]:
+    """Which choices the figures of a block hold for."""
+    made = dict.fromkeys((row["variant"], row["choice"]) for row in block.rows if row["choice"] is not None)
+    told = f"Chosen: {'; '.join(' '.join(map(cells.text_of, one)) for one in made)}" if made else ""
+    return textwrap.wrap(told, width, subsequent_indent="  ")
 
 
 def _label(row: Row, names: Iterable[str]) -> str:

@@ -161,10 +161,13 @@ class Axes(BaseModel):
         description="takes onednn_off: the case is measured only where TensorFlow leaves oneDNN off by itself",
         examples=["onednn_off"],
     )
+    in_use: Name | None = Field(
+        None, description="takes the name of the variant as which the network has the case", examples=["depthwise_sum"]
+    )
 
 
 AXIS_NAMES = tuple("pass" if name == "pass_" else name for name in Axes.model_fields)
-OPTION_AXES = tuple(name for name in AXIS_NAMES if name not in ("multiplicity", "label", "only"))
+OPTION_AXES = tuple(name for name in AXIS_NAMES if name not in ("multiplicity", "label", "in_use", "only"))
 
 
 def axis_field(name: str) -> Any:

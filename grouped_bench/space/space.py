@@ -47,6 +47,7 @@ class Point:
     threads: tuple[int | None, ...]
     multiplicity: int | None
     label: str | None
+    in_use: str | None = None
     only: str | None = None
 
 
@@ -149,6 +150,8 @@ class Space:
             axes["pass"] = axes.pop("passes")
         validate(Axes, axes, "options")
         tables = [{**table, **axes} for table in self.tables]
+        if _SHAPE_AXES & set(axes):  # another case than the network's
+            tables = [{name: value for name, value in table.items() if name != "in_use"} for table in tables]
         published = [] if _SHAPE_AXES & set(axes) else _plain(self.published)
         return Space(
             cases=tables, control=self.control, published=published, left_out=self.left_out, source=self.source
@@ -170,6 +173,7 @@ class Space:
                     threads=product.threads or (None,),
                     multiplicity=product.multiplicity,
                     label=product.label,
+                    in_use=product.in_use,
                     only=product.only,
                 )
 

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from grouped_bench.errors import RunError
 from grouped_bench.store.checks import Commit, Half, Machine, Peak
 from grouped_bench.store.journal import Record, read_journal
-from grouped_bench.store.schema import STATUSES
+from grouped_bench.store.schema import LONGEST_CHOICE, STATUSES
 
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -18,6 +18,7 @@ Joules = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 Samples = Annotated[list[Seconds | None], Field(min_length=1)]
 Error = Annotated[float, Field(ge=0)]
+Choice = Annotated[str, Field(min_length=1, max_length=LONGEST_CHOICE)]
 
 
 class Order(TypedDict):
@@ -77,6 +78,9 @@ class Built(TypedDict):
     warm_up_s: Seconds
     iterations: Annotated[int, Field(ge=1, lt=2**63)]
     relative_error: NotRequired[Error]
+    choice: NotRequired[Choice]
+    macs: NotRequired[Number]
+    search_s: NotRequired[Seconds]
 
 
 class Visit(TypedDict):
@@ -148,6 +152,7 @@ def journal_problem(header: dict[str, Any], records: Sequence[dict[str, Any]]) -
         first = error.errors(include_input=False, include_url=False)[0]
         return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
     known = {(task["cohort"], task["variant"]) for task in header["tasks"]}
+    chosen: dict[tuple[int, str], str] = {}
     for number, record in enumerate(records, 2):
         named = [*record.get("built", ()), *record.get("failed", ()), *record.get("samples", ())]
         named += [record["variant"]] if record["kind"] == "memory" else []
@@ -155,6 +160,9 @@ def journal_problem(header: dict[str, Any], records: Sequence[dict[str, Any]]) -
             return f"line {number} tells of a task that the header does not name"
         if record["kind"] == "visit" and record["cohort"] not in {cohort for cohort, _ in known}:
             return f"line {number} tells of a cohort that the header does not name"
+        for name, built in record.get("built", {}).items():
+            if "choice" in built and chosen.setdefault((record["cohort"], name), built["choice"]) != built["choice"]:
+                return f"line {number} has another choice for {name} than a line before it"
         reference = record.get("reference") or []
         beside = list(reference.values()) if isinstance(reference, dict) else [reference] if reference else []
         series = [*record.get("samples", {}).values(), *beside]

@@ -53,7 +53,9 @@ def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
         flags=["memory_failed"] if "status" in memory else [],
         reference=reference,
         visit_turn=[visit["turn"] for visit in timed] if all("turn" in visit for visit in timed) and timed else None,
+        choice=next((build["choice"] for build in built if "choice" in build), None),
     )
+    row["macs"] = next((build["macs"] for build in built if "macs" in build), row["macs"])
     return row
 
 

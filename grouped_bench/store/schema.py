@@ -6,6 +6,7 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"grouped_bench"
+LONGEST_CHOICE = 300
 
 _EXTENTS = pa.list_(pa.int64())
 _SERIES = pa.list_(pa.float64())
@@ -121,6 +122,8 @@ COLUMNS = (
     Column("env_speedup_high", pa.float64(), "", "upper end, corrected for looks and pairs"),
     Column("env_verdict", pa.string(), "", "faster, slower, equivalent or undecided against the first environment"),
     Column("visit_turn", pa.list_(pa.int64()), "", "visits of one turn, under all environments, were made in a row"),
+    Column("choice", pa.string(), "", "what the run chose for a variant that leaves something open, such as m=4"),
+    Column("in_use", pa.string(), "", "variant as which its network has the case; null where that is not known"),
 )
 
 NAMES = tuple(column.name for column in COLUMNS)
@@ -138,7 +141,7 @@ REQUIRED = (
 # Came after the first files: one that lacks them is read, and they are null.
 LATER = (
     *("visit_stolen", "visit_throttled", "reference", "env", "in_force", "threads"),
-    *("env_speedup", "env_speedup_low", "env_speedup_high", "env_verdict", "visit_turn"),
+    *("env_speedup", "env_speedup_low", "env_speedup_high", "env_verdict", "visit_turn", "choice", "in_use"),
 )
 RAW = ("samples_s", "reference_s")
 STATUSES = (

@@ -1,13 +1,14 @@
 """What a variant must say: its function, its layer, its counts, and how it takes the reference weights."""
 
+import copy
 import functools
 import operator
 import re
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 
@@ -18,13 +19,34 @@ from grouped_bench.space.counts import Counts, convolution_counts
 from grouped_bench.variants.functions import Convolution, Function
 from grouped_bench.variants.reference import Weights
 
+# The output without bias, from the input and the grouped kernel (*k, Cin/G, Cout) in the dtype of the arithmetic.
+Convolve = Callable[[Any, Any], Any]
+
+
+Part = Literal["all", "forward", "input"]
+
+
+class Trials(Protocol):
+    """What a search asks of the machine, for one variant in one case, setting and pass."""
+
+    def fastest(self, choices: Sequence[str], *, part: Part = "all") -> str:
+        """The fastest of `choices`, the likeliest first, by a few calls each.
+
+        Args:
+            choices: those that fail are left out.
+            part: of the pass, that is timed: all of it, `forward` alone, or forward and the gradient of the `input`.
+
+        Raises what the first choice raised where all fail.
+        """
+
 
 class Variant(ABC):
     """One way to compute a convolution, or a block where `scope` says so.
 
     `computes` names the function, so that only variants of the same function are ranked as exact: `dense` is the
     convolution over all input channels, `grouped` the one over its groups. `in_parts` says that it makes a convolution
-    for each group, as its reference workload of the case then does.
+    for each group, as its reference workload of the case then does. `choice` is one of `choices`: the variant as
+    `with_choice` made it.
     """
 
     scope: ClassVar[str] = "layer"
@@ -32,6 +54,24 @@ class Variant(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     computes: ClassVar[str]
+    choice: str | None = None
+
+    def choices(self, case: Case) -> tuple[str, ...]:
+        """What the variant leaves open, the likeliest first; empty where it is computed in one way only.
+
+        The first process of a cohort chooses for all of them. Without a choice the first of these holds.
+        """
+        return ()
+
+    def choose(self, case: Case, trials: Trials) -> str:
+        """The fastest of `choices` on this machine."""
+        return trials.fastest(self.choices(case))
+
+    def with_choice(self, choice: str | None) -> Self:
+        """The same variant, computed as `choice` says."""
+        made = copy.copy(self)
+        made.choice = choice
+        return made
 
     def function(self, case: Case) -> Function:
         """What is computed: unless a variant says otherwise, the convolution that `computes` names."""
@@ -52,6 +92,20 @@ class Variant(ABC):
     def from_layer(self, values: list[np.ndarray], case: Case) -> Weights:
         """Values (or gradients) of the layer's trainable variables as reference weights."""
         return dict(zip(self.function(case).shapes(), values, strict=True))
+
+
+class KernelVariant(Variant):
+    """A way to compute the grouped convolution from one kernel in Keras' own layout, (*k, Cin/G, Cout).
+
+    Their weights are interchangeable, and any of them may give the forward pass or a gradient of another.
+    """
+
+    @abstractmethod
+    def convolve(self, case: Case, backend: Backend) -> Convolve:
+        """The convolution as a function of input and kernel; made while the layer is, called while it is traced."""
+
+    def layer(self, case: Case, backend: Backend) -> Any:
+        return grouped_layer(case, self.convolve(case, backend))
 
 
 REGISTRY: dict[str, Variant] = {}
@@ -136,7 +190,7 @@ def keras_convolution(case: Case, *, filters: int, groups: int = 1, bias: bool) 
     )
 
 
-def grouped_layer(case: Case, convolve: Callable[[Any, Any], Any]) -> Any:
+def grouped_layer(case: Case, convolve: Convolve) -> Any:
     """A layer of one grouped kernel (*k, Cin/G, Cout) and, where the case has one, a bias.
 
     Args:

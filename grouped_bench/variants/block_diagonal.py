@@ -8,11 +8,11 @@ import numpy as np
 from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
 from grouped_bench.space.counts import Counts, convolution_counts
-from grouped_bench.variants.base import Variant, grouped_layer, variant
+from grouped_bench.variants.base import Convolve, KernelVariant, variant
 
 
 @variant
-class BlockDiagonal(Variant):
+class BlockDiagonal(KernelVariant):
     """Diagonalwise refactorization (Qin et al. 2018, arXiv 1803.09926).
 
     It has the parameters of the grouped convolution, and does the arithmetic of the dense one: that is what its MACs
@@ -26,20 +26,28 @@ class BlockDiagonal(Variant):
     def counts(self, case: Case) -> Counts:
         return dataclasses.replace(super().counts(case), macs=convolution_counts(case, 1).macs)
 
-    def layer(self, case: Case, backend: Backend) -> Any:
-        return grouped_layer(
-            case, lambda inputs, kernel: backend.convolution(inputs, block_diagonal(kernel, case), case)
-        )
+    def convolve(self, case: Case, backend: Backend) -> Convolve:
+        return lambda inputs, kernel: backend.convolution(inputs, block_diagonal(kernel, case), case)
 
 
 def block_diagonal(kernel: Any, case: Case) -> Any:
     """A grouped kernel (*k, Cin/G, Cout) as a dense one (*k, Cin, Cout)."""
+    return merged_kernel(kernel, case, case.groups)
+
+
+def merged_kernel(kernel: Any, case: Case, merged: int) -> Any:
+    """A grouped kernel (*k, Cin/G, Cout) as one of blocks of `merged` groups, (*k, merged·Cin/G, Cout).
+
+    Within a block it is zero where inputs and outputs are of different groups.
+    """
     import keras
 
-    groups, width_in, width_out = case.groups, case.in_channels // case.groups, case.out_channels // case.groups
-    if groups == 1:
+    if merged == 1:
         return kernel
-    blocks = keras.ops.reshape(kernel, (-1, 1, width_in, groups, width_out))
+    blocks = case.groups // merged
+    width_in, width_out = case.in_channels // case.groups, case.out_channels // case.groups
+    parts = keras.ops.reshape(kernel, (-1, 1, width_in * blocks, merged, width_out))
     # Groups of inputs against groups of outputs. One axis for all taps: TensorFlow broadcasts few axes at once.
-    diagonal = keras.ops.convert_to_tensor(np.eye(groups).reshape(1, groups, 1, groups, 1), dtype=kernel.dtype)
-    return keras.ops.reshape(blocks * diagonal, case.kernel_shape(1))
+    eye = np.eye(merged).reshape(1, merged, 1, merged, 1)
+    diagonal = keras.ops.convert_to_tensor(eye, dtype=kernel.dtype)
+    return keras.ops.reshape(parts * diagonal, case.kernel_shape(blocks))

@@ -6,19 +6,19 @@ from typing import Any
 
 from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import Variant, grouped_layer, variant
+from grouped_bench.variants.base import Convolve, KernelVariant, variant
 from grouped_bench.variants.taps import as_outputs, shifted_inputs, tap_matrices
 
 
 @variant
-class ShiftedMatmul(Variant):
+class ShiftedMatmul(KernelVariant):
     """Πk products of (G, N·Πo, Cin/G) and (G, Cin/G, Cout/G): no patches are laid out, but each partial sum is."""
 
     name = "shifted_matmul"
     summary = "a matmul of the shifted input for each tap, batched over the groups, summed"
     computes = "grouped"
 
-    def layer(self, case: Case, backend: Backend) -> Any:
+    def convolve(self, case: Case, backend: Backend) -> Convolve:
         import keras
 
         def convolve(inputs: Any, kernel: Any) -> Any:
@@ -26,4 +26,4 @@ class ShiftedMatmul(Variant):
             products = (keras.ops.matmul(part, matrices[tap]) for tap, part in enumerate(parts))
             return as_outputs(functools.reduce(operator.add, products), case)
 
-        return grouped_layer(case, convolve)
+        return convolve

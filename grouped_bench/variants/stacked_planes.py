@@ -5,11 +5,11 @@ from typing import Any
 
 from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import Variant, grouped_layer, variant
+from grouped_bench.variants.base import Convolve, KernelVariant, variant
 
 
 @variant
-class StackedPlanes(Variant):
+class StackedPlanes(KernelVariant):
     """A 3D convolution as one 2D convolution, which TensorFlow has in groups: k copies of the input are laid out.
 
     A 1D convolution becomes one of kernel 1.
@@ -19,14 +19,14 @@ class StackedPlanes(Variant):
     summary = "first spatial axis folded into batch and channels, the framework's own grouped op of one rank less"
     computes = "grouped"
 
-    def layer(self, case: Case, backend: Backend) -> Any:
+    def convolve(self, case: Case, backend: Backend) -> Convolve:
         plane = _plane(case)
 
         def convolve(inputs: Any, kernel: Any) -> Any:
             outputs = backend.convolution(_planes(inputs, case), _stacked(kernel, case), plane)
             return _unfolded(outputs, case)
 
-        return grouped_layer(case, convolve)
+        return convolve
 
 
 def _plane(case: Case) -> Case:
