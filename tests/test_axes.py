@@ -38,6 +38,7 @@ RULES = {
     "threads": "takes positive integers up to 1024, the threads to compute in",
     "multiplicity": "takes a positive integer: how often the case stands in its network",
     "label": "takes a text of at most 80 characters",
+    "only": "takes onednn_off: the case is measured only where TensorFlow leaves oneDNN off by itself",
     "in_use": "takes the name of the variant as which the network has the case",
 }
 CONTROL_RULES = {
@@ -69,6 +70,7 @@ BAD = {
     "env": [],  # whose refusals are of its own: tests/test_variables.py
     "threads": [0, -1, True, 1.5, "abc", [], 1025, [1, 0]],
     "multiplicity": [*NEVER, 0, True, "abc", [], [1], 2**24 + 1],
+    "only": [*NEVER, 0, True, "onednn_on", ["onednn_off"]],
     "label": [[[1]], {}, object(), 0, 1.5, True, b"text", "x" * 81],
     "in_use": [bad for bad in NAMES if bad is not None],
 }

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from grouped_bench import variants
+from grouped_bench.backends import tensorflow
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import DEFAULT_VARIANTS
 from grouped_bench.space.space import Space, preset_about, preset_names
@@ -174,3 +175,36 @@ def test_no_case_of_a_preset_stands_in_it_twice(name):
     space = Space.preset(name)
     keys = [(point.case, *setting) for point in space.points() for setting in itertools.product(point.devices)]
     assert len(set(keys)) == len(keys)
+
+
+CLASSES = {
+    "zen3": ("flags\t\t: fpu avx avx2 fma f16c\n", True),
+    "zen4": ("flags\t\t: fpu avx2 avx512f avx512_vnni avx512_bf16\n", False),
+    "alder lake": ("flags\t\t: fpu avx2 avx_vnni\n", False),
+    "neoverse v1": ("CPU part\t: 0xd40\nFeatures\t: fp asimd sve\n", False),
+    "neoverse n1": ("CPU part\t: 0xd0c\nFeatures\t: fp asimd\n", True),
+}
+
+
+@pytest.fixture(params=CLASSES.values(), ids=CLASSES)
+def leaves_off(request, tmp_path, monkeypatch):
+    """Plays a processor; whether TensorFlow leaves oneDNN off there."""
+    text, off = request.param
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(tensorflow, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
+    return off
+
+
+def test_quick_asks_for_training_with_onednn_where_it_is_off_by_itself(leaves_off):
+    plan = make_plan(Space.preset("quick"))
+    envs = [cohort.setting.env for cohort in plan.cohorts if cohort.case.pass_ == "training" and cohort.case.rank == 2]
+    assert envs == ([None, "TF_ENABLE_ONEDNN_OPTS=1"] if leaves_off else [None])
+    told = [skip.reason for skip in plan.skipped]
+    assert told == ([] if leaves_off else ["asked only where TensorFlow leaves oneDNN off by itself"])
+
+
+@pytest.mark.parametrize("value", ["0", "1"])
+def test_who_has_chosen_is_not_asked_again(value, leaves_off, monkeypatch):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+    assert len(make_plan(Space.preset("quick")).skipped) == 1
