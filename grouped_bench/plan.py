@@ -153,7 +153,6 @@ class Plan:
 
 
 _LABEL_JOIN = "; "
-_ONLY = {"onednn_off": "asked only where TensorFlow leaves oneDNN off by itself"}
 # Where a host finds its temporary files and this package.
 _OF_HOSTS = ("TMPDIR", "PYTHONPATH", "PYTHONSAFEPATH", variables.PADDING)
 _COUNTS = tuple(field.name for field in dataclasses.fields(Counts))
@@ -168,8 +167,8 @@ def make_plan(space: Space) -> Plan:
     """
     cohorts: dict[tuple[Case, Setting], Cohort] = {}
     skipped = []
-    for cohort, elsewhere in _cohorts(space):
-        problem = cohort.case.problem() or elsewhere
+    for cohort in _cohorts(space):
+        problem = cohort.case.problem()
         key = (cohort.case, cohort.setting)
         if problem:
             skipped.append(Skip(cohort, problem))
@@ -193,13 +192,13 @@ def resolved(space: Space, options: dict[str, Any]) -> tuple[Space, Control]:
     return space, validate(Control, {**space.control, **controls}, "options")
 
 
-def _cohorts(space: Space) -> Iterator[tuple[Cohort, str | None]]:
-    """Every cohort, and why it is asked for elsewhere only, where it is."""
+def _cohorts(space: Space) -> Iterator[Cohort]:
     for point in space.points():
-        elsewhere = None if point.only is None or tensorflow.leaves_onednn_off() else _ONLY[point.only]
+        if point.only == "onednn_off" and not tensorflow.leaves_onednn_off():
+            continue
         chosen = _baseline_first(_named(point, space.source), point.case.baseline)
         for setting in _settings(point):
-            yield Cohort(point.case, setting, chosen, point.multiplicity, point.label, point.in_use), elsewhere
+            yield Cohort(point.case, setting, chosen, point.multiplicity, point.label, point.in_use)
 
 
 def _named(point: Point, source: str) -> list[str]:
