@@ -66,8 +66,10 @@ def compare(
             its commit, two files of one run that differ, or a run on one side and benchmarks on the other.
         SpaceError: no such metric, or no share.
     """
+    from grouped_bench.analyse.apart import apart, judged_apart
     from grouped_bench.analyse.compare import compare as compared
     from grouped_bench.analyse.environments import shared_changes
+    from grouped_bench.analyse.machines import are_alike
     from grouped_bench.analyse.sides import Judgement, are_partners
 
     limits = limits_of(thresholds or {})
@@ -88,8 +90,11 @@ def compare(
     taken = _taken(old, of_base), _taken(new, of_head)
     paired = are_partners(*(one.runs for one in taken))
     changed = shared_changes([one.runs[-1] for one in taken])
-    found = compared(_measured(old), _measured(new), limits, paired=paired, changed=changed)
-    return Judgement(found, *taken)
+    last = [one.runs[-1] for one in taken]
+    # A run made before identities were recorded may be of head's machine under another name.
+    machine = last[1].get("machine") if are_alike(*last) else None
+    found = compared(_measured(old, machine), _measured(new), limits, paired=paired, changed=changed)
+    return Judgement(judged_apart(found, apart(*last)), *taken)
 
 
 def run_both(
@@ -262,14 +267,15 @@ def _taken(files: Sequence[_File], found: Sequence[_File]) -> "Taken":
     return Taken(tuple(file.facts for file in files), len(found) - len(files))
 
 
-def _measured(files: Sequence[_File]) -> "Side":
-    """What the files of a side measured, together."""
+def _measured(files: Sequence[_File], machine: str | None = None) -> "Side":
+    """What the files of a side measured, together, on the machine of that name if given."""
     from grouped_bench.analyse.measurements import of_benchmarks, of_frames
 
     benchmarks = [file.benchmarks for file in files if file.benchmarks is not None]
     if benchmarks:
         return of_benchmarks(benchmarks, [name for file in files for name in file.facts["errors"]])
-    return of_frames([api.load(file.path).frame for file in files])
+    frames = [api.load(file.path).frame for file in files]
+    return of_frames([frame.assign(machine=machine) for frame in frames] if machine else frames)
 
 
 def _facts(path: Path) -> dict[str, Any]:

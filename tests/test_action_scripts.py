@@ -170,6 +170,17 @@ def test_the_summary_is_the_answer_and_leads_to_the_rest(gate):
     assert told.endswith("`cpu`: [report, runs and log](https://example.org/owner/project/actions/runs/7)\n")
 
 
+def test_the_summary_warns_where_base_and_head_are_apart(gate):
+    gate.measured().run("summary.sh")
+    assert "::warning::" not in gate.last.stdout
+    (gate.work / "answer" / "answer.md").write_text(f"> [!WARNING]\n> Other machines: a in base\n\n{ANSWER}")
+    gate.run("summary.sh")
+    assert gate.last.stdout.startswith(
+        "::warning::Base and head were measured on other machines, or with other kernels"
+    )
+    assert "Other machines: a in base" in gate.summary.read_text()
+
+
 def comments(*made):
     """Comments of a pull request, as GitHub gives them, from (id, user, body)."""
     return json.dumps([{"id": number, "user": {"login": user}, "body": body} for number, user, body in made])

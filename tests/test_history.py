@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from histories import REFERENCE_S, START, commit, joined, run, runs
+from machines import machine, older, recorded
 
 from grouped_bench.analyse import steps
 from grouped_bench.analyse.history import of_frame
+from grouped_bench.store.identity import identified
 
 STEADY = {"regular": {0: 2.0}, "grouped": {0: 30.0}}
 STEPPED = {"regular": {0: 2.0}, "grouped": {0: 30.0, 12: 31.8}}
@@ -170,3 +172,13 @@ def test_levels_are_the_stretches_between_steps():
 
 def test_an_empty_frame_has_no_history():
     assert of_frame(pd.DataFrame({"run_id": []}), []).moments == ()
+
+
+def test_a_run_made_before_identities_stands_in_the_series_of_its_machine():
+    now = recorded()
+    made = [run(number, {"regular": 1.0}, **(older() if number < 2 else now)) for number in range(4)]
+    made = [(one.assign(machine=identified(facts)["machine"]), identified(facts)) for one, facts in made]
+    [series] = of_frame(*joined(made)).series
+    assert (series.columns["machine"], len(series.points)) == (now["machine"], 4)
+    elsewhere = [(one.assign(machine="x"), {**facts, **recorded(machine(count=8))}) for one, facts in made[2:]]
+    assert len(of_frame(*joined([*made[:2], *elsewhere])).series) == 2

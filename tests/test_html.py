@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from frames import HOSTILE, fail, frame, metadata
+from machines import recorded
 
 from grouped_bench import Run
 from grouped_bench.errors import OutputError
@@ -150,6 +151,13 @@ def test_what_a_reader_needs_is_there(text):
         "8.00 GiB",
         "49%",
     ):
+        assert words in text, words
+
+
+def test_the_class_of_the_machine_and_what_was_in_force_are_told():
+    facts = metadata(**recorded())
+    text = page(fail(small(), small()["groups"] > 0, "oom", None), [facts])
+    for words in ("oneDNN on by default", "in_force.tensorflow.onednn_isa", "Intel AVX2"):
         assert words in text, words
 
 

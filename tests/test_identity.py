@@ -9,7 +9,7 @@ from frames import frame, metadata
 from machines import ZEN4_SETS, machine, older, recorded
 
 from grouped_bench.errors import RunError
-from grouped_bench.measure import environment, processor
+from grouped_bench.measure import apple, environment, processor
 from grouped_bench.store import identity
 from grouped_bench.store.identity import OFF, ON, identity_of, of_gpu, of_processor
 from grouped_bench.store.microarchitectures import by_number
@@ -143,6 +143,31 @@ def test_arm_tells_itself_by_codes(tmp_path, monkeypatch):
     found = of_processor(environment.describe([]))
     assert (found.vendor, found.model, found.microarchitecture) == ("0x41", "0xd40", "neoverse-v1")
     assert found.instruction_sets == ("asimd", "bf16", "i8mm", "sme", "sve")
+
+
+MACS = {
+    "arm": "machdep.cpu.brand_string: Apple M2\nhw.cpufamily: 3660830781\nhw.cpusubfamily: 2\nhw.l2cachesize: 4194304\n"
+    "hw.l3cachesize: 0\nhw.optional.arm64: 1\nhw.optional.arm.FEAT_BF16: 1\nhw.optional.arm.FEAT_SME: 0\n",
+    "intel": "machdep.cpu.brand_string: Intel(R) Core(TM) i7\nmachdep.cpu.vendor: GenuineIntel\nmachdep.cpu.family: 6\n"
+    "machdep.cpu.model: 158\nmachdep.cpu.features: FPU FMA AVX1.0 F16C\nmachdep.cpu.leaf7_features: AVX2\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "vendor", "microarchitecture", "sets", "sizes"),
+    [
+        ("arm", "Apple", None, ("asimd", "bf16"), (("l2_bytes", 4194304),)),
+        ("intel", "GenuineIntel", "kabylake", AVX2, ()),
+    ],
+)
+def test_macos_tells_itself_by_its_kernel(text, vendor, microarchitecture, sets, sizes, tmp_path, monkeypatch):
+    """From what `sysctl` prints there; no Mac was asked."""
+    monkeypatch.setattr(processor, "_CPUINFO", tmp_path / "none")
+    monkeypatch.setattr(processor, "_CPU", tmp_path / "none")
+    monkeypatch.setattr(apple, "_told", lambda: apple.parse(MACS[text]))
+    found = of_processor(environment.describe([]))
+    told = (found.vendor, found.microarchitecture, found.instruction_sets, found.sizes)
+    assert told == (vendor, microarchitecture, sets, sizes)
 
 
 @pytest.mark.parametrize(

@@ -121,5 +121,4 @@ def test_each_machine_is_named_with_its_class_once():
         f"{HERE.slug}, oneDNN on by default",
         f"{ZEN3.slug}, oneDNN off by default",
         "m",
-        "an unknown machine",
     ]

@@ -68,7 +68,8 @@ def test_a_comment_has_the_verdict_first_then_a_short_table_then_the_rest_folded
 
 def test_a_comment_of_nothing_new_is_a_sentence_and_folds():
     short = verdicts.markdown(judged(drawn(1), drawn(2))).partition("<details>")[0]
-    assert short == "**No regression: none of 4 tasks is shown to be slower by more than 5 %.**\n\n"
+    verdict = "**No regression: none of 4 tasks is shown to be slower by more than 5 %.**"
+    assert short == f"{verdict}\n\nMeasured on amd-epyc-2.\n\n"
 
 
 def unclear():
@@ -78,7 +79,7 @@ def unclear():
 
 def test_what_is_not_ruled_out_stands_below_the_verdict_and_is_counted_in_json():
     short = verdicts.markdown(unclear()).partition("<details>")[0]
-    assert short.splitlines()[2:] == [
+    assert short.splitlines()[4:] == [
         "In 1 task a slow-down of more than 5 % cannot be ruled out: its interval reaches beyond it.", ""
     ]  # fmt: skip
     found = loaded(verdicts.as_json(unclear()))
@@ -160,13 +161,18 @@ def test_json_tells_all_of_it():
     found = loaded(verdicts.as_json(everything()))
     assert set(found) == {
         *("schema", "verdict", "headline", "open", "basis", "why", "thresholds", "differences"),
-        *("base", "head", "tasks", "new", "gone"),
+        *("apart", "base", "head", "tasks", "new", "gone"),
     }
     assert (found["schema"], found["verdict"], found["basis"]) == (1, "regression", "normalised")
     assert found["thresholds"]["latency"] == 0.05 and found["thresholds"]["first_call"] is None
     assert found["differences"] == [{"fact": "machine", "base": "a", "head": "b"}]
     assert found["head"] == {
-        "runs": [{"run_id": "new", "machine": "b", "started_at": "2026-11-23T01:03:00+00:00", "commit": COMMIT}],
+        "runs": [
+            {
+                **{"run_id": "new", "machine": "b", "class": None},
+                **{"started_at": "2026-11-23T01:03:00+00:00", "commit": COMMIT},
+            }
+        ],
         "left_out": 0,
     }
     by_variant = {task["variant"]: task for task in found["tasks"]}

@@ -74,7 +74,10 @@ class Compared:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """All tasks of two sides; `basis` says how latencies were set against each other, `why` for what reason."""
+    """All tasks of two sides; `basis` says how latencies were set against each other, `why` for what reason.
+
+    `apart` says in which of what decides kernels the sides differ, `is_elsewhere` whether in their machines.
+    """
 
     tasks: tuple[Compared, ...]
     new: tuple[Measurement, ...]
@@ -82,6 +85,8 @@ class Comparison:
     thresholds: Mapping[str, float | None]
     basis: str
     why: str
+    apart: tuple[str, ...] = ()
+    is_elsewhere: bool = False
 
     @property
     def verdict(self) -> str:

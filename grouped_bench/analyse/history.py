@@ -13,6 +13,7 @@ import pandas as pd
 from grouped_bench.analyse import stats, steps, tasks
 from grouped_bench.analyse.compare import NORMALISED, RAW
 from grouped_bench.analyse.environments import Difference, differences
+from grouped_bench.analyse.machines import older_names
 from grouped_bench.analyse.measurements import Key, Measurement, of_frames
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.analyse.tasks import Value
@@ -134,8 +135,11 @@ def of_frame(frame: pd.DataFrame, metadata: Sequence[Facts]) -> History:
         _moment(str(name), part, facts.get(name, {})) for name, part in parts.items() if name not in sided
     )
     found: dict[tuple[Any, Key], list[tuple[Moment, Measurement]]] = {}
+    names = older_names(metadata)
     for moment in moments:
-        for key, one in of_frames([parts[moment.run_id]]).items():
+        part = parts[moment.run_id]
+        named = part.assign(machine=names[moment.run_id]) if moment.run_id in names else part
+        for key, one in of_frames([named]).items():
             if one.latencies:
                 found.setdefault((one.columns["machine"], key), []).append((moment, one))
     long_enough = sum(len(measured) >= LEAST_FOR_STEPS for measured in found.values())

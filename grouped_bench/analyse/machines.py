@@ -54,6 +54,21 @@ def are_alike(one: Facts, other: Facts) -> bool:
     return not machine_differences(*machines)
 
 
+def older_names(metadata: Sequence[Facts]) -> dict[str, str]:
+    """By run id the name of the machine of each run that was made before identities were recorded.
+
+    It is that of the one machine among those of the others that its facts agree with; a run without one is left out.
+    """
+    found = {str(one.get("run_id")): identity_of(one) for one in metadata}
+    recorded = list(dict.fromkeys(machine for machine in found.values() if machine and not machine.derived))
+    names = {}
+    for run, machine in found.items():
+        alike = [one for one in recorded if machine and machine.derived and not machine_differences(machine, one)]
+        if len(alike) == 1:
+            names[run] = alike[0].slug
+    return names
+
+
 def machine_differences(
     one: Identity | None, other: Identity | None, where: tuple[str, str] = THERE_AND_HERE
 ) -> list[str]:
@@ -87,19 +102,14 @@ def read_in_force(text: str | None) -> dict[str, Any] | None:
     return told if isinstance(told, dict) and "flags" in told else None
 
 
-def in_force_of(facts: Facts) -> dict[str, InForce]:
-    """What was in force in a run, by backend, as far as its facts tell."""
-    environment = facts.get("environment")
-    told = environment.get("in_force") if isinstance(environment, dict) else None
-    return {name: one for name, one in told.items() if isinstance(one, dict)} if isinstance(told, dict) else {}
-
-
 def classes(facts: Sequence[Facts]) -> list[str]:
     """Each machine of some runs with its class, once: `amd-epyc-zen3-avx2-2-1f3c9a, oneDNN off by default`."""
     found: dict[str, None] = {}
     for one in facts:
+        if not one.get("machine"):
+            continue
         machine = identity_of(one)
-        told = [str(one.get("machine") or "an unknown machine"), machine.machine_class if machine else None]
+        told = [str(one["machine"]), machine.machine_class if machine else None]
         found[", ".join(filter(None, told))] = None
     return list(found)
 

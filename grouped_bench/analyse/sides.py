@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grouped_bench.analyse.compare import Comparison
-from grouped_bench.analyse.machines import are_alike, in_force_of
+from grouped_bench.analyse.machines import are_alike
+from grouped_bench.store.older import in_force_of
 
 Facts = Mapping[str, Any]
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")

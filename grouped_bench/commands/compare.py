@@ -60,7 +60,9 @@ def compare(
     together; or pytest-benchmark's JSON, a file or a folder. Ratios are head over
     base, their intervals corrected over all tasks. Two runs are compared by each
     latency over that of the reference workload timed beside it, unless the basis
-    that is told says otherwise; those of different machines by that alone.
+    that is told says otherwise; those of different machines by that alone. What
+    sets the sides apart (machine, oneDNN on or off, instruction sets) is said
+    first; a task that another machine computed by other kernels is not judged.
 
     With --base-python and --head-python instead, both are measured now, visit
     beside visit, each by an interpreter with libraries of its own: preset `ci`
@@ -74,10 +76,10 @@ def compare(
     carried out; 130 interrupted. A regression outweighs what is not decided.
 
     \b
-    JSON: {"schema": 1, "verdict", "headline", "basis", "why", "thresholds":
-    {metric: share or null}, "differences": [{"fact", "base", "head"}],
-    "base", "head": {"runs": [{"run_id", "machine", "started_at", "commit"}],
-    "left_out"}, "open": tasks whose interval reaches beyond the threshold,
+    JSON: {"schema": 1, "verdict", "headline", "basis", "why", "apart": [what
+    sets the sides apart], "thresholds": {metric: share or null}, "differences":
+    [{"fact", "base", "head"}], "base", "head": {"runs": [{"run_id", "machine",
+    "class", "started_at", "commit"}], "left_out"}, "open": tasks whose interval reaches beyond the threshold,
     "tasks": [{the case and setting, "verdict", "flags": {"base", "head"},
     "changes": [{"metric", "base", "head", "ratio", "low", "high", "verdict",
     "reason"}]}], "new", "gone": [{the case and setting, "status", "reason"}]}

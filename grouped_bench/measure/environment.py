@@ -10,6 +10,7 @@ from typing import Any
 
 import psutil
 
+from grouped_bench.measure import apple
 from grouped_bench.measure.libraries import library_versions
 from grouped_bench.measure.limits import cpu_limit, memory_limit
 from grouped_bench.measure.memory_speed import memory_speed_mts
@@ -35,7 +36,7 @@ _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 def processor_model() -> str:
     """The processor's model name as the system tells it."""
-    return told("model name") or platform.processor() or platform.machine()
+    return told("model name") or apple.model() or platform.processor() or platform.machine()
 
 
 def describe(arguments: Sequence[str]) -> dict[str, Any]:
@@ -46,13 +47,13 @@ def describe(arguments: Sequence[str]) -> dict[str, Any]:
     return {
         "processor": {
             "model": processor_model(),
-            **numbers(),
+            **{key: value or apple.numbers()[key] for key, value in numbers().items()},
             "logical": psutil.cpu_count(),
             "physical": psutil.cpu_count(logical=False),
-            "usable": len(usable() or ()) or None,
+            "usable": len(usable() or ()) or apple.usable(),
             "flags": _processor_flags(),
-            "l2_bytes": cache_bytes(2),
-            "l3_bytes": cache_bytes(3),
+            "l2_bytes": cache_bytes(2) or apple.cache_bytes(2),
+            "l3_bytes": cache_bytes(3) or apple.cache_bytes(3),
             "last_level_cache_bytes": last_level_cache_bytes(),
             **speed_settings(),
             "load_average": [round(load, 2) for load in psutil.getloadavg()],
@@ -93,7 +94,7 @@ def _is_ours(name: str) -> bool:
 
 def _processor_flags() -> list[str] | None:
     wanted = ("avx", "amx", "fma", "neon", "asimd", "sve", "i8mm", "hypervisor", "bf16", "f16c")
-    flags, features = told("flags"), told("Features")
+    flags, features = told("flags") or " ".join(apple.flags() or ()) or None, told("Features")
     named = (flags or features or "").split()
     # What x86 calls sme encrypts memory.
     found = [flag for flag in named if any(word in flag for word in wanted) or (features and flag.startswith("sme"))]

@@ -5,7 +5,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from grouped_bench.analyse import compare
+from grouped_bench.analyse import compare, machines
+from grouped_bench.analyse.apart import OTHER_KERNELS
 from grouped_bench.analyse.compare import Change, Compared, Comparison
 from grouped_bench.analyse.measurements import NOT_REACHED, Measurement
 from grouped_bench.analyse.sides import Facts, Judgement, Taken
@@ -190,7 +191,7 @@ def _advice(comparison: Comparison) -> Mapping[str, str]:
 
 
 def _reason(change: Change) -> str:
-    if change.metric == "status":
+    if change.metric == "status" and change.reason != OTHER_KERNELS:
         return _UNREACHED
     return change.reason if change.reason in _REMEDIES else _WIDE
 
@@ -201,10 +202,12 @@ _LONGER = "Measure longer (--least-visits 24 --visits 48 --budget 15m), or sever
 # Both sides share the visits, so that one command makes them longer; runs of a folder are of one side.
 _BOTH_LONGER = "Measure longer (--visits 30 --budget 20m)."
 _TELLS = "`grouped-bench doctor` says how small a difference this machine can tell."
+_ON_ONE = "Measure both on one machine."
 _REMEDIES = {
     compare.FEW: _LONGER,
     _WIDE: f"{_LONGER} {_TELLS}",
-    compare.NO_REFERENCE: "Measure both on one machine.",
+    compare.NO_REFERENCE: _ON_ONE,
+    OTHER_KERNELS: f"{_ON_ONE} A baseline of this one: `grouped-bench baseline save latest`.",
     compare.NOT_TIMED: "Measure both again.",
     _UNREACHED: "Give the run a larger --budget.",
 }
@@ -222,6 +225,8 @@ def taken(side: str, found: Taken) -> str:
     told += f" of commit {found.commit[:_ID_DIGITS]}" if found.commit else ""
     if any(_is_dirty(facts) for facts in found.runs):
         told += ", of changes that were not committed"
+    where = "; ".join(machines.classes(found.runs))
+    told += f", on {cells.clean(where)}" if where else ""
     return f"{side}: {told}" + (f"; {cells.counted(found.left_out, 'other')} left out" if found.left_out else "")
 
 

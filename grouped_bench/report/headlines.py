@@ -7,6 +7,7 @@ from grouped_bench.analyse.compare import Change, Compared, Comparison
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.report import cells
 
+_MOST_APART = 3
 # Of one task and of several: what became worse, and where in it by how much stands unless that is by anything.
 _WORSE = {
     "status": ("worked and now fails", "worked and now fail", ""),
@@ -23,7 +24,21 @@ _FAILED = ("failed on both sides", "failed on both sides")
 
 
 def headline(comparison: Comparison) -> str:
-    """The verdict in one sentence, with counts."""
+    """The verdict in one sentence, with counts; before it what sets base and head apart, where that decides kernels."""
+    return " ".join(filter(None, [warning(comparison), _verdict(comparison)]))
+
+
+def warning(comparison: Comparison) -> str | None:
+    """In what base and head are apart though the same code ran; None where they are not."""
+    if not comparison.apart:
+        return None
+    told = "; ".join(map(cells.clean, comparison.apart[:_MOST_APART]))
+    more = len(comparison.apart) - _MOST_APART
+    told += f"; and {more} more" if more > 0 else ""
+    return f"{'Other machines' if comparison.is_elsewhere else 'Other kernels'}: {told}."
+
+
+def _verdict(comparison: Comparison) -> str:
     tasks = comparison.tasks
     if not tasks:
         return "Inconclusive: base and head have no task in common."

@@ -18,6 +18,7 @@ from grouped_bench.report.files import replace
 from grouped_bench.report.rows import Row, case_title, cohorts, is_ok, plain, verdict_of
 from grouped_bench.report.sheets import sheets
 from grouped_bench.store import schema
+from grouped_bench.store.identity import identity_of
 from grouped_bench.units import format_clock, format_seconds
 
 _MOST_REASONS = 100
@@ -143,6 +144,9 @@ def _identity(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
     ):
         if facts.get(key) is not None:
             yield name, cells.clean(facts[key])
+    machine = identity_of(facts)
+    if machine is not None and machine.machine_class is not None:
+        yield "class", machine.machine_class
 
 
 def _effort(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:

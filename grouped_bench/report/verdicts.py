@@ -5,13 +5,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from grouped_bench.analyse import compare
+from grouped_bench.analyse import compare, machines
 from grouped_bench.analyse.compare import Change, Compared
 from grouped_bench.analyse.measurements import Measurement
 from grouped_bench.analyse.sides import Facts, Judgement, Taken, commit_of
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.report import cells, changes, headlines
 from grouped_bench.report.markup import escape, pipes, uncalled
+from grouped_bench.store.identity import identity_of
 
 _SCHEMA = 1
 # A comment on GitHub holds 65,536 characters.
@@ -20,6 +21,8 @@ _MOST_CHARACTERS = 60_000
 _TABLE_ROOM, _LIST_ROOM = 20_000, 8_000
 _MOST_SHOWN = 30
 _LONGEST_CELL, _LONGEST_TEXT = 160, 360
+# GitHub draws a quotation that begins so as a warning.
+_WARNING = "> [!WARNING]"
 _SUITE = "grouped-bench compare"
 
 
@@ -32,9 +35,12 @@ def markdown(judgement: Judgement) -> str:
     notable = [task for task in found.tasks if changes.is_notable(task)]
     short = [row for task in notable for row in _rows(task, everything=False)]
     still_open = [line for text in filter(None, [headlines.left_open(found)]) for line in (_cell(text), "")]
+    where = "; ".join(machines.classes([*judgement.base.runs, *judgement.head.runs]))
     lines = [
+        *([_WARNING, f"> {_cell(warned, long=True)}", ""] if (warned := headlines.warning(found)) else []),
         f"**{_cell(headlines.headline(found))}**",
         "",
+        *([f"Measured on {_cell(where, long=True)}.", ""] if where else []),
         *still_open,
         *_table(short, _fitting(short[:_MOST_SHOWN], _TABLE_ROOM)),
     ]
@@ -116,6 +122,7 @@ def as_json(judgement: Judgement) -> str:
         "open": headlines.open_count(found),
         "basis": found.basis,
         "why": found.why,
+        "apart": list(found.apart),
         "thresholds": dict(found.thresholds),
         "differences": [
             {"fact": fact, "base": before, "head": after} for fact, before, after in changes.differences(judgement)
@@ -137,6 +144,7 @@ def _run(facts: Facts) -> dict[str, Any]:
     return {
         "run_id": facts.get("run_id"),
         "machine": facts.get("machine"),
+        "class": machine.machine_class if (machine := identity_of(facts)) else None,
         "started_at": facts.get("started_at"),
         "commit": commit_of(facts),
     }

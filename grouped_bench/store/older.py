@@ -1,6 +1,7 @@
 """Runs made before identity and what is in force were recorded: both are read from what they did record."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -8,15 +9,12 @@ import pandas as pd
 from grouped_bench.measure.in_force import STEERING
 from grouped_bench.store.identity import identified
 
-# PyTorch's own variable was not among those that were recorded.
-_TOLD = ("tensorflow", "jax")
-
 
 def as_now(frame: pd.DataFrame, metadata: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Frame and metadata of a run, with `machine`, `identity` and `in_force` as far as an older one tells them."""
     facts = identified(metadata)
-    told = {name: _in_force(name, facts) for name in _TOLD}
-    changes = {name: text for name, text in told.items() if text is not None}
+    told = _in_force(facts)
+    changes = {name: json.dumps(one, sort_keys=True) for name, one in told.items()}
     if facts is metadata and not changes:
         return frame, metadata
     made = frame.copy()
@@ -27,17 +25,27 @@ def as_now(frame: pd.DataFrame, metadata: dict[str, Any]) -> tuple[pd.DataFrame,
     return made, facts
 
 
-def _in_force(backend: str, facts: dict[str, Any]) -> str | None:
-    """As of an older run: oneDNN on or off, and the flags; None where the run does not tell, or has its own."""
+def in_force_of(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What was in force in a run, by backend, as far as its facts tell."""
+    environment = facts.get("environment")
+    if not isinstance(environment, dict) or "in_force" not in environment:
+        return _in_force(facts)
+    told = environment["in_force"]
+    recorded = told.items() if isinstance(told, dict) else ()
+    return {name: one for name, one in recorded if isinstance(one, dict) and "flags" in one}
+
+
+def _in_force(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """As of an older run, oneDNN on or off and the flags; nothing of a backend of which it does not tell them."""
     environment = facts.get("environment")
     if not isinstance(environment, dict) or "in_force" in environment:
-        return None
+        return {}
     used, variables = environment.get("backend"), environment.get("variables")
-    told = used.get(backend) if isinstance(used, dict) else None
-    if not isinstance(told, dict) or not isinstance(variables, dict):
-        return None
+    if not isinstance(used, dict) or not isinstance(variables, dict):
+        return {}
     flags = {name: str(variables[name]) for name in STEERING if name in variables}
-    onednn = {"onednn": told["onednn"]} if isinstance(told.get("onednn"), bool) else {}
-    if backend == "tensorflow" and not onednn:
-        return None
-    return json.dumps({**onednn, "flags": flags}, sort_keys=True)
+    found: dict[str, dict[str, Any]] = {"jax": {"flags": flags}} if isinstance(used.get("jax"), dict) else {}
+    told = used.get("tensorflow")
+    if isinstance(told, dict) and isinstance(told.get("onednn"), bool):
+        found["tensorflow"] = {"onednn": told["onednn"], "flags": flags}
+    return found  # PyTorch's own variable was not among those that were recorded

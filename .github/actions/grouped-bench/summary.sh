@@ -17,4 +17,8 @@ mkdir -p "$answer"
     echo
     echo "\`$name\`: [report, runs and log]($GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID)"
 } >"$answer/comment.md"
+# Of a comparison that says so itself; in fixed words, since what a run tells must not reach the runner as a command.
+if [ -f "$answer/code" ] && grep -q '^> \[!WARNING\]$' "$answer/answer.md"; then
+    echo "::warning::Base and head were measured on other machines, or with other kernels; the summary says which"
+fi
 cat "$answer/comment.md" >>"$GITHUB_STEP_SUMMARY"
