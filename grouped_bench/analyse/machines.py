@@ -36,11 +36,11 @@ def why_elsewhere(
     """
     apart = machine_differences(there, here)
     if apart:
-        return f"another machine: {', '.join(apart)}"
+        return f"another machine: {'; '.join(apart)}"
     told = read_in_force(in_force_there)
     if told is None:
         return _IN_FORCE_NOT_TOLD
-    return ", ".join(in_force_differences(told, in_force_here)) or None
+    return "; ".join(in_force_differences(told, in_force_here)) or None
 
 
 def are_alike(one: Facts, other: Facts) -> bool:

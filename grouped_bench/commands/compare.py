@@ -79,10 +79,11 @@ def compare(
     JSON: {"schema": 1, "verdict", "headline", "basis", "why", "apart": [what
     sets the sides apart], "thresholds": {metric: share or null}, "differences":
     [{"fact", "base", "head"}], "base", "head": {"runs": [{"run_id", "machine",
-    "class", "started_at", "commit"}], "left_out"}, "open": tasks whose interval reaches beyond the threshold,
-    "tasks": [{the case and setting, "verdict", "flags": {"base", "head"},
-    "changes": [{"metric", "base", "head", "ratio", "low", "high", "verdict",
-    "reason"}]}], "new", "gone": [{the case and setting, "status", "reason"}]}
+    "class", "started_at", "commit"}], "left_out"}, "open": tasks whose
+    interval reaches beyond the threshold, "tasks": [{the case and setting,
+    "verdict", "flags": {"base", "head"}, "changes": [{"metric", "base", "head",
+    "ratio", "low", "high", "verdict", "reason"}]}], "new", "gone": [{the case
+    and setting, "status", "reason"}]}
     \b
     JUnit: a test a task and metric; a regression fails, what is not decided,
     new or gone is skipped.
