@@ -1,4 +1,4 @@
-"""Where a convolution runs. Each module here is one backend; none imports its framework when imported."""
+"""Where a convolution runs. Each module here but two is one backend; none imports its framework when imported."""
 
 import importlib
 import os
@@ -7,10 +7,13 @@ import pkgutil
 from grouped_bench.backends.base import Backend
 from grouped_bench.errors import UnavailableError
 
+# Modules here that are no backend: what one must offer, and what one of them is made of.
+_BESIDES = ("base", "pool")
+
 
 def names() -> list[str]:
     """Names of all backends, installed or not."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _BESIDES)
 
 
 def get(name: str) -> Backend:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from grouped_bench.backends import pool
 from grouped_bench.backends.base import Backend, Device, Operands, Step, Tensor, nothing, usable_processors
 from grouped_bench.space.case import Case
 
@@ -154,29 +155,26 @@ class TensorFlow(Backend):
             return nothing
         return lambda _: tf.test.experimental.sync_devices()
 
-    def reserve(self, size: int) -> None:
+    def count_memory(self) -> None:
+        os.environ.update(pool.COUNTING)
+
+    def exact_pool(self, size: int, device: str) -> AbstractContextManager[Any]:
+        return pool.exact(size, _allocator(device))
+
+    def peak_memory(self, step: Step, device: str, held: int) -> int | None:
         import tensorflow as tf
 
-        # The block is not touched, so it costs address space only.
-        tf.raw_ops.Empty(shape=[size // 4], dtype=tf.float32, init=False)
-
-    def peak_memory(self, step: Step, device: str) -> int | None:
-        import tensorflow as tf
-
-        name = _device(device).removeprefix("/")
+        name = _allocator(device)
         try:
             tf.config.experimental.reset_memory_stats(name)
         except ValueError:
-            return None  # the allocator keeps no statistics, as without oneDNN
+            return None  # the allocator keeps no statistics
+        before = pool.taken(name)
         outputs = step()
         self.synchroniser(device)(outputs)
-        peak = int(tf.config.experimental.get_memory_info(name)["peak"])
+        grown = pool.taken(name, "peak") - before
         del outputs
-        return peak or None
-
-    @property
-    def smallest_counted_block(self) -> int:
-        return 256 * 1024
+        return held + grown if grown else None  # an allocator that leaves small blocks out saw none
 
     def status_of(self, error: Exception) -> str:
         import tensorflow as tf
@@ -282,6 +280,11 @@ def _asked_threads(kind: str) -> int:
 def _device(device: str) -> str:
     kind, _, index = device.partition(":")
     return f"/{kind.upper()}:{index or 0}"
+
+
+def _allocator(device: str) -> str:
+    """The device's name as its allocator's statistics know it."""
+    return _device(device).removeprefix("/")
 
 
 def _option(name: str) -> str:
