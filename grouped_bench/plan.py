@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from grouped_bench import backends, variants
-from grouped_bench.backends import tensorflow
+from grouped_bench.backends import onednn
 from grouped_bench.errors import SpaceError
 from grouped_bench.space import variables
 from grouped_bench.space.axes import Control, validate
@@ -194,7 +194,7 @@ def resolved(space: Space, options: dict[str, Any]) -> tuple[Space, Control]:
 
 def _cohorts(space: Space) -> Iterator[Cohort]:
     for point in space.points():
-        if point.only == "onednn_off" and not tensorflow.leaves_onednn_off():
+        if point.only == "onednn_off" and not onednn.is_left_off():
             continue
         chosen = _baseline_first(_named(point, space.source), point.case.baseline)
         for setting in _settings(point):

@@ -219,3 +219,34 @@ class Allocates(Faulty):
                 return outputs + (tf.gather(large, 12345) - first)
 
         return Allocating()
+
+
+@variant
+class Doubles(Faulty):
+    """Holds its weights and doubles its input: what it allocates is its output."""
+
+    name = "doubles"
+
+    def layer(self, case, backend):
+        import keras
+
+        class Doubling(keras.layers.Layer):
+            def build(self, input_shape):
+                inner = keras_convolution(case, filters=case.out_channels, bias=case.bias)
+                inner.build(input_shape)
+                self.kernel = self.add_weight(shape=inner.kernel.shape)
+
+            def call(self, inputs):
+                return inputs * 2
+
+        return Doubling()
+
+
+@variant
+class TellsItsAllocator(Faulty):
+    """Fails with the words of the variable that chooses TensorFlow's allocator."""
+
+    name = "tells_its_allocator"
+
+    def layer(self, case, backend):
+        raise RuntimeError(f"the variable is {os.environ.get('TF_CPU_ALLOCATOR_USE_BFC')}")

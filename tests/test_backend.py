@@ -15,7 +15,7 @@ from grouped_bench.measure import cold
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Setting
 
-SOURCES = {"tensorflow": "allocator", "jax": "compiler", "torch": "resident"}
+SOURCES = {"tensorflow": "allocator", "jax": "compiler", "torch": "counted"}
 LARGE = make_case(groups=8, channels=(128, 128), size=28, batch_size=4)
 HELD = 4 * (2 * 4 * 28 * 28 * 128 * 2 + 2 * 3 * 3 * 16 * 128)
 THREADS = {"tensorflow": "intra_op_threads", "jax": "threads", "torch": "threads"}

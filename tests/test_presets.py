@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from grouped_bench import variants
-from grouped_bench.backends import tensorflow
+from grouped_bench.backends import onednn
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import DEFAULT_VARIANTS
 from grouped_bench.space.space import Space, preset_about, preset_names
@@ -193,7 +193,7 @@ def leaves_off(request, tmp_path, monkeypatch):
     """Plays a processor; whether TensorFlow leaves oneDNN off there."""
     text, off = request.param
     (tmp_path / "cpuinfo").write_text(text)
-    monkeypatch.setattr(tensorflow, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(onednn, "_CPUINFO", tmp_path / "cpuinfo")
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     return off
 

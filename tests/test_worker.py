@@ -242,21 +242,20 @@ def test_a_64_mib_tensor_is_recovered_within_2_percent(fork):
 def test_inputs_weights_and_outputs_are_part_of_the_peak(fork):
     case = make_case(groups=8, channels=(128, 128), size=28, batch_size=4, pass_="training")
     first, source = peak(fork, "grouped_native", case)
-    assert (first, source) == (peak(fork, "grouped_native", case)[0], "allocator")
+    again, source = peak(fork, "grouped_native", case)
+    assert (again, source) == (pytest.approx(first, rel=0.01), "allocator")
     held = 4 * (2 * 4 * 28 * 28 * 128 * 2 + 2 * 3 * 3 * 16 * 128)
     assert held <= first <= 1.1 * held
 
 
-def test_tensors_too_small_for_the_allocator_come_from_the_resident_set(fork):
-    size, source = peak(fork, "regular", make_case(groups=1, channels=(16, 16), size=14, pass_="inference"))
-    assert source == "resident"
-    assert 0 < size < MIB
-
-
-def test_a_resident_set_sees_a_64_mib_tensor_where_the_allocator_keeps_no_statistics(monkeypatch):
-    """Without oneDNN TensorFlow's CPU allocator counts nothing."""
+def test_a_resident_set_sees_a_64_mib_tensor_where_the_allocator_keeps_no_statistics(monkeypatch, tmp_path):
+    """As TensorFlow's own does for the processor, where oneDNN is off."""
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    plain = Host("tensorflow", [FAULTS])
+    keeps_none = tmp_path / "keeps_none.py"
+    keeps_none.write_text(
+        "from grouped_bench.backends.tensorflow import TensorFlow\nTensorFlow.count_memory = lambda self: None\n"
+    )
+    plain = Host("tensorflow", [FAULTS, str(keeps_none)])
     try:
         case = make_case(groups=1, pass_="inference")
         within, source = peak(lambda: plain.fork(Limits(60.0)), "allocates_64_mib", case)

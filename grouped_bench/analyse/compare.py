@@ -28,7 +28,7 @@ _SAMPLED = ("latency", "first_call")
 # Readings of one task's memory repeat within this or 3 % (bench/memory.py).
 LEAST_BYTES = 2**20
 # What another machine holds of a task is the same only where a backend counts it.
-_COUNTED = ("allocator", "compiler")
+_COUNTED = ("allocator", "compiler", "counted")
 FEW = f"fewer than {stats.LEAST_PROCESSES} processes on a side"
 NO_REFERENCE = "no reference workload was timed beside it"
 NOT_TIMED = "nothing was timed on both sides"

@@ -1,4 +1,4 @@
-"""Where a convolution runs. Each module here is one backend; none imports its framework when imported."""
+"""Where a convolution runs. Each module here but two is one backend; none imports its framework when imported."""
 
 import importlib
 import os
@@ -7,12 +7,13 @@ import pkgutil
 from grouped_bench.backends.base import Backend
 from grouped_bench.errors import UnavailableError
 
-_NOT_BACKENDS = ("base", "tensorflow_convolutions")
+# Modules here that are no backend: what one must offer, and what some of them are made of.
+_BESIDES = ("base", "onednn", "pool", "tensorflow_convolutions")
 
 
 def names() -> list[str]:
     """Names of all backends, installed or not."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _NOT_BACKENDS)
+    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _BESIDES)
 
 
 def get(name: str) -> Backend:

@@ -1,5 +1,6 @@
 """What a backend must offer: native convolution, compiled steps, synchronisation, devices and memory."""
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import importlib.util
@@ -79,8 +80,6 @@ class Backend(ABC):
     variables: ClassVar[dict[str, str]] = {}
     # Variables whose values may make another variant the fastest, with those that are worth a try.
     environments: ClassVar[dict[str, tuple[str, ...]]] = {}
-    # Who tells `peak_memory`: the allocator, or the compiler that planned what the step allocates.
-    memory_source: ClassVar[str] = "allocator"
 
     def installed(self) -> bool:
         """Whether the framework can be found, without importing it."""
@@ -190,25 +189,40 @@ class Backend(ABC):
         It is part of every sample, so where calls end with their work it must cost nothing.
         """
 
-    def reserve(self, size: int) -> None:  # noqa: B027  # most have nothing to do
-        """Have the allocator's pool grow by one block of `size` bytes, where that makes its statistics truer.
+    def count_memory(self) -> None:  # noqa: B027  # most have nothing to do
+        """Have the allocator of the processor keep statistics, where that must be chosen before the first tensor.
 
-        TensorFlow's hands out a free block whole when it is less than twice what was asked, and counts all of it; from
-        a large block it cuts what is asked, so that the peak counts what the step needs.
+        Called in the process of a memory reading alone, after the import and before anything touches a device; what is
+        timed keeps the framework's own allocator.
         """
 
+    def memory_source(self, device: str) -> str:
+        """Who tells `peak_memory` on `device`: `allocator`, `compiler` or `counted`.
+
+        An allocator keeps statistics, a compiler planned what the step allocates, and `counted` are allocations that a
+        profiler saw one by one.
+        """
+        return "allocator"
+
+    def exact_pool(self, size: int, device: str) -> AbstractContextManager[Any]:
+        """A context in which the allocator of `device` counts no more for a block than was asked, up to its rounding.
+
+        Args:
+            size: bytes, many times those of a call, that its pool may grow by to that end.
+            device: whose pool.
+        """
+        return contextlib.nullcontext()
+
     @abstractmethod
-    def peak_memory(self, step: Step, device: str) -> int | None:
-        """Peak bytes of one call as the framework itself tells them; None where it tells nothing."""
+    def peak_memory(self, step: Step, device: str, held: int) -> int | None:
+        """Peak bytes of one call as the framework itself tells them; None where it tells nothing.
+
+        `held` are the bytes of inputs and weights, for those who see what the call itself allocates and no more.
+        """
 
     def kernels(self, step: Step, device: str) -> list[Kernel]:
         """The kernels that one call ran on a GPU; none on a processor, or where the backend has none to ask."""
         return []
-
-    @property
-    def smallest_counted_block(self) -> int:
-        """Bytes below which the CPU allocator leaves a block out of its statistics."""
-        return 0
 
     @abstractmethod
     def status_of(self, error: Exception) -> str:

@@ -43,7 +43,6 @@ class Jax(Backend):
     module = "jax"
     executions = ("xla", "eager")
     variables: ClassVar[dict[str, str]] = {"KERAS_BACKEND": "jax"}
-    memory_source = "compiler"
 
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import jax
@@ -177,7 +176,10 @@ class Jax(Backend):
         wait: Callable[[Any], None] = jax.block_until_ready  # a device computes in the order in which it was asked
         return wait
 
-    def peak_memory(self, step: Step, device: str) -> int | None:
+    def memory_source(self, device: str) -> str:
+        return "compiler"
+
+    def peak_memory(self, step: Step, device: str, held: int) -> int | None:
         """What XLA's buffer assignment allocates: arguments, outputs, temporaries; nothing of what runs uncompiled.
 
         The peak that the device tells cannot be reset, and holds what compiling and tuning took.

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from grouped_bench.backends import onednn, pool
 from grouped_bench.backends import tensorflow_convolutions as convolutions
 from grouped_bench.backends.base import (
     XLA_THREAD,
@@ -27,12 +28,6 @@ from grouped_bench.backends.base import (
 from grouped_bench.space.case import Case
 
 Function = Callable[..., tuple[Tensor, ...]]
-# On Linux it turns oneDNN on by itself where the processor has one of these, or is a Neoverse V1
-# (tensorflow/core/util/port.cc, DefaultOneDnnPolicy).
-TURN_ONEDNN_ON = ("avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16")
-_NEOVERSE_V1 = re.compile(r"^CPU part\s*:\s*0xd40$", re.MULTILINE)
-_ONEDNN_VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
-_CPUINFO = Path("/proc/cpuinfo")
 _THREAD_VARIABLES = {"intra": "TF_NUM_INTRAOP_THREADS", "inter": "TF_NUM_INTEROP_THREADS"}
 
 
@@ -43,7 +38,7 @@ class TensorFlow(Backend):
     module = "tensorflow"
     executions = ("graph", "xla", "eager")
     variables: ClassVar[dict[str, str]] = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    environments: ClassVar[dict[str, tuple[str, ...]]] = {_ONEDNN_VARIABLE: ("0", "1")}
+    environments: ClassVar[dict[str, tuple[str, ...]]] = {onednn.VARIABLE: ("0", "1")}
 
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import keras  # noqa: F401
@@ -75,7 +70,7 @@ class TensorFlow(Backend):
 
         return {
             "keras": keras.version(),
-            "onednn": _onednn(),
+            "onednn": onednn.is_on(),
             # 0: as many as there are usable processors, which is TensorFlow's own choice.
             "intra_op_threads": _asked_threads("intra") or tf.config.threading.get_intra_op_parallelism_threads(),
             "inter_op_threads": _asked_threads("inter") or tf.config.threading.get_inter_op_parallelism_threads(),
@@ -92,7 +87,7 @@ class TensorFlow(Backend):
             tf.linalg.matmul(square, square)
             tf.function(lambda x: tf.linalg.matmul(x, x), jit_compile=True)(square)
         return {
-            "onednn": _onednn(),
+            "onednn": onednn.is_on(),
             "xla_isa": _xla_isa(folder),
             "threads": {"tensorflow": threads_named("tf_Compute"), "xla": threads_named(XLA_THREAD)},
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
@@ -181,29 +176,26 @@ class TensorFlow(Backend):
             return nothing
         return lambda _: tf.test.experimental.sync_devices()
 
-    def reserve(self, size: int) -> None:
+    def count_memory(self) -> None:
+        os.environ.update(pool.COUNTING)
+
+    def exact_pool(self, size: int, device: str) -> AbstractContextManager[Any]:
+        return pool.exact(size, _allocator(device))
+
+    def peak_memory(self, step: Step, device: str, held: int) -> int | None:
         import tensorflow as tf
 
-        # The block is not touched, so it costs address space only.
-        tf.raw_ops.Empty(shape=[size // 4], dtype=tf.float32, init=False)
-
-    def peak_memory(self, step: Step, device: str) -> int | None:
-        import tensorflow as tf
-
-        name = _device(device).removeprefix("/")
+        name = _allocator(device)
         try:
             tf.config.experimental.reset_memory_stats(name)
         except ValueError:
-            return None  # the allocator keeps no statistics, as without oneDNN
+            return None  # the allocator keeps no statistics
+        before = pool.taken(name)
         outputs = step()
         self.synchroniser(device)(outputs)
-        peak = int(tf.config.experimental.get_memory_info(name)["peak"])
+        grown = pool.taken(name, "peak") - before
         del outputs
-        return peak or None
-
-    @property
-    def smallest_counted_block(self) -> int:
-        return 256 * 1024
+        return held + grown if grown else None  # an allocator that leaves small blocks out saw none
 
     def status_of(self, error: Exception) -> str:
         import tensorflow as tf
@@ -311,6 +303,11 @@ def _device(device: str) -> str:
     return f"/{kind.upper()}:{index or 0}"
 
 
+def _allocator(device: str) -> str:
+    """The device's name as its allocator's statistics know it."""
+    return _device(device).removeprefix("/")
+
+
 def _option(name: str) -> str:
     """`/device:GPU:1` as `gpu:1`."""
     return ":".join(name.rsplit(":", 2)[-2:]).lower()
@@ -326,24 +323,6 @@ def _xla_isa(folder: Path) -> str | None:
         return None
     limit = re.search(r'^xla_cpu_max_isa: "(\w+)"', written[0], re.MULTILINE)
     return limit[1] if limit else "native"
-
-
-def leaves_onednn_off() -> bool:
-    """Whether oneDNN is off here for want of a processor that turns it on, rather than by anybody's choice."""
-    try:
-        told = _CPUINFO.read_text()
-    except OSError:
-        return not os.environ.get(_ONEDNN_VARIABLE)
-    flags = re.search(r"^flags\s*:\s*(.*)$", told, re.MULTILINE)
-    turned_on = _NEOVERSE_V1.search(told) or (flags and set(TURN_ONEDNN_ON) & set(flags[1].split()))
-    return not turned_on and not os.environ.get(_ONEDNN_VARIABLE)
-
-
-def _onednn() -> bool:
-    # No public function says whether oneDNN is on; this is the one that TensorFlow's own tests ask.
-    from tensorflow.python.util import _pywrap_util_port
-
-    return bool(_pywrap_util_port.IsMklEnabled())
 
 
 BACKEND = TensorFlow()

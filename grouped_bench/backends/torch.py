@@ -1,5 +1,6 @@
 """PyTorch: eager calls of Keras layers and of its native convolution, or steps that torch.compile has compiled."""
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -151,11 +152,14 @@ class Torch(Backend):
         index = device_index(device)
         return lambda _: torch.cuda.synchronize(index)
 
-    def peak_memory(self, step: Step, device: str) -> int | None:
+    def memory_source(self, device: str) -> str:
+        return "counted" if device.startswith("cpu") else "allocator"
+
+    def peak_memory(self, step: Step, device: str, held: int) -> int | None:
         import torch
 
         if device.startswith("cpu"):
-            return None  # its allocator keeps no statistics there
+            return held + largest_sum(_allocations(step))  # the allocator keeps no statistics there
         index = device_index(device)
         torch.cuda.synchronize(index)
         torch.cuda.reset_peak_memory_stats(index)
@@ -182,6 +186,22 @@ class Torch(Backend):
             return "oom"
         refused = isinstance(error, (NotImplementedError, ValueError, TypeError))
         return "unsupported" if refused or "not implemented for" in told else "error"
+
+
+def _allocations(step: Step) -> list[int]:
+    """Bytes that one call on the processor allocated, in order, and minus those that it freed of them."""
+    from torch.autograd.profiler import profile
+
+    with profile(use_device=None, profile_memory=True) as told:
+        outputs = step()
+    del outputs  # beyond the profile: what a call returns is held at its end
+    events = [event for event in told.kineto_results.events() if event.name() == "[memory]"]
+    return [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
+
+
+def largest_sum(sizes: Iterable[int]) -> int:
+    """The largest sum of the first of `sizes`, over every number of them; 0 of none."""
+    return max(itertools.accumulate(sizes, initial=0))
 
 
 def kernels_of(events: Iterable[Any]) -> list[Kernel]:

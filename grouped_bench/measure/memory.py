@@ -1,4 +1,4 @@
-"""Peak memory of a warmed-up call: from the framework's allocator, else from the resident set, else unknown."""
+"""Peak memory of a warmed-up call: as the framework counted it, else from the resident set, else unknown."""
 
 import ctypes
 import math
@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from grouped_bench.backends.base import Backend, Step
 
@@ -15,6 +17,8 @@ _LARGEST_INT = 2**31 - 1
 _CLEAR_PEAK = "5"
 _SHARE_OF_CALLS = 0.9
 _MOST_RESIDENT_CALLS = 32
+# Readings of an allocator are enough when there are so many and the standard error of their mean is this share of it.
+_LEAST_READINGS, _SURE = 32, 0.004
 
 
 def give_back_pages() -> None:
@@ -37,39 +41,52 @@ def keep_pages() -> None:
 
 
 def peak_bytes(
-    backend: Backend, step: Step, device: str, held: list[int], made: list[int], calls: int
+    backend: Backend, step: Step, device: str, held: int, made: int, calls: int
 ) -> tuple[int, str] | tuple[None, None]:
-    """Peak bytes of one call with inputs and weights, and the source: `allocator`, `compiler` or `resident`.
+    """Peak bytes of one call with inputs and weights, and who told: see `Backend.memory_source`, or `resident`.
 
     Calls differ where a framework runs parts of a step side by side: which branches meet is chance. What the allocator
     tells of them is exact, and their mean repeats from process to process, where the largest, or any rank, jumps by the
-    size of a branch. The resident set may miss what a call takes, so of it counts what nine in ten calls stay within.
-    Blocks too small for the allocator's statistics are added where they are known to live: inputs, weights, outputs.
-    What is less than these together is no reading.
+    size of a branch; calls are read until it is sure enough. The resident set may miss what a call takes, so of it
+    counts what nine in ten calls stay within. What is less than inputs, weights and outputs together is no reading.
+
+    What a kernel's library takes past the framework's allocator, such as operands that Eigen, MKL or XLA's runtime
+    packs, is in no reading but the resident set's; nor is what a layer holds besides its weights.
 
     Args:
         backend: whose allocator is asked first.
         step: a warmed-up step.
         device: where it runs.
-        held: bytes of each input and weight, all of them held during the call.
-        made: bytes of each output and gradient, all of them held at its end.
-        calls: how many calls are read.
+        held: bytes of all inputs and weights, held during the call.
+        made: bytes of all outputs and gradients, held at its end.
+        calls: how many calls are read at most.
     """
-    on_cpu = device.startswith("cpu")
-    peak = _mean(lambda: backend.peak_memory(step, device), calls)
-    if peak is not None:
-        uncounted = sum(b for b in held + made if b < backend.smallest_counted_block)
-        found, source = peak + (uncounted if on_cpu else 0), backend.memory_source
+    found = _mean(lambda: backend.peak_memory(step, device, held), calls)
+    if found is not None:
+        source = backend.memory_source(device)
     else:
+        on_cpu = device.startswith("cpu")
         growth = _high(lambda: resident_growth(step), min(calls, _MOST_RESIDENT_CALLS)) if on_cpu else None
-        found, source = (growth or 0) + sum(held), "resident"
-    return (found, source) if found >= sum(held + made) else (None, None)
+        found, source = (growth or 0) + held, "resident"
+    return (found, source) if found >= held + made else (None, None)
 
 
 def _mean(read: Callable[[], int | None], calls: int) -> int | None:
-    """Mean of `calls` readings; None where there is none."""
-    readings = [reading for reading in (read() for _ in range(calls)) if reading is not None]
+    """Mean of up to `calls` readings, of fewer where these are enough; None where there is none."""
+    readings: list[int] = []
+    for _ in range(calls):
+        reading = read()
+        if reading is not None:
+            readings.append(reading)
+            if _is_sure(readings):
+                break
     return round(statistics.fmean(readings)) if readings else None
+
+
+def _is_sure(readings: list[int]) -> bool:
+    """Whether the mean of the readings would be about the same in another process."""
+    error = float(np.std(readings)) / math.sqrt(len(readings))
+    return len(readings) >= _LEAST_READINGS and error <= _SURE * statistics.fmean(readings)
 
 
 def _high(read: Callable[[], int | None], calls: int) -> int | None:

@@ -155,6 +155,7 @@ def _memory(backend: Backend, mark: Callable[[str], None], request: dict[str, An
     from grouped_bench.measure import memory
 
     memory.give_back_pages()
+    backend.count_memory()
     return _bench(backend, mark, request).peak_memory(request["variants"][0])
 
 

@@ -32,7 +32,10 @@ def counts(rows: Sequence[Row], metadata: Sequence[dict[str, Any]], *, of: int |
     if verdicts:
         lines.append(f"Against the baseline: {verdicts}.")
     if any(map(cells.is_coarse, rows)):
-        lines.append("~: memory read from the resident set, which moves by tens of KiB; not to be compared closely.")
+        lines.append(
+            "~: memory that nothing counted, read from the resident set, which moves by tens of KiB; "
+            "not to be compared closely."
+        )
     return lines + [line for facts in metadata for line in _run_lines(facts, several=len(metadata) > 1)]
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from grouped_bench.backends.tensorflow import TURN_ONEDNN_ON
+from grouped_bench.backends.onednn import TURN_IT_ON
 from grouped_bench.measure import environment
 from grouped_bench.store.microarchitectures import by_number, by_sets
 
@@ -83,7 +83,7 @@ class Identity:
             return None
         if self.system == "Windows":
             return any(name.startswith("avx") for name in self.instruction_sets)
-        sets = any(name in self.instruction_sets for name in TURN_ONEDNN_ON)
+        sets = any(name in self.instruction_sets for name in TURN_IT_ON)
         return self.system == "Linux" and (sets or self.microarchitecture == _TURNS_ON)
 
     @property

@@ -88,9 +88,16 @@ COLUMNS = (
         "peak_memory_bytes",
         pa.int64(),
         "B",
-        "peak of a warmed-up call, inputs and weights included: the mean over calls, of an allocator",
+        "peak of a warmed-up call, inputs and weights included: the mean over calls where it was counted; without what "
+        "a kernel's library takes past the framework's allocator",
     ),
-    Column("memory_source", pa.string(), "", "allocator, compiler or resident"),
+    Column(
+        "memory_source",
+        pa.string(),
+        "",
+        "allocator (its statistics), compiler (its plan) or counted (allocations that a profiler saw); resident where "
+        "nothing counts: growth of the process's resident set",
+    ),
     Column("energy_j", pa.float64(), "J", "an iteration; null where there is no meter"),
     Column("samples_s", _SAMPLES, "s", "[visit][round], seconds an iteration"),
     Column("reference_s", _SAMPLES, "s", "the machine's reference workload in the same rounds"),
