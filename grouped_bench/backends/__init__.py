@@ -8,7 +8,7 @@ from grouped_bench.backends.base import Backend
 from grouped_bench.errors import UnavailableError
 
 # Modules here that are no backend: what one must offer, and what some of them are made of.
-_BESIDES = ("base", "onednn", "pool", "tensorflow_convolutions")
+_BESIDES = ("base", "onednn", "pool", "tensorflow_convolutions", "tensorflow_steps")
 
 
 def names() -> list[str]:

@@ -1,7 +1,5 @@
 """TensorFlow: graph, XLA and eager execution of Keras layers and of its native convolution."""
 
-import dataclasses
-import functools
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -13,6 +11,7 @@ import numpy as np
 
 from grouped_bench.backends import onednn, pool
 from grouped_bench.backends import tensorflow_convolutions as convolutions
+from grouped_bench.backends import tensorflow_steps as steps
 from grouped_bench.backends.base import (
     XLA_THREAD,
     Backend,
@@ -134,8 +133,8 @@ class TensorFlow(Backend):
         return convolutions.composed(forward, of_input, of_kernel)
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
-        operands = Operands(_weights(layer), inputs, upstream)
-        function, arguments = _compiled(_pass(layer, operands), execution), operands.arguments()
+        operands = Operands(steps.weights_of(layer), inputs, upstream)
+        function, arguments = steps.compiled(steps.pass_of(layer, operands), execution), operands.arguments()
         return lambda: function(*arguments)
 
     def copies(self, operands: Operands, count: int) -> list[Operands]:
@@ -156,15 +155,15 @@ class TensorFlow(Backend):
     def copied_steps(self, layer: Any, copies: Sequence[Operands], execution: str) -> list[Step]:
         import keras
 
-        copies = [_beside(_weights(layer), copy) for copy in copies]
+        copies = [steps.beside(steps.weights_of(layer), copy) for copy in copies]
         if execution == "eager":
-            steps = [_stateless(layer, copy) for copy in copies]
+            made = [steps.stateless(layer, copy) for copy in copies]
         else:
-            own = Operands(_weights(layer), copies[0].inputs, copies[0].upstream)
-            steps = _recaptured(_compiled(_pass(layer, own), execution), own, copies)
+            own = Operands(steps.weights_of(layer), copies[0].inputs, copies[0].upstream)
+            made = steps.recaptured(steps.compiled(steps.pass_of(layer, own), execution), own, copies)
         for variable in layer.trainable_variables:
             variable.assign(keras.ops.full_like(variable, float("nan")))
-        return steps
+        return made
 
     def synchroniser(self, device: str) -> Callable[[Any], None]:
         import tensorflow as tf
@@ -209,87 +208,6 @@ class TensorFlow(Backend):
             ValueError,
         )
         return "unsupported" if isinstance(error, refusals) else "error"
-
-
-def _weights(layer: Any) -> tuple[Tensor, ...]:
-    return tuple(variable.value for variable in layer.trainable_variables)
-
-
-def _beside(weights: Sequence[Tensor], copy: Operands) -> Operands:
-    """`copy` with each weight on the device of the layer's own, where a layer spreads them."""
-    import tensorflow as tf
-
-    def moved(weight: Tensor, own: Tensor) -> Tensor:
-        if weight.device == own.device:
-            return weight
-        with tf.device(own.device):
-            return tf.Variable(weight)
-
-    return dataclasses.replace(copy, weights=tuple(map(moved, copy.weights, weights)))
-
-
-def _pass(layer: Any, operands: Operands) -> Function:
-    """A function of the input and, for training, the upstream gradient, with gradients by `operands.weights`."""
-    import tensorflow as tf
-
-    weights = operands.weights
-
-    def inference(x: Tensor) -> tuple[Tensor, ...]:
-        return (layer(x),)
-
-    def training(x: Tensor, dy: Tensor) -> tuple[Tensor, ...]:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = layer(x, training=True)
-        return (y, *tape.gradient(y, [x, *weights], output_gradients=dy))
-
-    return inference if operands.upstream is None else training
-
-
-def _compiled(function: Function, execution: str) -> Function:
-    import tensorflow as tf
-
-    if execution == "eager":
-        return function
-    compiled: Function = tf.function(function, autograph=False, jit_compile=execution == "xla")
-    return compiled
-
-
-def _recaptured(function: Any, own: Operands, copies: Sequence[Operands]) -> list[Step]:
-    """Steps of the traced `function`, with the variables that it captured exchanged for each copy's.
-
-    Weights as arguments would cost some 10 µs each in every call, which captured ones do not: a split into 32 would
-    look slower than it is.
-    """
-    concrete = function.get_concrete_function(*own.arguments())
-    captured = concrete.captured_inputs
-    places = {id(weight.handle): place for place, weight in enumerate(own.weights)}
-
-    def step(captures: list[Tensor], arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        concrete.set_external_captures(captures)
-        outputs: tuple[Tensor, ...] = function(*arguments)
-        return outputs
-
-    def captures(copy: Operands) -> list[Tensor]:
-        return [copy.weights[places[id(c)]].handle if id(c) in places else c for c in captured]
-
-    return [functools.partial(step, captures(copy), copy.arguments()) for copy in copies]
-
-
-def _stateless(layer: Any, copy: Operands) -> Step:
-    """An eager step in which Keras takes the copy's weights for the layer's.
-
-    Not `stateless_call`, which calls the layer without Keras' casts of inputs and weights.
-    """
-    import keras
-
-    function, arguments = _pass(layer, copy), copy.arguments()
-
-    def step() -> tuple[Tensor, ...]:
-        with keras.StatelessScope(zip(layer.trainable_variables, copy.weights, strict=True)):
-            return function(*arguments)
-
-    return step
 
 
 def _asked_threads(kind: str) -> int:

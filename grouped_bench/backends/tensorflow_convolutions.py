@@ -56,7 +56,7 @@ def composed(forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor
     of_both = _compiled(_gradients(of_input, (0, 1)), of_input) if of_input is of_kernel else None
     of_one = [_compiled(_gradients(part, (place,)), part) for place, part in enumerate((of_input, of_kernel))]
 
-    @tf.custom_gradient
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def convolve(x: Tensor, kernel: Tensor) -> tuple[Tensor, Callable[[Tensor], Sequence[Tensor]]]:
         def back(dy: Tensor) -> Sequence[Tensor]:
             if of_both is not None:

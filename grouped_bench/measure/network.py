@@ -232,7 +232,7 @@ def _convolutions(layer: Any, shape: Shape) -> Iterator[Convolution]:
         **{"kernel_size": list(layer.kernel_size), "size": list(size), "bias": bool(layer.use_bias)},
     }
     if kind == "Conv":
-        in_use = {"in_use": _GROUPED} if 1 < layer.groups == channels else {}
+        in_use = {"in_use": _GROUPED} if layer.groups == channels and layer.groups > 1 else {}
         yield {**common, "groups": layer.groups, "channels": [channels, layer.filters], **in_use}
         return
     between = channels * layer.depth_multiplier

@@ -136,7 +136,7 @@ def _probe(backend: Backend, variables: Sequence[str]) -> dict[str, Any]:
 def _bench(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> Workbench:
     mark(request["variants"][0])
     case, setting = Case.from_columns(request["case"]), Setting(**request["setting"])
-    return Workbench(case, setting, request["seed"], backend, mark, request["choices"])
+    return Workbench(case, setting, request["seed"], backend, mark, request.get("choices"))
 
 
 def _build(
