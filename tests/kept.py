@@ -95,7 +95,8 @@ def overhead_run():
 
 def memory_run():
     common = {
-        "shape": "large",
+        "class": "PyTorch",
+        "shape": "quick",
         "case": CASE,
         "rank": 2,
         "pass": "training",

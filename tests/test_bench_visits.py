@@ -131,10 +131,11 @@ def test_the_untimed_call_after_another_steps_is_not_slowed(registry, monkeypatc
 
 @pytest.mark.parametrize(
     ("peaks", "repeatable", "possible"),
-    [([5, 5], True, True), ([5, 5.9], True, True), ([5, 6.1], False, True), ([3, 3], True, False),
+    [([5, 5], True, True), ([1, 1.06], True, False), ([1, 1.07], False, False), ([3, 3], True, False),
+     ([5, 5.1], True, True), ([5, 5.2], False, True),
      ([100, 102.9], True, True), ([100, 103.1], False, True), ([5, None], False, True), ([None, None], None, None)],
 )  # fmt: skip
-def test_readings_are_judged_by_3_percent_or_1_mib_and_by_what_must_live(peaks, repeatable, possible):
+def test_readings_are_judged_by_3_percent_or_64_kib_and_by_what_must_live(peaks, repeatable, possible):
     import memory
 
     judged = memory.judged([None if peak is None else int(peak * 2**20) for peak in peaks], 4 * 2**20)
@@ -150,3 +151,17 @@ def test_a_claim_is_a_verdict_of_ours_and_a_large_error_of_a_peers(registry):
     ]
     assert peers.summary("ours", results)["claims"] == 1
     assert peers.summary("pytest", results)["claims"] == 2
+
+
+def test_a_task_is_good_where_its_memory_was_counted_and_repeats():
+    import memory
+
+    tasks = [
+        {"class": "PyTorch", "shape": shape, "status": status, "source": source, "repeatable": repeatable}
+        for shape, status, source, repeatable in (
+            ("quick", "ok", "counted", True), ("quick", "ok", "counted", False), ("quick", "ok", "resident", True),
+            ("quick", "ok", "counted", True), ("quick", "unsupported", None, None), ("small", "ok", "counted", True),
+        )
+    ]  # fmt: skip
+    assert memory.share_counted(tasks, "PyTorch") == 2 / 4
+    assert memory.share_counted(tasks, "TensorFlow without") is None

@@ -275,7 +275,7 @@ def test_memory_of_the_resident_set_is_marked_and_explained(output):
     made["memory_source"] = ["resident"] + ["allocator"] * (len(made) - 1)
     text = table(made, format=output)
     assert text.count("~") == 2
-    assert "~: memory read from the resident set" in " ".join(text.split())
+    assert "~: memory that nothing counted, read from the resident set" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("output", ["table", "markdown"])
