@@ -3,6 +3,7 @@
 import os
 import tempfile
 
+import classes
 import pytest
 from hypothesis import settings
 
@@ -17,6 +18,28 @@ settings.load_profile("no_deadline")
 
 def pytest_addoption(parser):
     parser.addoption("--backend", default="tensorflow", help="the backend that tests of real layers use")
+    parser.addoption(
+        "--onednn", choices=("0", "1"), help="run in this class only, and leave out what needs the other; 1 unless set"
+    )
+    parser.addoption("--isa", help="the most that oneDNN and PyTorch may use, such as AVX2")
+
+
+def pytest_configure(config):
+    """Every test process plays a class, set before a framework is imported: the processor does not choose it."""
+    for marker, words in classes.MARKERS.items():
+        config.addinivalue_line("markers", f"{marker}: {words}")
+    onednn, isa = config.getoption("onednn"), config.getoption("isa")
+    os.environ.update(classes.variables(onednn=onednn, isa=isa))
+    os.environ.setdefault(classes.ONEDNN, "1")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("onednn") or config.getoption("isa"):
+        left = [item for item in items if not classes.here(classes.needed(item))]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+    items[:] = classes.sent_elsewhere(classes.longest_first(items), config)
 
 
 @pytest.fixture(scope="session")

@@ -63,6 +63,7 @@ def test_the_processor_is_a_device_and_the_set_up_is_told(ask, name):
     assert answer["facts"]["usable_processors"] >= 1
 
 
+@pytest.mark.onednn(True)  # which alone trains grouped_native
 def test_a_host_tells_its_version_and_a_worker_measures(host, ask, name):
     assert host.version == backends.get(name).version()
     answer = ask("build", "regular", "grouped_native", iterations={}, check=True)
@@ -76,6 +77,7 @@ def test_peaks_are_rates_and_what_cannot_be_computed_says_why(ask):
     assert ask("peaks", "peaks", device="cpu", dtype="complex999")["status"] in ("unsupported", "error")
 
 
+@pytest.mark.onednn(True)
 def test_what_ran_in_a_call_is_told(ask, name):
     answer = ask("explain", "grouped_native", case=make_case(groups=2, channels=(32, 32)))
     ran = {one["kind"] for one in answer["primitives"]} | {one["kind"] for one in answer["instructions"]}
@@ -109,6 +111,7 @@ def test_a_call_that_computes_nothing_takes_time(ask):
     assert ask("empty", "regular")["call_s"] > 0
 
 
+@pytest.mark.onednn(True)
 def test_memory_is_told_and_holds_what_must_live_at_once(ask, name):
     first, again = (ask("memory", "grouped_native") for _ in range(2))
     assert first["source"] == SOURCES[name]

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from cases import make_case
+from expected import refusal, unless_refused
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +36,6 @@ EXACT = {
 # All that one device can compute; test_group_parallel.py has two.
 NAMES = [name for name in variants.names() if name != "group_parallel"]
 CONVOLUTIONS = [name for name in NAMES if name in EXACT["dense"] + EXACT["grouped"]]
-NATIVE = ("grouped_native", "channel_shuffle", "stacked_planes")
 
 
 def compute(name, case, backend, execution=None, seed=0, cache="hot"):
@@ -67,16 +67,16 @@ def compute(name, case, backend, execution=None, seed=0, cache="hot"):
     return [*arrays[:2], *variant.from_layer(arrays[2:], case).values()]
 
 
+def held(name, case, backend, execution=None, **more):
+    """Outputs as `compute` gives them; None where this class refuses the variant as it must, which is asserted."""
+    return unless_refused(lambda: compute(name, case, backend, execution, **more), name, case, backend, execution)
+
+
 def supported(name, case, backend):
-    """Whether one processor can compute it: TensorFlow 2.21 has no 3D grouped convolution there outside XLA."""
-    if name == "group_parallel":
-        return False
-    if name == "depthwise_separable":
-        return case.rank < 3
+    """Whether a variant has an operation for the case at all, on one device."""
     if name == "depthwise_sum" and backend.name == "tensorflow":
         return case.rank < 3 and case.data_format == "channels_last"
-    needs_3d = name in NATIVE and name != "stacked_planes"
-    return not (backend.name == "tensorflow" and needs_3d and case.rank == 3 and case.groups > 1)
+    return name != "group_parallel" and not (name == "depthwise_separable" and case.rank == 3)
 
 
 def test_every_variant_is_held_to_an_equivalence():
@@ -117,10 +117,10 @@ def test_a_reference_workload_of_a_block_is_its_three_convolutions(groups, backe
 @pytest.mark.parametrize("function", ["dense", "grouped"])
 def test_variants_of_one_function_agree_on_output_and_gradients(function, rank, bias, backend):
     case = make_case(rank=rank, groups=2, bias=bias)
-    names = [name for name in EXACT[function] if supported(name, case, backend)]
-    first, *others = [compute(name, case, backend) for name in names]
+    found = {name: held(name, case, backend) for name in EXACT[function] if supported(name, case, backend)}
+    first, *others = found.values()
     assert len(first) == 3 + bias
-    for other in others:
+    for other in filter(None, others):
         for left, right in zip(first, other, strict=True):
             np.testing.assert_allclose(left, right, rtol=1e-4, atol=1e-4 * np.abs(left).max())
 
@@ -145,13 +145,13 @@ def test_random_legal_cases_agree_with_the_reference(data, backend):
     assume(case.problem() is None)
     for name in NAMES:
         if supported(name, case, backend):
-            compute(name, case, backend)
+            held(name, case, backend)
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("cache", ["hot", "cold"])
 def test_every_execution_computes_the_same(name, execution, cache, backend):
-    compute(name, make_case(groups=2), backend, execution, cache=cache)
+    held(name, make_case(groups=2), backend, execution, cache=cache)
     compute(name, make_case(groups=2, pass_="inference"), backend, execution, cache=cache)
 
 
@@ -160,29 +160,27 @@ def test_every_execution_computes_the_same(name, execution, cache, backend):
 def test_cold_calls_compute_the_same_in_every_rank(name, rank, backend):
     case = make_case(rank=rank, groups=2, bias=True)
     if supported(name, case, backend):
-        compute(name, case, backend, cache="cold")
-        compute(name, dataclasses.replace(case, pass_="inference", dtype="mixed_bfloat16"), backend, cache="cold")
-        compute(name, dataclasses.replace(case, dtype="mixed_bfloat16"), backend, "eager", cache="cold")
+        held(name, case, backend, cache="cold")
+        held(name, dataclasses.replace(case, pass_="inference", dtype="mixed_bfloat16"), backend, cache="cold")
+        held(name, dataclasses.replace(case, dtype="mixed_bfloat16"), backend, "eager", cache="cold")
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "mixed_bfloat16", "mixed_float16"])
 def test_low_precision_stays_within_its_tolerance(name, dtype, backend):
     case = make_case(groups=2, dtype=dtype, bias=True)
-    if backend.name == "tensorflow" and name in NATIVE and case.compute_dtype == "float16":
-        # oneDNN has float16 gradients on some processors only; elsewhere TensorFlow's own kernel refuses groups.
-        case = make_case(groups=2, dtype=dtype, bias=True, pass_="inference")
-    compute(name, case, backend)
+    if held(name, case, backend) is None:
+        held(name, dataclasses.replace(case, pass_="inference"), backend)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_channels_first_computes_the_same(name, backend):
-    compute(name, make_case(groups=2, data_format="channels_first", channels=(4, 16), bias=True), backend)
+    held(name, make_case(groups=2, data_format="channels_first", channels=(4, 16), bias=True), backend)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_causal_padding_computes_the_same(name, backend):
-    compute(name, make_case(rank=1, groups=2, padding="causal", dilation=2), backend)
+    held(name, make_case(rank=1, groups=2, padding="causal", dilation=2), backend)
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
@@ -205,9 +203,25 @@ def test_counted_parameters_are_those_of_the_built_layer(name, rank, bias, backe
 
 
 def test_the_raw_3d_grouped_op_is_refused_and_named_unsupported(backend, on_tensorflow):
-    with pytest.raises(Exception, match="same depth") as caught:
+    words = "same depth" if backend.facts()["onednn"] else r"filter \(2\) must match last dimension of input \(4\)"
+    with pytest.raises(Exception, match=words) as caught:
         compute("grouped_native", make_case(rank=3, groups=2, pass_="inference"), backend)
     assert backend.status_of(caught.value) == "unsupported"
+
+
+@pytest.mark.onednn(True)
+@pytest.mark.parametrize("name", NAMES)
+def test_with_onednn_every_variant_trains_what_its_own_operation_has(name, backend):
+    """What the other class refuses is refused for want of oneDNN, not for a fault of ours."""
+    assert held(name, make_case(groups=2), backend) is not None
+
+
+@pytest.mark.onednn(False)
+def test_without_onednn_the_frameworks_own_operation_does_not_train(backend, on_tensorflow):
+    assert not backend.facts()["onednn"]
+    assert refusal("grouped_native", make_case(groups=2), backend, "graph")
+    assert held("grouped_native", make_case(groups=2), backend) is None
+    assert held("grouped_native", make_case(groups=2), backend, "xla") is not None
 
 
 def test_the_separable_convolution_has_no_rank_3(backend):
@@ -234,7 +248,7 @@ def test_a_separable_convolution_with_causal_padding_reads_nothing_ahead(backend
     ids=lambda changes: " ".join(map(str, changes)),
 )
 def test_matmuls_and_blocks_reach_the_corners_of_the_space(name, changes, backend):
-    compute(name, make_case(**changes), backend)
+    held(name, make_case(**changes), backend)
 
 
 def test_the_dense_kernel_is_zero_off_its_blocks(backend):
@@ -258,6 +272,7 @@ def test_the_shuffle_deals_the_channels_of_each_group_out(backend):
     assert dealt.ravel().tolist() == [0, 3, 1, 4, 2, 5]
 
 
+@pytest.mark.onednn(True)  # which alone has the gradient
 @pytest.mark.parametrize("wrong", ["output", "kernel gradient"])
 def test_a_shuffle_that_is_left_out_is_caught(wrong, backend, monkeypatch):
     """In the output; and in the gradient, where the check itself has to undo it."""
@@ -285,6 +300,7 @@ def test_a_wrong_group_order_is_caught(backend, monkeypatch):
         compute("split_concat", make_case(groups=2), backend)
 
 
+@pytest.mark.onednn(True)  # which alone has channels first
 def test_a_bias_on_the_wrong_axis_is_caught(backend, on_tensorflow):
     """Keras 3.15 adds a channels_first bias along the last spatial axis when that is as long as the bias.
 
@@ -302,6 +318,7 @@ def test_inputs_are_exact_in_their_dtype(dtype, backend):
     np.testing.assert_array_equal(backend.to_numpy(backend.array(x, dtype)), x)
 
 
+@pytest.mark.onednn(True)  # which alone has the gradient
 def test_reference_and_layer_use_the_same_axis_order(backend):
     """A case whose every extent differs, so that no exchange of axes can hide."""
     case = make_case(rank=2, groups=2, channels=(4, 6), batch_size=3)
@@ -318,11 +335,13 @@ def test_counts_agree_with_independent_ones(name, pass_, rank, backend):
     """Bytes with the tensors that a call reads and returns; multiply-accumulates with PyTorch's own counter."""
     case = make_case(rank=rank, groups=2, pass_=pass_, bias=True)
     if not supported(name, case, backend):
-        pytest.skip("TensorFlow has no such operation")
+        pytest.skip("the variant has no such operation")
     bench = Workbench(case, Setting(backend.name, backend.executions[0], "cpu"), 0, backend, lambda name: None)
     counts, operands = variants.get(name).counts(case), bench._operands(name)
     step = bench._hot_step(name, operands)
-    outputs = step()
+    outputs = unless_refused(step, name, case, backend)
+    if outputs is None:
+        return
     moved = [*operands.tensors(), *outputs]
     assert sum(4 * int(np.prod(tensor.shape)) for tensor in moved) == counts.min_bytes
     # PyTorch 2.13 counts the weight gradient of a grouped convolution as if it were dense.

@@ -72,6 +72,7 @@ def refused(action, *arguments, **keywords):
 # The README's example, in a run of its own
 
 
+@pytest.mark.onednn(True)  # the example trains by the framework's own operation
 def test_the_example_of_the_readme_runs(tmp_path):
     (block,) = re.findall(r"<!-- own variant -->\n```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
     folder = tmp_path / "a folder"

@@ -2,10 +2,13 @@
 
 import functools
 import json
-from pathlib import Path
 
 import pytest
 import refused
+from expected import FIRST as _FIRST
+from expected import GRADIENT as _GRADIENT
+from expected import HAS_BFLOAT16 as _HAS_BFLOAT16
+from expected import HAS_FLOAT16 as _HAS_FLOAT16
 from frames import fail, frame
 from looks import cohort, look
 
@@ -19,13 +22,6 @@ from grouped_bench.report.html import page
 from grouped_bench.report.rows import plain
 from grouped_bench.report.tables import render
 
-# What the processor has decides what oneDNN can compute; elsewhere than on Linux nothing is known of it.
-_CPUINFO = Path("/proc/cpuinfo")
-_FLAGS = set(_CPUINFO.read_text().split()) if _CPUINFO.exists() else set()
-_HAS_BFLOAT16 = bool({"avx512f", "avx_ne_convert"} & _FLAGS)
-_HAS_FLOAT16 = bool({"avx512_fp16", "amx_fp16", "avx_ne_convert"} & _FLAGS)
-
-_GRADIENT, _FIRST = "tensorflow_grouped_gradient", "tensorflow_channels_first"
 _BF16 = None if _HAS_BFLOAT16 else f"{_GRADIENT}_bfloat16"
 _F16 = None if _HAS_FLOAT16 else f"{_GRADIENT}_float16"
 _F16_FIRST = None if _HAS_FLOAT16 else f"{_FIRST}_dtype"

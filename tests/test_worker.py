@@ -45,7 +45,7 @@ def fork(host):
 
 def request(op, *variants, case=None, setting=GRAPH, **more):
     case = case or make_case(groups=2)
-    columns = {"case": case.to_columns(), "setting": dataclasses.asdict(setting), "seed": 0, "choices": {}}
+    columns = {"case": case.to_columns(), "setting": dataclasses.asdict(setting), "seed": 0}
     return {"op": op, **columns, "variants": list(variants), **more}
 
 
@@ -53,6 +53,7 @@ def build(*variants, **more):
     return request("build", *variants, iterations={}, check=True, **more)
 
 
+@pytest.mark.onednn(True)  # which alone trains grouped_native
 def test_a_worker_builds_checks_and_samples(fork):
     worker = fork()
     answer = worker.ask(build("regular", "grouped_native"))
@@ -95,11 +96,20 @@ def test_a_failing_variant_is_told(name, status, reason, fork):
     assert set(answer["built"]) == {"regular", *([] if spoilt else ["split_sum"])}
 
 
+@pytest.mark.onednn(True)  # test_refusals.py has the words of both classes
 def test_the_refusal_of_the_raw_3d_op_is_unsupported(fork):
     answer = fork().ask(build("grouped_native", case=make_case(rank=3, groups=2)))
     failure = answer["failed"]["grouped_native"]
     assert failure["status"] == "unsupported"
     assert "same depth" in failure["reason"]
+
+
+@pytest.mark.onednn(False)
+def test_without_onednn_grouped_native_does_not_train_and_is_unsupported(fork):
+    answer = fork().ask(build("regular", "grouped_native"))
+    assert set(answer["built"]) == {"regular"}
+    assert answer["failed"]["grouped_native"]["status"] == "unsupported"
+    assert "filter_size does not have enough elements" in answer["failed"]["grouped_native"]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -233,12 +243,14 @@ def peak(fork, name, case):
     return answer["peak_bytes"], answer["source"]
 
 
+@pytest.mark.onednn(True)  # whose allocator counts
 def test_a_64_mib_tensor_is_recovered_within_2_percent(fork):
     within, source = peak(fork, "allocates_64_mib", make_case(groups=1, pass_="inference"))
     assert source == "allocator"
     assert within == pytest.approx(64 * MIB, rel=0.02)
 
 
+@pytest.mark.onednn(True)
 def test_inputs_weights_and_outputs_are_part_of_the_peak(fork):
     case = make_case(groups=8, channels=(128, 128), size=28, batch_size=4, pass_="training")
     first, source = peak(fork, "grouped_native", case)
