@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import itertools
 import re
 
 import numpy as np
@@ -12,9 +13,10 @@ from expected import unless_refused
 from grouped_bench import backends, variants
 from grouped_bench.measure import verify
 from grouped_bench.report.snippets import snippet
+from grouped_bench.space.choices import Composition, Form, forms
 
 NAMES = ("regular", "grouped", "grouped_native", "split_concat", "split_sum")
-MATMULS = ("block_diagonal", "batched_matmul", "shifted_matmul", "merged_groups", "depthwise_sum")
+MATMULS = ("block_diagonal", "batched_matmul", "shifted_matmul", "merged_groups", "depthwise_sum", "composed")
 # No output of channels first is as long as its bias: Keras 3.15 would add it along the wrong axis.
 CASES = {
     "1D": make_case(rank=1, size=9),
@@ -128,7 +130,7 @@ def test_the_code_says_how_a_model_must_be_compiled_for_the_figures_to_hold():
     "name",
     [
         *("group_parallel", "channel_shuffle", "mine", "../../report.html", "parts", "layer"),
-        *("base.jinja", "parts.jinja", "grouped_native.tensorflow", "grouped_native.torch"),
+        *("base.jinja", "parts.jinja", "forms", "composed.tensorflow", "forms.jinja", "grouped_native.tensorflow", "grouped_native.torch"),
     ],
 )
 def test_what_has_no_code_to_paste_has_none(name):
@@ -155,26 +157,66 @@ def test_a_block_has_no_code():
     assert snippet("grouped", make_block(), "tensorflow", "graph") is None
 
 
-@pytest.mark.parametrize("merged", [1, 2, 4, 8])
-def test_merged_groups_are_printed_with_the_number_that_was_chosen(merged, backend):
-    case = make_case(groups=8, channels=(8, 16))
-    code = snippet("merged_groups", case, backend.name, backend.executions[0], f"m={merged}")
-    assert f"    merged = {merged}\n" in code
-    assert "guess" not in code
-    variant, problem = variants.get("merged_groups").with_choice(f"m={merged}"), verify.make_problem(case, 3)
+def check_printed(name, choice, case, backend):
+    """The printed layer, held to the float64 reference; its code."""
+    code = snippet(name, case, backend.name, backend.executions[0], choice)
+    ast.parse(code)
+    assert max(map(len, code.splitlines())) <= 80
+    variant, problem = variants.get(name).with_choice(choice), verify.make_problem(case, 3)
     layer = run(code)
     layer.build(case.input_shape)
     layer.kernel.assign(backend.array(problem.weights(variant.function(case))["kernel"], "float32"))
-    x, upstream = (backend.array(array, case.compute_dtype) for array in (problem.x, problem.upstream))
-    outputs = backend.step(layer, x, upstream, backend.executions[0])()
+    upstream = None if problem.upstream is None else backend.array(problem.upstream, case.compute_dtype)
+    outputs = backend.step(layer, backend.array(problem.x, case.compute_dtype), upstream, backend.executions[0])()
     error, where = verify.relative_error(list(outputs), problem, variant, backend)
     assert error <= verify.tolerance(case, variant, where), f"{where} off by {error}"
+    return code
+
+
+@pytest.mark.parametrize("merged", [1, 2, 4, 8])
+def test_merged_groups_are_printed_with_the_number_that_was_chosen(merged, backend):
+    code = check_printed("merged_groups", f"m={merged}", make_case(groups=8, channels=(8, 16)), backend)
+    assert f"blocks = self.groups // {merged}\n" in code
+    assert "guess" not in code
+
+
+@pytest.mark.parametrize("case", [make_case(groups=4, channels=(8, 16)), make_case(rank=1, groups=4, padding="causal")])
+def test_a_composition_is_printed_with_its_forms(case, backend):
+    first, second, *others = forms(case)
+    compositions = [Composition(second, one, other) for one, other in itertools.pairwise(others)]
+    for found in compositions:
+        if backend.name == "tensorflow" or not any(form.compiled for form in found.forms):
+            code = check_printed("composed", str(found), case, backend)
+            assert "guess" not in code
+        else:
+            assert snippet("composed", case, backend.name, backend.executions[0], str(found)) is None
+    forward = dataclasses.replace(case, pass_="inference")
+    for form in (first, second, others[0]):
+        assert "class Composed(" not in check_printed("composed", f"forward={form}", forward, backend)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_composition_with_the_frameworks_own_operation_is_printed(place, backend):
+    """Its gradient is of the forms that have one everywhere."""
+    case = make_case(groups=4, channels=(8, 16), bias=False)
+    parts = [Form("batched_matmul"), Form("merged_groups", "m=2"), Form("depthwise_sum")]
+    parts[place] = Form("grouped_native")
+    code = snippet("composed", case, backend.name, backend.executions[0], str(Composition(*parts)))
+    assert "def grouped_native(self, inputs, kernel):" in code
+    compile(code, "pasted.py", "exec")
+    if place == 0:
+        check_printed("composed", str(Composition(*parts)), case, backend)
 
 
 def test_without_a_choice_the_code_says_that_it_is_a_guess():
     code = snippet("merged_groups", make_case(groups=8, channels=(8, 16)), "tensorflow", "graph")
-    assert "    merged = 8\n" in code
+    assert "blocks = self.groups // 8\n" in code
     assert "# The choice is a guess: `grouped-bench advise --measure` searches it." in code
+
+
+@pytest.mark.parametrize("choice", ["forward=mine", "forward=merged_groups(m=3)", "forward=batched_matmul+xla\nimport os"])
+def test_a_composition_that_is_none_prints_nothing(choice):
+    assert snippet("composed", make_case(groups=8, channels=(8, 16)), "tensorflow", "graph", choice) is None
 
 
 @pytest.mark.parametrize("choice", ["m=3", "m=0", "m=4\nimport os", "m=4 ", "forward=grouped_native"])

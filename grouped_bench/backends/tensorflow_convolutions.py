@@ -60,7 +60,8 @@ def composed(forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor
     def convolve(x: Tensor, kernel: Tensor) -> tuple[Tensor, Callable[[Tensor], Sequence[Tensor]]]:
         def back(dy: Tensor) -> Sequence[Tensor]:
             if of_both is not None:
-                return of_both(x, kernel, dy)
+                gradients_: Sequence[Tensor] = of_both(x, kernel, dy)
+                return gradients_
             return [gradient for gradients in of_one for gradient in gradients(x, kernel, dy)]
 
         return whole(x, kernel), back

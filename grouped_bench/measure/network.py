@@ -236,7 +236,7 @@ def _convolutions(layer: Any, shape: Shape) -> Iterator[Convolution]:
         yield {**common, "groups": layer.groups, "channels": [channels, layer.filters], **in_use}
         return
     between = channels * layer.depth_multiplier
-    in_use = {"in_use": _DEPTHWISE} if channels > 1 else {}
+    in_use = {"in_use": _DEPTHWISE} if (channels or 0) > 1 else {}
     depthwise = {**common, "groups": channels, "channels": [channels, between], **in_use}
     if kind == "DepthwiseConv":
         yield depthwise

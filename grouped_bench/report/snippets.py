@@ -6,7 +6,7 @@ from typing import Any
 import jinja2
 
 from grouped_bench.space.case import DTYPE_BYTES, MIXED_PREFIX, Case
-from grouped_bench.space.choices import merged_groups
+from grouped_bench.space.choices import DEPTHWISE, MERGED, NATIVE, Composition, Form, merged_groups
 
 _NAMES = {
     "grouped_native": "NativeGroupedConv",
@@ -17,6 +17,7 @@ _NAMES = {
     "shifted_matmul": "ShiftedMatmulConv",
     "merged_groups": "MergedGroupsConv",
     "depthwise_sum": "DepthwiseSumConv",
+    "composed": "ComposedConv",
 }
 _BACKENDS = ("tensorflow", "jax", "torch")
 _PADDINGS = ("same", "valid", "causal")
@@ -42,12 +43,12 @@ def snippet(variant: str, case: Case, backend: str, execution: str, choice: str 
     if backend not in _BACKENDS or _unknown(case):
         return None
     try:
-        chosen = _chosen(variant, case, choice)
+        chosen = _chosen(variant, case, choice, backend)
     except ValueError:
         return None
     names = {name.removesuffix(_ENDING) for name in _environment().list_templates() if name.endswith(_ENDING)}
     found = next((name for name in (variant, f"{variant}.{backend}") if name in names), None)
-    if found is None or "." in variant or (variant == "depthwise_sum" and case.rank == 3):  # of which Keras has none
+    if found is None or "." in variant or (variant == DEPTHWISE and case.rank == 3):  # of which Keras has none
         return None
     spatial = "DHW"[3 - case.rank :]
     last = case.data_format == "channels_last"
@@ -63,15 +64,40 @@ def snippet(variant: str, case: Case, backend: str, execution: str, choice: str 
         axis=-1 if last else 1,
         spatial=spatial,
         layout=f"N{spatial}C" if last else f"NC{spatial}",
+        backend=backend,
         **chosen,
     )  # fmt: skip
 
 
-def _chosen(variant: str, case: Case, choice: str | None) -> dict[str, Any]:
+def _chosen(variant: str, case: Case, choice: str | None, backend: str) -> dict[str, Any]:
     """What the variant's template writes down of its choice. Raises ValueError where it cannot be of this case."""
-    if variant != "merged_groups":
-        return {}
-    return {"merged": merged_groups(choice, case)}
+    if variant == MERGED:
+        return {"merged": merged_groups(choice, case)}
+    return _composed(Composition.of(choice, case), case, backend) if variant == "composed" else {}
+
+
+def _composed(found: Composition, case: Case, backend: str) -> dict[str, Any]:
+    """The forms that a composition is written with, each once, and which of them each part is."""
+    if any(form.compiled for form in found.forms) and backend != "tensorflow":
+        raise ValueError(f"{backend} compiles no part of a step")
+    if case.rank == 3 and any(form.variant == DEPTHWISE for form in found.forms):
+        raise ValueError("Keras has no depthwise convolution of three spatial axes")
+    used = found.forms if case.pass_ == "training" else (found.forward,)
+    parts = [_part(form, case) for form in used]
+    one = parts[:1] if len(set(used)) == 1 else parts
+    plain = {part["name"]: part for part in parts}
+    native = any(form.variant == NATIVE for form in used)
+    return {
+        "parts": one,
+        "forms": list(plain.values()),
+        "needs_framework": len(one) > 1 or native or any(form.compiled for form in used),
+    }
+
+
+def _part(form: Form, case: Case) -> dict[str, Any]:
+    merged = merged_groups(form.choice, case) if form.variant == MERGED else None
+    name = f"{form.variant}_{merged}" if merged else form.variant
+    return {"name": name, "variant": form.variant, "merged": merged, "compiled": form.compiled}
 
 
 def _unknown(case: Case) -> bool:
