@@ -30,7 +30,7 @@ _MATMULS = ("batched_matmul", "shifted_matmul")
 _IN_ANY_LAYOUT = (*_MATMULS, "stacked_planes", "depthwise_separable")
 
 
-def refusal(name, case, backend, execution):
+def refusal(name, case, backend, execution):  # noqa: PLR0911  (a rule each)
     """The known refusal that the variant `name` meets in this process; None where it computes."""
     if backend.name != "tensorflow" or execution == "xla":
         return None

@@ -22,6 +22,7 @@ from grouped_bench.plan import Cohort, Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE, HostKey
 
+pytestmark = pytest.mark.long
 MARGIN, ROUNDS, COHORTS = 0.03, 7, 10
 RATIOS = {"twin": 1.0, "near": 1.02, "beyond": 1.035, "apart": 1.10}
 WORLDS = ("log-normal", "bimodal", "autocorrelated", "drift", "outliers", "step", "processes", "stolen")
