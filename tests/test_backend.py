@@ -111,7 +111,6 @@ def test_a_call_that_computes_nothing_takes_time(ask):
     assert ask("empty", "regular")["call_s"] > 0
 
 
-@pytest.mark.onednn(True)
 def test_memory_is_told_and_holds_what_must_live_at_once(ask, name):
     forward = dataclasses.replace(LARGE, pass_="inference")  # in which no class of processor needs much more
     first, again = (ask("memory", "grouped_native", case=forward) for _ in range(2))

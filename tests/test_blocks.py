@@ -14,6 +14,7 @@ from grouped_bench.space.counts import block_counts
 from grouped_bench.space.space import Space
 from grouped_bench.variants import resnext_sum
 
+pytestmark = pytest.mark.long
 NAMES = variants.names("block")
 FORMS = ("resnext_sum", "resnext_concat", "resnext_grouped", "resnext_native")
 # C, d, parameters of table 2 of arXiv 1611.05431, exact

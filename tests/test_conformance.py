@@ -24,6 +24,7 @@ from grouped_bench.variants.block_reference import convolve
 from grouped_bench.variants.blocks import chain_layer
 from grouped_bench.variants.channel_shuffle import shuffled
 
+pytestmark = pytest.mark.long
 EXACT = {
     "dense": ("regular", "split_sum"),
     "grouped": (

@@ -7,23 +7,28 @@ variants more than others. The true ratio of every pair (alone on the machine) i
 that ratio contradicts it.
 """
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from cases import GRAPH, make_case
 from fake_clock import FakeClock
 
 from grouped_bench.analyse import stability, stats
+from grouped_bench.harness import processes
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep import Sweep
 from grouped_bench.plan import Cohort, Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE, HostKey
 
+pytestmark = pytest.mark.long
 MARGIN, ROUNDS, COHORTS = 0.03, 7, 10
 RATIOS = {"twin": 1.0, "near": 1.02, "beyond": 1.035, "apart": 1.10}
 WORLDS = ("log-normal", "bimodal", "autocorrelated", "drift", "outliers", "step", "processes", "stolen")
 RUNS = 33
 STOLEN_SHARE_OF_VISITS = 0.4
+MEMORY = 2**34  # of the simulated machine: this one's would be asked before every visit
 
 
 def visit_effects(world, names, rng, progress, length=ROUNDS, stolen=False):
@@ -112,7 +117,8 @@ def verdicts_of_one_run(world, seed):
         started=0.0,
         clock=clock,
     )
-    sweep.run()
+    with mock.patch.multiple(processes, memory_left=lambda: MEMORY, memory_total=lambda: MEMORY):
+        sweep.run()
     return [
         (ratios[name], pair.verdict, pair.interval)
         for standing in sweep.standings

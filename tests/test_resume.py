@@ -57,6 +57,7 @@ def cut_short(fake, monkeypatch):
     return fake
 
 
+@pytest.mark.long
 def test_killed_at_100_random_instants_a_run_loses_at_most_the_visit_in_flight(tmp_path):
     environment = {**os.environ, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}"}
     command = [sys.executable, str(HERE / "killed_runs.py"), str(tmp_path), str(KILLS), "1"]
@@ -364,6 +365,7 @@ def test_the_lock_ends_with_its_owner():
 # A real sweep
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("records", [1, 4, 9])
 def test_a_real_sweep_that_is_killed_is_gone_on_with(tmp_path, records):
     command = [sys.executable, "-c", "import grouped_bench.cli as cli; cli.main()", "run"]

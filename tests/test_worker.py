@@ -243,14 +243,13 @@ def peak(fork, name, case):
     return answer["peak_bytes"], answer["source"]
 
 
-@pytest.mark.onednn(True)  # whose allocator counts
 def test_a_64_mib_tensor_is_recovered_within_2_percent(fork):
     within, source = peak(fork, "allocates_64_mib", make_case(groups=1, pass_="inference"))
     assert source == "allocator"
     assert within == pytest.approx(64 * MIB, rel=0.02)
 
 
-@pytest.mark.onednn(True)
+@pytest.mark.onednn(True)  # which alone trains grouped_native
 def test_inputs_weights_and_outputs_are_part_of_the_peak(fork):
     case = make_case(groups=8, channels=(128, 128), size=28, batch_size=4, pass_="training")
     first, source = peak(fork, "grouped_native", case)
