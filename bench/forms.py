@@ -85,7 +85,9 @@ def _cases(preset: str) -> Iterator[Point]:
 
 def _measured(points: Sequence[Point], side: str, minutes: float, given: argparse.Namespace) -> list[Row]:
     backend, variants, environment = SIDES[side]
-    tables = [{**_table(point), "backend": [backend], "variant": [*variants], "pass": [given.pass_]} for point in points]
+    tables = [
+        {**_table(point), "backend": [backend], "variant": [*variants], "pass": [given.pass_]} for point in points
+    ]
     limits: dict[str, Any] = {"visits": 2} if given.smoke else {"visits": 6, "budget": f"{60 * minutes:g}s"}
     evidence.say(f"{side}, {len(points)} cases")
     with tempfile.TemporaryDirectory() as folder, _set(environment):

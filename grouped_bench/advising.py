@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from grouped_bench import api, variants
 from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.plan import make_plan, resolved
+from grouped_bench.space.choices import DEPTHWISE, is_narrow
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 
@@ -19,7 +20,7 @@ SECONDS_A_CASE = 30
 _BASELINES = ("regular", "grouped")
 _TRIED = (
     *("grouped_native", "split_concat", "split_sum", "block_diagonal"),
-    *("merged_groups", "depthwise_sum", "composed"),
+    *("merged_groups", DEPTHWISE, "composed"),
 )
 
 
@@ -141,5 +142,7 @@ def _table(asked: "Question") -> dict[str, Any]:
     columns = asked.columns()
     channels = (columns.pop("in_channels"), columns.pop("out_channels"))
     same = [name for name in _TRIED if variants.get(name).computes == asked.computes]
+    if not is_narrow(asked.case):
+        same = [name for name in same if name != DEPTHWISE]
     axes = {name: [value] for name, value in columns.items() if value is not None}
     return {**axes, "channels": [channels], "variant": [*_BASELINES, *same]}

@@ -148,7 +148,11 @@ def test_a_cohort_with_one_ok_task_has_one_look_and_one_without_has_none():
 def _frame(variants, cohorts):
     import pandas as pd
 
-    rows = [{"variant": name, "status": "ok", "choice": None, "latency_s": COSTS[name]} for _ in range(cohorts) for name in variants]
+    rows = [
+        {"variant": name, "status": "ok", "choice": None, "latency_s": COSTS[name]}
+        for _ in range(cohorts)
+        for name in variants
+    ]
     return pd.DataFrame(rows)
 
 

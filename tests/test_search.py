@@ -135,7 +135,10 @@ def test_a_journal_with_two_choices_for_one_task_is_refused():
 
 @pytest.mark.parametrize("pass_", ["inference", "training"])
 def test_a_workbench_searches_where_it_is_given_no_choice(pass_, backend):
-    case, setting = make_case(groups=4, channels=(8, 8), pass_=pass_), Setting(backend.name, backend.executions[0], "cpu")
+    case, setting = (
+        make_case(groups=4, channels=(8, 8), pass_=pass_),
+        Setting(backend.name, backend.executions[0], "cpu"),
+    )
     built = Workbench(case, setting, 0, backend, lambda name: None).build(["merged_groups"], {}, check=True)
     told = built["built"]["merged_groups"]
     assert told["choice"] in variants.get("merged_groups").choices(case)

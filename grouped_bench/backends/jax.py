@@ -125,7 +125,7 @@ class Jax(Backend):
 
         # XLA on a processor makes of it a convolution of all pairs of groups.
         device = jax.config.jax_default_device
-        return getattr(device, "platform", device or jax.default_backend()) != "cpu"
+        return bool(getattr(device, "platform", device or jax.default_backend()) != "cpu")
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
         weights = tuple(variable.value for variable in layer.trainable_variables)

@@ -201,7 +201,7 @@ def _function(layer: Any, training: bool, execution: str) -> Function:
 def _with_gradients(forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
     import torch
 
-    class Composed(torch.autograd.Function):
+    class Composed(torch.autograd.Function):  # type: ignore[misc]
         @staticmethod
         def forward(context: Any, x: Tensor, kernel: Tensor) -> Tensor:
             context.save_for_backward(x, kernel)

@@ -19,7 +19,6 @@ from grouped_bench.space.counts import Counts, convolution_counts
 from grouped_bench.variants.functions import Convolution, Function
 from grouped_bench.variants.reference import Weights
 
-
 # The output without bias, from the input and the grouped kernel (*k, Cin/G, Cout) in the dtype of the arithmetic.
 Convolve = Callable[[Any, Any], Any]
 
