@@ -10,6 +10,7 @@ from grouped_bench import api, backends, variants
 from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.plan import make_plan, resolved
 from grouped_bench.space import variables
+from grouped_bench.space.choices import DEPTHWISE, is_narrow
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 
@@ -23,7 +24,7 @@ SECONDS_A_CASE = 30
 _BASELINES = ("regular", "grouped")
 _TRIED = (
     *("grouped_native", "split_concat", "split_sum", "block_diagonal"),
-    *("merged_groups", "depthwise_sum", "composed"),
+    *("merged_groups", DEPTHWISE, "composed"),
 )
 
 
@@ -179,6 +180,8 @@ def _table(asked: "Question", here: "Here") -> dict[str, Any]:
     channels = (columns.pop("in_channels"), columns.pop("out_channels"))
     env = _environments(asked, here) if columns.pop("env") is None else _as_it_is(asked)
     same = [name for name in _TRIED if variants.get(name).computes == asked.computes]
+    if not is_narrow(asked.case):
+        same = [name for name in same if name != DEPTHWISE]
     axes = {name: [value] for name, value in columns.items() if value is not None}
     return {**axes, **({"env": env} if env else {}), "channels": [channels], "variant": [*_BASELINES, *same]}
 

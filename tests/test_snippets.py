@@ -130,7 +130,15 @@ def test_the_code_says_how_a_model_must_be_compiled_for_the_figures_to_hold():
     "name",
     [
         *("group_parallel", "channel_shuffle", "mine", "../../report.html", "parts", "layer"),
-        *("base.jinja", "parts.jinja", "forms", "composed.tensorflow", "forms.jinja", "grouped_native.tensorflow", "grouped_native.torch"),
+        *(
+            "base.jinja",
+            "parts.jinja",
+            "forms",
+            "composed.tensorflow",
+            "forms.jinja",
+            "grouped_native.tensorflow",
+            "grouped_native.torch",
+        ),
     ],
 )
 def test_what_has_no_code_to_paste_has_none(name):
@@ -214,7 +222,9 @@ def test_without_a_choice_the_code_says_that_it_is_a_guess():
     assert "# The choice is a guess: `grouped-bench advise --measure` searches it." in code
 
 
-@pytest.mark.parametrize("choice", ["forward=mine", "forward=merged_groups(m=3)", "forward=batched_matmul+xla\nimport os"])
+@pytest.mark.parametrize(
+    "choice", ["forward=mine", "forward=merged_groups(m=3)", "forward=batched_matmul+xla\nimport os"]
+)
 def test_a_composition_that_is_none_prints_nothing(choice):
     assert snippet("composed", make_case(groups=8, channels=(8, 16)), "tensorflow", "graph", choice) is None
 

@@ -56,17 +56,15 @@ def composed(forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor
     of_both = _compiled(_gradients(of_input, (0, 1)), of_input) if of_input is of_kernel else None
     of_one = [_compiled(_gradients(part, (place,)), part) for place, part in enumerate((of_input, of_kernel))]
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def convolve(x: Tensor, kernel: Tensor) -> tuple[Tensor, Callable[[Tensor], Sequence[Tensor]]]:
         def back(dy: Tensor) -> Sequence[Tensor]:
             if of_both is not None:
-                gradients_: Sequence[Tensor] = of_both(x, kernel, dy)
-                return gradients_
+                return list(of_both(x, kernel, dy))
             return [gradient for gradients in of_one for gradient in gradients(x, kernel, dy)]
 
         return whole(x, kernel), back
 
-    found: Callable[[Tensor, Tensor], Tensor] = convolve
+    found: Callable[[Tensor, Tensor], Tensor] = tf.custom_gradient(convolve)
     return found
 
 

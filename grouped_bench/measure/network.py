@@ -232,11 +232,11 @@ def _convolutions(layer: Any, shape: Shape) -> Iterator[Convolution]:
         **{"kernel_size": list(layer.kernel_size), "size": list(size), "bias": bool(layer.use_bias)},
     }
     if kind == "Conv":
-        in_use = {"in_use": _GROUPED} if layer.groups == channels and layer.groups > 1 else {}
+        in_use = {"in_use": _GROUPED} if layer.groups == channels != 1 else {}
         yield {**common, "groups": layer.groups, "channels": [channels, layer.filters], **in_use}
         return
     between = channels * layer.depth_multiplier
-    in_use = {"in_use": _DEPTHWISE} if (channels or 0) > 1 else {}
+    in_use = {"in_use": _DEPTHWISE} if channels != 1 else {}
     depthwise = {**common, "groups": channels, "channels": [channels, between], **in_use}
     if kind == "DepthwiseConv":
         yield depthwise

@@ -44,6 +44,11 @@ def merged_groups(choice: str | None, case: Case) -> int:
     return int(found[1])
 
 
+def is_narrow(case: Case) -> bool:
+    """Whether groups have so few channels that to convolve each alone may be worth a trial."""
+    return case.in_channels // case.groups <= _WIDEST_DEPTHWISE
+
+
 @dataclasses.dataclass(frozen=True)
 class Form:
     """How a part of a composition is computed: a variant of one kernel, its own choice, and whether XLA compiles it."""
@@ -100,9 +105,8 @@ def forms(case: Case) -> tuple[Form, ...]:
     every = merges(case)
     few = [*every[:_MOST_MERGES], *(one for one in every[_MOST_MERGES:] if one == "m=1")]
     merged = [Form(MERGED, choice) for choice in few]
-    narrow = case.in_channels // case.groups <= _WIDEST_DEPTHWISE
     compiled = [dataclasses.replace(form, compiled=True) for form in (*merged[:2], Form(BATCHED))]
-    depthwise = [Form(DEPTHWISE)] if narrow else []
+    depthwise = [Form(DEPTHWISE)] if is_narrow(case) else []
     return (Form(NATIVE), *merged, Form(BATCHED), *depthwise, *compiled, Form(SHIFTED))
 
 
