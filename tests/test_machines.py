@@ -3,11 +3,13 @@
 import json
 
 import pytest
-from frames import IN_FORCE
+from frames import IN_FORCE, frame, metadata
 from machines import ZEN4_SETS, machine, older, recorded
 
 from grouped_bench.analyse import machines
 from grouped_bench.analyse.machines import BASE_AND_HEAD, are_alike, machine_differences, why_elsewhere
+from grouped_bench.report.html import page
+from grouped_bench.report.tables import render
 from grouped_bench.store.identity import identity_of, of_gpu
 
 HERE = machine()
@@ -122,3 +124,10 @@ def test_each_machine_is_named_with_its_class_once():
         f"{ZEN3.slug}, oneDNN off by default",
         "m",
     ]
+
+
+def test_page_and_table_name_the_class_of_the_machine():
+    made, off = frame(machine=ZEN3.slug), metadata(**recorded(ZEN3))
+    assert f"Measured on {ZEN3.slug}, oneDNN off by default." in " ".join(render(made, [off]).split())
+    assert f"measured on {ZEN3.slug} (oneDNN off by default)" in page(made, [off])
+    assert machines.of_known_class([metadata()]) == []  # an older run may not tell

@@ -104,14 +104,18 @@ def read_in_force(text: str | None) -> dict[str, Any] | None:
 
 def classes(facts: Sequence[Facts]) -> list[str]:
     """Each machine of some runs with its class, once: `amd-epyc-zen3-avx2-2-1f3c9a, oneDNN off by default`."""
-    found: dict[str, None] = {}
-    for one in facts:
-        if not one.get("machine"):
-            continue
-        machine = identity_of(one)
-        told = [str(one["machine"]), machine.machine_class if machine else None]
-        found[", ".join(filter(None, told))] = None
-    return list(found)
+    told = ((str(one["machine"]), _class_of(one)) for one in facts if one.get("machine"))
+    return list(dict.fromkeys(", ".join(filter(None, one)) for one in told))
+
+
+def of_known_class(facts: Sequence[Facts]) -> list[str]:
+    """The same of those machines whose class is known."""
+    return classes([one for one in facts if _class_of(one)])
+
+
+def _class_of(facts: Facts) -> str | None:
+    machine = identity_of(facts)
+    return machine.machine_class if machine else None
 
 
 def _differences(one: Identity, other: Identity, where: tuple[str, str]) -> Iterator[str]:

@@ -4,6 +4,7 @@ import collections
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from grouped_bench.analyse import machines
 from grouped_bench.report import cells
 from grouped_bench.report.rows import VERDICTS, Row, cohorts, is_baseline, is_ok, verdict_of
 from grouped_bench.store import schema
@@ -36,6 +37,7 @@ def counts(rows: Sequence[Row], metadata: Sequence[dict[str, Any]], *, of: int |
             "~: memory that nothing counted, read from the resident set, which moves by tens of KiB; "
             "not to be compared closely."
         )
+    lines += [f"Measured on {where}." for where in machines.of_known_class(metadata)]
     return lines + [line for facts in metadata for line in _run_lines(facts, several=len(metadata) > 1)]
 
 

@@ -10,6 +10,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from grouped_bench.analyse.machines import of_known_class
 from grouped_bench.errors import OutputError
 from grouped_bench.report import cells, explorer, figures, findings, histories, scripts, trends, why
 from grouped_bench.report.blocks import blocks
@@ -129,9 +130,10 @@ class _Run:
 
 
 def _title(rows: Sequence[Row], metadata: Sequence[dict[str, Any]]) -> str:
-    machines = sorted({cells.clean(row["machine"]) for row in rows if row["machine"] is not None})
-    machines = machines or [cells.clean(facts["machine"]) for facts in metadata if facts.get("machine")]
-    where = f" on {cells.listed(machines)}" if machines else ""
+    classed = {told.partition(",")[0]: f"{told.replace(', ', ' (')})" for told in of_known_class(metadata)}
+    names = sorted({str(row["machine"]) for row in rows if row["machine"] is not None})
+    names = names or [str(facts["machine"]) for facts in metadata if facts.get("machine")]
+    where = f" on {cells.listed(cells.clean(classed.get(name, name)) for name in names)}" if names else ""
     return f"Convolutions in groups, measured{where}"
 
 
