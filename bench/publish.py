@@ -11,18 +11,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import evidence_page
+import pandas as pd
 
 import grouped_bench as gb
+from grouped_bench.analyse import machines
 from grouped_bench.report import figures, tables
 from grouped_bench.units import format_seconds, significant
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 # Names the reference runs, since anybody's own runs may lie beside them.
 PUBLISHED = RESULTS / "published.txt"
+# One machine plays both classes of processors, those on which TensorFlow turns oneDNN on and the others.
+_BOTH = {"env": "TF_ENABLE_ONEDNN_OPTS=0,1"}
 RUNS = (
-    {"preset": "quick"},
+    {"preset": "quick", "budget": "3m", **_BOTH},
+    {
+        "groups": "32", "channels": "128", "size": "28", "batch-size": "8", "pass": "training",
+        "variant": "regular,grouped,grouped_native,split_concat,merged_groups,depthwise_sum,composed",
+        "budget": "90s", **_BOTH,
+    },
     {"preset": "resnext50", "pass": "inference", "budget": "6m"},
-    {"preset": "resnext50", "pass": "training", "budget": "5m"},
+    {
+        "preset": "resnext50", "pass": "training", "budget": "8m",
+        "variant": "regular,grouped,grouped_native,split_concat,merged_groups", **_BOTH,
+    },
     {
         "groups": "8,32", "channels": "64,128,256", "size": "14,28", "batch-size": "1,8",
         "variant": "regular,grouped,grouped_native,split_concat", "budget": "7m",
@@ -101,7 +113,7 @@ def part_of(run: gb.Run) -> list[str]:
     lines = [
         f"## `{' '.join(facts['command'])}`",
         "",
-        f"{run.frame['device_name'].iloc[0]}, {facts['processor']['usable']} processors, "
+        f"{', '.join(machines.classes([run.metadata]))}; {facts['processor']['usable']} processors, "
         f"{_versions(run)}, Keras {facts['libraries']['keras']}, "
         f"{run.metadata['started_at'][:10]}, {run.metadata['time']['total_s'] / 60:.1f} minutes. "
         f"[Parquet]({relative}.parquet), [page]({relative}.html).",
@@ -129,18 +141,24 @@ def _versions(run: gb.Run) -> str:
 
 
 def network_time(run: gb.Run) -> list[str]:
-    """Time of all convolutions of a network, its grouped ones computed each way; nothing where one is missing."""
+    """Time of all convolutions of a network in each environment, its grouped ones computed each way."""
     frame = run.frame
     if frame["label"].isna().any() or frame["multiplicity"].notna().sum() == 0:
         return []
     frame = frame.assign(times=frame["multiplicity"].fillna(1).astype(int))
+    parts = frame.groupby("env", dropna=False, sort=False)
+    return [line for env, part in parts for line in _network_time(part, env if isinstance(env, str) else None)]
+
+
+def _network_time(frame: pd.DataFrame, env: str | None) -> list[str]:
+    """The lines of one environment; none where a layer is missing."""
     dense, grouped = frame[frame["groups"] == 1], frame[frame["groups"] > 1]
     if (dense["status"] != "ok").any():
         return []
     rest = float((dense["latency_s"] * dense["times"]).sum())
     lines = [
         "All convolutions of the network, each as often as it stands there: sums of medians, which carry no interval. "
-        f"Those with one group take {format_seconds(rest)}; its grouped ones, computed by",
+        f"Those with one group take {format_seconds(rest)}{f' with {env}' if env else ''}; its grouped ones, computed by",
         "",
         "| variant | computes | grouped convolutions | all | share of the grouped ones |",
         "|---|---|--:|--:|--:|",
