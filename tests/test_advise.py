@@ -401,12 +401,15 @@ def test_what_is_open_is_measured_where_asked_and_nothing_else(here, monkeypatch
     (point,) = space.points()
     assert point.case == case_of(groups=64)
     assert point.variants[:2] == ("regular", "grouped")
-    assert set(point.variants) == {"regular", "grouped", "grouped_native", "split_concat", "block_diagonal"}
+    tried = {"regular", "grouped", "grouped_native", "split_concat", "block_diagonal", "merged_groups", "composed"}
+    assert set(point.variants) == {*tried, "depthwise_sum"}
     assert (how["budget"], how["page"]) == (30, False)
     assert [one.basis for one in found] == ["measured"] * 2
     assert {row["run_id"] for row in found[1].evidence} == {"new"}
     advising.advise(shape(groups=[32]), out=here.out, measure=True)
     assert len(asked) == 1
+    advising.advise(shape(groups=[2]), out=here.out, measure=True)
+    assert set(next(iter(asked[1][0].points())).variants) == tried  # of wide groups each channel alone is too many
 
 
 def test_what_was_just_measured_on_a_gpu_is_of_this_machine(here, monkeypatch):
