@@ -156,9 +156,10 @@ def _network_time(frame: pd.DataFrame, env: str | None) -> list[str]:
     if (dense["status"] != "ok").any():
         return []
     rest = float((dense["latency_s"] * dense["times"]).sum())
+    with_env = f" with `{env}`" if env else ""
     lines = [
         "All convolutions of the network, each as often as it stands there: sums of medians, which carry no interval. "
-        f"Those with one group take {format_seconds(rest)}{f' with {env}' if env else ''}; its grouped ones, computed by",
+        f"Those with one group take {format_seconds(rest)}{with_env}; its grouped ones, computed by",
         "",
         "| variant | computes | grouped convolutions | all | share of the grouped ones |",
         "|---|---|--:|--:|--:|",

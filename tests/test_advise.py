@@ -564,13 +564,16 @@ def test_what_is_open_is_measured_where_asked_and_nothing_else(here, measures):
     (point,) = space.points()
     assert point.case == case_of(groups=64)
     assert point.variants[:2] == ("regular", "grouped")
-    assert {"grouped_native", "split_concat", "block_diagonal"} <= set(point.variants)
+    tried = {"regular", "grouped", "grouped_native", "split_concat", "block_diagonal", "merged_groups", "composed"}
+    assert set(point.variants) == {*tried, "depthwise_sum"}
     assert point.envs == (None,)  # of which none changes anything here
     assert (how["budget"], how["page"]) == (30, False)
     assert [one.basis for one in found] == ["measured"] * 2
     assert {row["run_id"] for row in found[1].evidence} == {"new"}
     advising.advise(shape(groups=[32]), out=here.out, measure=True)
     assert len(measures) == 1
+    advising.advise(shape(groups=[2]), out=here.out, measure=True)
+    assert set(next(iter(measures[1][0].points())).variants) == tried  # of wide groups each channel alone is too many
 
 
 def test_values_of_the_environment_that_change_something_are_measured_too(here, setup, measures, monkeypatch):
