@@ -78,12 +78,12 @@ def advise(
 def _answer(asked: "Question", rows: "list[Row]", here: "Here") -> "Advice":
     """The advice of what was measured here, tried here; else what was found elsewhere, which is none."""
     from grouped_bench.analyse.advise import advise as answered
-    from grouped_bench.analyse.advise import with_alternative
+    from grouped_bench.analyse.advise import is_measured, with_alternative
 
     sorted_ = here.sort(asked.setting, rows)
     found = with_alternative(_tried(asked, sorted_.own, here), sorted_.others)
     found = _with_tried_alternative(found, here)
-    if found.answers:
+    if found.answers or is_measured(asked, sorted_.own):
         return found
     for why, theirs in sorted_.elsewhere:
         told = answered(asked, theirs)

@@ -431,6 +431,15 @@ def test_another_machine_is_no_evidence_and_alone_it_is_no_advice(here, setup):
     assert (told["elsewhere"], told["use"], told["code"]) == (True, None, None)
 
 
+def test_what_was_measured_here_and_not_decided_is_not_told_from_elsewhere(here):
+    here(frame(), "20261124-000000-0000", at=machine(count=4))
+    unsure = frame(flags=["unstable"])
+    here(unsure, "20261123-012233-ab12")
+    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert (found.elsewhere, found.answers) == (False, False)
+    assert found.abstains.startswith("the machine moved under 5 variants of the very case")
+
+
 def test_what_was_measured_with_other_kernels_in_force_is_elsewhere(here, setup):
     setup.in_force = {None: {**IN_FORCE, "onednn": False}}
     (found,) = advising.advise(shape(groups=[32]), out=here.out)

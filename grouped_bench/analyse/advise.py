@@ -67,6 +67,12 @@ def of_kind(asked: Question, rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if _agree(row, columns, KIND)]
 
 
+def is_measured(asked: Question, rows: Iterable[Row]) -> bool:
+    """Whether the very case was measured in the setting, whatever came of it."""
+    columns = asked.columns()
+    return any(_agree(row, columns, COHORT_KEY) for row in rows)
+
+
 def without(asked: Question, rows: Iterable[Row]) -> list[Row]:
     """`rows` but for those of the very case and setting that is asked for."""
     columns = asked.columns()
