@@ -133,6 +133,7 @@ def across_rows():
         {
             **make_case(groups=groups).to_columns(),
             **{"preset": "quick", "backend": backend, "execution": "x", "device": "cpu", "cache": "hot"},
+            **{"env": None, "threads": None},
             **{"variant": variant, "computes": "grouped", "status": "ok", "latency_s": both[place]},
             **{"latency_low_s": None, "latency_high_s": None},
         }
@@ -205,6 +206,29 @@ def baselines_run():
     return {**told, "runs": [run], "targets": [evidence.target("no verdict differs", 0.0, 0.0, "%")]}
 
 
+def env_axis_run():
+    """Two twins, of which nothing is decided, and a layer that oneDNN makes five times as fast."""
+    names = (
+        "variant",
+        "env",
+        "status",
+        "latency_s",
+        "env_speedup",
+        "env_speedup_low",
+        "env_speedup_high",
+        "env_verdict",
+    )
+    tasks = [
+        dict(zip(names, ("grouped_native", "TF_ENABLE_ONEDNN_OPTS=0", "unsupported", *[None] * 5), strict=True)),
+        dict(zip(names, ("regular", "TF_ENABLE_ONEDNN_OPTS=1", "ok", 0.01, 5.0, 4.0, 6.4, "faster"), strict=True)),
+    ]
+    verdicts = {"equivalent": 0, "undecided": 2, "faster": 0, "slower": 0}
+    twins = {"comparisons": 2, "verdicts": verdicts, "wrong": evidence.proportion(0, 2)}
+    twins |= {"wrong_at_most": evidence.upper_bound(0, 2), "unread": {}, "total_s": 12.0}
+    asked = [evidence.target("no environment differs from its twin", 0.0, 0.0, "")]
+    return {"twins": twins, "onednn": {"tasks": tasks, "decided": 1, "total_s": 29.0, "case": {}}, "targets": asked}
+
+
 def everything():
     return {
         "baselines": baselines_run(),
@@ -228,6 +252,7 @@ def everything():
         "design": design_run(),
         "budget": budget_run(),
         "cache": cache_run(),
+        "env-axis": env_axis_run(),
         "overhead": overhead_run(),
         "memory": memory_run(),
     }

@@ -17,7 +17,7 @@ def probed(monkeypatch):
 
     def probe(name):
         asked.append(name)
-        return probing.Probe({"cpu:0": "", "gpu:0": "NVIDIA H100"}, {}, {}, "3.11.0")
+        return probing.Probe({"cpu:0": "", "gpu:0": "NVIDIA H100"}, {}, {}, "3.11.0", "1.0")
 
     monkeypatch.setattr(probing, "probe_backend", probe)
     return asked

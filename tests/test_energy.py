@@ -24,6 +24,7 @@ def nvml(monkeypatch):
         nvmlSystemGetDriverVersion=lambda: "580.1",
         nvmlDeviceGetMaxClockInfo=lambda handle, kind: 1980 if kind == 1 else 2619,
         nvmlDeviceGetEnforcedPowerLimit=lambda handle: 700_000,
+        nvmlDeviceGetCudaComputeCapability=lambda handle: (9, 0),
         nvmlDeviceGetMemoryInfo=lambda handle: types.SimpleNamespace(total=80 * 2**30),
     )
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
@@ -91,6 +92,7 @@ def test_the_facts_of_a_gpu(nvml):
         "memory_clock_mhz": 2619,
         "power_limit_w": 700.0,
         "memory_bytes": 80 * 2**30,
+        "compute_capability": "9.0",
     }
 
 

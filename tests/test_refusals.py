@@ -191,7 +191,7 @@ def test_cause_and_remedy_are_sentences():
 
 
 def small(reason=REASON):
-    made = frame(groups=[32], channels=[128], passes=["training"])
+    made = frame(groups=[32], channels=[128], passes=["training"], in_force=json.dumps({"onednn": False, "flags": {}}))
     return fail(made, made["variant"] == "grouped_native", "unsupported", reason)
 
 
@@ -227,7 +227,8 @@ def test_a_finding_counts_causes_beyond_the_first():
     reasons = [REASON, "Fused conv implementation does not support grouped convolutions for now.",
                "input and filter must have the same depth: 8 vs 2", "Conv2DCustomBackpropInputOp only supports NHWC.",
                "nobody knows"]  # fmt: skip
-    made = frame(groups=[32], channels=[128], passes=["training"]).assign(status="unsupported", reason=reasons)
+    made = frame(groups=[32], channels=[128], passes=["training"], in_force=None)
+    made = made.assign(status="unsupported", reason=reasons)
     assert findings(made)[-1].text.endswith(" 1 more cause.")
 
 

@@ -1,5 +1,7 @@
 """A shorter soak of fake workloads; `python tests/soaking.py` is the long one."""
 
+import mmap
+
 import soaking
 
 from grouped_bench.harness import running
@@ -19,7 +21,8 @@ def test_memory_that_grows_with_every_record_would_be_seen(tmp_path, monkeypatch
     hoard, append = [], soaking.Watched.append
 
     def hoarding(self, record):
-        hoard.append(bytearray(b"x") * 2**17)
+        hoard.append(mmap.mmap(-1, 2**17))  # pages of its own, which no memory that others freed can stand in for
+        hoard[-1].write(b"x" * 2**17)
         append(self, record)
 
     monkeypatch.setattr(soaking.Watched, "append", hoarding)
