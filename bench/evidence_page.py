@@ -59,6 +59,10 @@ QUESTIONS = (
     Question("Does it matter whether the cache is hot?", {"cache": "cache.py"}),
     Question("Are differences between environments seen, and only where there are some?", {"env-axis": "env_axis.py"}),
     Question(
+        "Is there a fast exact form where the framework's own operation is not?",
+        {"forms": "forms.py", "forms-inference": "forms.py --pass inference"},
+    ),
+    Question(
         "Is one exact variant on TensorFlow as fast as the best of every framework?",
         {"across": "across.py", "across-1": "across.py --threads 1"},
     ),

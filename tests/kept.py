@@ -5,6 +5,7 @@ import baselines
 import budget
 import design
 import evidence
+import forms
 import gate
 import injected
 import loads
@@ -206,6 +207,13 @@ def baselines_run():
     return {**told, "runs": [run], "targets": [evidence.target("no verdict differs", 0.0, 0.0, "%")]}
 
 
+def forms_rows():
+    """JAX twice PyTorch's own operation, and a choice."""
+    kept = [row for row in across_rows() if row["variant"] in ("grouped_native", "split_concat")]
+    sides = {"tensorflow": "oneDNN on", "jax": "jax", "torch": "torch"}
+    return [{**row, "side": sides[row["backend"]], "choice": "m=2"} for row in kept]
+
+
 def env_axis_run():
     """Two twins, of which nothing is decided, and a layer that oneDNN makes five times as fast."""
     names = (
@@ -253,6 +261,8 @@ def everything():
         "budget": budget_run(),
         "cache": cache_run(),
         "env-axis": env_axis_run(),
+        "forms": forms.summary(forms_rows()),
+        "forms-inference": forms.summary(forms_rows()),
         "overhead": overhead_run(),
         "memory": memory_run(),
     }
