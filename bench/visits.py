@@ -150,7 +150,7 @@ class _Endless(Standing):
 
     def absorb(self, record: Record) -> None:
         super().absorb(record)
-        self.active = [name for name in self.cohort.variants if name not in self.failed]
+        self.open = [name for name in self.cohort.variants if name not in self.failed]
 
 
 class _Lent:
