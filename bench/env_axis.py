@@ -42,7 +42,7 @@ def twins(*, smoke: bool) -> evidence.Findings:
     shapes = [{"size": size, "channels": channels} for channels in _CHANNELS for size in _SIZES]
     cases = shapes[:1] if smoke else shapes[: COMPARISONS // len(VARIANTS)]
     space = gb.Space(cases=cases, groups=2, variant=VARIANTS, batch_size=2, env={NOBODY: VALUES})
-    limits: dict[str, Any] = {"visits": 3} if smoke else {"visits": 6, "visit_time": "40ms"}
+    limits: dict[str, Any] = {"visits": 3} if smoke else {"visits": 6, "visit_time": "30ms"}
     rows, facts = _run(space, **limits)
     compared = [row for row in rows if row["env_verdict"] is not None]
     verdicts = [row["env_verdict"] for row in compared]

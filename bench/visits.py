@@ -79,10 +79,8 @@ def sweep(
     with Progress(quiet=True) as progress:
         running = Sweep(
             plan, control, hosts={cohort.setting.host: lent}, keep=keep, progress=progress,
-            seed=seed, memory=False, started=read_clock(),
+            seed=seed, memory=False, started=read_clock(), standing=_Endless if endless else Standing,
         )  # fmt: skip
-        if endless:
-            running.standings = [_Endless(0, cohort, plan.pairs, control)]
         try:
             with contextlib.suppress(EnoughError):
                 running.run()

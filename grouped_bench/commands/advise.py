@@ -19,7 +19,7 @@ _NOT_ASKED = ("scope", "variant", "cardinality", "width")
     type=click.Choice(("grouped", "dense")),
     help="The function wanted.  [default: grouped where there are groups]",
 )
-@click.option("--measure", is_flag=True, help="Measure what the runs leave open, for some 30 s a case and environment.")
+@click.option("--measure", is_flag=True, help="Measure what the runs leave open, for a minute a case and environment.")
 @click.option("--out", default="results", show_default=True, help="Folder of runs.")
 @click.option("--wait", is_flag=True, help="Wait for another run on this machine to end before measuring.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")

@@ -43,6 +43,7 @@ class Sweep:
         stop: asked before each visit; true ends the sweep.
         recalled: records of an earlier part of the same run, which this one goes on with.
         visits_a_process: how many visits of a cohort a process serves where starting one is dear.
+        standing: what keeps a cohort's state.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Sweep:
         stop: Callable[[], bool] = lambda: False,
         recalled: Sequence[Record] = (),
         visits_a_process: int = VISITS_A_PROCESS,
+        standing: type[Standing] = Standing,
         clock: Clock = read_clock,
     ) -> None:
         self._plan, self._keep, self._progress, self._stop = plan, keep, progress, stop
@@ -72,7 +74,7 @@ class Sweep:
         self._choices = {"visit_s": control.visit_time, "reference": control.reference}
         self._least_visits = max(LEAST_VISITS, control.least_visits)
         self._forecast = None if force else Forecast(control.memory_limit)
-        self.standings = [Standing(number, cohort, plan.pairs, control) for number, cohort in enumerate(plan.cohorts)]
+        self.standings = [standing(number, cohort, plan.pairs, control) for number, cohort in enumerate(plan.cohorts)]
         places = {(cohort.case, cohort.setting): number for number, cohort in enumerate(plan.cohorts)}
         self._families = [
             Family([self.standings[places[c.case, c.setting]] for c in family]) for family in plan.families

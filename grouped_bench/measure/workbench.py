@@ -26,6 +26,7 @@ _POOL_FACTOR = 64
 _SETTLING_CALLS, _SETTLING_S = 96, 0.5
 # Calls whose memory is read at most, likewise.
 _MEMORY_CALLS, _MEMORY_S = 512, 0.8
+_SHORTEST_S = 1e-6
 
 
 class Workbench:
@@ -164,8 +165,10 @@ class Workbench:
             operands = self._operands(name)
             step = self._hot_step(name, operands)
             step()
+            start = rounds.read_clock()
             made = sum(map(_bytes, step()))
-            for _ in range(rounds.calls_within(_SETTLING_S, step, self.synchronise, most=_SETTLING_CALLS)):
+            seconds = max(rounds.read_clock() - start, _SHORTEST_S)
+            for _ in range(min(_SETTLING_CALLS, int(_SETTLING_S / seconds))):  # none of a slow one, which is dear
                 step()
             held = sum(map(_bytes, operands.tensors()))
             with self.backend.exact_pool(_POOL_FACTOR * variants.get(name).counts(self.case).min_bytes, device):
@@ -174,7 +177,8 @@ class Workbench:
                     # A profiler takes longer than the call; where nothing counts, it is the call that takes time.
                     return self.backend.peak_memory(step, device, held) or step()
 
-                calls = rounds.calls_within(_MEMORY_S, reading, self.synchronise, most=_MEMORY_CALLS)
+                is_slow = seconds > _MEMORY_S
+                calls = 1 if is_slow else rounds.calls_within(_MEMORY_S, reading, self.synchronise, most=_MEMORY_CALLS)
                 peak, source = memory.peak_bytes(self.backend, step, device, held, made, calls)
             energy = joules_a_call(step, self.synchronise, device)
             return {"peak_bytes": peak, "source": source, "energy_j": energy}
