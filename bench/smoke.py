@@ -14,7 +14,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 AT_A_TIME = 2
 # Begun first, so that no other waits for them at the end.
-LONGEST = ("calls", "parts", "across", "gate", "cache", "peers")
+LONGEST = ("calls", "forms", "parts", "env_axis", "memory", "across", "gate", "cache", "peers")
 
 
 def commands() -> dict[str, list[str]]:
