@@ -100,7 +100,9 @@ class Group:
 
 def _without_xdist(environment):
     """The environment of a child that is no worker of xdist's."""
-    return {name: value for name, value in environment.items() if not name.startswith(("PYTEST_XDIST", "PYTEST_CURRENT"))}
+    return {
+        name: value for name, value in environment.items() if not name.startswith(("PYTEST_XDIST", "PYTEST_CURRENT"))
+    }
 
 
 def _outcome(case):
