@@ -3,7 +3,7 @@
 A run of small cases under two values, of unlike length, of a variable that nothing reads: 300 comparisons of a thing
 with itself. Then one grouped layer in training, with oneDNN off and on, for half a minute.
 
-python bench/env_axis.py --save   # some twelve minutes
+python bench/env_axis.py --save   # some twenty minutes
 """
 
 import tempfile
