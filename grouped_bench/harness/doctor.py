@@ -12,6 +12,7 @@ import psutil
 
 from grouped_bench.analyse.derive import visits_of
 from grouped_bench.analyse.stability import SPEED_SPREAD, STOLEN_SHARE, THROTTLED_SHARE, speed_spread
+from grouped_bench.backends import onednn
 from grouped_bench.harness.order import Order
 from grouped_bench.harness.probing import probe_backend
 from grouped_bench.harness.running import carry_out
@@ -27,7 +28,6 @@ MEASURING_S = 18.0
 _TWINS: dict[str, Any] = {"groups": 1, "channels": 64, "size": 14, "batch_size": 4, "variant": "regular,split_sum"}
 _LEAST_FREE_BYTES = 2 * 2**30
 _GOOD_SPREAD = 1.25
-_ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 _OFF = "off: TensorFlow's own grouped convolutions do not train on the CPU"
 _NO_BFLOAT16 = "; without AVX-512 it has no bfloat16, so grouped gradients in bfloat16 fail"
 _X86 = "Intel"
@@ -218,12 +218,13 @@ def _onednn(facts: dict[str, Any]) -> Check:
 
 def _turn_on(facts: dict[str, Any]) -> str:
     """What turns oneDNN on, by why it is off: the variable, or what TensorFlow does by itself on this processor."""
-    machine, asked = facts["machine"], facts["variables"].get(_ONEDNN)
+    machine, asked = facts["machine"], facts["variables"].get(onednn.VARIABLE)
+    turn_on = f"set {onednn.VARIABLE}=1"
     if asked is None:
-        return f"set {_ONEDNN}=1"
+        return turn_on
     if asked != "0":
         return "use a build of TensorFlow that has oneDNN"
-    return f"unset {_ONEDNN}, or set it to 1" if machine and machine.onednn_by_default else f"set {_ONEDNN}=1"
+    return f"unset {onednn.VARIABLE}, or set it to 1" if machine and machine.onednn_by_default else turn_on
 
 
 def _in_force(facts: dict[str, Any]) -> Check:

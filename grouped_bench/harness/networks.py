@@ -14,6 +14,7 @@ from grouped_bench import backends
 from grouped_bench.errors import HostError, SpaceError, shown
 from grouped_bench.harness.channel import scratch, tail
 from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
+from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.space import Space
 
 APPLICATIONS = "keras.applications:"
@@ -22,7 +23,6 @@ _SECONDS = 300.0
 _MOST_DIMENSIONS = 4
 _LONGEST_NAME = 56
 _WITHOUT_SPLITS = ("regular", "grouped", "grouped_native")
-_DEPTHWISE = "depthwise_sum"
 
 
 def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, backend: str = "tensorflow") -> Space:
@@ -93,7 +93,7 @@ def _variants(convolution: dict[str, Any]) -> dict[str, Any]:
     if groups == 1:
         return {"variant": "regular"}
     names = _WITHOUT_SPLITS if groups > MOST_SPLIT_GROUPS else DEFAULT_VARIANTS["layer"]
-    return {"variant": [*names, *([_DEPTHWISE] if groups == channels else [])]}
+    return {"variant": [*names, *([DEPTHWISE] if groups == channels else [])]}
 
 
 def _axis(name: str, value: Any) -> Any:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from grouped_bench.space.case import DTYPE_BYTES, MIXED_PREFIX
+from grouped_bench.space.choices import DEPTHWISE
 
 LARGEST_CONFIG = 64 * 2**20
 _CONFIG = "config.json"
@@ -23,8 +24,8 @@ _REASONS = {
     "Transpose": "a transposed convolution, which has no groups in Keras",
     "LSTM": "a recurrent convolution",
 }
-# The variants as which Keras has a layer whose channels are convolved alone: told, since there are two.
-_GROUPED, _DEPTHWISE = "grouped", "depthwise_sum"
+# Keras has two layers whose channels are convolved alone, so the one in use is told: this variant, or DEPTHWISE.
+_GROUPED = "grouped"
 Convolution = dict[str, Any]
 Shape = tuple[int | None, ...]
 
@@ -236,7 +237,7 @@ def _convolutions(layer: Any, shape: Shape) -> Iterator[Convolution]:
         yield {**common, "groups": layer.groups, "channels": [channels, layer.filters], **in_use}
         return
     between = channels * layer.depth_multiplier
-    in_use = {"in_use": _DEPTHWISE} if channels != 1 else {}
+    in_use = {"in_use": DEPTHWISE} if channels != 1 else {}
     depthwise = {**common, "groups": channels, "channels": [channels, between], **in_use}
     if kind == "DepthwiseConv":
         yield depthwise
