@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import evidence
 
-from grouped_bench import api
-from grouped_bench.analyse.advice import Advice, Question, Row, is_sure
-from grouped_bench.analyse.advise import advise, of_kind, questions, without
-from grouped_bench.analyse.inferred import is_spanned
-from grouped_bench.report.rows import plain
+from grouped_bench.analyse.advise.advice import Advice, Question, Row, is_sure
+from grouped_bench.analyse.advise.advise import advise, of_kind, questions, without
+from grouped_bench.analyse.advise.estimated import is_spanned
+from grouped_bench.analyse.rows import plain
+from grouped_bench.api import runs
 
 MACHINE = evidence.EVIDENCE.parent / "amd-epyc-zen4-avx512-2-ec4238"
 RULES = {"grouped_native": "always grouped_native", "grouped": "always Keras' grouped"}
@@ -79,7 +79,7 @@ def main() -> None:
 
 def kept_rows() -> list[Row]:
     """The rows of every run that is kept of the machine."""
-    return plain(api.joined(api.load_all([str(MACHINE)])))
+    return plain(runs.joined(runs.load_all([str(MACHINE)])))
 
 
 def left_out(rows: Sequence[Row]) -> Iterator[LeftOut]:

@@ -16,10 +16,10 @@ import pandas as pd
 import publish
 
 import grouped_bench as gb
-from grouped_bench import baselines
-from grouped_bench.analyse import compare
-from grouped_bench.analyse.measurements import of_frames
-from grouped_bench.analyse.thinning import thin
+from grouped_bench.analyse.compare import compare
+from grouped_bench.analyse.compare.measurements import of_frames
+from grouped_bench.analyse.compare.thinning import thin
+from grouped_bench.api.baselines import ROUNDS, save_baselines
 from grouped_bench.harness.progress import Progress
 
 FACTORS, NOISE = (0.90, 0.95, 1.0, 1.0, 1.05, 1.10), 0.01
@@ -43,7 +43,7 @@ def measure(paths: list[Path], *, draws: int, runs: int | None = None) -> eviden
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as folder, evidence.as_far_as_it_goes(found), Progress(False) as progress:
         for number, path in enumerate(paths[:runs]):
-            (kept,) = baselines.save([str(path)], folder)
+            (kept,) = save_baselines([str(path)], folder)
             run = gb.load(path)
             sizes = {"bytes": path.stat().st_size, "baseline_bytes": kept.stat().st_size}
             found["runs"].append({"run": path.stem, "tasks": len(run.frame), **sizes})
@@ -51,7 +51,7 @@ def measure(paths: list[Path], *, draws: int, runs: int | None = None) -> eviden
                 progress.say(f"run {number + 1} of {len(paths)}, draw {draw + 1} of {draws}")
                 head = changed(run.frame, rng)
                 whole = changes(run.frame, head)
-                thinned = changes(thin(run.frame, baselines.ROUNDS), thin(head, baselines.ROUNDS))
+                thinned = changes(thin(run.frame, ROUNDS), thin(head, ROUNDS))
                 for one, other in zip(whole, thinned, strict=True):
                     compared += 1
                     different += one.verdict != other.verdict

@@ -50,7 +50,7 @@ def timed_run(axes: list[str], seconds: int) -> evidence.Findings:
         command = ["run", *axes, "--budget", f"{seconds}s", "--out", folder]
         start = read_clock()
         subprocess.run(
-            [sys.executable, "-c", "import grouped_bench.cli as cli; cli.main()", *command],
+            [sys.executable, "-c", "import grouped_bench.commands.main as cli; cli.main()", *command],
             check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
         process_s = read_clock() - start

@@ -13,10 +13,10 @@ from typing import Any
 import evidence
 
 import grouped_bench as gb
+from grouped_bench.analyse.leads import lead_is_clear
+from grouped_bench.analyse.rows import Row, by_function, case_title, is_baseline, is_ok, plain
 from grouped_bench.plan import make_plan
-from grouped_bench.report import cells
-from grouped_bench.report.parts import lead_is_clear
-from grouped_bench.report.rows import Row, by_function, case_title, is_baseline, is_ok, plain
+from grouped_bench.report.text import cells
 from grouped_bench.store.schema import COHORT_KEY
 from grouped_bench.units import significant
 

@@ -6,7 +6,7 @@ import pytest
 
 from grouped_bench import backends
 from grouped_bench.measure import rounds
-from grouped_bench.measure.libraries import library_versions
+from grouped_bench.measure.machine.versions import library_versions
 
 # Below this, one call tells too little of how long a round takes.
 _SHORT_S = 0.1

@@ -21,7 +21,7 @@ from typing import Any
 import evidence
 import visits
 
-from grouped_bench.harness.hosts import Host
+from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control

@@ -12,7 +12,7 @@ from typing import Any
 import evidence
 
 import grouped_bench as gb
-from grouped_bench.report.rows import Row, plain
+from grouped_bench.analyse.rows import Row, plain
 from grouped_bench.store.schema import COHORT_KEY
 
 NOBODY = "GROUPED_BENCH_NOBODY_READS_THIS"

@@ -19,11 +19,11 @@ import psutil
 
 from grouped_bench import __version__
 from grouped_bench.errors import GroupedBenchError
-from grouped_bench.harness.workers import TaskFailedError
-from grouped_bench.measure import environment
-from grouped_bench.measure.environment import without_paths
+from grouped_bench.harness.processes.workers import TaskFailedError
+from grouped_bench.measure.machine import environment
+from grouped_bench.measure.machine.environment import without_paths
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.report.files import replace
+from grouped_bench.report.text.files import replace
 from grouped_bench.store import identity
 
 SCHEMA_VERSION = 1

@@ -9,9 +9,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from grouped_bench.report import figures
-from grouped_bench.report.files import replace
-from grouped_bench.report.marks import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION
+from grouped_bench.report.drawing.style import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION
+from grouped_bench.report.drawing.svg import STYLE, files_of
+from grouped_bench.report.text.files import replace
 
 # Large slow-downs are found alike: a thin line lies on a wide one, so that both are seen.
 _LEVELS = ((BLUE, "o", 1.5), (GREEN, "s", 1.5), (ORANGE, "^", 4.5), (VERMILION, "D", 1.2))
@@ -20,13 +20,13 @@ _TOOLS = ((BLACK, "o"), (SKY, "D"), (VERMILION, "s"))
 
 def save(figure: Figure, path: Path) -> None:
     """Write `figure` at `path` with the endings .svg and .png, the same to the byte for the same findings."""
-    for suffix, content in figures.files_of(figure, path.name).items():
+    for suffix, content in files_of(figure, path.name).items():
         replace(path.with_suffix(f".{suffix}"), content)
 
 
 def power_curve(found: evidence.Findings) -> Figure:
     """Share of trials found against seconds a pair: a line a slow-down, with 95 % Clopper–Pearson bands."""
-    with matplotlib.rc_context(figures.STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.0, 3.8), layout="constrained")
         place = figure.subplots()
         levels = [level for level in found["levels"] if level["trials"]]
@@ -55,7 +55,7 @@ def curve(times: list[float | None], until: float) -> list[dict[str, Any]]:
 
 def peer_errors(found: evidence.Findings) -> Figure:
     """What each tool said of the twins, comparison by comparison: the truth is 0."""
-    with matplotlib.rc_context(figures.STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.0, 2.4), layout="constrained")
         place = figure.subplots()
         tools = [(name, tool) for name, tool in found["tools"].items() if tool["comparisons"]]

@@ -20,7 +20,7 @@ from scipy.stats import gmean
 
 import grouped_bench as gb
 from grouped_bench.analyse.network import gathered
-from grouped_bench.report.rows import Row, case_title, is_ok, plain
+from grouped_bench.analyse.rows import Row, case_title, is_ok, plain
 from grouped_bench.space.space import Point
 from grouped_bench.store.schema import COHORT_KEY
 

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 import grouped_bench as gb
-from grouped_bench.analyse import compare, measurements
-from grouped_bench.analyse.measurements import Side
+from grouped_bench.analyse.compare import compare, measurements
+from grouped_bench.analyse.compare.measurements import Side
 from grouped_bench.harness.progress import Progress
 
 CASES = [

@@ -9,7 +9,7 @@ import evidence
 import numpy as np
 from numpy.random import Generator
 
-from grouped_bench.analyse import steps
+from grouped_bench.analyse.history import change_points
 
 STEP = 0.05
 RUNS, STEPS = 200, 3
@@ -99,12 +99,12 @@ def counted(world: str, count: int, together: int, cost: str | None = None) -> e
     }
 
 
-def told(logs: np.ndarray, together: int, cost: str | None) -> list[steps.Shift]:
+def told(logs: np.ndarray, together: int, cost: str | None) -> list[change_points.Shift]:
     """The steps found, with the candidates of another cost where one is named."""
-    return steps.find(logs, together) if cost is None else steps.kept(logs, COSTS[cost](logs), together)
+    return change_points.find(logs, together) if cost is None else change_points.kept(logs, COSTS[cost](logs), together)
 
 
-def holds(shift: steps.Shift, truth: dict[int, float]) -> bool:
+def holds(shift: change_points.Shift, truth: dict[int, float]) -> bool:
     """Whether a step is found, and its interval holds the true ratio."""
     ratios = [math.exp(size) for place, size in truth.items() if abs(shift.place - place) <= NEAR]
     return any(shift.ratio.low <= ratio <= shift.ratio.high for ratio in ratios)
@@ -116,7 +116,7 @@ def found_at_end(runs: int, count: int, together: int) -> float:
     for _ in range(count):
         logs = noise("outliers", RUNS, random)
         logs[-runs:] += math.log1p(STEP)
-        hits += any(abs(shift.place - (RUNS - runs)) <= NEAR for shift in steps.find(logs, together))
+        hits += any(abs(shift.place - (RUNS - runs)) <= NEAR for shift in change_points.find(logs, together))
     return hits / count
 
 
@@ -150,7 +150,7 @@ def noise(world: str, runs: int, random: Generator) -> np.ndarray:
 
 def squares(logs: np.ndarray) -> list[int]:
     """Candidates by squared distances from the mean, the usual cost."""
-    return by_kernel(logs / steps.noise(logs), 2 * math.log(len(logs)))
+    return by_kernel(logs / change_points.noise(logs), 2 * math.log(len(logs)))
 
 
 def ranks(logs: np.ndarray) -> list[int]:
@@ -162,11 +162,11 @@ def ranks(logs: np.ndarray) -> list[int]:
 def by_kernel(values: np.ndarray, penalty: float) -> list[int]:
     from ruptures import KernelCPD
 
-    found = KernelCPD("linear", min_size=steps.LEAST_RUNS).fit(values.reshape(-1, 1)).predict(pen=penalty)
+    found = KernelCPD("linear", min_size=change_points.LEAST_RUNS).fit(values.reshape(-1, 1)).predict(pen=penalty)
     return [int(place) for place in found[:-1]]
 
 
-COSTS = {"squares": squares, "ranks": ranks, "Gaussian kernel": steps.candidates}
+COSTS = {"squares": squares, "ranks": ranks, "Gaussian kernel": change_points.candidates}
 
 if __name__ == "__main__":
     main()

@@ -14,9 +14,9 @@ from typing import Any
 from grouped_bench.backends.tensorflow import BACKEND
 from grouped_bench.measure import rounds
 from grouped_bench.variants.base import Variant, variant
-from grouped_bench.variants.grouped_native import GroupedNative
-from grouped_bench.variants.regular import Regular
-from grouped_bench.variants.split_concat import SplitConcat
+from grouped_bench.variants.layers.grouped_native import GroupedNative
+from grouped_bench.variants.layers.regular import Regular
+from grouped_bench.variants.layers.split_concat import SplitConcat
 
 PATH = str(Path(__file__).resolve())
 TWINS = tuple(f"twin_{number}" for number in range(1, 5))

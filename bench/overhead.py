@@ -10,7 +10,7 @@ import evidence
 import visits
 
 import grouped_bench as gb
-from grouped_bench.harness.hosts import Host
+from grouped_bench.harness.processes.hosts import Host
 
 PARTS = ("samples_s", "warm_up_s", "first_calls_s", "start_s", "verify_s", "other_s")
 SMALL = {"variant": "regular", "channels": 8, "size": 7, "batch_size": 1, "control": {"visits": 3}}

@@ -53,7 +53,14 @@ def doctored(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 def compare(base: Path, head: Path) -> tuple[int, str]:
     """Exit code of `grouped-bench compare`, and its first line."""
-    command = [sys.executable, "-c", "from grouped_bench.cli import main; main()", "compare", str(base), str(head)]
+    command = [
+        sys.executable,
+        "-c",
+        "from grouped_bench.commands.main import main; main()",
+        "compare",
+        str(base),
+        str(head),
+    ]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     return ended.returncode, (ended.stdout or ended.stderr).partition("\n")[0]
 

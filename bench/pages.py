@@ -136,7 +136,7 @@ def row(
 
 def reported(run: Path, page: Path) -> tuple[float, int]:
     """Seconds and peak resident memory of the command."""
-    code = "import grouped_bench.cli as cli; cli.main()"
+    code = "import grouped_bench.commands.main as cli; cli.main()"
     start = read_clock()
     child = subprocess.Popen(
         [sys.executable, "-c", code, "report", str(run), "-o", str(page)], stdout=subprocess.DEVNULL

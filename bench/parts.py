@@ -23,7 +23,7 @@ import across
 import evidence
 
 from grouped_bench import backends
-from grouped_bench.measure.onednn import Primitive, parse
+from grouped_bench.measure.explain.onednn import Primitive, parse
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Case, Setting

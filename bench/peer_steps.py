@@ -51,7 +51,7 @@ def ours(**limits: Any) -> dict[str, Any]:
     """One run of one pair, as a user would make it where there are no `limits`."""
     start = time.perf_counter()
     import grouped_bench as gb
-    from grouped_bench.harness import running  # noqa: F401  (what a run imports when it is called)
+    from grouped_bench.harness import session  # noqa: F401  (what a run imports when it is called)
 
     import_s = time.perf_counter() - start
     with tempfile.TemporaryDirectory() as folder:

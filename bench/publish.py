@@ -14,8 +14,9 @@ import evidence_page
 import pandas as pd
 
 import grouped_bench as gb
-from grouped_bench.analyse import machines
-from grouped_bench.report import figures, tables
+from grouped_bench.analyse.environment import machines
+from grouped_bench.report.drawing import registry
+from grouped_bench.report.run import tables
 from grouped_bench.units import format_seconds, significant
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -105,7 +106,7 @@ def write_page(runs: list[gb.Run]) -> None:
 def part_of(run: gb.Run) -> list[str]:
     """The lines of one run: command, findings, network time, tables, figures."""
     folder = run.path.with_suffix("")
-    figures.save(run.frame, folder, [run.metadata])
+    registry.save(run.frame, folder, [run.metadata])
     relative = folder.relative_to(RESULTS)
     facts = run.metadata["environment"]
     # The findings come first, before the headings of the cohorts.
@@ -128,7 +129,7 @@ def part_of(run: gb.Run) -> list[str]:
         "</details>",
         "",
     ]
-    for drawn in figures.draw(run.frame, [run.metadata]):
+    for drawn in registry.draw(run.frame, [run.metadata]):
         if drawn.svg:
             lines += [f"![{drawn.alt}]({relative}/{drawn.name}.svg)", ""]
     return lines

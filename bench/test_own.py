@@ -10,7 +10,8 @@ import pytest
 from grouped_bench.analyse.derive import derive
 from grouped_bench.measure import rounds
 from grouped_bench.plan import make_plan
-from grouped_bench.report import html, tables
+from grouped_bench.report.page import html
+from grouped_bench.report.run import tables
 from grouped_bench.space.space import Space
 from grouped_bench.store.rows import make_rows
 from grouped_bench.store.runs import read_run, write_run

@@ -22,7 +22,7 @@ import grouped_bench as gb
 from grouped_bench.analyse import stability
 from grouped_bench.analyse.derive import visits_of
 from grouped_bench.plan import make_plan
-from grouped_bench.report import tables
+from grouped_bench.report.run import tables
 from grouped_bench.store.schema import COHORT_KEY
 
 BROKEN = "slower_5"

@@ -10,11 +10,11 @@ from typing import Any
 
 from grouped_bench.analyse import stats, tasks
 from grouped_bench.analyse.stability import Visit
-from grouped_bench.harness.hosts import Host
+from grouped_bench.harness.processes.hosts import Host
+from grouped_bench.harness.processes.workers import Limits, Worker
 from grouped_bench.harness.progress import Progress
-from grouped_bench.harness.standing import Record, Standing
-from grouped_bench.harness.sweep import Sweep
-from grouped_bench.harness.workers import Limits, Worker
+from grouped_bench.harness.sweep.cohort_state import Record, Standing
+from grouped_bench.harness.sweep.sweep import Sweep
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.plan import Cohort, Plan, make_plan
 from grouped_bench.space.axes import Control

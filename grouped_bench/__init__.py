@@ -6,22 +6,39 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from grouped_bench.advising import advise
-    from grouped_bench.api import Run, load, network, resume, run
-    from grouped_bench.comparing import compare, run_both
+    from grouped_bench.api.advise import advise
+    from grouped_bench.api.baselines import baselines, prune_baselines, save_baselines
+    from grouped_bench.api.catalogue import catalogue
+    from grouped_bench.api.compare import compare, run_both
+    from grouped_bench.api.doctor import doctor
+    from grouped_bench.api.explain import explain
+    from grouped_bench.api.history import history
+    from grouped_bench.api.network import network
+    from grouped_bench.api.runs import Run, load, load_all, plan_run, resume, run, show, write_report
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
     from grouped_bench.variants.base import Variant, variant
 
 _HOMES = {
-    "advise": "advising",
-    "Run": "api",
-    "load": "api",
-    "network": "api",
-    "resume": "api",
-    "run": "api",
-    "compare": "comparing",
-    "run_both": "comparing",
+    "advise": "api.advise",
+    "baselines": "api.baselines",
+    "prune_baselines": "api.baselines",
+    "save_baselines": "api.baselines",
+    "catalogue": "api.catalogue",
+    "compare": "api.compare",
+    "run_both": "api.compare",
+    "doctor": "api.doctor",
+    "explain": "api.explain",
+    "history": "api.history",
+    "network": "api.network",
+    "Run": "api.runs",
+    "load": "api.runs",
+    "load_all": "api.runs",
+    "plan_run": "api.runs",
+    "write_report": "api.runs",
+    "resume": "api.runs",
+    "run": "api.runs",
+    "show": "api.runs",
     "GroupedBenchError": "errors",
     "Space": "space.space",
     "Variant": "variants.base",
@@ -34,13 +51,24 @@ __all__ = [
     "Space",
     "Variant",
     "advise",
+    "baselines",
+    "catalogue",
     "compare",
+    "doctor",
+    "explain",
+    "history",
     "load",
+    "load_all",
     "network",
+    "plan_run",
+    "prune_baselines",
     "resume",
     "run",
     "run_both",
+    "save_baselines",
+    "show",
     "variant",
+    "write_report",
 ]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import yaml
 
-from grouped_bench.cli import cli
+from grouped_bench.commands.main import cli
 
 FOLDER = Path(__file__).resolve().parent.parent / ".github" / "actions" / "grouped-bench"
 SCRIPTS = sorted(FOLDER.glob("*.sh"))

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import numpy as np
 from frames import frame, metadata
 
-from grouped_bench.analyse.compare import compare
-from grouped_bench.analyse.measurements import of_frames
-from grouped_bench.analyse.sides import Judgement, Taken
+from grouped_bench.analyse.compare.compare import compare
+from grouped_bench.analyse.compare.measurements import of_frames
+from grouped_bench.analyse.compare.side_selection import Judgement, Taken
 from grouped_bench.store.runs import write_run
 
 COMMIT, OTHER = "a" * 40, "b" * 40

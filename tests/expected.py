@@ -9,8 +9,8 @@ import pytest
 from classes import ISA
 
 from grouped_bench import variants
-from grouped_bench.analyse.reasons import matching
-from grouped_bench.measure.outcomes import reason_of
+from grouped_bench.analyse.reasons.reasons import matching
+from grouped_bench.measure.attempt import reason_of
 
 # What the processor has decides what oneDNN can compute; elsewhere than on Linux nothing is known of it.
 _CPUINFO = Path("/proc/cpuinfo")

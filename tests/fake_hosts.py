@@ -3,7 +3,7 @@
 import numpy as np
 from looks import primitive
 
-from grouped_bench.harness.workers import TaskFailedError
+from grouped_bench.harness.processes.workers import TaskFailedError
 
 START_S, BUILD_S, MEMORY_S, SEARCH_S = 0.05, 0.2, 0.3, 0.7
 

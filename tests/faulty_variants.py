@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from grouped_bench.variants.base import Variant, keras_convolution, variant
-from grouped_bench.variants.regular import Regular
+from grouped_bench.variants.layers.regular import Regular
 
 
 class Faulty(Variant):

@@ -25,12 +25,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import grouped_bench as gb
-from grouped_bench import api, comparing
+from grouped_bench.api.runs import joined
 from grouped_bench.errors import GroupedBenchError
-from grouped_bench.harness import probing, running
+from grouped_bench.harness import session
+from grouped_bench.harness.processes import probing
 from grouped_bench.plan import make_plan
-from grouped_bench.report import comparisons, html, tables
-from grouped_bench.report.cells import display_width
+from grouped_bench.report.comparison.table import render
+from grouped_bench.report.page import html
+from grouped_bench.report.run import tables
+from grouped_bench.report.text.cells import display_width
 from grouped_bench.space.axes import OPTION_AXES, Control
 from grouped_bench.space.space import Space
 from grouped_bench.store import schema
@@ -77,13 +80,13 @@ def on_alarm(signum, frame):
 def make_seeds(folder):
     """A run's file and a journal, of fake workloads, in `folder`."""
     probing.Host = killed_runs.fake_host
-    sweep = running.Sweep
+    sweep = session.Sweep
     run = gb.run(gb.Space(**{**killed_runs.SPACE, "groups": 2}), out=folder, seed=3, visits=6, page=False)
     remove, Journal.remove = Journal.remove, Journal.close
     gb.run(gb.Space(**{**killed_runs.SPACE, "groups": 2}), out=folder / "kept", seed=3, visits=6, page=False)
     Journal.remove = remove
     # A journal may ask for more visits than anybody waits for.
-    running.Sweep = type("Ended", (sweep,), {"run": lambda self: "settled"})
+    session.Sweep = type("Ended", (sweep,), {"run": lambda self: "settled"})
     return run.path.read_bytes(), next((folder / "kept").rglob("*.journal")).read_bytes()
 
 
@@ -129,7 +132,7 @@ class Fuzzer:
         given = {name: self.rng.choice(ODD) for name in self.names()}
         control = {name: value for name, value in given.items() if name in Control.model_fields}
         space = Space(**{name: value for name, value in given.items() if name not in control})
-        api.plan(space, **control)
+        gb.plan_run(space, **control)
         self.plan(space)
 
     def run(self):
@@ -178,9 +181,9 @@ class Fuzzer:
         """Whichever of the two is head; told in every format."""
         given = self.rng.choice([{}, {"first_call": "50%"}, {"latency": 0.0, "memory": None}])
         sides = self.rng.sample([str(changed), str(sound)], 2)
-        found = comparing.compare(*sides, thresholds=given)
-        texts = {name: comparisons.render(found, name) for name in ("table", "markdown", "json", "junit")}
-        texts["all"] = comparisons.render(found, "table", everything=True)
+        found = gb.compare(*sides, thresholds=given)
+        texts = {name: render(found, name) for name in ("table", "markdown", "json", "junit")}
+        texts["all"] = render(found, "table", everything=True)
         for name, text in texts.items():
             assert all(c.isprintable() or c == "\n" for c in text), f"{name} shows a control character"
         json.loads(texts["json"])
@@ -197,7 +200,7 @@ class Fuzzer:
         lines[place] = json.dumps(self.changed(json.loads(lines[place]))).encode()
         path.write_bytes(b"\n".join(lines) + b"\n")
         try:
-            api.resume(path, page=False)
+            gb.resume(path, page=False)
         finally:
             shutil.rmtree(path.parent)
 
@@ -206,8 +209,8 @@ class Fuzzer:
             make_plan(space).to_dict(Control())
 
     def show(self, names):
-        runs = api.load_all(names)
-        frame, facts = api.joined(runs), [run.metadata for run in runs]
+        runs = gb.load_all(names)
+        frame, facts = joined(runs), [run.metadata for run in runs]
         for format_ in ("table", "markdown", "csv", "json"):
             text = tables.render(frame, facts, format=format_)
             assert all(c.isprintable() or c in "\r\n" for c in text), f"{format_} shows a control character"

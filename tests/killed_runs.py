@@ -20,7 +20,8 @@ from fake_hosts import FakeHost, FakeWorker
 
 import grouped_bench as gb
 from grouped_bench.errors import RunError
-from grouped_bench.harness import probing, running
+from grouped_bench.harness import session
+from grouped_bench.harness.processes import probing
 from grouped_bench.store.journal import Journal, read_journal
 from grouped_bench.store.runs import read_run
 
@@ -136,7 +137,7 @@ def killed_run(out, kills, rng, size):
 
 def main(folder, kills, seed):
     rng = random.Random(seed)
-    probing.Host, running.Journal = fake_host, Counted
+    probing.Host, session.Journal = fake_host, Counted
     whole = Path(folder) / "whole"
     sizes = []
     append = Counted.append

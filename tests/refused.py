@@ -14,7 +14,7 @@ from pathlib import Path
 from cases import make_case
 
 from grouped_bench import backends, variants
-from grouped_bench.measure.outcomes import attempt
+from grouped_bench.measure.attempt import attempt
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Setting
 

@@ -14,7 +14,8 @@ import killed_runs
 import psutil
 
 import grouped_bench as gb
-from grouped_bench.harness import probing, running
+from grouped_bench.harness import session
+from grouped_bench.harness.processes import probing
 from grouped_bench.store.journal import Journal
 
 MIB = 2**20
@@ -44,7 +45,7 @@ def space(tasks):
 def soak(tasks, out, *, real=False, visits=6):
     """What a run of so many tasks held on to."""
     before = held()
-    running.Journal, journal = Watched, running.Journal
+    session.Journal, journal = Watched, session.Journal
     host = probing.Host
     if not real:
         probing.Host = killed_runs.fake_host
@@ -52,7 +53,7 @@ def soak(tasks, out, *, real=False, visits=6):
     try:
         run = gb.run(space(tasks), out=out, visits=visits, page=False, quiet=True, seed=1)
     finally:
-        running.Journal, probing.Host = journal, host
+        session.Journal, probing.Host = journal, host
     resident = [rss for rss, _, _ in Watched.seen]
     half = len(resident) // 2
     return {

@@ -12,15 +12,16 @@ from advice import kept_rows, left_out
 from frames import HOSTILE, IN_FORCE, fail, frame, metadata, true_speedup
 from machines import machine, recorded
 
-from grouped_bench import advising, api
-from grouped_bench.analyse.advice import COSTLY, Advice, leaders, question
-from grouped_bench.analyse.advise import advise, questions, sensible, without
-from grouped_bench.analyse.neighbours import Figure, estimate, outside, within_reach
+import grouped_bench as gb
+from grouped_bench.analyse.advise.advice import COSTLY, Advice, leaders, question
+from grouped_bench.analyse.advise.advise import advise, questions, sensible, without
+from grouped_bench.analyse.advise.kriging import Figure, estimate, outside, within_reach
+from grouped_bench.analyse.rows import plain
+from grouped_bench.api import runs
 from grouped_bench.errors import RunError, SpaceError
-from grouped_bench.harness.here import looked_at
-from grouped_bench.harness.probing import Probe
-from grouped_bench.report import advice as telling
-from grouped_bench.report.rows import plain
+from grouped_bench.harness.inspect.here import looked_at
+from grouped_bench.harness.processes.probing import Probe
+from grouped_bench.report.advice import formats as telling
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.space import Space
 from grouped_bench.store import identity
@@ -357,8 +358,8 @@ class Setup:
 @pytest.fixture
 def setup(monkeypatch):
     made = Setup()
-    monkeypatch.setattr("grouped_bench.harness.here.Trials", lambda progress: made)
-    monkeypatch.setattr("grouped_bench.harness.here.machine_of", lambda *given: made.machine)
+    monkeypatch.setattr("grouped_bench.harness.inspect.here.Trials", lambda progress: made)
+    monkeypatch.setattr("grouped_bench.harness.inspect.here.machine_of", lambda *given: made.machine)
     return made
 
 
@@ -385,12 +386,12 @@ def in_environments(off, on, speedup):
 
 
 def test_the_runs_of_the_folder_are_asked(here):
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert (found.best.variant, found.tried) == ("grouped_native", True)
-    (found,) = advising.advise(shape(groups=[32]), out=here.out / "nothing")
+    (found,) = gb.advise(shape(groups=[32]), out=here.out / "nothing")
     assert found.abstains
     with pytest.raises(RunError):
-        advising.advise(shape(groups=[32]), ["nope"], out=here.out)
+        gb.advise(shape(groups=[32]), ["nope"], out=here.out)
 
 
 def test_runs_in_other_threads_are_evidence_for_these_alone(here):
@@ -398,29 +399,29 @@ def test_runs_in_other_threads_are_evidence_for_these_alone(here):
     flags = json.dumps({"onednn": True, "flags": {}})
     single = latencies(frame(threads=1, in_force=flags), frame()["variant"] == "split_concat", 0.001)
     here(single.assign(started_at=later), "20261124-000000-0000")
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert found.best.variant == "grouped_native"
-    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert found.why_elsewhere == "1 threads there and all here"
-    (found,) = advising.advise(shape(groups=[32], threads=1), out=here.out)
+    (found,) = gb.advise(shape(groups=[32], threads=1), out=here.out)
     assert found.best.variant == "split_concat"
 
 
 def test_runs_in_another_precision_are_no_evidence_unless_named(here):
     rounded = latencies(frame(), frame()["variant"] == "split_concat", 0.001)
     here(rounded, "20261124-000000-0000", tf32="on")
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert found.best.variant == "grouped_native"
-    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert found.best.variant == "split_concat"
 
 
 def test_another_machine_is_no_evidence_and_alone_it_is_no_advice(here, setup):
     other = machine(count=4)
     here(latencies(frame(), frame()["variant"] == "split_concat", 0.01), "20261124-000000-0000", at=other)
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert (found.best.variant, found.evidence[0]["machine"]) == ("grouped_native", HERE.slug)
-    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert (found.elsewhere, found.answers, found.is_settled, found.tried) == (True, False, False, False)
     lines = telling.render([found], "table").splitlines()
     first = f"Not measured here, but on {other.slug}: another machine: 4 processors there and 2 here."
@@ -435,18 +436,18 @@ def test_what_was_measured_here_and_not_decided_is_not_told_from_elsewhere(here)
     here(frame(), "20261124-000000-0000", at=machine(count=4))
     unsure = frame(flags=["unstable"])
     here(unsure, "20261123-012233-ab12")
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert (found.elsewhere, found.answers) == (False, False)
     assert found.abstains.startswith("the machine moved under 5 variants of the very case")
 
 
 def test_what_was_measured_with_other_kernels_in_force_is_elsewhere(here, setup):
     setup.in_force = {None: {**IN_FORCE, "onednn": False}}
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert found.why_elsewhere == "oneDNN was on there and is off here"
     off = json.dumps({**IN_FORCE, "onednn": False})
     here(latencies(frame(in_force=off), frame()["variant"] == "split_concat", 0.001), "20261122-000000-0000")
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert (found.best.variant, found.elsewhere) == ("split_concat", False)
 
 
@@ -455,19 +456,19 @@ def test_of_another_machine_the_rows_are_those_of_what_was_in_force_last(here, s
     later, off = pd.Timestamp("2026-11-25", tz="UTC"), json.dumps({**IN_FORCE, "onednn": False})
     last = latencies(frame(in_force=off, started_at=later), frame()["variant"] == "split_concat", 0.001)
     here(last, "20261125-000000-0000")
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert (found.best.variant, found.elsewhere) == ("split_concat", True)
 
 
 def test_no_backend_is_started_for_the_runs_of_another_machine(here, setup):
     setup.machine = machine(count=8)
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert (found.elsewhere, setup.asked) == (True, [])
 
 
 def test_a_backend_that_does_not_start_here_makes_its_runs_those_of_elsewhere(here, setup):
     setup.starts = False
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert found.why_elsewhere == "tensorflow does not start here"
 
 
@@ -475,13 +476,13 @@ def test_a_variant_whose_code_fails_here_is_not_advised_and_the_next_one_is(here
     words = "unsupported: InvalidArgumentError: filter_size does not have enough elements, requested 147456, got 4608"
     setup.fails = {"tf.nn.convolution": words}
     setup.in_force = {None: IN_FORCE}
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert (found.best.variant, found.tried) == ("split_concat", True)
     name, why = found.left_out[0]
     assert (name, why.startswith("its code fails here: ")) == ("grouped_native", True)
     assert words.partition(": ")[2] in why
     setup.fails |= {"SplitConcat": "error: no"}
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert found.best is None
     assert {name for name, _ in found.left_out} >= {"grouped_native", "split_concat"}
 
@@ -490,7 +491,7 @@ def test_an_environment_that_is_faster_by_its_interval_is_the_advice(here, setup
     off = {**IN_FORCE, "onednn": False}
     setup.in_force = {None: off, "TF_X=1": IN_FORCE}
     here(in_environments(off, IN_FORCE, 5), "20261124-000000-0000")
-    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert (found.best.variant, found.alternative.env) == ("grouped_native", "TF_X=1")
     assert found.alternative.over.value == pytest.approx(5)
     text = " ".join(telling.render([found], "table").split())
@@ -508,7 +509,7 @@ def test_two_codes_are_pasted_where_the_environments_differ_in_the_best(here, se
     made = in_environments(off, IN_FORCE, 5)
     native = made["variant"] == "grouped_native"
     here(fail(made, native & (made["env"] == "TF_X=0"), "unsupported", "no"), "20261124-000000-0000")
-    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert (found.best.variant, found.alternative.advice.best.variant) == ("split_concat", "grouped_native")
     text = telling.render([found], "table")
     first, second = text.index("Paste, and set TF_X=1:"), text.index("Paste, without it:")
@@ -519,7 +520,7 @@ def test_an_environment_that_may_not_be_faster_is_not_mentioned(here, setup):
     off = {**IN_FORCE, "onednn": False}
     setup.in_force = {None: off, "TF_X=1": IN_FORCE}
     here(in_environments(off, IN_FORCE, 1.02), "20261124-000000-0000")
-    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert (found.best.variant, found.alternative) == ("grouped_native", None)
 
 
@@ -528,13 +529,13 @@ def test_an_environment_in_which_the_code_fails_is_not_advised(here, setup, monk
     setup.in_force = {None: off, "TF_X=1": IN_FORCE}
     here(in_environments(off, IN_FORCE, 5), "20261124-000000-0000")
     monkeypatch.setattr(setup, "problem", lambda case, setting, code: "crashed: no" if setting.env else None)
-    (found,) = advising.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
+    (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert found.alternative is None
     assert found.left_out[0] == ("grouped_native with TF_X=1", "its code fails here: crashed: no")
 
 
 def test_without_a_case_every_layer_of_the_runs_is_answered(here):
-    found = advising.advise(None, ["latest"], out=here.out)
+    found = gb.advise(None, ["latest"], out=here.out)
     assert [one.basis for one in found] == ["measured"] * 12
 
 
@@ -542,7 +543,7 @@ def test_a_layer_that_was_measured_in_several_environments_is_one_question(here,
     off = {**IN_FORCE, "onednn": False}
     setup.in_force = {None: off, "TF_X=1": IN_FORCE}
     here(in_environments(off, IN_FORCE, 5), "20261124-000000-0000")
-    found = advising.advise(None, ["20261124-000000-0000"], out=here.out)
+    found = gb.advise(None, ["20261124-000000-0000"], out=here.out)
     assert [one.alternative.env for one in found if one.question.case.groups > 1] == ["TF_X=1"] * 8
     text = " ".join(telling.render(found, "table").split())
     assert "with TF_X=1 grouped_native, " in text
@@ -550,7 +551,7 @@ def test_a_layer_that_was_measured_in_several_environments_is_one_question(here,
 
 def test_blocks_are_refused(here):
     with pytest.raises(SpaceError, match="Advice is given on layers"):
-        advising.advise(Space(scope=["block"]), out=here.out)
+        gb.advise(Space(scope=["block"]), out=here.out)
 
 
 @pytest.fixture
@@ -561,14 +562,14 @@ def measures(monkeypatch):
     def measure(space, **how):
         asked.append((space, how))
         made = frame(groups=(64,), channels=(128,), passes=("training",), run_id="new")
-        return api.Run(made, {"run_id": "new", **recorded()}, Path("new.parquet"))
+        return runs.Run(made, {"run_id": "new", **recorded()}, Path("new.parquet"))
 
-    monkeypatch.setattr(api, "run", measure)
+    monkeypatch.setattr("grouped_bench.api.advise.run", measure)
     return asked
 
 
 def test_what_is_open_is_measured_where_asked_and_nothing_else(here, measures):
-    found = advising.advise(shape(groups=[32, 64]), out=here.out, measure=True)
+    found = gb.advise(shape(groups=[32, 64]), out=here.out, measure=True)
     ((space, how),) = measures
     (point,) = space.points()
     assert point.case == case_of(groups=64)
@@ -579,9 +580,9 @@ def test_what_is_open_is_measured_where_asked_and_nothing_else(here, measures):
     assert (how["budget"], how["page"]) == (60, False)
     assert [one.basis for one in found] == ["measured"] * 2
     assert {row["run_id"] for row in found[1].evidence} == {"new"}
-    advising.advise(shape(groups=[32]), out=here.out, measure=True)
+    gb.advise(shape(groups=[32]), out=here.out, measure=True)
     assert len(measures) == 1
-    advising.advise(shape(groups=[2]), out=here.out, measure=True)
+    gb.advise(shape(groups=[2]), out=here.out, measure=True)
     assert set(next(iter(measures[1][0].points())).variants) == tried  # of wide groups each channel alone is too many
 
 
@@ -589,7 +590,7 @@ def test_values_of_the_environment_that_change_something_are_measured_too(here, 
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     off = {**IN_FORCE, "onednn": False}
     setup.in_force |= {"TF_ENABLE_ONEDNN_OPTS=0": off, "TF_ENABLE_ONEDNN_OPTS=1": IN_FORCE}
-    advising.advise(shape(groups=[64]), out=here.out, measure=True)
+    gb.advise(shape(groups=[64]), out=here.out, measure=True)
     ((space, how),) = measures
     (point,) = space.points()
     assert point.envs == ("TF_ENABLE_ONEDNN_OPTS=", "TF_ENABLE_ONEDNN_OPTS=0")
@@ -598,7 +599,7 @@ def test_values_of_the_environment_that_change_something_are_measured_too(here, 
 
 def test_an_environment_that_is_asked_for_is_measured_alone(here, setup, measures):
     setup.in_force["TF_X=1"] = IN_FORCE
-    advising.advise(shape(groups=[64], env="TF_X=1"), out=here.out, measure=True)
+    gb.advise(shape(groups=[64], env="TF_X=1"), out=here.out, measure=True)
     (point,) = measures[0][0].points()
     assert point.envs == ("TF_X=1",)
 
@@ -696,8 +697,8 @@ def test_numbers_of_a_foreign_record_that_make_no_case_are_no_evidence(numbers):
 
 def test_a_run_of_numbers_that_make_no_case_is_no_crash(here):
     here(frame(groups=(4,), channels=(128,), run_id="odd").assign(batch_size=0), "odd")
-    assert len(advising.advise(None, ["odd"], out=here.out)) == 0
-    (found,) = advising.advise(shape(groups=[32]), out=here.out)
+    assert len(gb.advise(None, ["odd"], out=here.out)) == 0
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert found.best.variant == "grouped_native"
 
 

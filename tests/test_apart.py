@@ -7,10 +7,10 @@ from drawn import COMMIT, OTHER, drawn, of_commit, saved
 from frames import IN_FORCE, fail, metadata
 from machines import machine, older, recorded
 
-from grouped_bench import comparing
-from grouped_bench.analyse.apart import OTHER_KERNELS, apart
-from grouped_bench.analyse.compare import INCONCLUSIVE, NORMALISED, RAW, REGRESSION, UNCHANGED
-from grouped_bench.report import changes, comparisons, headlines
+from grouped_bench.analyse.compare.apart import OTHER_KERNELS, apart
+from grouped_bench.analyse.compare.compare import INCONCLUSIVE, NORMALISED, RAW, REGRESSION, UNCHANGED
+from grouped_bench.api import compare
+from grouped_bench.report.comparison import headline, table, words
 
 ZEN3 = machine(model="1", instruction_sets=("avx2", "fma"))
 ZEN5 = machine(family="26", model="2")
@@ -29,7 +29,7 @@ def compared(tmp_path, base, head, *, slower=None, made=None):
         saved(one.assign(machine=told["machine"]), tmp_path, f"run-{number}", **told)
         for number, (one, told) in enumerate(sides)
     ]
-    return comparing.compare(*paths)
+    return compare.compare(*paths)
 
 
 def latencies(judgement):
@@ -41,14 +41,14 @@ def latencies(judgement):
 def test_alike_sides_are_not_apart(tmp_path):
     found = compared(tmp_path, facts(), facts())
     assert found.comparison.apart == ()
-    assert headlines.warning(found.comparison) is None
-    assert "[!WARNING]" not in comparisons.render(found, "markdown")
+    assert headline.warning(found.comparison) is None
+    assert "[!WARNING]" not in table.render(found, "markdown")
 
 
 def test_another_machine_with_the_same_kernels_is_normalised_and_named_first(tmp_path):
     found = compared(tmp_path, facts(ZEN5), facts(), slower={"grouped": 1.1})
     assert (found.comparison.basis, found.verdict) == (NORMALISED, REGRESSION)
-    told = headlines.headline(found.comparison)
+    told = headline.headline(found.comparison)
     assert told.startswith("Other machines: zen5 in base and zen4 in head; ")
     assert told.endswith("Regression: 2 of 4 tasks are slower by more than 5 %.")
 
@@ -56,9 +56,9 @@ def test_another_machine_with_the_same_kernels_is_normalised_and_named_first(tmp
 def test_what_another_machines_other_kernels_computed_is_not_judged(tmp_path):
     found = compared(tmp_path, facts(ZEN3, OFF), facts(), slower={"grouped": 3.0})
     assert (found.verdict, latencies(found)) == (INCONCLUSIVE, {INCONCLUSIVE})
-    told = headlines.headline(found.comparison)
+    told = headline.headline(found.comparison)
     assert told.startswith("Other machines: oneDNN was off in base and is on in head; zen3 in base and zen4 in head;")
-    [remedy] = changes.remedies(found.comparison)
+    [remedy] = words.remedies(found.comparison)
     assert remedy.startswith(f"Not decided in 4 tasks: {OTHER_KERNELS}. Measure both on one machine.")
 
 
@@ -75,7 +75,7 @@ def test_what_works_on_one_machine_alone_is_no_regression(tmp_path):
 def test_on_one_machine_other_kernels_are_named_and_judged_raw(tmp_path):
     found = compared(tmp_path, facts(), facts(in_force=OFF), slower={"grouped": 2.0})
     assert (found.comparison.basis, found.verdict) == (RAW, REGRESSION)
-    assert headlines.headline(found.comparison).startswith(
+    assert headline.headline(found.comparison).startswith(
         "Other kernels: oneDNN was on in base and is off in head. Regression: "
     )
 
@@ -114,7 +114,7 @@ def test_a_backend_with_the_same_kernels_is_judged(tmp_path):
         saved(one.assign(machine=told["machine"]), tmp_path, name, **told)
         for name, one, told in zip("ab", both, (base, head), strict=True)
     ]
-    assert latencies(comparing.compare(*paths)) == {UNCHANGED}
+    assert latencies(compare.compare(*paths)) == {UNCHANGED}
 
 
 def test_an_older_run_of_the_same_machine_is_not_elsewhere(tmp_path):
@@ -129,7 +129,7 @@ def test_a_folder_of_baselines_gives_those_of_heads_machine(tmp_path):
     for name, at, minute in (("there", ZEN3, 5), ("here", machine(), 1)):
         saved(drawn(1, machine=1.0).assign(machine=at.slug), folder, name, **facts(at), **of_commit(OTHER, minute))
     head = saved(drawn(2).assign(machine=machine().slug), tmp_path, "head", **facts(), **of_commit(COMMIT, 9))
-    assert [one["run_id"] for one in comparing.compare(folder, head).base.runs] == ["here"]
+    assert [one["run_id"] for one in compare.compare(folder, head).base.runs] == ["here"]
 
 
 def test_runs_with_other_things_in_force_are_not_pooled(tmp_path):
@@ -138,12 +138,12 @@ def test_runs_with_other_things_in_force_are_not_pooled(tmp_path):
         told = facts(in_force=in_force, **of_commit(OTHER, minute))
         saved(drawn(minute).assign(machine=machine().slug), folder, name, **told)
     head = saved(drawn(3).assign(machine=machine().slug), tmp_path, "head", **facts(), **of_commit(COMMIT, 9))
-    assert [one["run_id"] for one in comparing.compare(folder, head).base.runs] == ["on"]
+    assert [one["run_id"] for one in compare.compare(folder, head).base.runs] == ["on"]
 
 
 @pytest.mark.parametrize("format_", ["table", "markdown", "json", "junit"])
 def test_every_format_names_the_classes_and_what_sets_the_sides_apart(format_, tmp_path):
-    text = comparisons.render(compared(tmp_path, facts(ZEN3, OFF), facts()), format_, width=1000)
+    text = table.render(compared(tmp_path, facts(ZEN3, OFF), facts()), format_, width=1000)
     for word in ("Other machines: oneDNN was off in base and is on in head", ZEN3.slug, "oneDNN off by default"):
         assert word in text
     if format_ == "markdown":

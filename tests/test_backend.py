@@ -9,8 +9,8 @@ from cases import make_case
 
 from grouped_bench import backends
 from grouped_bench.backends.base import Operands
-from grouped_bench.harness.hosts import Host
-from grouped_bench.harness.workers import Limits
+from grouped_bench.harness.processes.hosts import Host
+from grouped_bench.harness.processes.workers import Limits
 from grouped_bench.measure import cold
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Setting

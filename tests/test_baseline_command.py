@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from drawn import COMMIT, OTHER, drawn, of_commit, saved
 
-from grouped_bench import baselines, cli
+from grouped_bench.api import baselines
+from grouped_bench.commands import main
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +23,7 @@ def call(monkeypatch, capsys):
     def run_command(*words):
         monkeypatch.setattr(sys, "argv", ["grouped-bench", *map(str, words)])
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            main.main()
         return left.value.code, *capsys.readouterr()
 
     return run_command

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from drawn import COMMIT, OTHER, drawn, of_commit, saved, verdicts
 
-from grouped_bench import baselines, comparing
-from grouped_bench.analyse.compare import REGRESSION, UNCHANGED
+import grouped_bench as gb
+from grouped_bench.analyse.compare.compare import REGRESSION, UNCHANGED
 from grouped_bench.errors import OutputError, RunError, SpaceError
 from grouped_bench.report import baselines as telling
 from grouped_bench.store.runs import read_run, to_table
@@ -50,7 +50,7 @@ def test_a_baseline_is_named_by_machine_commit_and_run():
         *(run(), run("r2", OTHER), run("r3", dirty=True), run("r4", machine="other")),
         saved(drawn(1), Path("runs"), "r5"),
     ]
-    made = baselines.save([str(path) for path in paths], "kept")
+    made = gb.save_baselines([str(path) for path in paths], "kept")
     told = ["amd-epyc-2/aaaaaaaaaaaa/r1", "amd-epyc-2/bbbbbbbbbbbb/r2", "amd-epyc-2/aaaaaaaaaaaa-changed/r3"]
     told += ["other/aaaaaaaaaaaa/r4", "amd-epyc-2/no-commit/r5"]
     assert [path.as_posix() for path in made] == [f"kept/{name}.parquet" for name in told]
@@ -59,7 +59,7 @@ def test_a_baseline_is_named_by_machine_commit_and_run():
 
 def test_it_holds_one_round_a_visit_and_says_so():
     path = run(explanations=[LOOK])
-    (made,) = baselines.save([str(path)])
+    (made,) = gb.save_baselines([str(path)])
     (frame, facts), (whole, all_facts) = read_run(made), read_run(path)
     assert made.parts[0] == "baselines"
     assert [[len(visit) for visit in visits] for visits in frame["samples_s"]] == [[1] * 6] * 4
@@ -74,7 +74,7 @@ def test_it_holds_one_round_a_visit_and_says_so():
 
 def test_it_is_several_times_smaller():
     path = run(explanations=[LOOK])
-    (made,) = baselines.save([str(path)])
+    (made,) = gb.save_baselines([str(path)])
     assert 3 * made.stat().st_size < path.stat().st_size
 
 
@@ -82,9 +82,9 @@ def test_its_rows_do_not_stand_in_the_order_of_the_run():
     path = run()
     frame, facts = read_run(path)
     shutil.copy(path, "r1.parquet")
-    (first,) = baselines.save(["r1.parquet"], "a")
+    (first,) = gb.save_baselines(["r1.parquet"], "a")
     shuffled = saved(frame.iloc[::-1], Path("shuffled"), "r1", **{k: v for k, v in facts.items() if k != "run_id"})
-    (second,) = baselines.save([str(shuffled)], "b")
+    (second,) = gb.save_baselines([str(shuffled)], "b")
     assert first.read_bytes() == second.read_bytes()
     assert read_run(first)[0]["variant"].tolist() == ["grouped", "regular"] * 2
 
@@ -92,17 +92,17 @@ def test_its_rows_do_not_stand_in_the_order_of_the_run():
 def test_more_rounds_are_kept_where_that_is_asked():
     path = run()
     for samples, found in ((3, 3), (30, 30), (100, 30)):
-        (made,) = baselines.save([str(path)], f"kept{samples}", samples=samples)
+        (made,) = gb.save_baselines([str(path)], f"kept{samples}", samples=samples)
         frame, facts = read_run(made)
         assert {len(visit) for visits in frame["reference_s"] for visit in visits} == {found}
         assert facts["thinned"] == samples
     with pytest.raises(SpaceError, match="one round of a visit or more"):
-        baselines.save([str(path)], samples=0)
+        gb.save_baselines([str(path)], samples=0)
 
 
 def test_a_baseline_of_a_baseline_is_itself():
-    (first,) = baselines.save([str(run())], "a")
-    (again,) = baselines.save([str(first)], "b", samples=5)
+    (first,) = gb.save_baselines([str(run())], "a")
+    (again,) = gb.save_baselines([str(first)], "b", samples=5)
     assert first.read_bytes() == again.read_bytes()
 
 
@@ -111,40 +111,40 @@ def test_compare_says_the_same_of_a_folder_of_baselines_as_of_the_runs():
     base = [run("r1", COMMIT, 2, 2), run("r2", COMMIT, 3, 3)]
     head = run("r3", THIRD, 4, 4, slower={"grouped": 1.1}, folder="head")
     elsewhere = run("r9", THIRD, 9, 9, machine="other")
-    baselines.save([str(path) for path in (older, *base, elsewhere)])
-    before, after = comparing.compare("runs", head), comparing.compare("baselines", head)
+    gb.save_baselines([str(path) for path in (older, *base, elsewhere)])
+    before, after = gb.compare("runs", head), gb.compare("baselines", head)
     assert [facts["run_id"] for facts in after.base.runs] == ["r1", "r2"]
     assert after.base.left_out == before.base.left_out == 2
     assert verdicts(after) == verdicts(before) == [UNCHANGED, REGRESSION] * 2
-    (kept,) = baselines.save([str(head)], "kept")
-    assert sorted(verdicts(comparing.compare("baselines", kept))) == sorted(verdicts(before))
+    (kept,) = gb.save_baselines([str(head)], "kept")
+    assert sorted(verdicts(gb.compare("baselines", kept))) == sorted(verdicts(before))
 
 
 def test_what_is_there_stays_and_nothing_else_of_that_name_replaces_it():
     path, other = run(), run(folder="others", seed=2)
-    (made,) = baselines.save([str(path)])
+    (made,) = gb.save_baselines([str(path)])
     before = made.stat()
-    assert baselines.save([str(path)]) == [made]
+    assert gb.save_baselines([str(path)]) == [made]
     assert made.stat().st_mtime_ns == before.st_mtime_ns
     for again in ({"names": [str(other)]}, {"names": [str(path)], "samples": 2}):
         with pytest.raises(OutputError, match="not replaced by another of its run"):
-            baselines.save(**again)
+            gb.save_baselines(**again)
     changed = run(folder="changed", seed=1, stopped_by="budget")
     with pytest.raises(OutputError, match="not replaced"):
-        baselines.save([str(changed)])
+        gb.save_baselines([str(changed)])
     assert made.stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_files_of_one_run_become_one_baseline_and_are_refused_where_they_differ():
     path, copy = run(), run(folder="copies")
-    (kept,) = baselines.save([str(path)], "kept")
-    assert [one.as_posix() for one in baselines.save([str(path), str(copy), str(kept)], "to")] == [
+    (kept,) = gb.save_baselines([str(path)], "kept")
+    assert [one.as_posix() for one in gb.save_baselines([str(path), str(copy), str(kept)], "to")] == [
         f"to/{MACHINE}/{COMMIT[:12]}/r1.parquet"
     ]
     for other in (run(folder="others", seed=2), run(folder="stopped", stopped_by="budget")):
         for names_ in ([path, other], [other, path, copy]):
             with pytest.raises(OutputError, match=r"not replaced by another of its run\..*Name one of the files"):
-                baselines.save([str(name) for name in names_])
+                gb.save_baselines([str(name) for name in names_])
     assert not Path("baselines").exists()
 
 
@@ -153,7 +153,7 @@ def test_a_run_measured_side_by_side_with_another_is_no_baseline():
     half = run(side_by_side={"role": "base", "partner": "r2"})
     for name in ("latest", str(half), "runs"):
         with pytest.raises(RunError, match=r"A baseline is of a run of its own\. .*grouped-bench run --preset ci"):
-            baselines.save([name], out="runs")
+            gb.save_baselines([name], out="runs")
     assert not Path("baselines").exists()
 
 
@@ -175,9 +175,9 @@ def test_nothing_is_written_unless_all_can_be():
         ([good, named], "are names of files. Received: -rf"),
     ):
         with pytest.raises(RunError, match=told):
-            baselines.save([str(name) for name in names_])
+            gb.save_baselines([str(name) for name in names_])
     with pytest.raises(OutputError, match="The output folder must be writable"):
-        baselines.save([str(good)], "file/below")
+        gb.save_baselines([str(good)], "file/below")
     assert not Path("baselines").exists()
 
 
@@ -193,11 +193,11 @@ def test_branches_that_add_baselines_merge():
     runs = {"one": run("r1", COMMIT), "two": run("r2", COMMIT)}
     for branch, path in runs.items():
         git("checkout", "-b", branch, "main")
-        baselines.save([str(path)])
+        gb.save_baselines([str(path)])
         git("add", "baselines")
         git("commit", "-m", branch)
     git("merge", "one")
-    assert [one.facts["run_id"] for one in baselines.kept("baselines")] == ["r1", "r2"]
+    assert [one.facts["run_id"] for one in gb.baselines("baselines")] == ["r1", "r2"]
 
 
 # Listing
@@ -206,8 +206,8 @@ def test_branches_that_add_baselines_merge():
 def test_runs_are_listed_by_machine_and_from_the_oldest():
     for run_id, moment, machine in (("r1", 3, "m2"), ("r2", 2, "m1"), ("r3", 1, "m2"), ("r4", 9, "m1")):
         run(run_id, moment=moment, machine=machine)
-    baselines.save(["runs"])
-    found = baselines.kept("baselines")
+    gb.save_baselines(["runs"])
+    found = gb.baselines("baselines")
     assert [(one.machine, one.facts["run_id"]) for one in found] == [
         *(("m1", "r2"), ("m1", "r4"), ("m2", "r3"), ("m2", "r1")),
     ]
@@ -225,7 +225,7 @@ def test_runs_are_listed_by_machine_and_from_the_oldest():
 def test_the_table_tells_commit_date_tasks_and_size():
     run("r1", dirty=True)
     saved(drawn(1), Path("runs"), "r2")
-    lines = telling.render([one.to_dict() for one in baselines.kept("runs")], "table").splitlines()
+    lines = telling.render([one.to_dict() for one in gb.baselines("runs")], "table").splitlines()
     assert lines[0].split() == ["machine", "commit", "date", "tasks", "size", "rounds", "run"]
     size = f"{Path('runs/r1.parquet').stat().st_size / 1024:.3g}"
     assert lines[2].split() == [MACHINE, f"{COMMIT[:12]}+", "2026-11-23", "4", size, "KiB", "all", "r1"]
@@ -236,10 +236,10 @@ def test_a_folder_without_baselines_is_refused():
     Path("empty").mkdir()
     for folder in ("nope", "empty"):
         with pytest.raises(RunError, match="FOLDER is a folder of baselines"):
-            baselines.kept(folder)
+            gb.baselines(folder)
     Path("empty/x.parquet").write_bytes(b"PAR1")
     with pytest.raises(RunError, match="readable Parquet file"):
-        baselines.kept("empty")
+        gb.baselines("empty")
 
 
 # Pruning
@@ -253,7 +253,7 @@ def kept():
         *(("r6", COMMIT, 0, "other"), ("r7", OTHER, 6)),
     ):
         run(run_id, commit, moment, machine=machine[0] if machine else MACHINE, dirty=run_id == "r7")
-    baselines.save(["runs"])
+    gb.save_baselines(["runs"])
 
 
 def ids(found):
@@ -265,22 +265,22 @@ def ids(found):
     [(1, ["r1", "r2", "r3", "r4", "r5"]), (2, ["r2", "r3", "r4"]), (3, ["r2", "r3"]), (4, []), (99, [])],
 )
 def test_the_newest_commits_of_each_machine_stay(keep, removed, kept):
-    assert ids(baselines.prune("baselines", keep, dry=True)) == removed
+    assert ids(gb.prune_baselines("baselines", keep, dry=True)) == removed
     assert len(names("baselines")) == 7
-    assert ids(baselines.prune("baselines", keep)) == removed
-    assert sorted(ids(baselines.kept("baselines"))) == [f"r{n}" for n in range(1, 8) if f"r{n}" not in removed]
-    assert baselines.prune("baselines", keep) == []
+    assert ids(gb.prune_baselines("baselines", keep)) == removed
+    assert sorted(ids(gb.baselines("baselines"))) == [f"r{n}" for n in range(1, 8) if f"r{n}" not in removed]
+    assert gb.prune_baselines("baselines", keep) == []
 
 
 def test_what_compare_takes_is_never_pruned(kept):
     head = run("head", THIRD, 9, folder="head")
-    before = comparing.compare("baselines", head)
-    baselines.prune("baselines", 1)
-    assert comparing.compare("baselines", head).base.runs == before.base.runs
+    before = gb.compare("baselines", head)
+    gb.prune_baselines("baselines", 1)
+    assert gb.compare("baselines", head).base.runs == before.base.runs
 
 
 def test_folders_that_pruning_empties_go_too(kept):
-    baselines.prune("baselines", 1)
+    gb.prune_baselines("baselines", 1)
     assert sorted(path.name for path in Path("baselines/amd-epyc-2").iterdir()) == [f"{OTHER[:12]}-changed"]
 
 
@@ -289,18 +289,18 @@ def test_a_run_with_all_its_samples_is_never_removed(kept):
     before = names("baselines")
     for folder in ("runs", "baselines"):
         with pytest.raises(RunError, match="Only what `grouped-bench baseline save` wrote is pruned"):
-            baselines.prune(folder, 1)
+            gb.prune_baselines(folder, 1)
     assert names("baselines") == before
 
 
 def test_what_cannot_be_removed_is_said(kept, monkeypatch):
     monkeypatch.setattr(Path, "unlink", lambda path: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
     with pytest.raises(OutputError, match=r"r2.parquet \(Permission denied\)"):
-        baselines.prune("baselines", 3)
+        gb.prune_baselines("baselines", 3)
 
 
 def test_pruning_is_told_file_by_file(kept):
-    found = [one.to_dict() for one in baselines.prune("baselines", 3, dry=True)]
+    found = [one.to_dict() for one in gb.prune_baselines("baselines", 3, dry=True)]
     lines = telling.pruned(found, dry=True).splitlines()
     assert lines[0] == f"baselines/amd-epyc-2/{OTHER[:12]}/r2.parquet would be removed"
     assert lines[-1].startswith("2 baselines would be removed, ")
@@ -311,7 +311,7 @@ def test_pruning_is_told_file_by_file(kept):
 
 
 def test_a_compact_file_has_the_schema_of_a_run():
-    (made,) = baselines.save([str(run())])
+    (made,) = gb.save_baselines([str(run())])
     table = pq.read_table(made)
     assert table.schema.equals(to_table(read_run(made)[0]).schema, check_metadata=False)
     assert pd.read_parquet(made)["variant"].tolist() == ["grouped", "regular"] * 2

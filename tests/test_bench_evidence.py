@@ -125,7 +125,7 @@ def test_parts_of_a_call_are_sums_over_its_primitives():
     import kept
     import parts
 
-    from grouped_bench.measure.onednn import Primitive
+    from grouped_bench.measure.explain.onednn import Primitive
 
     def ran(kind, seconds):
         return Primitive(kind, "jit:x", "forward_training", "", "", "", seconds)

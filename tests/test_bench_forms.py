@@ -4,7 +4,7 @@ import forms
 import pytest
 from frames import frame
 
-from grouped_bench.report.rows import plain
+from grouped_bench.analyse.rows import plain
 
 
 def rows(**latencies):

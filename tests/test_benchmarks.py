@@ -7,7 +7,7 @@ import os
 import pytest
 from machines import machine
 
-from grouped_bench.analyse.sides import commit_of, repetitions
+from grouped_bench.analyse.compare.side_selection import commit_of, repetitions
 from grouped_bench.errors import RunError
 from grouped_bench.store import benchmarks
 from grouped_bench.store.benchmarks import read_benchmarks

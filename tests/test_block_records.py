@@ -10,15 +10,21 @@ from click.testing import CliRunner
 from frames import frame
 from test_tasks import BEGAN, noisy, visit
 
-from grouped_bench import api, cli, variants
+from grouped_bench import variants
 from grouped_bench.analyse.derive import derive
+from grouped_bench.analyse.rows import plain
+from grouped_bench.api import runs
+from grouped_bench.commands import main
 from grouped_bench.errors import SpaceError
-from grouped_bench.harness.standing import Standing
+from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.plan import Cohort, Plan, make_plan
-from grouped_bench.report import figures, heat, html
-from grouped_bench.report.findings import findings
-from grouped_bench.report.rows import plain
-from grouped_bench.report.tables import render
+from grouped_bench.report.drawing import registry
+from grouped_bench.report.drawing.registry import Record
+from grouped_bench.report.figures.latency import latency
+from grouped_bench.report.figures.speedup import speedup
+from grouped_bench.report.findings.findings import findings
+from grouped_bench.report.page import html
+from grouped_bench.report.run.tables import render
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import Case
 from grouped_bench.space.space import Space
@@ -127,7 +133,7 @@ def test_the_baseline_of_a_block_stands_first_and_makes_pairs():
 def test_what_is_no_block_is_refused_in_words_with_exit_2(options, words, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["grouped-bench", "plan", *options.split()])
     with pytest.raises(SystemExit) as caught:
-        cli.main()
+        main.main()
     told = capsys.readouterr()
     assert caught.value.code == 2
     assert told.out == ""
@@ -136,7 +142,7 @@ def test_what_is_no_block_is_refused_in_words_with_exit_2(options, words, monkey
 
 def test_the_plan_of_a_block_has_its_axes_and_counts():
     words = ["plan", "--scope", "block", "--channels", "256", "--size", "56", "--batch-size", "1", "--format", "json"]
-    made = json.loads(CliRunner().invoke(cli.cli, words).stdout)
+    made = json.loads(CliRunner().invoke(main.cli, words).stdout)
     split, dense = made["tasks"][1], made["tasks"][0]
     expected = {"scope": "block", "cardinality": 32, "width": 4, "groups": 1, "in_channels": 256, "out_channels": 256}
     assert {key: split[key] for key in expected} == expected
@@ -214,25 +220,23 @@ def test_tables_and_findings_name_the_block_and_its_baseline(derived, tmp_path):
 
 def test_figures_count_paths_where_there_are_no_groups(derived):
     blocks = derived[derived["scope"] == "block"]
-    title, draw = figures.REGISTRY["latency"]
-    sketch = draw(plain(blocks), title)
+    sketch = latency(Record(plain(blocks)), "Latency against groups")
     assert {axes.get_xlabel() for axes in sketch.figure.axes} == {"cardinality"}
     assert "at 2 paths" in sketch.alt
     assert "block" in sketch.figure.get_suptitle()
-    words = heat.speedup(plain(blocks), "Speed-up")[1]
+    words = speedup(Record(plain(blocks)), "Speed-up").alt
     assert "at 2 paths and 8 channels)" in words
-    without = {figure.name for figure in figures.draw(derived) if figure.reason}
+    without = {figure.name for figure in registry.draw(derived) if figure.reason}
     assert without <= {"memory", "crossover", "roofline", "first_call", "history"}
 
 
 def test_blocks_of_equal_cost_are_one_line_and_others_a_panel_a_width(derived):
     block = derived[derived["scope"] == "block"]
     table = pd.concat([block.assign(cardinality=c, width=d) for c, d in ((1, 64), (8, 14), (32, 4))])
-    title, draw = figures.REGISTRY["latency"]
-    (axes,) = draw(plain(table), title).figure.axes
+    (axes,) = latency(Record(plain(table)), "Latency").figure.axes
     assert axes.get_xlabel() == "cardinality (width 64, 14, 4)"
     product = pd.concat([block.assign(cardinality=c, width=d) for c in (1, 8) for d in (4, 64)])
-    panels = draw(plain(product), title).figure.axes
+    panels = latency(Record(plain(product)), "Latency").figure.axes
     assert [axes.get_title() for axes in panels] == ["width 4", "width 64"]
 
 
@@ -244,7 +248,7 @@ def test_blocks_of_one_path_are_twins(derived):
 
 def test_a_space_from_python_may_hold_both_scopes_in_tables():
     space = Space(cases=[{"groups": 4}, {"scope": "block", "cardinality": 8}])
-    planned, _ = api.plan(space, channels=32)
+    planned, _ = runs.plan_run(space, channels=32)
     assert [(c.case.scope, c.case.groups, c.case.cardinality) for c in planned.cohorts] == [
         ("layer", 4, None),
         ("block", 1, 8),

@@ -11,8 +11,8 @@ from test_reference import direct_convolution
 
 from grouped_bench import variants
 from grouped_bench.measure import verify
-from grouped_bench.variants import block_reference
-from grouped_bench.variants.block_function import STAGES, Block, euclidean_error, moving_statistics
+from grouped_bench.variants.reference import block
+from grouped_bench.variants.reference.block_functions import STAGES, Block, euclidean_error, moving_statistics
 
 STEP = 1e-6
 
@@ -40,10 +40,10 @@ def test_a_convolution_equals_a_direct_loop_and_its_gradients_are_its_adjoints(c
     rng = np.random.default_rng(0)
     x = rng.standard_normal((case.batch_size, *case.size, case.in_channels))
     kernel = rng.standard_normal(case.kernel_shape(case.groups))
-    y = block_reference.convolve(x, kernel, case)
+    y = block.convolve(x, kernel, case)
     np.testing.assert_allclose(y, direct_convolution(x, {"kernel": kernel}, case, case.groups), atol=1e-12)
     dy = rng.standard_normal(y.shape)
-    dx, dkernel = block_reference.convolution_gradients(x, kernel, dy, case)
+    dx, dkernel = block.convolution_gradients(x, kernel, dy, case)
     assert np.sum(x * dx) == pytest.approx(np.sum(y * dy), abs=1e-9)
     assert np.sum(kernel * dkernel) == pytest.approx(np.sum(y * dy), abs=1e-9)
 

@@ -12,7 +12,7 @@ from grouped_bench.measure import verify
 from grouped_bench.plan import make_plan
 from grouped_bench.space.counts import block_counts
 from grouped_bench.space.space import Space
-from grouped_bench.variants import resnext_sum
+from grouped_bench.variants.blocks import resnext_sum
 
 pytestmark = pytest.mark.long
 NAMES = variants.names("block")

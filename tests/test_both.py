@@ -9,9 +9,10 @@ from fake_hosts import FakeHost, FakeWorker
 from killed_runs import COSTS, Quick
 
 import grouped_bench as gb
-from grouped_bench import comparing
+from grouped_bench.api import compare
 from grouped_bench.errors import CutShortError, HostError, OutputError, RunError, UnavailableError
-from grouped_bench.harness import both, probing
+from grouped_bench.harness import side_by_side
+from grouped_bench.harness.processes import probing
 from grouped_bench.store.journal import Journal, read_journal
 from grouped_bench.store.runs import read_run, write_run
 
@@ -45,7 +46,7 @@ class Sides:
 def pythons(tmp_path):
     """Two programs that stand for interpreters."""
     made = []
-    for side in both.ROLES:
+    for side in side_by_side.ROLES:
         path = tmp_path / side
         path.write_text("#!/bin/sh\n")
         path.chmod(0o755)
@@ -98,8 +99,8 @@ def test_settled_pairs_are_visited_on(measure):
 def clock(monkeypatch):
     """One clock of both hosts and of what measures on them."""
     clock = FakeClock()
-    monkeypatch.setattr(both, "read_clock", clock)
-    monkeypatch.setattr(both, "Sweep", functools.partial(both.Sweep, clock=clock))
+    monkeypatch.setattr(side_by_side, "read_clock", clock)
+    monkeypatch.setattr(side_by_side, "Sweep", functools.partial(side_by_side.Sweep, clock=clock))
     return clock
 
 
@@ -114,23 +115,23 @@ def test_every_visit_has_a_process_of_its_own_where_starting_is_dear_too(measure
 
 def test_the_answer_pairs_the_visits(measure):
     base, head = measure(Sides({**COSTS, "grouped": 1.1 * COSTS["grouped"]}))
-    found = comparing.compare(base.path, head.path)
+    found = compare.compare(base.path, head.path)
     assert found.comparison.basis == "paired and normalised"
     worse = {task.head.columns["variant"] for task in found.comparison.tasks if task.verdict == "regression"}
     assert worse == {"grouped"}
-    assert comparing.compare(base.path, base.path).comparison.basis == "normalised"
+    assert compare.compare(base.path, base.path).comparison.basis == "normalised"
 
 
 def test_the_same_on_both_sides_is_no_regression(measure):
     base, head = measure()
-    assert comparing.compare(base.path, head.path).verdict == "unchanged"
+    assert compare.compare(base.path, head.path).verdict == "unchanged"
 
 
 def test_what_fails_on_one_side_alone_is_a_regression(measure):
     refused = {"split_sum": {"status": "unsupported", "reason": "not there"}}
     base, head = measure(Sides(faults=refused))
     assert set(head.frame.loc[head.frame["variant"] == "split_sum", "status"]) == {"unsupported"}
-    found = comparing.compare(base.path, head.path)
+    found = compare.compare(base.path, head.path)
     worse = {task.head.columns["variant"] for task in found.comparison.tasks if task.verdict == "regression"}
     assert worse == {"split_sum"}
     assert counts(base)[0] == counts(head)[0] == VISITS
@@ -138,7 +139,7 @@ def test_what_fails_on_one_side_alone_is_a_regression(measure):
 
 def test_preset_ci_says_how_long_and_what(monkeypatch, tmp_path, pythons):
     usual, asked = gb.Space.preset("ci"), []
-    monkeypatch.setattr(both, "carry_out_both", lambda order, pythons: asked.append((order, pythons)) or 1 / 0)
+    monkeypatch.setattr(side_by_side, "carry_out_both", lambda order, pythons: asked.append((order, pythons)) or 1 / 0)
     for space, options in ((None, {}), (gb.Space(groups=2, control={"budget": "9m"}), {"visits": 5})):
         with pytest.raises(ZeroDivisionError):
             gb.run_both(*pythons, space, out=tmp_path, **options)
@@ -162,7 +163,7 @@ def test_a_budget_ends_both_with_as_many_visits(measure, clock, slower):
 
 def test_a_stop_keeps_both(measure, monkeypatch, tmp_path):
     stops = iter([False] * 5)
-    monkeypatch.setattr(both, "interrupts", lambda: _Stopping(lambda: next(stops, True)))
+    monkeypatch.setattr(side_by_side, "interrupts", lambda: _Stopping(lambda: next(stops, True)))
     base, head = measure()
     assert base.metadata["stopped_by"] == head.metadata["stopped_by"] == "user"
     assert counts(base) == counts(head)
@@ -190,14 +191,14 @@ def test_a_full_disk_keeps_both_journals_which_can_be_compared_and_not_gone_on_w
                 raise OutputError("The disk must have room", received="none", remedy="Make room")
             super().append(record)
 
-    monkeypatch.setattr("grouped_bench.harness.running.Journal", Full)
+    monkeypatch.setattr("grouped_bench.harness.session.Journal", Full)
     with pytest.raises(CutShortError, match="The disk must have room") as caught:
         measure()
     journals = sorted(tmp_path.rglob("*.journal"))
     assert len(journals) == 2
     assert all(str(journal) in caught.value.remedy for journal in journals)
     assert all(read_journal(journal)[1] for journal in journals)
-    assert comparing.compare(*journals).comparison.basis == "paired and normalised"
+    assert compare.compare(*journals).comparison.basis == "paired and normalised"
     with pytest.raises(RunError, match="side by side"):
         gb.resume(journals[0], page=False)
 
@@ -211,7 +212,7 @@ def test_a_disk_that_is_full_at_the_very_end_keeps_both_journals(measure, monkey
             raise OutputError("The run's file must be writable", received="no space", remedy="Make room")
         return write_run(frame, metadata, path)
 
-    monkeypatch.setattr("grouped_bench.harness.running.write_run", write)
+    monkeypatch.setattr("grouped_bench.harness.session.write_run", write)
     with pytest.raises(CutShortError, match="no space") as caught:
         measure()
     journals = sorted(tmp_path.rglob("*.journal"))
@@ -248,7 +249,7 @@ def test_a_virtual_environment_keeps_its_own_link(monkeypatch, tmp_path, pythons
     link = tmp_path / "venv"
     link.symlink_to(pythons[0])
     asked = []
-    monkeypatch.setattr(both, "carry_out_both", lambda order, pythons: asked.append(pythons) or 1 / 0)
+    monkeypatch.setattr(side_by_side, "carry_out_both", lambda order, pythons: asked.append(pythons) or 1 / 0)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ZeroDivisionError):
         gb.run_both("./venv", pythons[1], gb.Space(**SPACE), out=tmp_path)

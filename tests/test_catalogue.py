@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from grouped_bench import backends, catalogue, variants
-from grouped_bench.harness import probing
+import grouped_bench as gb
+from grouped_bench import backends, variants
+from grouped_bench.harness.processes import probing
 from grouped_bench.space.space import preset_about, preset_names
 from grouped_bench.store.schema import COLUMNS
 
@@ -24,7 +25,7 @@ def probed(monkeypatch):
 
 
 def test_every_variant_is_listed_the_baseline_of_each_scope_first():
-    found = catalogue.rows("variants")
+    found = gb.catalogue("variants")
     assert [row["name"] for row in found] == variants.names() + variants.names("block")
     first = {"name": "regular", "scope": "layer", "computes": "dense"}
     assert found[0] == {**first, "summary": "Keras' dense convolution, the baseline"}
@@ -33,11 +34,11 @@ def test_every_variant_is_listed_the_baseline_of_each_scope_first():
 
 
 def test_every_preset_is_listed_with_its_sentence():
-    assert catalogue.rows("presets") == [{"name": name, "about": preset_about(name)} for name in preset_names()]
+    assert gb.catalogue("presets") == [{"name": name, "about": preset_about(name)} for name in preset_names()]
 
 
 def test_every_backend_is_listed_with_version_and_executions():
-    found = {row["name"]: row for row in catalogue.rows("backends")}
+    found = {row["name"]: row for row in gb.catalogue("backends")}
     assert list(found) == backends.names()
     assert found["tensorflow"]["executions"] == "graph, xla, eager"
     assert found["tensorflow"]["version"] == backends.get("tensorflow").version()
@@ -45,12 +46,12 @@ def test_every_backend_is_listed_with_version_and_executions():
 
 def test_a_missing_framework_is_listed_as_such_and_not_asked_for_devices(monkeypatch, probed):
     monkeypatch.setattr(type(backends.get("tensorflow")), "module", "no_such_framework")
-    assert {"name": "tensorflow", "version": "not installed", "executions": ""} in catalogue.rows("backends")
-    assert "tensorflow" not in {row["backend"] for row in catalogue.rows("devices")} | set(probed)
+    assert {"name": "tensorflow", "version": "not installed", "executions": ""} in gb.catalogue("backends")
+    assert "tensorflow" not in {row["backend"] for row in gb.catalogue("devices")} | set(probed)
 
 
 def test_devices_are_those_that_a_backend_sees(probed):
-    found = [row for row in catalogue.rows("devices") if row["backend"] == "tensorflow"]
+    found = [row for row in gb.catalogue("devices") if row["backend"] == "tensorflow"]
     assert [row["name"] for row in found] == ["cpu:0", "gpu:0"]
     assert found[1]["model"] == "NVIDIA H100"
     assert found[0]["model"]  # a framework that does not name its processor is helped out
@@ -58,7 +59,7 @@ def test_devices_are_those_that_a_backend_sees(probed):
 
 
 def test_every_column_is_listed_with_type_unit_and_meaning():
-    found = catalogue.rows("columns")
+    found = gb.catalogue("columns")
     assert [row["name"] for row in found] == [column.name for column in COLUMNS]
     assert {
         "name": "min_bytes",
@@ -70,7 +71,7 @@ def test_every_column_is_listed_with_type_unit_and_meaning():
 
 @pytest.mark.parametrize("what", ["variants", "presets", "backends", "devices", "columns"])
 def test_rows_are_texts_under_equal_keys(what, probed):
-    found = catalogue.rows(what)
+    found = gb.catalogue(what)
     assert len({tuple(row) for row in found}) == 1
     assert all(isinstance(text, str) for row in found for text in row.values())
     assert json.loads(json.dumps(found)) == found

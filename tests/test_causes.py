@@ -4,7 +4,7 @@ import pytest
 from cases import make_block
 from looks import cohort, instruction, look, primitive
 
-from grouped_bench.analyse.causes import causes
+from grouped_bench.analyse.reasons.causes import causes
 from grouped_bench.plan import Cohort
 from grouped_bench.space.case import Setting
 

@@ -4,11 +4,11 @@ import pytest
 from drawn import COMMIT, OTHER, change, drawn, judged, of_commit
 from frames import HOSTILE, fail
 
-from grouped_bench.analyse.compare import Change, Comparison
-from grouped_bench.analyse.measurements import Measurement
-from grouped_bench.analyse.sides import Judgement, Taken
+from grouped_bench.analyse.compare.compare import Change, Comparison
+from grouped_bench.analyse.compare.measurements import Measurement
+from grouped_bench.analyse.compare.side_selection import Judgement, Taken
 from grouped_bench.analyse.stats import Interval
-from grouped_bench.report import changes
+from grouped_bench.report.comparison import words
 
 
 def failed(made, status="error", reason="it fell over"):
@@ -19,26 +19,26 @@ def failed(made, status="error", reason="it fell over"):
 
 
 def test_the_rules_are_told():
-    told = changes.rules(judged(drawn(1), drawn(2), {"memory": 0.1, "params": None}).comparison.thresholds)
+    told = words.rules(judged(drawn(1), drawn(2), {"memory": 0.1, "params": None}).comparison.thresholds)
     assert told == (
         "Judged, with what each may become worse by: status, latency 5 %, memory 10 % and 1 MiB. "
         "Told only: first call, params."
     )  # fmt: skip
     every = dict.fromkeys(("status", "latency", "memory", "first_call", "params"))
-    assert changes.rules(every).startswith("Judged, with what each may become worse by: nothing.")
+    assert words.rules(every).startswith("Judged, with what each may become worse by: nothing.")
 
 
 def test_the_basis_is_that_of_latencies_if_there_are_any():
-    assert changes.basis(judged(drawn(1), drawn(2)).comparison).startswith("Latencies normalised: each latency")
+    assert words.basis(judged(drawn(1), drawn(2)).comparison).startswith("Latencies normalised: each latency")
     none = judged(drawn(1, groups=[4]), drawn(2, groups=[8])).comparison
-    assert changes.basis(none) == "Latencies: no task was measured on both sides."
+    assert words.basis(none) == "Latencies: no task was measured on both sides."
 
 
 # A change
 
 
 def line(found, metric, place=0):
-    return changes.line(found.comparison.tasks[place], change(found, metric, place))
+    return words.line(found.comparison.tasks[place], change(found, metric, place))
 
 
 def test_a_latency_has_the_digits_that_its_ratio_earned():
@@ -64,7 +64,7 @@ def test_counts_statuses_and_what_is_not_known():
 def test_reasons_that_many_share_stand_below_and_not_at_each():
     found = judged(drawn(1), drawn(2, processes=2))
     assert line(found, "latency").notes == ()
-    (told,) = changes.remedies(found.comparison)
+    (told,) = words.remedies(found.comparison)
     assert told.startswith(
         "Not decided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24"
     )
@@ -76,15 +76,15 @@ def test_an_unstable_latency_says_where_and_why():
     found = judged(drawn(1), made)
     assert line(found, "latency").notes == ("unstable in head: stolen_cpu, throttled",)
     assert line(found, "memory").notes == ()
-    assert changes.unstable(found.comparison) == "Unstable: in 4 tasks the machine did not stand still."
-    assert changes.unstable(judged(drawn(1), drawn(2)).comparison) is None
+    assert words.unstable(found.comparison) == "Unstable: in 4 tasks the machine did not stand still."
+    assert words.unstable(judged(drawn(1), drawn(2)).comparison) is None
 
 
 # What is shown
 
 
 def metrics(found, *, everything, place=1):
-    return [one.metric for one in changes.told_changes(found.comparison.tasks[place], everything=everything)]
+    return [one.metric for one in words.told_changes(found.comparison.tasks[place], everything=everything)]
 
 
 def test_what_is_unchanged_is_shown_with_everything_alone():
@@ -92,14 +92,14 @@ def test_what_is_unchanged_is_shown_with_everything_alone():
     assert metrics(found, everything=False) == ["latency"]
     assert metrics(found, everything=False, place=0) == []
     assert metrics(found, everything=True) == ["latency", "memory", "first_call"]
-    assert [changes.is_notable(task) for task in found.comparison.tasks] == [False, True] * 2
+    assert [words.is_notable(task) for task in found.comparison.tasks] == [False, True] * 2
 
 
 def test_a_status_that_changed_without_a_verdict_is_shown():
     found = judged(failed(drawn(1)), failed(drawn(2), "oom"))
     assert metrics(found, everything=False) == ["status"]
-    assert changes.is_notable(found.comparison.tasks[1])
-    assert not changes.is_notable(found.comparison.tasks[0])
+    assert words.is_notable(found.comparison.tasks[1])
+    assert not words.is_notable(found.comparison.tasks[0])
     same = judged(failed(drawn(1)), failed(drawn(2)))
     assert metrics(same, everything=False) == metrics(same, everything=True) == []
 
@@ -108,7 +108,7 @@ def test_a_status_that_changed_without_a_verdict_is_shown():
 
 
 def remedies(found):
-    return [told.split(": ", 1)[1] for told in changes.remedies(found.comparison)]
+    return [told.split(": ", 1)[1] for told in words.remedies(found.comparison)]
 
 
 def test_what_to_do_goes_with_what_is_missing():
@@ -143,8 +143,8 @@ def benchmark(name, group=None):
 
 def test_benchmarks_are_run_again():
     few = Change("latency", 1.0, 1.0, "inconclusive", 1.0, "fewer than 3 processes on a side")
-    tasks = (changes.Compared(benchmark("a"), benchmark("a"), (few,)),)
-    (told,) = changes.remedies(Comparison(tasks, (), (), {}, "raw", "why"))
+    tasks = (words.Compared(benchmark("a"), benchmark("a"), (few,)),)
+    (told,) = words.remedies(Comparison(tasks, (), (), {}, "raw", "why"))
     assert "Run the benchmarks three times" in told
 
 
@@ -153,16 +153,16 @@ def test_benchmarks_are_run_again():
 
 def test_tasks_are_named_by_variant_case_and_setting():
     task = judged(drawn(1), drawn(2)).comparison.tasks[1].head
-    assert changes.full_name(task) == (
+    assert words.full_name(task) == (
         "grouped of Conv2D 64→64 k3x3 on 28x28 groups 4 batch 8 inference, tensorflow graph on cpu"
     )
-    assert changes.full_name(benchmark("test_a", "store")) == "test_a (store)"
-    assert changes.titles(benchmark("test_a")) == ("benchmarks", "")
+    assert words.full_name(benchmark("test_a", "store")) == "test_a (store)"
+    assert words.titles(benchmark("test_a")) == ("benchmarks", "")
 
 
 def test_tasks_of_one_case_are_named_together():
     gone = judged(failed(drawn(1)), drawn(2, groups=[8])).comparison.gone
-    assert changes.names(gone) == [
+    assert words.names(gone) == [
         f"Conv2D 64→64 k3x3 on 28x28 groups {groups} batch 8 inference, tensorflow graph on cpu: "
         "regular, grouped (error)"
         for groups in (4, 32)
@@ -174,25 +174,25 @@ def test_tasks_of_one_case_are_named_together():
 
 def test_the_runs_of_a_side_are_told():
     one, two = of_commit(COMMIT, run_id="one"), of_commit(COMMIT, run_id="two")
-    assert changes.taken("base", Taken((one,))) == "base: run one of commit aaaaaaaaaa"
-    assert changes.taken("head", Taken((one, two), 3)) == (
+    assert words.taken("base", Taken((one,))) == "base: run one of commit aaaaaaaaaa"
+    assert words.taken("head", Taken((one, two), 3)) == (
         "head: 2 runs (one, two) of commit aaaaaaaaaa; 3 others left out"
     )
-    assert changes.taken("head", Taken(({"run_id": HOSTILE},))).isprintable()
+    assert words.taken("head", Taken(({"run_id": HOSTILE},))).isprintable()
     dirty = of_commit(OTHER, dirty=True, run_id="x")
-    assert changes.taken("head", Taken((dirty,))) == "head: run x, of changes that were not committed"
+    assert words.taken("head", Taken((dirty,))) == "head: run x, of changes that were not committed"
     many = tuple({"run_id": str(number)} for number in range(9))
-    assert changes.taken("head", Taken(many)) == "head: 9 runs (0, 1, 2, 3, 4, 5 and 3 more)"
+    assert words.taken("head", Taken(many)) == "head: 9 runs (0, 1, 2, 3, 4, 5 and 3 more)"
 
 
 def test_the_facts_in_which_the_sides_differ():
     found = judged(drawn(1), drawn(2), facts=({"machine": "a"}, {"machine": "b"}))
-    assert changes.differences(found) == [("machine", "a", "b")]
-    assert changes.differences(judged(drawn(1), drawn(2))) == []
+    assert words.differences(found) == [("machine", "a", "b")]
+    assert words.differences(judged(drawn(1), drawn(2))) == []
     runs = [{"run_id": name, "machine": machine} for name, machine in zip("abcd", "xyyx", strict=True)]
     comparison = found.comparison
-    assert changes.differences(Judgement(comparison, Taken(tuple(runs[:2])), Taken(tuple(runs[2:])))) == []
-    assert changes.differences(Judgement(comparison, Taken(tuple(runs[:2])), Taken(tuple(runs[2:3])))) == [
+    assert words.differences(Judgement(comparison, Taken(tuple(runs[:2])), Taken(tuple(runs[2:])))) == []
+    assert words.differences(Judgement(comparison, Taken(tuple(runs[:2])), Taken(tuple(runs[2:3])))) == [
         ("machine", "x or y", "y")
     ]
 
@@ -207,4 +207,4 @@ def test_the_facts_in_which_the_sides_differ():
     ],
 )
 def test_a_ratio_has_the_digits_that_it_earned(found, text):
-    assert changes.ratio(found) == text
+    assert words.ratio(found) == text

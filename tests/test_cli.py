@@ -9,16 +9,21 @@ from pathlib import Path
 import pytest
 from frames import fail, frame, metadata
 
-from grouped_bench import advising, api, catalogue, cli
-from grouped_bench.analyse.advice import Advice, Option
+from grouped_bench.analyse.advise.advice import Advice, Option
+from grouped_bench.api import advise, catalogue, explain, network, runs
+from grouped_bench.commands import main
 from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
-from grouped_bench.report import advice, plans, tables, why
+from grouped_bench.report import explanation, plans
+from grouped_bench.report.advice import formats
+from grouped_bench.report.run import tables
 from grouped_bench.space.axes import OPTION_AXES, Control
 from grouped_bench.space.space import Space
 from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
 
 COMMANDS = ("doctor", "run", "plan", "show", "report", "explain", "list", "advise", "compare", "history", "baseline")
+# What a command calls of the library.
+CALLS = {"run": "run", "plan": "plan_run"}
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 
@@ -37,7 +42,7 @@ def call(monkeypatch, capsys):
     def run_command(*words):
         monkeypatch.setattr(sys, "argv", ["grouped-bench", *words])
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            main.main()
         return left.value.code, *capsys.readouterr()
 
     return run_command
@@ -66,7 +71,7 @@ def small(**columns):
 
 
 def result(made=None, **facts):
-    return api.Run(small() if made is None else made, metadata(**facts), Path("results/m/run.parquet"))
+    return runs.Run(small() if made is None else made, metadata(**facts), Path("results/m/run.parquet"))
 
 
 @pytest.fixture
@@ -82,7 +87,7 @@ def files(folder):
 
 
 def test_run_without_options_is_the_preset_quick(call, calls):
-    calls(api, "run", result())
+    calls(runs, "run", result())
     code, out, _ = call("run")
     ((_, (space,), keywords),) = calls.made
     assert code == 0
@@ -92,7 +97,7 @@ def test_run_without_options_is_the_preset_quick(call, calls):
 
 
 def test_run_prints_the_table_of_its_run(call, calls):
-    calls(api, "run", result())
+    calls(runs, "run", result())
     calls(tables, "render", "the table")
     _, out, _ = call("run", "--quiet")
     _, (name, (made, facts), keywords) = calls.made
@@ -103,7 +108,7 @@ def test_run_prints_the_table_of_its_run(call, calls):
 
 
 def test_flags_of_run_reach_the_library(call, calls):
-    calls(api, "run", result())
+    calls(runs, "run", result())
     _, out, _ = call("run", "--out", "there", "--seed", "7", "--no-memory", "--no-report", "--quiet", "--groups", "4")
     keywords = calls.made[0][2]
     expected = {"out": "there", "seed": 7, "memory": False, "page": False, "quiet": True, "wait": False, "groups": "4"}
@@ -113,7 +118,7 @@ def test_flags_of_run_reach_the_library(call, calls):
 
 
 def test_a_run_is_resumed_with_its_own_space_unless_one_is_named(call, calls):
-    calls(api, "resume", result())
+    calls(runs, "resume", result())
     how = {"out": "there", "page": True, "quiet": False, "wait": True, "explain": False}
     call("run", "--resume", "latest", "--out", "there", "--wait", "--visits", "7")
     call("run", "--resume", "latest", "--out", "there", "--wait", "--preset", "resnext50", "--force", "--seed", "3")
@@ -130,7 +135,7 @@ def test_a_run_is_resumed_with_its_own_space_unless_one_is_named(call, calls):
 @pytest.mark.parametrize("axis", OPTION_AXES)
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_an_axis_starts_from_the_defaults_unless_a_preset_or_file_is_given(command, axis, call, calls):
-    calls(api, command, KeyboardInterrupt())
+    calls(runs, CALLS[command], KeyboardInterrupt())
     value = {"bias": True, "env": ("A=1,2",)}.get(axis, "1,2")
     words = [f"--{axis.replace('_', '-')}", *([] if axis == "bias" else ["A=1,2"] if axis == "env" else ["1,2"])]
     Path("my.toml").write_text("groups = 4")
@@ -146,8 +151,8 @@ def test_an_axis_starts_from_the_defaults_unless_a_preset_or_file_is_given(comma
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_a_model_is_a_space_whose_axes_are_replaced(command, call, calls):
     space = Space(cases=[{"label": "c"}], left_out=["Left out: 1 × Conv2DTranspose (up): a reason"], source="net.keras")
-    calls(api, "network", space)
-    calls(api, command, OutputError("A rule", received="this", remedy="Mend it"))
+    calls(network, "network", space)
+    calls(runs, CALLS[command], OutputError("A rule", received="this", remedy="Mend it"))
     words = ("--model", "net.keras", "--input-shape", "8,8,3", "--pass", "training", "--backend", "tensorflow, other")
     err = call(command, *words)[2]
     (name, positional, keywords), (_, (used,), given) = calls.made
@@ -159,7 +164,7 @@ def test_a_model_is_a_space_whose_axes_are_replaced(command, call, calls):
 
 @pytest.mark.parametrize("control", [name.replace("_", "-") for name in Control.model_fields])
 def test_a_control_alone_leaves_the_preset_quick(control, call, calls):
-    calls(api, "plan", KeyboardInterrupt())
+    calls(runs, "plan_run", KeyboardInterrupt())
     call("plan", f"--{control}", "3")
     ((_, (space,), keywords),) = calls.made
     assert space.source == "quick.toml"
@@ -168,7 +173,7 @@ def test_a_control_alone_leaves_the_preset_quick(control, call, calls):
 
 def test_plan_renders_the_plan_and_measures_nothing(call, calls):
     calls(plans, "render", "the plan")
-    calls(api, "run", AssertionError("measured"))
+    calls(runs, "run", AssertionError("measured"))
     assert call("plan", "--groups", "1,4", "--visits", "7", "--format", "json") == (0, "the plan\n", "")
     ((_, (made, format_), _),) = calls.made
     assert format_ == "json"
@@ -176,8 +181,8 @@ def test_plan_renders_the_plan_and_measures_nothing(call, calls):
 
 
 def test_explain_renders_looks_at_the_case_that_its_options_name(call, calls):
-    calls(why, "render", "the looks")
-    calls(api, "explain", [{"variant": "grouped"}])
+    calls(explanation, "render", "the looks")
+    calls(explain, "explain", [{"variant": "grouped"}])
     words = ("--groups", "32", "--pass", "training", "--threads", "1", "--import", "my.py", "--format", "json")
     assert call("explain", *words) == (0, "the looks\n", "")
     (_, (space,), given), (_, shown, _) = calls.made
@@ -187,8 +192,8 @@ def test_explain_renders_looks_at_the_case_that_its_options_name(call, calls):
 
 
 def test_a_run_is_asked_to_explain(call, calls):
-    calls(api, "run", result())
-    calls(api, "resume", result())
+    calls(runs, "run", result())
+    calls(runs, "resume", result())
     call("run", "--explain")
     call("run", "--resume", "latest", "--explain")
     assert [keywords["explain"] for _, _, keywords in calls.made] == [True, True]
@@ -204,15 +209,15 @@ def test_show_renders_the_runs_that_it_names(call, calls, saved):
 
 
 def test_show_looks_for_runs_under_out(call, calls):
-    calls(api, "load_all", [result(), result()])
+    calls(runs, "load_all", [result(), result()])
     call("show", "latest", "a", "--out", "there")
     assert calls.made == [("load_all", (["latest", "a"], "there"), {})]
 
 
 def test_advise_asks_the_library_and_tells_its_answer(call, calls):
     answered = [Advice(None, basis="measured", options=(Option("regular", *[None] * 5, 0),))]
-    calls(advising, "advise", answered)
-    calls(advice, "render", "the advice")
+    calls(advise, "advise", answered)
+    calls(formats, "render", "the advice")
     words = ("--groups", "4,8", "--pass", "training", "--computes", "dense", "--measure", "--out", "there", "--quiet")
     assert call("advise", "a", "b", *words, "--format", "json") == (0, "the advice\n", "")
     (name, (space, runs), keywords), (_, given, _) = calls.made
@@ -226,8 +231,8 @@ def test_advise_asks_the_library_and_tells_its_answer(call, calls):
 
 
 def test_advise_exits_3_where_what_was_asked_for_stays_open(call, saved, monkeypatch):
-    monkeypatch.setattr("grouped_bench.harness.here.Here._why_not", lambda *given: (None, True))
-    monkeypatch.setattr("grouped_bench.harness.trials.Trials.problem", lambda *given: None)
+    monkeypatch.setattr("grouped_bench.harness.inspect.here.Here._why_not", lambda *given: (None, True))
+    monkeypatch.setattr("grouped_bench.harness.inspect.trials.Trials.problem", lambda *given: None)
     asked = ("advise", "--channels", "64", "--pass", "training")
     assert call(*asked, "--groups", "4")[0] == 3  # one variant of the function is no choice
     write_run(frame(), metadata(run_id="whole"), saved.with_name("whole.parquet"))
@@ -254,31 +259,31 @@ def test_advise_without_any_run_abstains_and_says_what_to_do(call):
 
 def test_report_writes_one_page_for_the_runs_that_it_names(call, calls):
     found = [result()]
-    calls(api, "load_all", found)
-    calls(api, "report", Path("page.html"))
+    calls(runs, "load_all", found)
+    calls(runs, "write_report", Path("page.html"))
     answer = call("report", "a", "b", "-o", "page.html", "--figures", "drawings", "--out", "there")
     assert answer == (0, "Wrote page.html\n", "")
     assert calls.made == [
         ("load_all", (["a", "b"], "there"), {}),
-        ("report", (found, "page.html", "drawings"), {}),
+        ("write_report", (found, "page.html", "drawings"), {}),
     ]
 
 
 def test_the_defaults_of_report_are_those_of_its_help(call, calls):
-    calls(api, "load_all", [])
-    calls(api, "report", Path("report.html"))
+    calls(runs, "load_all", [])
+    calls(runs, "write_report", Path("report.html"))
     call("report", "latest")
-    assert calls.made == [("load_all", (["latest"], "results"), {}), ("report", ([], "report.html", None), {})]
+    assert calls.made == [("load_all", (["latest"], "results"), {}), ("write_report", ([], "report.html", None), {})]
 
 
 @pytest.mark.parametrize("what", ["variants", "presets", "backends", "devices", "columns"])
 def test_list_shows_the_rows_of_the_catalogue(what, call, calls):
     rows = [{"name": "a", "about": "b"}]
-    calls(catalogue, "rows", rows)
+    calls(catalogue, "catalogue", rows)
     assert call("list", what) == (0, plans.listing(rows) + "\n", "")
     code, out, _ = call("list", what, "--format", "json")
     assert (code, json.loads(out)) == (0, {"schema": 1, what: rows})
-    assert calls.made == [("rows", (what, ()), {})] * 2
+    assert calls.made == [("catalogue", (what, ()), {})] * 2
 
 
 # What comes out
@@ -298,7 +303,7 @@ def test_the_answers_for_programs_parse(call, saved):
 
 @pytest.mark.parametrize("format_", ["markdown", "csv", "json"])
 def test_stdout_carries_the_answer_alone_when_a_program_reads_it(format_, call, calls):
-    calls(api, "run", result())
+    calls(runs, "run", result())
     _, out, err = call("run", "--format", format_)
     assert "Wrote" not in out
     assert err == "Wrote results/m/run.parquet\nWrote results/m/run.html\n"
@@ -318,17 +323,17 @@ def test_a_page_and_figures_are_written_where_asked(call, saved, elsewhere):
 @pytest.mark.parametrize(("words", "code"), [((), 0), (("--strict",), 1)])
 def test_a_failed_task_fails_a_strict_run_only(words, code, call, calls):
     made = small()
-    calls(api, "run", result(fail(made, made["variant"] == "grouped", "unsupported", "no")))
+    calls(runs, "run", result(fail(made, made["variant"] == "grouped", "unsupported", "no")))
     assert call("run", *words)[0] == code
 
 
 def test_a_strict_run_without_failures_is_fine(call, calls):
-    calls(api, "run", result())
+    calls(runs, "run", result())
     assert call("run", "--strict")[0] == 0
 
 
 def test_an_interrupted_run_keeps_what_it_measured_and_exits_130(call, calls):
-    calls(api, "run", result(stopped_by="user"))
+    calls(runs, "run", result(stopped_by="user"))
     code, out, err = call("run", "--strict")
     assert code == 130
     assert "Wrote results/m/run.parquet" in out
@@ -338,14 +343,14 @@ def test_an_interrupted_run_keeps_what_it_measured_and_exits_130(call, calls):
 
 
 def test_a_run_that_was_cut_short_exits_130_and_says_how_to_go_on(call, calls):
-    calls(api, "run", CutShortError("A rule", received="a full disk", remedy="Go on with `this`"))
+    calls(runs, "run", CutShortError("A rule", received="a full disk", remedy="Go on with `this`"))
     assert call("run") == (130, "", "grouped-bench: A rule. Received: a full disk. Go on with `this`.\n")
 
 
 @pytest.mark.parametrize("words", [("run",), ("plan",), ("show", "a"), ("report", "a")])
 def test_ctrl_c_exits_130_without_a_traceback(words, call, calls):
-    for name in ("run", "plan", "load_all"):
-        calls(api, name, KeyboardInterrupt())
+    for name in ("run", "plan_run", "load_all"):
+        calls(runs, name, KeyboardInterrupt())
     code, out, err = call(*words)
     assert (code, out) == (130, "")
     assert err.strip() == "grouped-bench: interrupted"
@@ -353,8 +358,9 @@ def test_ctrl_c_exits_130_without_a_traceback(words, call, calls):
 
 def test_a_reader_that_has_had_enough_is_no_error():
     code = (
-        "import sys; from grouped_bench import catalogue, cli; sys.argv[1:] = ['list', 'columns', '--format', 'json']; "
-        "catalogue.rows = lambda *asked: [{'name': 'x' * 1_000_000}]; cli.main()"
+        "import sys; from grouped_bench.api import catalogue; from grouped_bench.commands.main import main; "
+        "sys.argv[1:] = ['list', 'columns', '--format', 'json']; "
+        "catalogue.catalogue = lambda *asked: [{'name': 'x' * 1_000_000}]; main()"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.read(1)
@@ -372,17 +378,17 @@ def test_a_reader_that_has_had_enough_is_no_error():
     ],
 )
 def test_an_error_of_a_run_is_one_line_and_exit_2(error, call, calls):
-    calls(api, "run", error)
+    calls(runs, "run", error)
     code, out, err = call("run")
     assert (code, out) == (2, "")
     assert err == f"grouped-bench: {' '.join(str(error).split())}\n"
 
 
 def test_an_error_of_our_own_is_not_told_as_the_users(calls, monkeypatch):
-    calls(api, "run", ZeroDivisionError("a defect"))
+    calls(runs, "run", ZeroDivisionError("a defect"))
     monkeypatch.setattr(sys, "argv", ["grouped-bench", "run"])
     with pytest.raises(ZeroDivisionError):
-        cli.main()
+        main.main()
 
 
 REFUSED = [
@@ -491,7 +497,7 @@ def test_every_command_has_help_with_an_example(command, call):
 
 
 def test_the_commands_are_those_that_work(call):
-    assert set(cli.cli.commands) == set(COMMANDS)
+    assert set(main.cli.commands) == set(COMMANDS)
     out = call("--help")[1]
     assert all(f"\n  {command} " in out for command in COMMANDS)
 
@@ -530,7 +536,8 @@ def loaded(code):
 
 
 def command(*words):
-    return f"import sys; sys.argv[1:] = {[str(word) for word in words]}; from grouped_bench.cli import main; main()"
+    given = [str(word) for word in words]
+    return f"import sys; sys.argv[1:] = {given}; from grouped_bench.commands.main import main; main()"
 
 
 @pytest.mark.parametrize(
@@ -559,7 +566,7 @@ def test_show_and_report_load_no_framework(saved, elsewhere):
 def test_a_full_standard_output_is_said_in_one_line():
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
-            [sys.executable, "-c", "from grouped_bench.cli import main; main()", "list", "columns"],
+            [sys.executable, "-c", "from grouped_bench.commands.main import main; main()", "list", "columns"],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
@@ -572,10 +579,10 @@ def test_a_full_standard_output_is_said_in_one_line():
 def test_a_reader_who_has_gone_still_gets_the_exit_code_and_the_way_on(tmp_path):
     """As `run | tee log` leaves it after Ctrl-C, which ends tee first."""
     script = (
-        "import os, sys, test_cli, grouped_bench.api as api, grouped_bench.cli as cli\n"
-        "api.run = lambda *_, **__: test_cli.result(stopped_by='user', finished=False)\n"
+        "import sys, test_cli, grouped_bench.api.runs as runs, grouped_bench.commands.main as main\n"
+        "runs.run = lambda *_, **__: test_cli.result(stopped_by='user', finished=False)\n"
         "sys.argv = ['grouped-bench', 'run', '--no-report']\n"
-        "cli.main()\n"
+        "main.main()\n"
     )
     read, write = os.pipe()
     os.close(read)

@@ -11,7 +11,7 @@ import grouped_bench as gb
 from grouped_bench.backends.base import Operands
 from grouped_bench.measure import cold
 from grouped_bench.measure.workbench import Workbench
-from grouped_bench.report import tables
+from grouped_bench.report.run import tables
 
 KIB = 2**10
 CASE = make_case(groups=2, channels=(8, 8), bias=True)

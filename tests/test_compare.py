@@ -6,7 +6,7 @@ import pytest
 from drawn import change, drawn, judged, verdicts
 from frames import fail
 
-from grouped_bench.analyse.compare import (
+from grouped_bench.analyse.compare.compare import (
     BOTH,
     DEFAULTS,
     IMPROVEMENT,
@@ -20,7 +20,7 @@ from grouped_bench.analyse.compare import (
     compare,
     worst,
 )
-from grouped_bench.analyse.measurements import of_frames
+from grouped_bench.analyse.compare.measurements import of_frames
 
 SLOWER = {"grouped": 1.10}
 

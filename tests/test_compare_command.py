@@ -10,9 +10,13 @@ import pytest
 from drawn import drawn, loaded, saved
 from frames import fail
 
-from grouped_bench import api, cli, comparing
-from grouped_bench.analyse.compare import DEFAULTS
+import grouped_bench as gb
+from grouped_bench.analyse.compare.compare import DEFAULTS
+from grouped_bench.api import compare
+from grouped_bench.commands import main
 from grouped_bench.space.space import Space
+
+MAIN = "from grouped_bench.commands.main import main; main()"
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +33,7 @@ def call(monkeypatch, capsys):
     def run_command(*words):
         monkeypatch.setattr(sys, "argv", ["grouped-bench", "compare", *map(str, words)])
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            main.main()
         return left.value.code, *capsys.readouterr()
 
     return run_command
@@ -74,7 +78,7 @@ def test_thresholds_reach_the_library(call, runs, monkeypatch):
     assert call(runs["base"], runs["slow"], "--threshold", "memory=1%,latency=15%")[0] == 0
     assert call(runs["base"], runs["slow"], "--threshold", "15%", "--threshold", "3%")[0] == 1
     assert call(runs["base"], runs["broken"], "--threshold", "status=off")[0] == 0
-    monkeypatch.setattr(comparing, "compare", lambda *names, **how: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(compare, "compare", lambda *names, **how: (_ for _ in ()).throw(KeyboardInterrupt))
     assert call(runs["base"], runs["slow"])[0] == 130
 
 
@@ -186,7 +190,7 @@ def test_a_reader_who_has_gone_still_gets_the_exit_code(runs):
     read, write = os.pipe()
     os.close(read)
     ended = subprocess.run(
-        [sys.executable, "-c", "from grouped_bench.cli import main; main()", "compare", runs["base"], runs["slow"]],
+        [sys.executable, "-c", MAIN, "compare", runs["base"], runs["slow"]],
         stdout=write, stderr=subprocess.PIPE, text=True, check=False,
     )  # fmt: skip
     os.close(write)
@@ -196,11 +200,11 @@ def test_a_reader_who_has_gone_still_gets_the_exit_code(runs):
 def test_comparing_loads_no_framework(runs):
     code = (
         f"import sys; sys.argv[1:] = ['compare', {str(runs['base'])!r}, {str(runs['slow'])!r}]\n"
-        "from grouped_bench.cli import main\ntry: main()\nexcept SystemExit: print('\\n', *sys.modules)"
+        "from grouped_bench.commands.main import main\ntry: main()\nexcept SystemExit: print('\\n', *sys.modules)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules = set(ran.stdout.splitlines()[-1].split())
-    assert "grouped_bench.comparing" in modules
+    assert "grouped_bench.api.compare" in modules
     assert modules & {"tensorflow", "keras", "jax", "torch", "matplotlib"} == set()
 
 
@@ -209,9 +213,9 @@ def test_two_interpreters_are_measured_and_compared(call, runs, monkeypatch):
 
     def run_both(*sides, **how):
         asked.append((*sides, how))
-        return [api.load(runs[name]) for name in ("base", "slow")]
+        return [gb.load(runs[name]) for name in ("base", "slow")]
 
-    monkeypatch.setattr(comparing, "run_both", run_both)
+    monkeypatch.setattr(compare, "run_both", run_both)
     pythons = ("--base-python", "a/bin/python", "--head-python", "b/bin/python")
     code, out, err = call(*pythons, "--visits", "7", "--no-memory", "--quiet", "--save", "answer.json")
     assert (code, out.startswith("Regression: ")) == (1, True)
@@ -228,7 +232,7 @@ def test_two_interpreters_are_measured_and_compared(call, runs, monkeypatch):
 
 def test_what_was_measured_until_an_interrupt_is_told_with_exit_130(call, monkeypatch, tmp_path):
     made = [saved(drawn(seed), tmp_path, name, stopped_by="user") for seed, name in ((1, "a"), (2, "b"))]
-    monkeypatch.setattr(comparing, "run_both", lambda *sides, **how: [api.load(path) for path in made])
+    monkeypatch.setattr(compare, "run_both", lambda *sides, **how: [gb.load(path) for path in made])
     code, out, err = call("--base-python", "a", "--head-python", "b")
     assert (code, out.startswith("No regression: ")) == (130, True)
     assert err.endswith("kept in the files above.\n")

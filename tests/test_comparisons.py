@@ -5,14 +5,14 @@ from drawn import drawn, judged
 from frames import HOSTILE, fail
 
 from grouped_bench.errors import OutputError, SpaceError
-from grouped_bench.report import comparisons
-from grouped_bench.report.cells import display_width
+from grouped_bench.report.comparison import table
+from grouped_bench.report.text.cells import display_width
 
 SLOWER = {"grouped": 1.1}
 
 
 def told(found, **how):
-    text = comparisons.render(found, "table", **how)
+    text = table.render(found, "table", **how)
     assert all(line == line.rstrip() and display_width(line) <= 80 for line in text.splitlines())
     assert all(c.isprintable() or c == "\n" for c in text)
     return text
@@ -117,22 +117,22 @@ def test_hostile_text_is_shown_and_keeps_to_its_width():
     ("name", "format"), [("a.txt", "table"), ("b/c.md", "markdown"), ("d.e.json", "json"), ("f.xml", "junit")]
 )
 def test_the_name_of_a_file_tells_its_format(name, format):
-    assert comparisons.format_of(name) == format
+    assert table.format_of(name) == format
 
 
 @pytest.mark.parametrize("name", ["", "answer", "a.html", ".md", "a.MD"])
 def test_other_names_tell_none(name):
     with pytest.raises(SpaceError, match=r"ends in one of \.txt, \.md, \.json, \.xml"):
-        comparisons.format_of(name)
+        table.format_of(name)
 
 
 def test_an_answer_is_put_in_place_of_the_one_before(tmp_path):
     path = tmp_path / "there" / "answer.md"
-    comparisons.save("é\n", path)
-    comparisons.save("new\n", path)
+    table.save("é\n", path)
+    table.save("new\n", path)
     assert path.read_text() == "new\n"
     assert list(path.parent.iterdir()) == [path]
     with pytest.raises(OutputError, match="must be writable"):
-        comparisons.save("x", path / "below.md")
+        table.save("x", path / "below.md")
     with pytest.raises(OutputError, match="must be writable"):
-        comparisons.save("x", tmp_path)
+        table.save("x", tmp_path)

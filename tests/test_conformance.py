@@ -16,13 +16,14 @@ from grouped_bench.measure.workbench import Workbench
 from grouped_bench.plan import make_plan
 from grouped_bench.space.case import Setting
 from grouped_bench.space.space import Space
-from grouped_bench.variants import channel_shuffle, functions, reference
 from grouped_bench.variants.base import REGISTRY, parts_layer
-from grouped_bench.variants.block_diagonal import block_diagonal
-from grouped_bench.variants.block_function import STAGES, stage_case
-from grouped_bench.variants.block_reference import convolve
-from grouped_bench.variants.blocks import chain_layer
-from grouped_bench.variants.channel_shuffle import shuffled
+from grouped_bench.variants.block import chain_layer
+from grouped_bench.variants.layers import channel_shuffle
+from grouped_bench.variants.layers.block_diagonal import block_diagonal
+from grouped_bench.variants.layers.channel_shuffle import shuffled
+from grouped_bench.variants.reference import convolution, functions
+from grouped_bench.variants.reference.block import convolve
+from grouped_bench.variants.reference.block_functions import STAGES, stage_case
 
 pytestmark = pytest.mark.long
 EXACT = {
@@ -326,7 +327,7 @@ def test_reference_and_layer_use_the_same_axis_order(backend):
     case = type(case)(**{**case.__dict__, "size": (5, 7), "kernel_size": (3, 2), "stride": (1, 2)})
     y, dx, dkernel = compute("grouped_native", case, backend)
     assert (y.shape, dx.shape, dkernel.shape) == ((3, 5, 4, 6), (3, 5, 7, 4), (3, 2, 2, 6))
-    assert reference.channels_last(y, case) is not None
+    assert convolution.channels_last(y, case) is not None
 
 
 @pytest.mark.parametrize("name", variants.names())

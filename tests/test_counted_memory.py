@@ -11,8 +11,8 @@ from cases import make_case
 
 from grouped_bench import backends
 from grouped_bench.errors import UnavailableError
-from grouped_bench.harness.hosts import Host
-from grouped_bench.harness.workers import Limits
+from grouped_bench.harness.processes.hosts import Host
+from grouped_bench.harness.processes.workers import Limits
 from grouped_bench.space.case import Setting
 
 FAULTS = str(Path(__file__).with_name("faulty_variants.py"))

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from grouped_bench.measure import disturbance
+from grouped_bench.measure.machine import disturbance
 
 
 @pytest.fixture

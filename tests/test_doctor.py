@@ -5,8 +5,8 @@ import json
 import pytest
 from machines import machine
 
-from grouped_bench import cli
-from grouped_bench.harness import doctor
+from grouped_bench.commands import main
+from grouped_bench.harness.inspect import doctor
 from grouped_bench.report import plans
 
 AVX512 = "Intel AVX-512 with Intel DL Boost and bfloat16 support"
@@ -148,5 +148,5 @@ def test_json_carries_the_checks():
 @pytest.mark.parametrize(("facts", "code"), [({}, 0), ({"load": 9.0}, 1)])
 def test_the_exit_code_says_whether_the_machine_is_fit(facts, code, monkeypatch, capsys):
     monkeypatch.setattr(doctor, "diagnose", lambda: doctor.Diagnosis(tuple(graded(**facts).values()), None))
-    assert cli.cli.main(["doctor"], standalone_mode=False) == code
+    assert main.cli.main(["doctor"], standalone_mode=False) == code
     assert "This machine is" in capsys.readouterr().out

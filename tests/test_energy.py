@@ -6,7 +6,7 @@ import types
 import pytest
 from fake_clock import FakeClock
 
-from grouped_bench.measure import energy, gpu
+from grouped_bench.measure.machine import energy, gpu
 
 
 @pytest.fixture

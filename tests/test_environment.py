@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from grouped_bench.measure import environment, limits, memory_speed, processor
+from grouped_bench.measure.machine import cgroups, environment, memory_speed, processor
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ V2 = "0::/user/job"
     ],
 )
 def test_the_strictest_limit_of_either_version_is_in_force(own, files, cpu, memory, tmp_path, monkeypatch):
-    monkeypatch.setattr(limits, "_MOUNT", fill(tmp_path / "mount", **files))
-    monkeypatch.setattr(limits, "_OWN", fill(tmp_path, own=own) / "own")
-    assert (limits.cpu_limit(), limits.memory_limit()) == (cpu, memory)
+    monkeypatch.setattr(cgroups, "_MOUNT", fill(tmp_path / "mount", **files))
+    monkeypatch.setattr(cgroups, "_OWN", fill(tmp_path, own=own) / "own")
+    assert (cgroups.cpu_limit(), cgroups.memory_limit()) == (cpu, memory)
 
 
 def memory_device(size=16384, speed=3200, extended=0, length=0x5C, strings=b"DIMM A\0\0"):
@@ -204,7 +204,7 @@ def test_what_the_system_does_not_tell_is_null(text, flags, virtual, tmp_path, m
     nowhere = tmp_path / "nowhere"
     for module, name in ((environment, "_NODES"), (environment, "_HUGE_PAGES"), (processor, "_CPU")):
         monkeypatch.setattr(module, name, nowhere)
-    for module, name in ((limits, "_OWN"), (limits, "_MOUNT"), (memory_speed, "_TABLE")):
+    for module, name in ((cgroups, "_OWN"), (cgroups, "_MOUNT"), (memory_speed, "_TABLE")):
         monkeypatch.setattr(module, name, nowhere)
     monkeypatch.setattr(processor, "_CPUINFO", fill(tmp_path, cpuinfo=text) / "cpuinfo")
     facts = environment.describe([])

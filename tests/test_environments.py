@@ -6,7 +6,7 @@ import json
 import pytest
 from frames import metadata
 
-from grouped_bench.analyse.environments import Absent, differences, shared_changes
+from grouped_bench.analyse.environment.differences import Absent, differences, shared_changes
 
 
 def run(**sections):

@@ -9,11 +9,10 @@ from killed_runs import SPACE, fake_host
 from looks import cohort
 
 import grouped_bench as gb
-from grouped_bench import api
 from grouped_bench.backends.torch import kernels_of
 from grouped_bench.errors import HostError, SpaceError
-from grouped_bench.harness import probing
-from grouped_bench.harness.explain import Explainer
+from grouped_bench.harness.inspect.explain import Explainer
+from grouped_bench.harness.processes import probing
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.space import Space
@@ -159,7 +158,7 @@ def _frame(variants, cohorts):
 
 def test_more_than_one_case_is_refused_with_the_way_out():
     with pytest.raises(SpaceError) as caught:
-        api.explain(Space(source="options"), groups="1,2")
+        gb.explain(Space(source="options"), groups="1,2")
     assert str(caught.value) == (
         "`explain` takes one case. Received: 2: Conv2D 64→64 k3x3 on 28x28 groups 1 batch 8 inference; Conv2D 64→64 "
         "k3x3 on 28x28 groups 2 batch 8 inference. Give one value to each axis but variant, backend, execution, device "
@@ -168,7 +167,7 @@ def test_more_than_one_case_is_refused_with_the_way_out():
 
 
 def test_one_case_is_looked_at_in_each_of_its_settings(fake):
-    found = api.explain(Space(source="options"), groups=2, channels=8, variant="regular,grouped", cache="hot,cold")
+    found = gb.explain(Space(source="options"), groups=2, channels=8, variant="regular,grouped", cache="hot,cold")
     assert [(one["variant"], one["task"]["cache"]) for one in found] == [
         (name, cache) for cache in ("hot", "cold") for name in ("regular", "grouped")
     ]

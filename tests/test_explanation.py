@@ -7,7 +7,8 @@ import types
 import pytest
 from test_onednn import TENSORFLOW
 
-from grouped_bench.measure import explanation, rounds
+from grouped_bench.measure import rounds
+from grouped_bench.measure.explain import explanation
 
 
 @pytest.fixture

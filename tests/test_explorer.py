@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from frames import HOSTILE, fail, frame
 
-from grouped_bench.report import explorer, marks
-from grouped_bench.report.findings import Finding
-from grouped_bench.report.rows import plain
+from grouped_bench.analyse.rows import plain
+from grouped_bench.report.drawing import style
+from grouped_bench.report.findings.findings import Finding
+from grouped_bench.report.page import explorer
 from grouped_bench.store import schema
 
 
@@ -90,11 +91,11 @@ def test_a_variant_has_the_colour_it_has_everywhere():
     made = small()
     found = record_of(made)["marks"]
     assert set(found) == set(made["variant"])
-    assert all(found[row["variant"]][0] == marks.mark_of(row).colour for row in plain(made))
+    assert all(found[row["variant"]][0] == style.mark_of(row).colour for row in plain(made))
 
 
 def test_every_shape_of_a_mark_has_its_like():
-    shapes = {shape for _, shape in marks.KNOWN.values()} | set(marks._SHAPES)
+    shapes = {shape for _, shape in style.KNOWN.values()} | set(style._SHAPES)
     assert shapes <= set(explorer._SHAPES)
 
 

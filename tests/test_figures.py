@@ -10,13 +10,15 @@ import pytest
 from frames import HOSTILE, fail, frame
 
 from grouped_bench import variants
+from grouped_bench.analyse.rows import FAMILY, plain
 from grouped_bench.errors import OutputError
-from grouped_bench.report import figures, heat
-from grouped_bench.report.marks import KNOWN, mark_of
-from grouped_bench.report.panels import FAMILY, MOST_PANELS, NothingToDrawError, split
-from grouped_bench.report.points import pareto, positive, thinned, unbeaten, with_first_calls, with_savings
-from grouped_bench.report.roofs import with_peaks
-from grouped_bench.report.rows import plain
+from grouped_bench.report.drawing import registry
+from grouped_bench.report.drawing.panels import MOST_PANELS, NothingToDrawError, split
+from grouped_bench.report.drawing.points import pareto, positive, thinned, unbeaten, with_first_calls, with_savings
+from grouped_bench.report.drawing.registry import Record
+from grouped_bench.report.drawing.style import KNOWN, mark_of
+from grouped_bench.report.figures.roofline import with_peaks
+from grouped_bench.report.figures.speedup import speedup
 
 
 def small(**options):
@@ -30,19 +32,19 @@ def peaks(run_id="20261123-012233-ab12", **changes):
 
 
 def sketch(name, made):
-    title, draw = figures.REGISTRY[name]
-    return draw(with_peaks(plain(made), [peaks()]), title)
+    one = registry.registered()[name]
+    return one.draw(Record(plain(made), [peaks()]), one.title)
 
 
 @pytest.fixture(scope="module")
 def drawn():
     """All but the history, which one run has none of: tests/test_trends.py draws it."""
-    found = figures.draw(frame(groups=[1, 2, 8], channels=[64]), [peaks()])
+    found = registry.draw(frame(groups=[1, 2, 8], channels=[64]), [peaks()])
     return {figure.name: figure for figure in found if figure.name != "history"}
 
 
 def test_every_registered_figure_is_drawn_with_its_words(drawn):
-    assert {*drawn, "history"} == set(figures.REGISTRY) >= {"latency", "speedup", "roofline"}
+    assert {*drawn, "history"} == set(registry.registered()) >= {"latency", "speedup", "roofline"}
     for figure in drawn.values():
         assert figure.svg
         assert not figure.reason
@@ -68,7 +70,7 @@ def test_svg_has_real_text_and_ids_of_its_own(drawn):
 
 def test_drawing_twice_gives_the_same_bytes():
     made = small(groups=[1])
-    assert figures.draw(made) == figures.draw(made)
+    assert registry.draw(made) == registry.draw(made)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +83,13 @@ def test_drawing_twice_gives_the_same_bytes():
     ],
 )
 def test_nothing_to_draw_gives_reasons(made):
-    for figure in figures.draw(made):
+    for figure in registry.draw(made):
         assert figure.reason
         assert (figure.svg, figure.alt) == ("", "")
 
 
 def test_one_task_or_no_baseline_draws_what_it_can():
-    one = {figure.name: figure for figure in figures.draw(small(groups=[1], variants=["grouped"]))}
+    one = {figure.name: figure for figure in registry.draw(small(groups=[1], variants=["grouped"]))}
     assert one["latency"].svg
     assert one["tradeoff"].svg
     assert "baseline" in one["theory"].reason
@@ -121,7 +123,7 @@ def test_savings_are_against_the_baseline_of_the_same_cohort():
     assert ("regular", 8) not in savings
 
 
-@pytest.mark.parametrize("name", [name for name in figures.REGISTRY if name != "history"])
+@pytest.mark.parametrize("name", [name for name in registry.registered() if name != "history"])
 def test_hot_and_cold_of_one_run_are_two_panels(name):
     made = small(groups=[1, 2, 8])
     both = pd.concat([made, made.assign(cache="cold")])
@@ -171,7 +173,8 @@ def test_heat_map_claims_no_more_than_the_verdict():
     made = small(groups=[8], channels=[64, 128])
     made.loc[made["variant"] == "split_concat", "verdict"] = "undecided"
     made = fail(made, made["variant"] == "split_sum", "oom", None)
-    figure, alt = heat.speedup(plain(made), "title")
+    drawn = speedup(Record(plain(made)), "title")
+    figure, alt = drawn.figure, drawn.alt
     cells = {place.get_title().split()[0]: place for place in figure.axes if place.get_title()}
     assert cells["split_concat"].texts[0].get_text() == "2.3× ?"
     assert cells["split_concat"].patches[0].get_facecolor()[:3] == pytest.approx((0.894,) * 3, abs=0.01)
@@ -187,12 +190,13 @@ def test_heat_map_claims_no_more_than_the_verdict():
 
 def test_with_one_number_of_channels_variants_stand_down_the_heat_map_of_every_backend():
     made = pd.concat([small(backend=name) for name in ("tensorflow", "jax", "torch")])
-    figure, alt = heat.speedup(plain(made), "title")
+    drawn = speedup(Record(plain(made)), "title")
+    figure, alt = drawn.figure, drawn.alt
     titled = [place for place in figure.axes if place.get_title()]
     assert [place.get_title() for place in titled] == ["tensorflow", "jax", "torch"]
     names = [label.get_text() for label in titled[0].get_yticklabels()]
     assert names == ["split_sum", "grouped", "grouped_native", "split_concat"]
-    alone = heat.speedup(plain(small()), "title")[0].axes[0]
+    alone = speedup(Record(plain(small())), "title").figure.axes[0]
     assert [label.get_text() for label in alone.get_yticklabels()] == names
     assert "0.037× (grouped at 8 groups and 64 channels) to 3.48× (grouped_native at 8 groups" in alt
 
@@ -323,7 +327,7 @@ def test_a_point_stands_where_its_counts_and_latency_put_it_under_the_roof():
     ],
 )
 def test_a_peak_that_is_none_or_another_draws_no_roof(facts):
-    (found,) = [one for one in figures.draw(small(groups=[8], channels=[64]), [facts]) if one.name == "roofline"]
+    (found,) = [one for one in registry.draw(small(groups=[8], channels=[64]), [facts]) if one.name == "roofline"]
     assert found.reason == "this run did not measure the machine's peak"
 
 
@@ -361,11 +365,11 @@ def test_first_calls_are_medians_with_their_ends():
 
 def test_titles_say_what_is_counted():
     blocks = small(groups=[1]).assign(scope="block", cardinality=2)
-    titles = {figure.name: figure.title for figure in figures.draw(blocks)}
+    titles = {figure.name: figure.title for figure in registry.draw(blocks)}
     assert titles["latency"] == "Latency against cardinality"
     assert titles["crossover"] == "From which cardinality on grouping is faster"
     mixed = pd.concat([blocks, small(groups=[1])])
-    assert figures.worded("Latency against groups", plain(mixed)) == "Latency against groups"
+    assert registry.worded("Latency against groups", plain(mixed)) == "Latency against groups"
 
 
 def test_a_crowd_of_variants_is_drawn_and_named_up_to_a_point():
@@ -381,7 +385,7 @@ def test_intervals_without_end_leave_the_points_to_be_seen(end):
     made = small(groups=[2, 8])
     for name in ("latency_low_s", "latency_high_s", "speedup_low", "speedup_high"):
         made[name] = end
-    drawn = [figure for figure in figures.draw(made, [peaks()]) if figure.name != "history"]
+    drawn = [figure for figure in registry.draw(made, [peaks()]) if figure.name != "history"]
     assert all(figure.svg for figure in drawn)
     low, high = sketch("latency", made).figure.axes[0].get_ylim()
     assert high / low < 1e12
@@ -403,7 +407,7 @@ def test_many_points_are_thinned_and_said_to_be():
 def test_hostile_names_stay_text():
     made = small(groups=[4, 8])
     made["variant"] = made["variant"].replace({"grouped": HOSTILE, "split_sum": '_id="x"'})
-    drawn = [figure for figure in figures.draw(made, [peaks()]) if figure.name != "history"]
+    drawn = [figure for figure in registry.draw(made, [peaks()]) if figure.name != "history"]
     assert all(figure.svg for figure in drawn)
     for figure in drawn:
         tags = {element.tag.rpartition("}")[2] for element in ET.fromstring(figure.svg).iter()}
@@ -414,7 +418,7 @@ def test_hostile_names_stay_text():
 
 def test_save_writes_svg_and_png(tmp_path):
     made = small(groups=[8], peak_memory_bytes=None)
-    paths = figures.save(made, tmp_path / "new" / "folder")
+    paths = registry.save(made, tmp_path / "new" / "folder")
     assert {path.name for path in paths} >= {"latency.svg", "latency.png", "theory.png"}
     assert not {path.name for path in paths} & {"memory.svg", "memory.png"}
     assert set((tmp_path / "new" / "folder").iterdir()) == set(paths)
@@ -424,7 +428,7 @@ def test_save_writes_svg_and_png(tmp_path):
 def test_save_says_where_it_cannot_write(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match=r"folder that can be written.*Received: .*file.*--figures"):
-        figures.save(small(), tmp_path / "file" / "folder")
+        registry.save(small(), tmp_path / "file" / "folder")
 
 
 def test_nothing_to_draw_is_told_by_column():

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from frames import HOSTILE, fail, frame, metadata
 
+from grouped_bench.analyse.crossings import FROM, NEVER, OPEN, crossings, settled
+from grouped_bench.analyse.leads import lead_is_clear
+from grouped_bench.analyse.rows import is_baseline, is_ok, plain
 from grouped_bench.analyse.stability import is_unstable
-from grouped_bench.report.crossings import FROM, NEVER, OPEN, crossings, in_words, settled
-from grouped_bench.report.findings import counts, findings
-from grouped_bench.report.parts import lead_is_clear
-from grouped_bench.report.rows import is_baseline, is_ok, plain
+from grouped_bench.report.findings.findings import counts, findings
+from grouped_bench.report.text.crossings import in_words
 
 NOTES = (
     "not measured",

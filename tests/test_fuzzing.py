@@ -4,14 +4,15 @@ import fuzzing
 import pytest
 
 from grouped_bench.errors import SpaceError
-from grouped_bench.harness import probing, running
+from grouped_bench.harness import session
+from grouped_bench.harness.processes import probing
 from grouped_bench.space.space import Space
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    for module, name in ((probing, "Host"), (running, "Sweep")):  # which the fuzzer replaces
+    for module, name in ((probing, "Host"), (session, "Sweep")):  # which the fuzzer replaces
         monkeypatch.setattr(module, name, getattr(module, name))
 
 

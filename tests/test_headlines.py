@@ -6,7 +6,7 @@ import pytest
 from drawn import drawn, judged
 from frames import fail
 
-from grouped_bench.report import headlines
+from grouped_bench.report.comparison.headline import headline, left_open, open_count
 
 
 def failed(made, status="error", reason="it fell over"):
@@ -17,74 +17,74 @@ def head(**how):
     return drawn(2, slower={"grouped": 1.1}, **how)
 
 
-def headline(*sides, **how):
-    return headlines.headline(judged(*sides, **how).comparison)
+def of_sides(*sides, **how):
+    return headline(judged(*sides, **how).comparison)
 
 
 def test_a_regression_is_counted_by_what_became_worse():
-    assert headline(drawn(1), head()) == "Regression: 2 of 4 tasks are slower by more than 5 %."
+    assert of_sides(drawn(1), head()) == "Regression: 2 of 4 tasks are slower by more than 5 %."
     one = head(groups=[4])
-    assert headline(drawn(1), one) == "Regression: 1 of 2 tasks is slower by more than 5 %."
+    assert of_sides(drawn(1), one) == "Regression: 1 of 2 tasks is slower by more than 5 %."
     more = one.assign(params=one["params"] + 1)
-    assert headline(drawn(1), more, thresholds={"latency": 0.075}) == (
+    assert of_sides(drawn(1), more, thresholds={"latency": 0.075}) == (
         "Regression: 1 of 2 tasks is slower by more than 7.5 % and 2 have more parameters."
     )
-    assert headline(drawn(1), failed(head())) == "Regression: 2 of 4 tasks worked and now fail."
+    assert of_sides(drawn(1), failed(head())) == "Regression: 2 of 4 tasks worked and now fail."
     large = drawn(2).assign(peak_memory_bytes=2**30)
-    assert headline(drawn(1), large) == "Regression: 4 of 4 tasks take over 5 % more memory."
+    assert of_sides(drawn(1), large) == "Regression: 4 of 4 tasks take over 5 % more memory."
 
 
 def test_what_is_not_decided_and_what_is_better_are_counted_too():
     few = drawn(2, processes=2)
-    assert headline(drawn(1), few) == "Inconclusive: whether 4 of 4 tasks became worse is not decided."
+    assert of_sides(drawn(1), few) == "Inconclusive: whether 4 of 4 tasks became worse is not decided."
     assert (
-        headline(head(), drawn(1))
+        of_sides(head(), drawn(1))
         == "No regression: none of 4 tasks is shown to be slower by more than 5 %; 2 are better."
     )
     mixed = failed(few)
-    assert headline(drawn(1), mixed) == "Regression: 2 of 4 tasks worked and now fail; 2 are not decided."
+    assert of_sides(drawn(1), mixed) == "Regression: 2 of 4 tasks worked and now fail; 2 are not decided."
 
 
 def test_a_threshold_of_nothing_is_not_told():
-    assert headline(drawn(1), head(), thresholds={"latency": 0.0}).startswith("Regression: 2 of 4 tasks are slower")
-    assert "slower by" not in headline(drawn(1), head(), thresholds={"latency": 0.0})
-    told = headline(drawn(1), drawn(1), thresholds={"latency": 0.0})
+    assert of_sides(drawn(1), head(), thresholds={"latency": 0.0}).startswith("Regression: 2 of 4 tasks are slower")
+    assert "slower by" not in of_sides(drawn(1), head(), thresholds={"latency": 0.0})
+    told = of_sides(drawn(1), drawn(1), thresholds={"latency": 0.0})
     assert told == "No regression: none of 4 tasks is shown to be slower."
 
 
 def test_no_regression_is_said_of_what_was_judged():
-    assert headline(drawn(1), drawn(2)) == "No regression: none of 4 tasks is shown to be slower by more than 5 %."
-    told = headline(drawn(1), drawn(2), thresholds={"latency": None})
+    assert of_sides(drawn(1), drawn(2)) == "No regression: none of 4 tasks is shown to be slower by more than 5 %."
+    told = of_sides(drawn(1), drawn(2), thresholds={"latency": None})
     assert told == "No regression: none of 4 tasks became worse in what is judged."
-    assert headline(drawn(1, groups=[4]), drawn(2, groups=[8])) == (
+    assert of_sides(drawn(1, groups=[4]), drawn(2, groups=[8])) == (
         "Inconclusive: base and head have no task in common."
     )
 
 
 def test_what_could_not_be_compared_is_no_task_without_a_regression():
     broken = failed(drawn(1))
-    assert headline(broken, failed(drawn(2))) == "No regression in 2 of 4 tasks; 2 failed on both sides."
+    assert of_sides(broken, failed(drawn(2))) == "No regression in 2 of 4 tasks; 2 failed on both sides."
     one = [drawn(seed, variants=["regular", "grouped"], groups=[4]) for seed in (1, 2)]
-    assert headline(*map(failed, one)) == "No regression in 1 of 2 tasks; 1 failed on both sides."
+    assert of_sides(*map(failed, one)) == "No regression in 1 of 2 tasks; 1 failed on both sides."
     refused = [failed(side, "unsupported") for side in one]
-    assert headline(*refused) == "No regression in 1 of 2 tasks; 1 is unsupported on both sides."
-    assert headline(refused[0], failed(one[1], "oom")) == "No regression in 1 of 2 tasks; 1 failed on both sides."
-    assert headline(drawn(1), drawn(2, groups=[4])) == "No regression in 2 of 4 tasks; 2 are gone."
+    assert of_sides(*refused) == "No regression in 1 of 2 tasks; 1 is unsupported on both sides."
+    assert of_sides(refused[0], failed(one[1], "oom")) == "No regression in 1 of 2 tasks; 1 failed on both sides."
+    assert of_sides(drawn(1), drawn(2, groups=[4])) == "No regression in 2 of 4 tasks; 2 are gone."
     assert headline(one[0], one[1][:1]) == "No regression in 1 of 2 tasks; 1 is gone."
-    told = headline(drawn(1), failed(drawn(2)), thresholds={"status": None})
+    told = of_sides(drawn(1), failed(drawn(2)), thresholds={"status": None})
     assert told == "No regression in 2 of 4 tasks; 2 worked and now fail, which is not judged."
 
 
 def test_what_works_again_is_told():
-    assert headline(failed(drawn(1)), drawn(2)) == (
+    assert of_sides(failed(drawn(1)), drawn(2)) == (
         "No regression: none of 2 tasks is shown to be slower by more than 5 %; 2 failed before and work now."
     )
 
 
 def test_where_no_task_worked_on_both_sides_nothing_is_known():
     none = [side.assign(status="crashed", samples_s=None) for side in (drawn(1), drawn(2))]
-    assert headline(*none) == "Inconclusive: no task worked on both sides."
-    assert headline(none[0], drawn(2)) == "Inconclusive: no task worked on both sides."
+    assert of_sides(*none) == "Inconclusive: no task worked on both sides."
+    assert of_sides(none[0], drawn(2)) == "Inconclusive: no task worked on both sides."
 
 
 # What stays open
@@ -97,16 +97,16 @@ def wide():
 
 
 def test_a_slow_down_that_an_interval_does_not_rule_out_is_told(wide):
-    assert headlines.headline(wide).startswith("No regression: none of 2 tasks is shown to be slower")
-    assert headlines.open_count(wide) == 2
-    assert headlines.left_open(wide) == (
+    assert headline(wide).startswith("No regression: none of 2 tasks is shown to be slower")
+    assert open_count(wide) == 2
+    assert left_open(wide) == (
         "In 2 tasks a slow-down of more than 5 % cannot be ruled out: their intervals reach beyond it."
     )
     one = dataclasses.replace(wide, tasks=wide.tasks[:1])
-    assert headlines.left_open(one) == (
+    assert left_open(one) == (
         "In 1 task a slow-down of more than 5 % cannot be ruled out: its interval reaches beyond it."
     )
-    assert headlines.left_open(dataclasses.replace(wide, thresholds={**wide.thresholds, "latency": 5.0})) is None
+    assert left_open(dataclasses.replace(wide, thresholds={**wide.thresholds, "latency": 5.0})) is None
 
 
 def test_what_is_ruled_out_not_judged_or_worse_is_not_open():
@@ -116,4 +116,4 @@ def test_what_is_ruled_out_not_judged_or_worse_is_not_open():
         ((drawn(1), head()), {"latency": None}),
     ):
         found = judged(*sides, limits).comparison
-        assert (headlines.open_count(found), headlines.left_open(found)) == (0, None)
+        assert (open_count(found), left_open(found)) == (0, None)

@@ -7,17 +7,19 @@ import pytest
 from frames import HOSTILE
 from histories import commit, joined, run, runs
 
-from grouped_bench.analyse.history import of_frame
+from grouped_bench.analyse.history.history import of_frame
 from grouped_bench.analyse.stats import Interval
+from grouped_bench.api.history import history_of
 from grouped_bench.errors import SpaceError
-from grouped_bench.report import cells, histories
+from grouped_bench.report import history
+from grouped_bench.report.text import cells
 
 STEPPED = {"regular": {0: 2.0}, "grouped": {0: 30.0, 12: 31.8}}
 OLD, NEW = commit(11)["id"][:10], commit(12)["id"][:10]
 
 
 def render(made, format="table", where=None):
-    return histories.render(*joined(made), where=where, format=format)
+    return history.render(history_of(*joined(made), where=where), format)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def test_a_step_is_told_with_range_dates_and_by_how_much(stepped):
     ],
 )
 def test_by_how_much_is_of_the_level_before(ratio, told):
-    assert histories.by_how_much(ratio) == told
+    assert history.by_how_much(ratio) == told
 
 
 def test_tasks_that_step_at_one_place_stand_together_the_newest_first():
@@ -191,7 +193,7 @@ def test_of_runs_without_a_commit_or_a_latency_no_count_is_made_up():
 
 
 def test_sentences_are_what_the_table_says(stepped):
-    (sentence,) = histories.sentences(of_frame(*joined(stepped)))
+    (sentence,) = history.sentences(of_frame(*joined(stepped)))
     assert re.match(
         rf"grouped, Conv2D .* on amd-epyc-2: 5\.\d% slower \[.*\] at {OLD}\.\.{NEW}, for 12 runs\.$", sentence
     ) or re.match(rf"grouped, .*: 6\.\d% slower \[.*\] at {OLD}\.\.{NEW}, for 12 runs\.$", sentence)

@@ -9,8 +9,8 @@ import pytest
 from histories import REFERENCE_S, START, commit, joined, run, runs
 from machines import machine, older, recorded
 
-from grouped_bench.analyse import steps
-from grouped_bench.analyse.history import of_frame
+from grouped_bench.analyse.history import change_points
+from grouped_bench.analyse.history.history import of_frame
 from grouped_bench.store.identity import identified
 
 STEADY = {"regular": {0: 2.0}, "grouped": {0: 30.0}}
@@ -158,7 +158,7 @@ def test_the_correction_is_for_all_series_that_are_long_enough(monkeypatch):
     made = runs(8, {**STEADY, "split_sum": {0: 2.5}})
     made = [(one[(one["variant"] != "split_sum") | (number < 5)], facts) for number, (one, facts) in enumerate(made)]
     asked = []
-    monkeypatch.setattr(steps, "find", lambda logs, count: asked.append((len(logs), count)) or [])
+    monkeypatch.setattr(change_points, "find", lambda logs, count: asked.append((len(logs), count)) or [])
     of(made)
     assert asked == [(8, 2), (8, 2), (5, 2)]
 

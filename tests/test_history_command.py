@@ -6,7 +6,7 @@ import sys
 import pytest
 from histories import commit, runs, written
 
-from grouped_bench import cli
+from grouped_bench.commands import main
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def call(tmp_path, monkeypatch, capsys):
     def run_command(*words):
         monkeypatch.setattr(sys, "argv", ["grouped-bench", "history", *words])
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            main.main()
         return left.value.code, *capsys.readouterr()
 
     return run_command

@@ -1,6 +1,6 @@
 """XLA's dumps, as TensorFlow and JAX had it write them on the CPU, and in the form in which it calls cuDNN."""
 
-from grouped_bench.measure.hlo import parse
+from grouped_bench.measure.explain.hlo import parse
 
 # TensorFlow 2.21: the gradients of Keras' Conv2D(128, 3, groups=32) on 8x28x28x128, metadata left out.
 BACKWARD = """

@@ -9,15 +9,15 @@ import pytest
 
 import grouped_bench as gb
 from grouped_bench.errors import UnavailableError
-from grouped_bench.harness.hosts import RefusedHost
-from grouped_bench.harness.probing import hosts_of, probed
+from grouped_bench.harness.processes.hosts import RefusedHost
+from grouped_bench.harness.processes.probing import hosts_of, probed
 from grouped_bench.harness.progress import Progress
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.space import Space
 
-EXPLAIN = (sys.executable, "-c", "from grouped_bench.cli import main; main()", "explain", "--quiet")
+EXPLAIN = (sys.executable, "-c", "from grouped_bench.commands.main import main; main()", "explain", "--quiet")
 TINY = {"groups": 2, "channels": 8, "size": 5, "batch_size": 1, "variant": "regular,grouped"}
 
 

@@ -14,13 +14,13 @@ from frames import HOSTILE, fail, frame, metadata
 from machines import recorded
 
 from grouped_bench import Run
+from grouped_bench.analyse.rows import plain
 from grouped_bench.errors import OutputError
-from grouped_bench.report import html as pages
-from grouped_bench.report import scripts
-from grouped_bench.report.figures import REGISTRY
-from grouped_bench.report.findings import Finding
-from grouped_bench.report.html import page, write
-from grouped_bench.report.rows import plain
+from grouped_bench.report.drawing.registry import registered
+from grouped_bench.report.findings.findings import Finding
+from grouped_bench.report.page import html as pages
+from grouped_bench.report.page import scripts
+from grouped_bench.report.page.html import page, write
 
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
@@ -206,7 +206,7 @@ def test_tables_and_figures_can_be_read_by_ear(text):
     assert text.count("<table>") == len(re.findall("<caption[ >]", text)) > 0
     assert all(cell.get("scope") in ("row", "col") for cell in reader.all("th"))
     drawn = reader.all("svg")
-    assert len(drawn) == len(REGISTRY) - text.count("Not drawn:") >= 6
+    assert len(drawn) == len(registered()) - text.count("Not drawn:") >= 6
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in drawn)
 
 
@@ -236,7 +236,7 @@ def test_dark_light_print_and_narrow_are_provided_for(text):
 def test_missing_facts_and_empty_frames_are_no_crash(facts):
     empty = page(frame().head(0), facts)
     assert "Nothing was measured" in empty
-    assert empty.count("Not drawn:") == len(REGISTRY)
+    assert empty.count("Not drawn:") == len(registered())
 
 
 def test_cohorts_have_ids_and_only_so_many_have_tables_of_their_own(monkeypatch):

@@ -9,7 +9,7 @@ from frames import frame, metadata
 from machines import ZEN4_SETS, machine, older, recorded
 
 from grouped_bench.errors import RunError
-from grouped_bench.measure import apple, environment, processor
+from grouped_bench.measure.machine import apple, environment, processor
 from grouped_bench.store import identity
 from grouped_bench.store.identity import OFF, ON, identity_of, of_gpu, of_processor
 from grouped_bench.store.microarchitectures import by_number
@@ -111,7 +111,7 @@ def test_the_machine_at_hand_knows_itself():
 
 def test_the_class_of_the_machine_at_hand_is_tensorflows_own(monkeypatch):
     """Held to TensorFlow: what it does where nothing is set."""
-    from grouped_bench.harness.probing import probe_backend
+    from grouped_bench.harness.processes.probing import probe_backend
 
     monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     assert probe_backend("tensorflow").in_force["onednn"] == identity.here().onednn_by_default

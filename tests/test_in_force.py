@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from grouped_bench.harness import probing
-from grouped_bench.measure import in_force as measuring
-from grouped_bench.measure.processor import told
+from grouped_bench.harness.processes import probing
+from grouped_bench.measure.machine import in_force as measuring
+from grouped_bench.measure.machine.processor import told
 
 WITH_AVX512 = "avx512f" in (told("flags") or "")
 CLEARED = (*measuring.STEERING, "TF_ENABLE_ONEDNN_OPTS", "OMP_NUM_THREADS")

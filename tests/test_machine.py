@@ -13,9 +13,10 @@ import pytest
 from killed_runs import SPACE, fake_host
 
 import grouped_bench as gb
-from grouped_bench.harness import probing, running
+from grouped_bench.harness import session
+from grouped_bench.harness.processes import probing
 
-COMMAND = [sys.executable, "-c", "import grouped_bench.cli as cli; cli.main()"]
+COMMAND = [sys.executable, "-c", "import grouped_bench.commands.main as cli; cli.main()"]
 SMALL = ["run", "--groups", "2", "--channels", "8", "--size", "5", "--no-report"]
 
 
@@ -139,7 +140,7 @@ def test_a_clock_that_steps_back_loses_no_run(tmp_path, monkeypatch):
         def now(cls, tz=None):
             return cls(2026, 11, 24, next(hours), tzinfo=tz)
 
-    monkeypatch.setattr(running.datetime, "datetime", Clock)
+    monkeypatch.setattr(session.datetime, "datetime", Clock)
     made = [gb.run(gb.Space(**SPACE), out=tmp_path, visits=3, page=False) for _ in range(3)]
     assert len({run.path for run in made}) == 3
     assert len(files(tmp_path)) == 3

@@ -6,10 +6,10 @@ import pytest
 from frames import IN_FORCE, frame, metadata
 from machines import ZEN4_SETS, machine, older, recorded
 
-from grouped_bench.analyse import machines
-from grouped_bench.analyse.machines import BASE_AND_HEAD, are_alike, machine_differences, why_elsewhere
-from grouped_bench.report.html import page
-from grouped_bench.report.tables import render
+from grouped_bench.analyse.environment import machines
+from grouped_bench.analyse.environment.machines import BASE_AND_HEAD, are_alike, machine_differences, why_elsewhere
+from grouped_bench.report.page.html import page
+from grouped_bench.report.run.tables import render
 from grouped_bench.store.identity import identity_of, of_gpu
 
 HERE = machine()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grouped_bench.report.markup import escape, pipes, uncalled
+from grouped_bench.report.text.markup import escape, pipes, uncalled
 
 
 @pytest.mark.parametrize(

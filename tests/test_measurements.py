@@ -6,7 +6,7 @@ import pytest
 from drawn import drawn
 from frames import fail, frame
 
-from grouped_bench.analyse.measurements import of_benchmarks, of_frames
+from grouped_bench.analyse.compare.measurements import of_benchmarks, of_frames
 from grouped_bench.errors import RunError
 
 

@@ -4,7 +4,7 @@ import pytest
 from frames import fail, frame
 
 from grouped_bench.analyse.network import networks, own_variant, parts
-from grouped_bench.report.rows import plain
+from grouped_bench.analyse.rows import plain
 
 
 def network(**options):

@@ -8,8 +8,8 @@ import zipfile
 import pytest
 
 from grouped_bench.errors import HostError, SpaceError
-from grouped_bench.harness import networks
-from grouped_bench.harness.networks import MOST_SPLIT_GROUPS, distinct, left_out, read_network
+from grouped_bench.harness.inspect import networks
+from grouped_bench.harness.inspect.networks import MOST_SPLIT_GROUPS, distinct, left_out, read_network
 from grouped_bench.measure import network
 from grouped_bench.measure.network import RefusedError
 from grouped_bench.plan import make_plan
@@ -345,7 +345,7 @@ def test_the_record_of_a_network_makes_its_space_again():
 
 
 def command(*words, folder):
-    code = "from grouped_bench.cli import main; main()"
+    code = "from grouped_bench.commands.main import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, check=False, cwd=folder
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import pytest
 
-from grouped_bench.measure.onednn import parse
+from grouped_bench.measure.explain.onednn import parse
 
 TENSORFLOW = (
     "onednn_verbose,v1,info,oneDNN v3.7.3 (commit N/A)\n"

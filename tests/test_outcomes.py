@@ -1,6 +1,6 @@
 """What a reason keeps of an exception's message."""
 
-from grouped_bench.measure.outcomes import LONGEST_REASON, reason_of
+from grouped_bench.measure.attempt import LONGEST_REASON, reason_of
 
 
 def test_a_reason_is_the_telling_part_on_one_line():

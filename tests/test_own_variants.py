@@ -12,17 +12,20 @@ from killed_runs import fake_host as host_without_mine
 from test_cli import call, elsewhere  # noqa: F401  (fixtures)
 
 import grouped_bench as gb
-from grouped_bench import api, cli, variants
+from grouped_bench import variants
+from grouped_bench.api import runs
+from grouped_bench.commands import main
 from grouped_bench.errors import RunError, VariantError
-from grouped_bench.harness import interrupts, probing
+from grouped_bench.harness import interrupts
+from grouped_bench.harness.processes import probing
 from grouped_bench.measure import worker
-from grouped_bench.variants import own
+from grouped_bench.variants import plugins
 from grouped_bench.variants.base import Variant, origin
 
 README = Path(__file__).parent.parent / "README.md"
 MINE = """
 import grouped_bench as gb
-from grouped_bench.variants.regular import Regular
+from grouped_bench.variants.layers.regular import Regular
 
 @gb.variant
 class Mine(Regular):
@@ -78,7 +81,7 @@ def test_the_example_of_the_readme_runs(tmp_path):
     folder = tmp_path / "a folder"
     folder.mkdir()
     (folder / "cut_kernel.py").write_text(block)
-    program = [sys.executable, "-c", "import grouped_bench.cli as cli; cli.main()", "run", "--format", "json"]
+    program = [sys.executable, "-c", "import grouped_bench.commands.main as cli; cli.main()", "run", "--format", "json"]
     words = ["--import", str(folder / "cut_kernel.py"), "--variant", "regular,grouped_native,cut_kernel"]
     shape = ["--groups", "2", "--channels", "8", "--size", "5", "--batch-size", "1", "--pass", "inference,training"]
     short = ["--visits", "3", "--no-memory", "--no-report", "--quiet", "--out", str(tmp_path / "out")]
@@ -99,15 +102,15 @@ def test_the_example_of_the_readme_runs(tmp_path):
 
 
 def test_a_file_is_known_to_the_parent_by_name_and_counts(mine):
-    planned, _ = api.plan(gb.Space(**TINY, variant=["mine"]), files=[mine])
+    planned, _ = runs.plan_run(gb.Space(**TINY, variant=["mine"]), files=[mine])
     assert [task["variant"] for task in planned.to_columns()] == ["mine"]
     assert "mine" in variants.names()
-    assert "mine" in api.plan(gb.Space(**TINY, variant="all"))[0].variants
+    assert "mine" in runs.plan_run(gb.Space(**TINY, variant="all"))[0].variants
 
 
 def test_all_takes_what_a_file_brings_and_the_default_does_not(mine):
-    assert "mine" not in api.plan(gb.Space(**TINY), files=[mine])[0].variants
-    assert "mine" in api.plan(gb.Space(**TINY, variant="all"), files=mine)[0].variants  # one path, not a list
+    assert "mine" not in runs.plan_run(gb.Space(**TINY), files=[mine])[0].variants
+    assert "mine" in runs.plan_run(gb.Space(**TINY, variant="all"), files=mine)[0].variants  # one path, not a list
 
 
 def test_a_file_that_is_edited_and_run_again_replaces_its_variant(mine):
@@ -126,8 +129,8 @@ def test_one_file_may_use_what_another_registers_and_is_run_once(mine, tmp_path,
 
 def test_a_file_imports_no_framework_in_the_parent(mine):
     code = (
-        "import sys, grouped_bench as gb; from grouped_bench import api; "
-        f"api.plan(gb.Space(variant='all'), files=[{str(mine)!r}]); print(*sys.modules)"
+        "import sys, grouped_bench as gb; "
+        f"gb.plan_run(gb.Space(variant='all'), files=[{str(mine)!r}]); print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"tensorflow", "keras", "jax", "torch"} & set(loaded)
@@ -265,7 +268,7 @@ def test_a_run_whose_file_is_gone_says_so(cut_short, mine):
 
 
 def test_files_that_differ_between_runs_are_told(fake, mine):
-    from grouped_bench.analyse.environments import differences
+    from grouped_bench.analyse.environment.differences import differences
 
     first = run(fake, mine).metadata
     mine.write_text(MINE + "# changed\n")
@@ -279,7 +282,7 @@ def test_files_that_differ_between_runs_are_told(fake, mine):
 
 
 def notebook_variant():
-    from grouped_bench.variants.regular import Regular
+    from grouped_bench.variants.layers.regular import Regular
 
     @gb.variant
     class Mine(Regular):
@@ -292,7 +295,7 @@ def notebook_variant():
 def test_a_variant_that_this_process_alone_knows_is_planned_and_not_run(fake):
     cls = notebook_variant()
     space = gb.Space(**TINY, variant=["regular", "mine"])
-    assert api.plan(space)[0].tasks == 2
+    assert runs.plan_run(space)[0].tasks == 2
     assert refused(gb.run, space, out=fake) == (
         "The processes that measure must be able to load every variant. Received: mine, which this process alone knows "
         f"({cls.__qualname__} in {__name__}). Put it in a file, and name that in files=[…] or --import FILE."
@@ -345,9 +348,9 @@ def package(tmp_path, monkeypatch):
         (info / "entry_points.txt").write_text(f"[grouped_bench.variants]\nfast = {value}\n")
         importlib.invalidate_caches()
 
-    own._entry_points.cache_clear()
+    plugins._entry_points.cache_clear()
     yield install
-    own._entry_points.cache_clear()
+    plugins._entry_points.cache_clear()
     for name in [name for name in sys.modules if name.startswith("my_package")]:
         del sys.modules[name]
 
@@ -355,14 +358,14 @@ def package(tmp_path, monkeypatch):
 @pytest.mark.parametrize("value", ["my_package.fast", "my_package.fast:Mine"])
 def test_a_package_brings_its_variants(package, value, fake):
     package(MINE, value)
-    own.load_packages()
+    plugins.load_packages()
     assert variants.get("mine").summary == "the dense layer once more"
     assert set(run(fake).frame["variant"]) == {"regular", "mine"}  # a host loads it by itself
 
 
 def test_a_class_without_a_decorator_is_registered(package):
     package(MINE.replace("@gb.variant\n", ""), "my_package.fast:Mine")
-    own.load_packages()
+    plugins.load_packages()
     assert variants.get("mine").name == "mine"
 
 
@@ -377,7 +380,7 @@ def test_every_process_loads_packages(package, tmp_path):
 
 def test_a_package_that_cannot_be_loaded_is_told(package):
     package("1 / 0", "my_package.fast")
-    assert refused(own.load_packages) == (
+    assert refused(plugins.load_packages) == (
         "What a package names under grouped_bench.variants must load. Received: fast = my_package.fast: "
         "ZeroDivisionError: division by zero. Mend or uninstall my-package."
     )
@@ -389,10 +392,12 @@ def test_a_package_that_cannot_be_loaded_is_told(package):
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_files_reach_the_library(command, call, monkeypatch):  # noqa: F811
     made = []
-    monkeypatch.setattr(api, command, lambda space, **given: made.append((space, given)) or 1 / 0)
+    monkeypatch.setattr(
+        runs, {"plan": "plan_run"}.get(command, command), lambda space, **given: made.append((space, given)) or 1 / 0
+    )
     with pytest.raises(ZeroDivisionError):
         monkeypatch.setattr(sys, "argv", ["grouped-bench", command, "--import", "a.py", "--import", "b.py"])
-        cli.main()
+        main.main()
     ((space, given),) = made
     assert given["files"] == ("a.py", "b.py")
     assert space.source == "quick.toml"

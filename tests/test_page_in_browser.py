@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from frames import HOSTILE, fail, frame, metadata
 
-from grouped_bench.report import explorer, figures
-from grouped_bench.report import html as pages
-from grouped_bench.report.findings import Finding
-from grouped_bench.report.marks import mark_of
-from grouped_bench.report.rows import plain
+from grouped_bench.analyse.rows import plain
+from grouped_bench.report.drawing import registry
+from grouped_bench.report.drawing.style import mark_of
+from grouped_bench.report.findings.findings import Finding
+from grouped_bench.report.page import explorer
+from grouped_bench.report.page import html as pages
 
 LIGHT_AND_DARK = pytest.mark.parametrize("scheme", ["light", "dark"])
 TIP = "#explore-tip"
@@ -373,7 +374,7 @@ def test_nothing_measured_is_no_crash(opened, tmp_path, measured):
 
 def test_many_tasks_open_and_what_does_not_fit_is_said(opened, tmp_path, monkeypatch):
     many = pd.concat([frame(groups=[1, 8], channels=range(8, 1608, 8), passes=["training"])] * 2, ignore_index=True)
-    monkeypatch.setattr(figures, "draw", lambda *_: [])
+    monkeypatch.setattr(registry, "draw", lambda *_: [])
     monkeypatch.setattr(explorer, "MOST_ROWS", 3500)
     monkeypatch.setattr(explorer, "MOST_SAMPLES", 3500 * 5)
     # A panel for each of so many latencies is more than anyone can have asked for.

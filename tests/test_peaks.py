@@ -7,11 +7,11 @@ from killed_runs import SPACE, fake_host
 from test_resume import cut_short, fake  # noqa: F401
 
 import grouped_bench as gb
-from grouped_bench.analyse.environments import differences
+from grouped_bench.analyse.environment.differences import differences
 from grouped_bench.errors import HostError
-from grouped_bench.harness import probing
-from grouped_bench.harness.peaks import read_peaks
-from grouped_bench.harness.workers import TaskFailedError
+from grouped_bench.harness.processes import probing
+from grouped_bench.harness.processes.peaks import read_peaks
+from grouped_bench.harness.processes.workers import TaskFailedError
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from grouped_bench import catalogue
+import grouped_bench as gb
 from grouped_bench.plan import make_plan
 from grouped_bench.report.plans import listing, render
 from grouped_bench.space.axes import Control
@@ -84,4 +84,4 @@ def test_an_empty_listing_says_so():
 
 @pytest.mark.parametrize("what", ["variants", "presets", "backends", "columns"])
 def test_what_there_is_to_list_fits_a_terminal(what):
-    assert max(map(len, listing(catalogue.rows(what)).splitlines())) <= 80
+    assert max(map(len, listing(gb.catalogue(what)).splitlines())) <= 80

@@ -15,9 +15,9 @@ from cases import GRAPH, make_case
 from fake_clock import FakeClock
 
 from grouped_bench.analyse import stability, stats
-from grouped_bench.harness import processes
+from grouped_bench.harness.processes import slots
 from grouped_bench.harness.progress import Progress
-from grouped_bench.harness.sweep import Sweep
+from grouped_bench.harness.sweep.sweep import Sweep
 from grouped_bench.plan import Cohort, Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE, HostKey
@@ -117,7 +117,7 @@ def verdicts_of_one_run(world, seed):
         started=0.0,
         clock=clock,
     )
-    with mock.patch.multiple(processes, memory_left=lambda: MEMORY, memory_total=lambda: MEMORY):
+    with mock.patch.multiple(slots, memory_left=lambda: MEMORY, memory_total=lambda: MEMORY):
         sweep.run()
     return [
         (ratios[name], pair.verdict, pair.interval)

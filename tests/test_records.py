@@ -8,7 +8,7 @@ from killed_runs import SPACE, fake_host
 
 import grouped_bench as gb
 from grouped_bench.errors import GroupedBenchError, RunError
-from grouped_bench.harness import probing
+from grouped_bench.harness.processes import probing
 from grouped_bench.store.journal import Journal, read_journal
 from grouped_bench.store.records import journal_problem
 

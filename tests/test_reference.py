@@ -8,7 +8,7 @@ from cases import make_case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouped_bench.variants import reference
+from grouped_bench.variants.reference import convolution
 
 
 def direct_convolution(x, weights, case, groups):
@@ -34,7 +34,7 @@ def direct_convolution(x, weights, case, groups):
 
 
 def everything(shape):
-    return reference.sample_points(shape, 10**9, np.random.default_rng(0))
+    return convolution.sample_points(shape, 10**9, np.random.default_rng(0))
 
 
 def drawn(case, groups, bias=False):
@@ -63,7 +63,7 @@ def test_output_equals_a_direct_loop(case):
     x, _, weights = drawn(case, case.groups, case.bias)
     expected = direct_convolution(x, weights, case, case.groups)
     points = everything(expected.shape)
-    found = reference.output_at(x, weights, case, case.groups, points)
+    found = convolution.output_at(x, weights, case, case.groups, points)
     np.testing.assert_allclose(found, expected[tuple(points.T)], atol=1e-12)
 
 
@@ -74,9 +74,9 @@ def test_gradients_are_the_adjoints_of_the_output(case):
     groups = case.groups
     x, dy, weights = drawn(case, groups)
     y = direct_convolution(x, weights, case, groups)
-    dx = reference.input_gradient_at(dy, weights, case, groups, everything(x.shape)).reshape(x.shape)
+    dx = convolution.input_gradient_at(dy, weights, case, groups, everything(x.shape)).reshape(x.shape)
     shape = weights["kernel"].shape
-    dkernel = reference.kernel_gradient_at(x, dy, case, groups, everything(shape)).reshape(shape)
+    dkernel = convolution.kernel_gradient_at(x, dy, case, groups, everything(shape)).reshape(shape)
     assert np.sum(x * dx) == pytest.approx(np.sum(y * dy), abs=1e-9)
     assert np.sum(weights["kernel"] * dkernel) == pytest.approx(np.sum(y * dy), abs=1e-9)
 
@@ -88,7 +88,7 @@ def test_dilated_and_causal_outputs_equal_a_direct_loop(padding, dilation):
     x, _, weights = drawn(case, 2)
     expected = direct_convolution(x, weights, case, 2)
     points = everything(expected.shape)
-    found = reference.output_at(x, weights, case, 2, points)
+    found = convolution.output_at(x, weights, case, 2, points)
     np.testing.assert_allclose(found, expected[tuple(points.T)], atol=1e-12)
 
 
@@ -97,16 +97,16 @@ def test_one_element_of_the_input_gradient_by_hand():
     weights = {"kernel": np.array([[[1.0]], [[10.0]], [[100.0]]])}
     dy = np.array([[[1.0], [2.0], [3.0]]])
     # x[1] is read by y[0] with the last tap, y[1] with the middle one, y[2] with the first.
-    assert reference.input_gradient_at(dy, weights, case, 1, np.array([[0, 1, 0]]))[0] == 100 * 1 + 10 * 2 + 1 * 3
+    assert convolution.input_gradient_at(dy, weights, case, 1, np.array([[0, 1, 0]]))[0] == 100 * 1 + 10 * 2 + 1 * 3
 
 
 def test_bias_gradient_sums_over_all_but_channels():
     dy = np.arange(24.0).reshape(2, 3, 4)
-    np.testing.assert_array_equal(reference.bias_gradient(dy), [60, 66, 72, 78])
+    np.testing.assert_array_equal(convolution.bias_gradient(dy), [60, 66, 72, 78])
 
 
 def test_sampled_points_reach_every_group_and_both_corners():
-    points = reference.sample_points((8, 28, 28, 128), 96, np.random.default_rng(0))
+    points = convolution.sample_points((8, 28, 28, 128), 96, np.random.default_rng(0))
     assert len(points) == 96
     assert set(points[2:, 3] // 4) | {0, 31} == set(range(32))
     assert points[0].tolist() == [0, 0, 0, 0]

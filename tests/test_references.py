@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 from cases import GRAPH, make_case
 
-from grouped_bench.measure import references, rounds
-from grouped_bench.measure.references import References, kind_of
+from grouped_bench.measure import reference_workloads, rounds
+from grouped_bench.measure.reference_workloads import References, kind_of
 from grouped_bench.plan import make_plan
 from grouped_bench.space.space import Space
-from grouped_bench.variants.block_function import STAGES, stage_case
+from grouped_bench.variants.reference.block_functions import STAGES, stage_case
 
 OF_MACHINE, DENSE, GROUPED = "(reference)", "(reference dense)", "(reference grouped)"
 BOTTLENECK, RESNEXT = "(reference bottleneck)", "(reference resnext)"
@@ -66,9 +66,9 @@ def make(monkeypatch):
             return 10, (seconds or {}).get(kind, 0.01), 0.0
 
         monkeypatch.setattr(rounds, "calibrate", calibrate)
-        monkeypatch.setattr(references, "grouped_layer", grouped_layer)
-        monkeypatch.setattr(references, "parts_layer", parts_layer)
-        monkeypatch.setattr(references, "chain_layer", chain_layer)
+        monkeypatch.setattr(reference_workloads, "grouped_layer", grouped_layer)
+        monkeypatch.setattr(reference_workloads, "parts_layer", parts_layer)
+        monkeypatch.setattr(reference_workloads, "chain_layer", chain_layer)
         bench = SimpleNamespace(
             backend=backend or Backend(), case=case or make_case(groups=4), setting=GRAPH, tensors=(None, None),
             synchronise=None, steps={}, iterations={}, sample_seconds={},

@@ -13,14 +13,14 @@ from frames import fail, frame
 from looks import cohort, look
 
 from grouped_bench import backends
-from grouped_bench.analyse.advice import failures
-from grouped_bench.analyse.reasons import explain_reason, explained, matching
-from grouped_bench.analyse.refusals import REFUSALS
-from grouped_bench.report import why
-from grouped_bench.report.findings import findings
-from grouped_bench.report.html import page
-from grouped_bench.report.rows import plain
-from grouped_bench.report.tables import render
+from grouped_bench.analyse.advise.advice import failures
+from grouped_bench.analyse.reasons.reasons import explain_reason, explained, matching
+from grouped_bench.analyse.reasons.refusals import REFUSALS
+from grouped_bench.analyse.rows import plain
+from grouped_bench.report import explanation
+from grouped_bench.report.findings.findings import findings
+from grouped_bench.report.page.html import page
+from grouped_bench.report.run.tables import render
 
 _BF16 = None if _HAS_BFLOAT16 else f"{_GRADIENT}_bfloat16"
 _F16 = None if _HAS_FLOAT16 else f"{_GRADIENT}_float16"
@@ -243,11 +243,11 @@ def test_advice_has_them_with_what_it_left_out():
 
 def test_explain_has_them():
     one = look(of=cohort(variants=["grouped_native"]), status="unsupported", reason=REASON, latency_s=None)
-    text = why.render([one], "table")
+    text = explanation.render([one], "table")
     assert f"grouped_native: unsupported: {TOLD} " in shown(text)
     assert max(map(len, text.splitlines())) <= 80
 
 
 def test_a_look_that_does_not_tell_its_task_keeps_its_words():
     one = look(status="unsupported", reason=REASON)
-    assert why.tell({**one, "task": 3}).used == f"unsupported: {REASON}"
+    assert explanation.tell({**one, "task": 3}).used == f"unsupported: {REASON}"

@@ -14,7 +14,8 @@ from killed_runs import SPACE, VISITS, Counted, fake_host, outcome
 
 import grouped_bench as gb
 from grouped_bench.errors import CutShortError, OutputError, RunError, UnavailableError
-from grouped_bench.harness import interrupts, lock, probing, running
+from grouped_bench.harness import interrupts, lock, session
+from grouped_bench.harness.processes import probing
 from grouped_bench.store.journal import Journal, read_journal
 
 KILLS = 100
@@ -50,10 +51,10 @@ def cut_short(fake, monkeypatch):
                 raise OutputError("The disk must have room", received="none", remedy="Make room")
             super().append(record)
 
-    monkeypatch.setattr(running, "Journal", Full)
+    monkeypatch.setattr(session, "Journal", Full)
     with pytest.raises(CutShortError):
         run(fake)
-    monkeypatch.setattr(running, "Journal", Journal)
+    monkeypatch.setattr(session, "Journal", Journal)
     return fake
 
 
@@ -124,7 +125,7 @@ def test_a_journal_torn_anywhere_is_gone_on_with(fake, share, monkeypatch):
 
 def test_a_run_cut_short_says_what_stopped_it_and_how_to_go_on(fake, monkeypatch):
     monkeypatch.setattr(Counted, "append", lambda self, record: _refuse_after(self, record, Counted.returned))
-    monkeypatch.setattr(running, "Journal", Counted)
+    monkeypatch.setattr(session, "Journal", Counted)
     Counted.returned[:8] = bytes(8)
     with pytest.raises(CutShortError) as caught:
         run(fake)
@@ -309,7 +310,7 @@ def test_a_page_that_is_interrupted_leaves_the_run_and_says_so(fake, monkeypatch
 
     answers = iter([False] * 4 + [asked] * 9999)
     monkeypatch.setattr(interrupts.Interrupts, "__call__", lambda self: next(answers))
-    monkeypatch.setattr("grouped_bench.report.html.write", stop)
+    monkeypatch.setattr("grouped_bench.report.page.html.write", stop)
     with pytest.raises(CutShortError) as caught:
         run(fake, page=True)
     path = next(fake.rglob("*.parquet"))
@@ -368,7 +369,7 @@ def test_the_lock_ends_with_its_owner():
 @pytest.mark.long
 @pytest.mark.parametrize("records", [1, 4, 9])
 def test_a_real_sweep_that_is_killed_is_gone_on_with(tmp_path, records):
-    command = [sys.executable, "-c", "import grouped_bench.cli as cli; cli.main()", "run"]
+    command = [sys.executable, "-c", "import grouped_bench.commands.main as cli; cli.main()", "run"]
     options = ["--groups", "2", "--channels", "8", "--size", "5", "--visits", "6", "--out", str(tmp_path)]
     running_ = subprocess.Popen([*command, *options], start_new_session=True, stdout=subprocess.DEVNULL)
     while running_.poll() is None:
@@ -392,7 +393,7 @@ def test_a_real_sweep_that_is_killed_is_gone_on_with(tmp_path, records):
 
 def test_the_hosts_of_a_killed_run_end_with_it(tmp_path):
     """A host ends when its socket closes, and its workers with it."""
-    holding = "from grouped_bench.harness.hosts import *\nh = Host('tensorflow'); w = h.fork(Limits(60))\n"
+    holding = "from grouped_bench.harness.processes.hosts import *\nh = Host('tensorflow'); w = h.fork(Limits(60))\n"
     holding += "print(h._process.pid, w.pid); input()"
     with subprocess.Popen(
         [sys.executable, "-u", "-c", holding], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from grouped_bench.errors import OutputError, RunError
-from grouped_bench.report import tables
+from grouped_bench.report.run import tables
 from grouped_bench.store import checks, runs, schema
 from grouped_bench.store.runs import find_runs, read_run, write_run
 

@@ -7,7 +7,7 @@ from fake_hosts import SEARCH_S, FakeHost
 from test_sweep import Sweeping
 
 from grouped_bench import variants
-from grouped_bench.harness.both import _agree
+from grouped_bench.harness.side_by_side import _agree
 from grouped_bench.measure import search
 from grouped_bench.measure.search import Trials
 from grouped_bench.measure.workbench import Workbench

@@ -4,11 +4,12 @@ import pandas as pd
 import pytest
 from frames import HOSTILE, fail, frame, metadata
 
-from grouped_bench.report import html, tables
-from grouped_bench.report.cells import display_width
-from grouped_bench.report.rows import plain
-from grouped_bench.report.sheet import lines
-from grouped_bench.report.sheets import sheets
+from grouped_bench.analyse.rows import plain
+from grouped_bench.report.page import html
+from grouped_bench.report.run import tables
+from grouped_bench.report.run.sheets import sheets
+from grouped_bench.report.text.cells import display_width
+from grouped_bench.report.text.sheet import lines
 
 PUBLISHED = [
     {"what": "parameters of both layers", "value": 25.0e6, "source": "Somebody 2012, table 1", "ours": "params"},

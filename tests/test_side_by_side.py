@@ -3,8 +3,8 @@
 import pandas as pd
 from frames import HOSTILE, fail, frame
 
-from grouped_bench.report.rows import plain
-from grouped_bench.report.side_by_side import side_by_side
+from grouped_bench.analyse.rows import plain
+from grouped_bench.report.run.side_by_side import side_by_side
 
 
 def tables(*frames):

@@ -3,7 +3,7 @@
 import pytest
 from drawn import COMMIT, OTHER, of_commit
 
-from grouped_bench.analyse.sides import Taken, are_partners, commit_of, repetitions
+from grouped_bench.analyse.compare.side_selection import Taken, are_partners, commit_of, repetitions
 
 
 def test_runs_of_the_newest_commit_are_taken_together_in_their_order():

@@ -12,7 +12,7 @@ from expected import unless_refused
 
 from grouped_bench import backends, variants
 from grouped_bench.measure import verify
-from grouped_bench.report.snippets import snippet
+from grouped_bench.report.advice.snippets import snippet
 from grouped_bench.space.choices import Composition, Form, forms
 
 NAMES = ("regular", "grouped", "grouped_native", "split_concat", "split_sum")

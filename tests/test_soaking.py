@@ -4,7 +4,7 @@ import mmap
 
 import soaking
 
-from grouped_bench.harness import running
+from grouped_bench.harness import session
 from grouped_bench.store.journal import Journal
 
 
@@ -27,4 +27,4 @@ def test_memory_that_grows_with_every_record_would_be_seen(tmp_path, monkeypatch
 
     monkeypatch.setattr(soaking.Watched, "append", hoarding)
     assert soaking.soak(200, tmp_path / "run")["growth_over_the_second_half_mib"] > 8
-    assert running.Journal is Journal
+    assert session.Journal is Journal

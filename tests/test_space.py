@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grouped_bench import api
-from grouped_bench.cli import cli
+from grouped_bench.api import runs
+from grouped_bench.commands.main import cli
 from grouped_bench.errors import GroupedBenchError, SpaceError
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES
@@ -61,7 +61,7 @@ def space_of_options(monkeypatch):
         assert isinstance(error, CapturedError)
         return error.args[0]
 
-    monkeypatch.setattr(api, "plan", capture)
+    monkeypatch.setattr(runs, "plan_run", capture)
     return parse
 
 
@@ -151,7 +151,7 @@ def test_an_axis_that_is_given_replaces_that_axis_in_every_table():
 
 def test_a_space_brings_its_controls_and_options_win_over_them(space_of_toml):
     space = space_of_toml('groups = 4\n[control]\nvisits = 5\nprecision = "5%"')
-    _, control = api.plan(space, visits=9)
+    _, control = runs.plan_run(space, visits=9)
     assert (control.visits, control.precision) == (9, 0.05)
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from grouped_bench.analyse import steps
+from grouped_bench.analyse.history import change_points
 
 
 def series(levels, spread=0.01, seed=1):
@@ -15,11 +15,11 @@ def series(levels, spread=0.01, seed=1):
 
 
 def places(logs, count=1):
-    return [shift.place for shift in steps.find(logs, count)]
+    return [shift.place for shift in change_points.find(logs, count)]
 
 
 def test_a_step_is_found_at_its_first_run_with_an_interval_that_holds_its_ratio():
-    (shift,) = steps.find(series([(30, 1.0), (20, 1.05)]))
+    (shift,) = change_points.find(series([(30, 1.0), (20, 1.05)]))
     assert shift.place == 30
     assert 1.03 < shift.ratio.low < 1.05 < shift.ratio.high < 1.07
     assert shift.ratio.estimate == pytest.approx(1.05, abs=0.01)
@@ -28,12 +28,12 @@ def test_a_step_is_found_at_its_first_run_with_an_interval_that_holds_its_ratio(
 def test_several_steps_are_found_up_and_down():
     logs = series([(20, 1.0), (20, 1.05), (20, 0.98), (20, 1.03)])
     assert places(logs) == [20, 40, 60]
-    assert [shift.ratio.estimate > 1 for shift in steps.find(logs)] == [True, False, True]
+    assert [shift.ratio.estimate > 1 for shift in change_points.find(logs)] == [True, False, True]
 
 
 def test_mirrored_series_have_mirrored_steps():
     logs = series([(20, 1.0), (25, 1.06)])
-    (up,), (down,) = steps.find(logs), steps.find(-logs)
+    (up,), (down,) = change_points.find(logs), change_points.find(-logs)
     assert up.place == down.place
     assert up.ratio.estimate == pytest.approx(1 / down.ratio.estimate)
     assert up.ratio.low == pytest.approx(1 / down.ratio.high)
@@ -51,9 +51,9 @@ def test_one_run_that_is_off_is_no_step_nor_two(off):
 
 def test_a_run_that_is_off_does_not_move_a_step_nor_its_ratio():
     logs = series([(25, 1.0), (25, 1.05)], seed=2)
-    (clean,) = steps.find(logs)
+    (clean,) = change_points.find(logs)
     logs[[23, 27, 40]] += (0.1, 0.1, -0.1)
-    (shift,) = steps.find(logs)
+    (shift,) = change_points.find(logs)
     assert abs(shift.place - 25) <= 1
     assert shift.ratio.estimate == pytest.approx(clean.ratio.estimate, abs=0.01)
 
@@ -85,7 +85,7 @@ def test_the_more_series_are_looked_at_the_surer_a_step_must_be():
 
 def test_scale_and_unit_change_nothing():
     logs = series([(30, 1.0), (20, 1.05)])
-    (one,), (other,) = steps.find(logs), steps.find(logs + 7)
+    (one,), (other,) = change_points.find(logs), change_points.find(logs + 7)
     assert one.place == other.place
     assert one.ratio.estimate == pytest.approx(other.ratio.estimate)
 

@@ -3,9 +3,9 @@
 import pandas as pd
 from frames import HOSTILE, fail, frame
 
-from grouped_bench.report.findings import of_rows
-from grouped_bench.report.rows import plain
-from grouped_bench.report.surroundings import environment_findings, environment_sheets, families
+from grouped_bench.analyse.rows import plain
+from grouped_bench.report.findings.findings import of_rows
+from grouped_bench.report.run.surroundings import environment_findings, environment_sheets, families
 
 OFF, ON = "TF_X=0", "TF_X=1"
 

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from frames import HOSTILE, fail, frame, metadata
 
+from grouped_bench.analyse.rows import plain
 from grouped_bench.errors import SpaceError
-from grouped_bench.report.cells import display_width, latency, ratio, speedup
-from grouped_bench.report.rows import plain
-from grouped_bench.report.tables import render
-from grouped_bench.report.where import select
+from grouped_bench.report.run.tables import render
+from grouped_bench.report.run.where import select
+from grouped_bench.report.text.cells import display_width, latency, ratio, speedup
 from grouped_bench.store import schema
 
 

@@ -9,11 +9,13 @@ import pytest
 from drawn import drawn, judged
 from frames import fail
 
-from grouped_bench.analyse import history, tasks, thinning
-from grouped_bench.analyse.measurements import of_frames
+from grouped_bench.analyse import tasks
+from grouped_bench.analyse.compare import thinning
+from grouped_bench.analyse.compare.measurements import of_frames
+from grouped_bench.analyse.history import history
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.errors import RunError
-from grouped_bench.report import changes
+from grouped_bench.report.comparison import words
 
 NAN = float("nan")
 
@@ -110,7 +112,7 @@ def same(one, other):
             assert (a.metric, a.verdict, a.reason) == (b.metric, b.verdict, b.reason)
             if a.metric == "latency":
                 assert figures(b) == pytest.approx(figures(a), rel=1e-12)
-            assert changes.line(before, a) == changes.line(after, b)
+            assert words.line(before, a) == words.line(after, b)
 
 
 def test_compare_gives_the_verdicts_of_the_whole_runs():

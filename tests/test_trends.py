@@ -7,19 +7,20 @@ import pytest
 from frames import HOSTILE
 from histories import joined, run, runs
 
-from grouped_bench.report import figures, trends
-from grouped_bench.report.html import page
-from grouped_bench.report.marks import KNOWN
-from grouped_bench.report.panels import NothingToDrawError
-from grouped_bench.report.rows import plain
+from grouped_bench.analyse.history.history import of_enough
+from grouped_bench.analyse.rows import plain
+from grouped_bench.report.drawing.panels import NothingToDrawError
+from grouped_bench.report.drawing.registry import Record, draw, save
+from grouped_bench.report.drawing.style import KNOWN
+from grouped_bench.report.figures.history import history
+from grouped_bench.report.page.html import page
 
 STEPPED = {"regular": {0: 2.0}, "grouped": {0: 30.0, 12: 31.8}}
 
 
 def sketch(made):
     frame, facts = joined(made)
-    rows = trends.with_history(plain(frame), trends.history(frame, facts))
-    return trends.trend(rows, "Latency over runs")
+    return history(Record(plain(frame), facts, of_enough(frame, facts)), "Latency over runs")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_words_tell_each_task_and_step(stepped):
 
 def test_below_four_runs_of_a_task_there_is_no_figure():
     frame, facts = joined(runs(3, STEPPED))
-    assert trends.history(frame, facts) is None
+    assert of_enough(frame, facts) is None
     with pytest.raises(NothingToDrawError, match="fewer than 4 runs of one machine"):
         sketch(runs(3, STEPPED))
     made = [*runs(3, {"regular": {0: 2.0}}), run(3, {"grouped": 30.0})]
@@ -102,7 +103,7 @@ def test_below_four_runs_of_a_task_there_is_no_figure():
 
 
 def test_twelve_panels_are_drawn_those_with_steps_first_and_the_rest_counted(monkeypatch):
-    monkeypatch.setattr(trends, "MOST_PANELS", 2)
+    monkeypatch.setattr("grouped_bench.report.figures.history.MOST_PANELS", 2)
     made = sketch(runs(24, {"regular": {0: 2.0}, "split_sum": {0: 2.2}, "grouped": {0: 30.0, 12: 31.8}}))
     assert [place.get_title() for place in made.figure.axes] == ["grouped (grouped)", "regular (dense)"]
     assert "2 of 3 tasks shown, those with steps first" in made.alt
@@ -151,7 +152,7 @@ def test_the_page_lists_the_steps_beside_the_figure_and_draws_the_same_twice():
         r"grouped, Conv2D .* on amd-epyc-2: [56]\.\d% slower \[.*\] at [0-9a-f]{10}\.\.[0-9a-f]{10}", found[1]
     )
     assert '<a href="#figure-history">Steps between runs</a>' in text
-    drawn = [next(one for one in figures.draw(frame, facts) if one.name == "history").svg for _ in range(2)]
+    drawn = [next(one for one in draw(frame, facts) if one.name == "history").svg for _ in range(2)]
     assert drawn[0] == drawn[1] != ""
 
 
@@ -163,7 +164,7 @@ def test_a_page_without_steps_has_no_list_of_them():
 
 
 def test_only_so_many_steps_are_listed_and_the_rest_counted(monkeypatch):
-    from grouped_bench.report import html
+    from grouped_bench.report.page import html
 
     monkeypatch.setattr(html, "_MOST_STEPS", 1)
     text = page(*joined(runs(40, {"regular": {0: 2.0, 12: 2.2, 26: 2.0}})))
@@ -180,7 +181,7 @@ def test_hostile_names_stay_text():
 
 
 def test_the_figure_is_saved_with_the_others(tmp_path):
-    paths = figures.save(*_args(runs(4, {"regular": {0: 2.0}}), tmp_path))
+    paths = save(*_args(runs(4, {"regular": {0: 2.0}}), tmp_path))
     assert {"history.svg", "history.png"} <= {path.name for path in paths}
 
 

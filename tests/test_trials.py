@@ -3,9 +3,9 @@
 import pytest
 from cases import make_case
 
+from grouped_bench.harness.inspect.trials import Trials
 from grouped_bench.harness.progress import Progress
-from grouped_bench.harness.trials import Trials
-from grouped_bench.report.snippets import snippet
+from grouped_bench.report.advice.snippets import snippet
 from grouped_bench.space.case import Setting
 
 CASE = make_case(groups=4, channels=(8, 8), size=5)

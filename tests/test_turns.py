@@ -9,12 +9,12 @@ from fake_clock import FakeClock
 from fake_hosts import FakeHost
 
 from grouped_bench.analyse.derive import derive
+from grouped_bench.analyse.environment.turns import by_turn, turn_ratios
 from grouped_bench.analyse.stability import Visit
 from grouped_bench.analyse.tasks import Value
-from grouped_bench.analyse.turns import by_turn, turn_ratios
-from grouped_bench.harness.hosts import RefusedHost
+from grouped_bench.harness.processes.hosts import RefusedHost
 from grouped_bench.harness.progress import Progress
-from grouped_bench.harness.sweep import Sweep
+from grouped_bench.harness.sweep.sweep import Sweep
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey

@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from grouped_bench import cli
+from grouped_bench.commands import main
 from grouped_bench.errors import SpaceError
 from grouped_bench.plan import make_plan
 from grouped_bench.space import variables
@@ -64,7 +64,7 @@ def test_variables_by_which_hosts_are_started_are_refused(name):
 
 @pytest.mark.parametrize("bad", ["A", "1A=0", "KERAS_BACKEND=jax", ""])
 def test_the_command_line_tells_it_in_one_line(bad):
-    made = CliRunner().invoke(cli.cli, ["plan", "--env", bad])
+    made = CliRunner().invoke(main.cli, ["plan", "--env", bad])
     assert isinstance(made.exception, SpaceError)
     assert "\n" not in str(made.exception)
 

@@ -7,12 +7,12 @@ import pytest
 from drawn import COMMIT, drawn, judged, loaded, of_commit
 from frames import HOSTILE, fail
 
-from grouped_bench.analyse.compare import compare
-from grouped_bench.analyse.measurements import Measurement
-from grouped_bench.analyse.sides import Judgement, Taken
+from grouped_bench.analyse.compare.compare import compare
+from grouped_bench.analyse.compare.measurements import Measurement
+from grouped_bench.analyse.compare.side_selection import Judgement, Taken
 from grouped_bench.analyse.stability import Visit
 from grouped_bench.analyse.tasks import Value
-from grouped_bench.report import verdicts
+from grouped_bench.report.comparison import exports
 
 SLOWER = {"grouped": 1.1}
 
@@ -48,7 +48,7 @@ def hostile():
 
 
 def test_a_comment_has_the_verdict_first_then_a_short_table_then_the_rest_folded():
-    text = verdicts.markdown(everything())
+    text = exports.markdown(everything())
     lines = text.splitlines()
     assert lines[0] == "**Regression: 1 of 4 tasks is slower by more than 5 %; 1 is not decided; 1 is better.**"
     short, _, rest = text.partition("<details>")
@@ -67,7 +67,7 @@ def test_a_comment_has_the_verdict_first_then_a_short_table_then_the_rest_folded
 
 
 def test_a_comment_of_nothing_new_is_a_sentence_and_folds():
-    short = verdicts.markdown(judged(drawn(1), drawn(2))).partition("<details>")[0]
+    short = exports.markdown(judged(drawn(1), drawn(2))).partition("<details>")[0]
     verdict = "**No regression: none of 4 tasks is shown to be slower by more than 5 %.**"
     assert short == f"{verdict}\n\nMeasured on amd-epyc-2.\n\n"
 
@@ -78,17 +78,17 @@ def unclear():
 
 
 def test_what_is_not_ruled_out_stands_below_the_verdict_and_is_counted_in_json():
-    short = verdicts.markdown(unclear()).partition("<details>")[0]
+    short = exports.markdown(unclear()).partition("<details>")[0]
     assert short.splitlines()[4:] == [
         "In 1 task a slow-down of more than 5 % cannot be ruled out: its interval reaches beyond it.", ""
     ]  # fmt: skip
-    found = loaded(verdicts.as_json(unclear()))
+    found = loaded(exports.as_json(unclear()))
     assert (found["verdict"], found["open"]) == ("unchanged", 1)
-    assert loaded(verdicts.as_json(judged(drawn(1), drawn(2))))["open"] == 0
+    assert loaded(exports.as_json(judged(drawn(1), drawn(2))))["open"] == 0
 
 
 def test_what_to_do_stands_outside_the_folds():
-    short = verdicts.markdown(judged(drawn(1), drawn(2, processes=2)))
+    short = exports.markdown(judged(drawn(1), drawn(2, processes=2)))
     before = short.rpartition("Not decided in 4 tasks")[0]
     assert before.count("<details>") == before.count("</details>")
     assert "Not decided in 4 tasks: fewer than 3 processes" in short
@@ -96,7 +96,7 @@ def test_what_to_do_stands_outside_the_folds():
 
 def test_a_comment_keeps_to_what_a_forge_takes_and_says_what_it_leaves_out():
     base, head = (drawn(seed, groups=range(1, 601), processes=3, slower=by) for seed, by in ((1, None), (2, SLOWER)))
-    text = verdicts.markdown(judged(base, head, {"latency": 0.0}))
+    text = exports.markdown(judged(base, head, {"latency": 0.0}))
     assert 40_000 < len(text) <= 60_000
     counts = [int(count) for count in re.findall(r"\n(\d+) rows more: see", text)]
     assert len(counts) == 2
@@ -125,7 +125,7 @@ def told_of(character, side, number):
 def test_a_comment_of_long_names_keeps_to_it_too(character):
     found = compare(named(range(120), character, 1.0), named([*range(60), *range(200, 260)], character, 1.2))
     sides = [Taken(tuple(told_of(character, side, number) for number in range(5))) for side in "ab"]
-    text = verdicts.markdown(Judgement(found, *sides))
+    text = exports.markdown(Judgement(found, *sides))
     assert 30_000 < len(text) <= 60_000
     assert text.startswith("**Regression: 60 of 60 tasks are slower by more than 5 %.**")
     short, all_of_them = text.partition("<details>")[0], text.partition("All 60 tasks")[2]
@@ -140,7 +140,7 @@ def test_a_comment_of_long_names_keeps_to_it_too(character):
 
 def test_nothing_in_a_comment_acts():
     for found in hostile():
-        text = verdicts.markdown(found)
+        text = exports.markdown(found)
         assert all(c.isprintable() or c == "\n" for c in text)
         assert "<script" not in text and "`*" not in text.replace("\\`\\*", "")
         rows = [line for line in text.splitlines() if line.startswith("| ")]
@@ -151,14 +151,14 @@ def test_nothing_in_a_comment_acts():
 def test_a_name_in_a_comment_calls_nobody():
     made = drawn(1)
     made["variant"] = made["variant"].replace("grouped", "@everyone")
-    assert "@everyone" not in verdicts.markdown(judged(made, drawn(2)))
+    assert "@everyone" not in exports.markdown(judged(made, drawn(2)))
 
 
 # JSON
 
 
 def test_json_tells_all_of_it():
-    found = loaded(verdicts.as_json(everything()))
+    found = loaded(exports.as_json(everything()))
     assert set(found) == {
         *("schema", "verdict", "headline", "open", "basis", "why", "thresholds", "differences"),
         *("apart", "base", "head", "tasks", "new", "gone"),
@@ -191,7 +191,7 @@ def test_json_tells_all_of_it():
 
 def test_json_of_hostile_text_is_json():
     for found in hostile():
-        text = verdicts.as_json(found)
+        text = exports.as_json(found)
         assert text.isascii() and "\x1b" not in text
         assert HOSTILE in {task["variant"] for task in (*loaded(text)["tasks"], *loaded(text)["gone"])}
 
@@ -224,7 +224,7 @@ def ends(suite):
 
 
 def test_a_regression_fails_and_what_is_not_decided_new_or_gone_is_skipped():
-    suite = checked(verdicts.junit(everything()))
+    suite = checked(exports.junit(everything()))
     found = [case for case in suite.findall("testcase") if "groups 4 " in case.get("classname")]
     assert {case.get("name"): case[0].tag for case in found} == {
         f"{variant} {metric}": "system-out"
@@ -243,19 +243,19 @@ def test_a_regression_fails_and_what_is_not_decided_new_or_gone_is_skipped():
 
 
 def test_a_task_that_fails_now_is_a_failure_with_its_reason():
-    suite = checked(verdicts.junit(judged(drawn(1, groups=[4]), failed(drawn(2, groups=[4])))))
+    suite = checked(exports.junit(judged(drawn(1, groups=[4]), failed(drawn(2, groups=[4])))))
     assert ends(suite)["grouped status"] == "failure"
     assert "crashed in head; signal 11" in suite.find("testcase/failure").get("message")
     assert "grouped latency" not in ends(suite)
 
 
 def test_what_is_not_judged_is_no_test():
-    suite = checked(verdicts.junit(judged(drawn(1, groups=[4]), drawn(2, groups=[4]), {"latency": None})))
+    suite = checked(exports.junit(judged(drawn(1, groups=[4]), drawn(2, groups=[4]), {"latency": None})))
     assert set(ends(suite)) == {f"{v} {m}" for v in ("regular", "grouped") for m in ("status", "memory", "params")}
 
 
 def test_the_facts_stand_in_properties():
-    suite = checked(verdicts.junit(everything()))
+    suite = checked(exports.junit(everything()))
     facts = {one.get("name"): one.get("value") for one in suite.iter("property")}
     assert set(facts) == {"verdict", "base", "head", "basis", "thresholds", "differs: machine"}
     assert facts["verdict"].startswith("Regression: 1 of 4 tasks")
@@ -263,7 +263,7 @@ def test_the_facts_stand_in_properties():
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_hostile_text_leaves_valid_xml(place):
-    text = verdicts.junit(hostile()[place])
+    text = exports.junit(hostile()[place])
     checked(text)
     assert all(c.isprintable() or c == "\n" for c in text)
 
@@ -272,5 +272,5 @@ def test_characters_that_xml_has_no_room_for_are_shown_as_escapes():
     odd = "".join(map(chr, [0, 1, 0x1B, 0x7F, 0x85, 0xFFFE, 0xFFFF, 0x202E])) + "]]><&'\""
     made = drawn(1)
     made["variant"] = made["variant"].replace("grouped", odd)
-    suite = checked(verdicts.junit(judged(made, failed(made, reason=odd).assign(status="crashed", reason=odd))))
+    suite = checked(exports.junit(judged(made, failed(made, reason=odd).assign(status="crashed", reason=odd))))
     assert any("\\ufffe" in case.get("name") and "]]><&'\"" in case.get("name") for case in suite.findall("testcase"))

@@ -6,8 +6,8 @@ from cases import make_case
 
 from grouped_bench import variants
 from grouped_bench.measure import verify
-from grouped_bench.variants import reference
-from grouped_bench.variants.functions import Convolution
+from grouped_bench.variants.reference import convolution
+from grouped_bench.variants.reference.functions import Convolution
 
 
 class NumPyBackend:
@@ -23,15 +23,15 @@ def exact_outputs(case):
     weights = problem.weights(Convolution(case, groups))
 
     def full(shape, at):
-        points = reference.sample_points(shape, 10**9, np.random.default_rng(0))
+        points = convolution.sample_points(shape, 10**9, np.random.default_rng(0))
         return at(points).reshape(shape)
 
-    y = full(case.output_shape, lambda p: reference.output_at(problem.x, weights, case, groups, p))
-    dx = full(case.input_shape, lambda p: reference.input_gradient_at(problem.upstream, weights, case, groups, p))
+    y = full(case.output_shape, lambda p: convolution.output_at(problem.x, weights, case, groups, p))
+    dx = full(case.input_shape, lambda p: convolution.input_gradient_at(problem.upstream, weights, case, groups, p))
     dk = full(
-        weights["kernel"].shape, lambda p: reference.kernel_gradient_at(problem.x, problem.upstream, case, groups, p)
+        weights["kernel"].shape, lambda p: convolution.kernel_gradient_at(problem.x, problem.upstream, case, groups, p)
     )
-    db = [reference.bias_gradient(problem.upstream)] if case.bias else []
+    db = [convolution.bias_gradient(problem.upstream)] if case.bias else []
     return problem, [y, dx, dk, *db]
 
 
@@ -61,8 +61,8 @@ def test_a_scaled_tensor_is_caught_and_named(position, name):
 def test_one_wrong_group_is_caught():
     case = make_case(groups=32, channels=(32, 64), size=14, pass_="inference")
     problem = verify.make_problem(case, 0)
-    points = reference.sample_points(case.output_shape, 10**9, np.random.default_rng(0))
-    y = reference.output_at(problem.x, problem.weights(Convolution(case, 32)), case, 32, points).reshape(
+    points = convolution.sample_points(case.output_shape, 10**9, np.random.default_rng(0))
+    y = convolution.output_at(problem.x, problem.weights(Convolution(case, 32)), case, 32, points).reshape(
         case.output_shape
     )
     y[..., 20:22] = 0

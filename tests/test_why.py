@@ -8,9 +8,9 @@ from frames import HOSTILE, frame, metadata
 from looks import cohort, instruction, look, primitive
 from test_html import Reader
 
-from grouped_bench.analyse.causes import causes
-from grouped_bench.report import why
-from grouped_bench.report.html import page
+from grouped_bench.analyse.reasons.causes import causes
+from grouped_bench.report import explanation
+from grouped_bench.report.page.html import page
 from grouped_bench.store.checks import metadata_problem
 
 SMALL = frame(groups=[8], channels=[64], passes=["training"])
@@ -26,7 +26,7 @@ LOOKS = [
 
 
 def test_the_text_says_what_ran_what_it_reaches_and_why():
-    assert why.render(LOOKS, "table").splitlines() == [
+    assert explanation.render(LOOKS, "table").splitlines() == [
         "Conv2D 128→128 k3x3 on 28x28 groups 32 batch 8 training",
         "tensorflow graph on cpu",
         "peaks: 180 GFLOP/s, 20 GB/s; a call that computes nothing: 200 µs",
@@ -60,23 +60,23 @@ def test_the_text_says_what_ran_what_it_reaches_and_why():
 
 def test_each_setting_has_a_heading_of_its_own():
     other = look() | {"setting": "jax xla on cpu"}
-    text = why.render([look(), look(), other], "table")
+    text = explanation.render([look(), look(), other], "table")
     assert text.count("tensorflow graph on cpu") == text.count("\n\nConv2D") == text.count("jax xla on cpu") == 1
 
 
 def test_without_peaks_nothing_is_said_of_them():
     bare = look(peak=None, call_s=None, share_of_peak=None, share_of_bandwidth=None)
-    text = why.render([bare], "table")
+    text = explanation.render([bare], "table")
     assert "peak" not in text and "Nothing that ran told its name." in text
 
 
 def test_traces_of_time_are_left_out():
     parts = [primitive(seconds=0.1), primitive("reorder", seconds=0.0009)]
-    assert why.tell(look(primitives=parts)).ran == why.tell(look(primitives=parts[:1])).ran
+    assert explanation.tell(look(primitives=parts)).ran == explanation.tell(look(primitives=parts[:1])).ran
 
 
 def test_json_holds_all_of_it():
-    told = json.loads(why.render(LOOKS, "json"))
+    told = json.loads(explanation.render(LOOKS, "json"))
     assert told["schema"] == 1
     assert [one["variant"] for one in told["explanations"]] == ["grouped", "split_concat", "split_sum", "regular"]
     assert told["explanations"][0]["instructions"][0]["lhs_dilate"] == "1x1x32"
@@ -117,7 +117,7 @@ def test_what_a_stranger_writes_acts_nowhere():
     text, harmless = (page(SMALL, [one]) for one in (facts, recorded([look(**HARMLESS), look(status="oom")])))
     assert [tag for tag, _ in Reader(text).tags] == [tag for tag, _ in Reader(harmless).tags]
     assert HOSTILE not in text
-    plain = why.render(facts["explanations"], "table")
+    plain = explanation.render(facts["explanations"], "table")
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", plain)
 
 

@@ -14,9 +14,9 @@ from cases import GRAPH, make_case
 
 import grouped_bench as gb
 from grouped_bench.errors import HostError, UnavailableError
-from grouped_bench.harness import channel, workers
-from grouped_bench.harness.hosts import Host
-from grouped_bench.harness.workers import Limits, TaskFailedError
+from grouped_bench.harness.processes import ipc, workers
+from grouped_bench.harness.processes.hosts import Host
+from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 
 FAULTS = str(Path(__file__).with_name("faulty_variants.py"))
 MIB = 2**20
@@ -162,7 +162,7 @@ def test_a_hanging_worker_is_ended(name, fork):
 
 def test_a_hanging_worker_takes_its_children_along(fork, monkeypatch):
     worker, said = fork(task_timeout=15.0), []
-    monkeypatch.setattr(workers, "tail", lambda file, tail=channel.tail: said.append(tail(file)) or said[-1])
+    monkeypatch.setattr(workers, "tail", lambda file, tail=ipc.tail: said.append(tail(file)) or said[-1])
     with pytest.raises(TaskFailedError):
         worker.ask(build("spawns"))
     (child,) = re.findall(r"child (\d+)", said[-1])
@@ -189,13 +189,13 @@ def test_a_worker_is_ended_before_the_machine_swaps(fork, monkeypatch):
 
 def test_what_a_worker_prints_takes_no_more_than_so_much_room(tmp_path):
     with (tmp_path / "printed").open("w+b") as printed:
-        printed.write(b"x" * (channel._MOST_PRINTED_BYTES + MIB))
+        printed.write(b"x" * (ipc._MOST_PRINTED_BYTES + MIB))
         printed.flush()
-        channel.bound(printed)
+        ipc.bound(printed)
         printed.write(b"\nlast words\n")
         printed.flush()
         assert os.fstat(printed.fileno()).st_blocks * 512 < MIB
-        assert channel.tail(printed).endswith("last words")
+        assert ipc.tail(printed).endswith("last words")
 
 
 def test_a_host_leaves_no_file_behind():
@@ -332,7 +332,7 @@ def test_a_machine_without_descriptors_is_told_in_words(host, monkeypatch):
     def refuse():
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr("grouped_bench.harness.hosts.scratch", refuse)
+    monkeypatch.setattr("grouped_bench.harness.processes.hosts.scratch", refuse)
     with pytest.raises(HostError) as caught:
         host.fork(Limits(60))
     assert str(caught.value) == (

@@ -8,7 +8,7 @@ from cases import make_case
 from test_conformance import compute
 
 from grouped_bench import backends, variants
-from grouped_bench.measure.outcomes import reason_of
+from grouped_bench.measure.attempt import reason_of
 
 CASES = (
     make_case(groups=4, channels=(8, 8), bias=True),

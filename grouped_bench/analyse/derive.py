@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from grouped_bench.analyse import stability, stats
+from grouped_bench.analyse.environment.turns import by_turn, turn_ratios
 from grouped_bench.analyse.stability import Visit
 from grouped_bench.analyse.tasks import Pair, Value, as_array, by_process, counted, judge, latencies, log_ratios
-from grouped_bench.analyse.turns import by_turn, turn_ratios
 from grouped_bench.space.case import BASELINE, BASELINES
 from grouped_bench.store.schema import COHORT_KEY
 

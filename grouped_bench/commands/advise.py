@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from grouped_bench.options import axis_options
+from grouped_bench.commands.options import axis_options
+from grouped_bench.commands.output import INCONCLUSIVE, OK
 from grouped_bench.space.axes import OPTION_AXES
 
-DONE, ABSTAINS = 0, 3
 _NOT_ASKED = ("scope", "variant", "cardinality", "width")
 
 
@@ -58,16 +58,15 @@ def advise(
       grouped-bench advise --channels 128 --groups 1,8,32 --measure
       grouped-bench advise latest
     """
-    from grouped_bench import advising
-    from grouped_bench.report import advice
-    from grouped_bench.space.space import Space
+    import grouped_bench as gb
+    from grouped_bench.report.advice import formats
 
     axes = {name: value for name, value in options.items() if value is not None}
     if not axes and not runs:
         raise click.UsageError("Give a case, such as --channels 128 --groups 32, or a RUN")
-    space = Space(source="options") if axes else None
+    space = gb.Space(source="options") if axes else None
     how: dict[str, Any] = {"out": out, "measure": measure, "wait": wait, "quiet": quiet}
-    found = advising.advise(space, runs, computes=computes, **how, **axes)
-    click.echo(advice.render(found, format_))
+    found = gb.advise(space, runs, computes=computes, **how, **axes)
+    click.echo(formats.render(found, format_))
     answered = [one.answers for one in found]
-    return DONE if (all(answered) if axes else any(answered)) else ABSTAINS
+    return OK if (all(answered) if axes else any(answered)) else INCONCLUSIVE

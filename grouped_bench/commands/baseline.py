@@ -38,10 +38,10 @@ def save(runs: tuple[str, ...], folder: str, samples: int, out: str) -> int:
       grouped-bench baseline save latest
       grouped-bench baseline save results --to baselines --samples 5
     """
-    from grouped_bench import baselines
+    import grouped_bench as gb
     from grouped_bench.report import baselines as telling
 
-    say(telling.saved(baselines.save(runs, folder, samples=samples, out=out)))
+    say(telling.saved(gb.save_baselines(runs, folder, samples=samples, out=out)))
     return 0
 
 
@@ -59,10 +59,10 @@ def list_(folder: str, format_: str) -> int:
     Example:
       grouped-bench baseline list baselines --format json
     """
-    from grouped_bench import baselines
+    import grouped_bench as gb
     from grouped_bench.report import baselines as telling
 
-    say(telling.render([one.to_dict() for one in baselines.kept(folder)], format_))
+    say(telling.render([one.to_dict() for one in gb.baselines(folder)], format_))
     return 0
 
 
@@ -81,8 +81,8 @@ def prune(folder: str, keep: int, dry_run: bool) -> int:
     Example:
       grouped-bench baseline prune baselines --keep 20 --dry-run
     """
-    from grouped_bench import baselines
+    import grouped_bench as gb
     from grouped_bench.report import baselines as telling
 
-    say(telling.pruned([one.to_dict() for one in baselines.prune(folder, keep, dry=dry_run)], dry=dry_run))
+    say(telling.pruned([one.to_dict() for one in gb.prune_baselines(folder, keep, dry=dry_run)], dry=dry_run))
     return 0

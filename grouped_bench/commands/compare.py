@@ -5,10 +5,9 @@ from typing import Any
 
 import click
 
-from grouped_bench.commands.output import say
-from grouped_bench.options import measuring_options, space_of, space_options
+from grouped_bench.commands.options import measuring_options, space_of, space_options
+from grouped_bench.commands.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say
 
-NO_REGRESSION, REGRESSION, INCONCLUSIVE, INTERRUPTED = 0, 1, 3, 130
 # Options whose parameters have other names.
 _OPTIONS = {"space_file": "space", "files": "import", "passes": "pass", "memory": "no-memory"}
 _FORMATS = ("table", "markdown", "json", "junit")
@@ -94,34 +93,35 @@ def compare(
       grouped-bench compare baseline.parquet latest --threshold 3%,memory=10%
       grouped-bench compare base head --save answer.md --save junit.xml
     """
-    from grouped_bench import comparing
-    from grouped_bench.report import comparisons
+    import grouped_bench as gb
+    from grouped_bench.api.compare import PRESET, limits_of, read_thresholds
+    from grouped_bench.report.comparison import table
     from grouped_bench.store.runs import check_writable
 
     asked = {name: value for name, value in options.items() if value is not None}
     measured = _is_measured((base, head), (base_python, head_python), {**asked, **({"wait": wait} if wait else {})})
-    named = {Path(name): comparisons.format_of(name) for name in saves}
+    named = {Path(name): table.format_of(name) for name in saves}
     for path in named:
         check_writable(path.parent)
-    limits = comparing.read_thresholds(thresholds)
-    comparing.limits_of(limits)  # refused before anything is measured
+    limits = read_thresholds(thresholds)
+    limits_of(limits)  # refused before anything is measured
     if measured:
-        space, given = space_of(options, usual=comparing.PRESET)
-        runs = comparing.run_both(str(base_python), str(head_python), space, out=out, quiet=quiet, wait=wait, **given)
+        space, given = space_of(options, usual=PRESET)
+        runs = gb.run_both(str(base_python), str(head_python), space, out=out, quiet=quiet, wait=wait, **given)
         for run in runs:
             click.echo(f"Wrote {run.path}", err=True)
         base, head = (str(run.path) for run in runs)
-    found = comparing.compare(str(base), str(head), out=out, thresholds=limits)
-    texts = {path: comparisons.render(found, kind, everything=everything) for path, kind in named.items()}
+    found = gb.compare(str(base), str(head), out=out, thresholds=limits)
+    texts = {path: table.render(found, kind, everything=everything) for path, kind in named.items()}
     for path, text in texts.items():
-        comparisons.save(text, path)
-    say(comparisons.render(found, format_, everything=everything))
+        table.save(text, path)
+    say(table.render(found, format_, everything=everything))
     if measured and any(run.metadata["stopped_by"] == "user" for run in runs):
         click.echo(
             "Interrupted: the answer is of what was measured until then, which is kept in the files above.", err=True
         )
         return INTERRUPTED
-    return {"regression": REGRESSION, "inconclusive": INCONCLUSIVE}.get(found.verdict, NO_REGRESSION)
+    return {"regression": FAILED, "inconclusive": INCONCLUSIVE}.get(found.verdict, OK)
 
 
 def _is_measured(

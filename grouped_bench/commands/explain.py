@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from grouped_bench.options import case_options
+from grouped_bench.commands.options import case_options
 
 
 @click.command()
@@ -31,10 +31,9 @@ def explain(quiet: bool, format_: str, **options: Any) -> int:
     Example:
       grouped-bench explain --channels 128 --groups 32 --pass training
     """
-    from grouped_bench import api
-    from grouped_bench.report import why
-    from grouped_bench.space.space import Space
+    import grouped_bench as gb
+    from grouped_bench.report import explanation
 
     given = {name: value for name, value in options.items() if value is not None}
-    click.echo(why.render(api.explain(Space(source="options"), quiet=quiet, **given), format_))
+    click.echo(explanation.render(gb.explain(gb.Space(source="options"), quiet=quiet, **given), format_))
     return 0

@@ -2,6 +2,8 @@
 
 import click
 
+from grouped_bench.commands.output import OK
+
 
 @click.command()
 @click.argument("folder", metavar="FOLDER")
@@ -30,15 +32,8 @@ def history(folder: str, where: str | None, format_: str) -> int:
       grouped-bench history results
       grouped-bench history results --where "groups > 1" --format markdown
     """
-    from pathlib import Path
+    import grouped_bench as gb
+    from grouped_bench.report.history import render
 
-    from grouped_bench import api
-    from grouped_bench.errors import RunError
-    from grouped_bench.report import histories
-
-    if not Path(folder).is_dir():
-        raise RunError("FOLDER is a folder of runs", received=folder, remedy="Name one that exists, such as results")
-    runs = api.load_all([folder])
-    told = histories.render(api.joined(runs), [run.metadata for run in runs], where=where, format=format_)
-    click.echo(told, nl=False)
-    return 0
+    click.echo(render(gb.history(folder, where=where), format_), nl=False)
+    return OK

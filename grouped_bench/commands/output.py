@@ -5,6 +5,9 @@ import sys
 
 import click
 
+OK, FAILED, REFUSED, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
+RUN_FORMATS = ("table", "markdown", "csv", "json")
+
 
 def drop_output() -> None:
     """Send what is left to nowhere: Python would complain again when it flushes at exit."""

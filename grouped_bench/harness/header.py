@@ -6,15 +6,15 @@ from typing import Any
 from grouped_bench import __version__
 from grouped_bench.analyse.stats import FAMILY_ALPHA, PAIR_ALPHA
 from grouped_bench.harness.commit import read_commit
-from grouped_bench.harness.identification import header_facts
-from grouped_bench.harness.order import Order
-from grouped_bench.harness.probing import Probe, full_name
-from grouped_bench.measure import environment, gpu
+from grouped_bench.harness.processes.identification import header_facts
+from grouped_bench.harness.processes.probing import Probe, full_name
+from grouped_bench.harness.request import Order
+from grouped_bench.measure.machine import environment, gpu
 from grouped_bench.plan import Cohort, Plan
 from grouped_bench.space.case import HostKey, Setting
 from grouped_bench.store.journal import Record
 from grouped_bench.store.schema import SCHEMA_VERSION
-from grouped_bench.variants.own import digests
+from grouped_bench.variants.plugins import digests
 
 
 def make_header(order: Order, probes: dict[HostKey, Probe]) -> Record:

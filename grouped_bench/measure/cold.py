@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 from grouped_bench.backends.base import Step, Tensor
-from grouped_bench.measure.processor import last_level_cache_bytes, last_level_caches
+from grouped_bench.measure.machine.processor import last_level_cache_bytes, last_level_caches
 
 # A cache that always drops what was read longest ago has nothing left after its own size; real ones keep some longer.
 _TIMES_CACHES = 2

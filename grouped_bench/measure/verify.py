@@ -7,8 +7,8 @@ import numpy as np
 from grouped_bench.backends.base import Backend, Tensor
 from grouped_bench.space.case import Case
 from grouped_bench.variants.base import Variant
-from grouped_bench.variants.functions import Function
-from grouped_bench.variants.reference import Weights, channels_last
+from grouped_bench.variants.reference.convolution import Weights, channels_last
+from grouped_bench.variants.reference.functions import Function
 
 _EPSILON = {"float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 # Elements of a ReLU that may turn over in any dtype: four where half of all are passed. The share of them at most.

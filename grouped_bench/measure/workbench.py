@@ -10,10 +10,11 @@ import numpy as np
 
 from grouped_bench import variants
 from grouped_bench.backends.base import Backend, Operands, Step, Tensor, empty_layer
-from grouped_bench.measure import cold, disturbance, memory, rounds, verify
-from grouped_bench.measure.energy import joules_a_call
-from grouped_bench.measure.outcomes import Reply, attempt
-from grouped_bench.measure.references import MACHINE, References, kind_of
+from grouped_bench.measure import cold, memory, rounds, verify
+from grouped_bench.measure.attempt import Reply, attempt
+from grouped_bench.measure.machine import disturbance
+from grouped_bench.measure.machine.energy import joules_a_call
+from grouped_bench.measure.reference_workloads import MACHINE, References, kind_of
 from grouped_bench.measure.search import Trials
 from grouped_bench.space.case import DTYPE_BYTES, Case, Setting
 from grouped_bench.variants.base import Part, Variant

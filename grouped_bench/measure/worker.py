@@ -20,10 +20,10 @@ from typing import Any
 from grouped_bench import backends, variants
 from grouped_bench.backends.base import Backend
 from grouped_bench.errors import VariantError
-from grouped_bench.measure.in_force import in_force
-from grouped_bench.measure.libraries import library_versions
-from grouped_bench.measure.mentions import unread
-from grouped_bench.measure.outcomes import attempt
+from grouped_bench.measure.attempt import attempt
+from grouped_bench.measure.machine.in_force import in_force
+from grouped_bench.measure.machine.mentions import unread
+from grouped_bench.measure.machine.versions import library_versions
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Case, Setting
@@ -166,7 +166,7 @@ def _peaks(backend: Backend, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explain(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:
-    from grouped_bench.measure import explanation
+    from grouped_bench.measure.explain import explanation
 
     name = request["variants"][0]
     return attempt(backend, lambda: explanation.explain(_bench(backend, mark, request), name))
@@ -180,7 +180,7 @@ def _trial(backend: Backend, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _empty(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:
-    from grouped_bench.measure import explanation
+    from grouped_bench.measure.explain import explanation
 
     return attempt(backend, lambda: {"call_s": explanation.empty_call_s(_bench(backend, mark, request))})
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from grouped_bench.report import cells
 from grouped_bench.report.plans import listing
+from grouped_bench.report.text import cells
 from grouped_bench.units import format_bytes
 
 _SCHEMA = 1

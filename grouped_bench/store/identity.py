@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grouped_bench.backends.onednn import TURN_IT_ON
-from grouped_bench.measure import environment
+from grouped_bench.measure.machine import environment
 from grouped_bench.store.microarchitectures import by_number, by_sets
 
 Facts = Mapping[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from grouped_bench.measure.in_force import STEERING
+from grouped_bench.measure.machine.in_force import STEERING
 from grouped_bench.store.identity import identified
 
 

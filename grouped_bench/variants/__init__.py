@@ -1,4 +1,4 @@
-"""How a convolution can be computed. Each module here holds one variant, registered by its decorator."""
+"""How a convolution can be computed. Each module of `layers` and `blocks` holds one variant."""
 
 import functools
 import importlib
@@ -9,19 +9,18 @@ from pathlib import Path
 
 from grouped_bench.errors import UnavailableError
 from grouped_bench.space.case import BASELINES
-from grouped_bench.variants import own
+from grouped_bench.variants import blocks, layers, plugins
 from grouped_bench.variants.base import ALL, REGISTRY, Variant
 
 Files = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
-_NOT_VARIANTS = ("base", "block_function", "block_reference", "blocks", "functions", "own", "reference", "taps")
 
 
 @functools.cache
 def _load() -> None:
-    for module in pkgutil.iter_modules(__path__):
-        if module.name not in _NOT_VARIANTS:
-            importlib.import_module(f"{__name__}.{module.name}")
-    own.load_packages()
+    for folder in (layers, blocks):
+        for module in pkgutil.iter_modules(folder.__path__):
+            importlib.import_module(f"{folder.__name__}.{module.name}")
+    plugins.load_packages()
 
 
 def import_files(files: Files) -> tuple[str, ...]:
@@ -33,7 +32,7 @@ def import_files(files: Files) -> tuple[str, ...]:
     _load()  # first, so that a name which is taken is the file's fault
     found = absolute(files)
     for file in found:
-        own.run_file(file)
+        plugins.run_file(file)
     return found
 
 

@@ -16,8 +16,8 @@ from grouped_bench.backends.base import Backend
 from grouped_bench.errors import VariantError
 from grouped_bench.space.case import LONGEST_NAME, NAME_PATTERN, Case
 from grouped_bench.space.counts import Counts, convolution_counts
-from grouped_bench.variants.functions import Convolution, Function
-from grouped_bench.variants.reference import Weights
+from grouped_bench.variants.reference.convolution import Weights
+from grouped_bench.variants.reference.functions import Convolution, Function
 
 # The output without bias, from the input and the grouped kernel (*k, Cin/G, Cout) in the dtype of the arithmetic.
 Convolve = Callable[[Any, Any], Any]

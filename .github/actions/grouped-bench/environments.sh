@@ -29,7 +29,7 @@ prepare() {
 if [ -z "$requirement" ]; then
     requirement=$(realpath -- "$here/../../..")
     # Copied into another repository, these scripts have none of grouped-bench around them.
-    [ -f "$requirement/grouped_bench/cli.py" ] ||
+    [ -f "$requirement/grouped_bench/commands/main.py" ] ||
         refuse "GATE_REQUIREMENT (grouped-bench) is needed where these scripts are not in a clone of grouped-bench" \
             "" "Write what pip is to install, such as a path or a URL"
 fi

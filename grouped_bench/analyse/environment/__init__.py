@@ -1,0 +1,1 @@
+"""What runs differ in besides what they measured: facts, machines, environments."""

@@ -1,0 +1,1 @@
+"""Runs in the order of their commits, and the steps between them."""

@@ -1,0 +1,81 @@
+"""Cohorts that may be spoken of together, and which row of a cohort is clearly the fastest."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+from grouped_bench.analyse.crossings import settled
+from grouped_bench.analyse.rows import Cohort, Row, by_function, is_baseline, varying
+from grouped_bench.analyse.stability import is_unstable
+
+_SHAPE = ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "size", "batch_size")
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """Cohorts of one setting and pass, which may be spoken of together."""
+
+    name: str
+    cohorts: Sequence[Cohort]
+
+    @functools.cached_property
+    def split(self) -> list[Cohort]:
+        """Those with more than one group or path; with one, all functions are the same."""
+        return [cohort for cohort in self.cohorts if cohort.groups > 1]
+
+    @functools.cached_property
+    def rows(self) -> list[Row]:
+        """The rows of all cohorts."""
+        return [row for cohort in self.cohorts for row in cohort.rows]
+
+    def saving(self, row: Row) -> float | None:
+        """The baseline's multiply-accumulates over the row's; None where they are not known."""
+        base = self._base_macs.get(id(row))
+        return base / row["macs"] if base and row["macs"] else None
+
+    @functools.cached_property
+    def leaders(self) -> frozenset[int]:
+        """Ids of the rows that have a clear lead in their cohort over all others of their function."""
+        found = [leader(rows) for cohort in self.split for rows in by_function(cohort.rows)]
+        return frozenset(id(row) for row in found if row is not None)
+
+    @functools.cached_property
+    def varying_shape(self) -> list[str]:
+        """The columns of the shape in which the cohorts differ."""
+        return varying(self.rows, _SHAPE)
+
+    @functools.cached_property
+    def _base_macs(self) -> dict[int, int | None]:
+        """By row, since a row knows nothing of its cohort."""
+        found: dict[int, int | None] = {}
+        for cohort in self.cohorts:
+            base = next((row["macs"] for row in cohort.rows if is_baseline(row)), None)
+            found.update(dict.fromkeys(map(id, cohort.rows), base))
+        return found
+
+
+def lead_is_clear(first: Row, second: Row) -> bool:
+    """Whether `first` is faster than `second`, as far as verdicts carry it.
+
+    Against the baseline its verdict says so; else the intervals of the two speed-ups over it must not meet, and the
+    first must have a decided verdict.
+    """
+    if is_unstable(first) or is_unstable(second):
+        return False
+    if is_baseline(second):
+        return settled(first) == "faster"
+    if is_baseline(first):
+        return settled(second) == "slower"
+    if settled(first) is None or settled(first) == settled(second) == "equivalent":
+        return False
+    low, high = first["speedup_low"], second["speedup_high"]
+    return low is not None and high is not None and bool(low > high)
+
+
+def leader(rows: Sequence[Row]) -> Row | None:
+    """The one of `rows`, all of one cohort and function, that has a clear lead over all others; None without any."""
+    timed = [row for row in rows if row["latency_s"] is not None]
+    if len(timed) < 2:
+        return None
+    first = min(timed, key=lambda row: row["latency_s"])
+    return first if all(lead_is_clear(first, row) for row in timed if row is not first) else None

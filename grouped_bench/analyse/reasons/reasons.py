@@ -1,0 +1,68 @@
+"""Why a task has no figures, to a reader: the cause and the remedy where the refusal is known, and its own words."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from grouped_bench.analyse.reasons.refusals import REFUSALS, Refusal, Where
+from grouped_bench.space.case import MIXED_PREFIX
+
+# The exact variant that makes ordinary convolutions of a function's groups, which every framework has.
+_SPLIT = {"grouped": "split_concat", "resnext": "resnext_concat"}
+_FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+
+
+def explain_reason(reason: str | None, row: Mapping[str, Any]) -> Refusal | None:
+    """The known refusal that `reason` is, its remedy naming a variant of the row's function; None if it is none.
+
+    Args:
+        reason: what the framework said, as the column `reason` has it.
+        row: the columns of its task; those that are missing are not known.
+    """
+    met = matching(reason, row)
+    if not met:
+        return None
+    split = _SPLIT.get(_where(row).computes, "a variant without grouped kernels")
+    return dataclasses.replace(met[0], remedy=met[0].remedy.format(split=split))
+
+
+def matching(reason: str | None, row: Mapping[str, Any]) -> list[Refusal]:
+    """The entries that `reason` meets: one at most, as a test holds."""
+    where = _where(row)
+    return [refusal for refusal in REFUSALS if reason and refusal.is_met(reason, where)]
+
+
+def explained(reason: str | None, row: Mapping[str, Any]) -> str | None:
+    """`Cause. Remedy. (TensorFlow: its words)` where the refusal is known, else `reason` as it is."""
+    refusal = explain_reason(reason, row)
+    if refusal is None or reason is None:
+        return reason
+    said_by = refusal.says or _FRAMEWORKS.get(str(row.get("backend")), "the framework")
+    return f"{refusal.cause} {refusal.remedy} ({said_by}: {reason.rstrip('. ')})"
+
+
+def _where(row: Mapping[str, Any]) -> Where:
+    return Where(
+        backend=str(row.get("backend") or ""),
+        dtype=str(row.get("dtype") or "").removeprefix(MIXED_PREFIX),
+        rank=_whole(row.get("rank")),
+        groups=_whole(row.get("groups")),
+        computes=str(row.get("computes") or ""),
+        onednn=_onednn(row.get("in_force")),
+    )
+
+
+def _whole(value: object) -> int | None:
+    """A number of the record; what a look of a stranger's file has in its place is not known."""
+    return value if isinstance(value, int) else None
+
+
+def _onednn(in_force: object) -> bool | None:
+    """Whether oneDNN was on in the task's process, by what was in force there: JSON or the object itself."""
+    try:
+        facts = json.loads(in_force) if isinstance(in_force, str) else in_force
+    except (ValueError, RecursionError):
+        return None
+    found = facts.get("onednn") if isinstance(facts, Mapping) else None
+    return found if isinstance(found, bool) else None

@@ -1,0 +1,167 @@
+"""The record as plain rows: nulls are None, lists are tuples, and the rows of a cohort stand together."""
+
+import dataclasses
+import datetime
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from grouped_bench.analyse.network import gathered
+from grouped_bench.analyse.stability import UNSTABLE, is_unstable
+from grouped_bench.space.case import BASELINE, BASELINES, Case, Setting
+from grouped_bench.store import schema
+
+Row = dict[str, Any]
+
+# The functions that are dense, and those that are split: of layers and of blocks.
+DENSE, GROUPED = ("dense", "bottleneck"), ("grouped", "resnext")
+# What the figures of one line have in common: all of a cohort but how far it is split.
+FAMILY = (*(name for name in schema.COHORT_KEY if name not in ("groups", "cardinality")), "machine", "run_id")
+VERDICTS = ("faster", "slower", "equivalent", "undecided", UNSTABLE)
+_UNREAD = ("samples_s", "reference_s")
+_AS_THEY_ARE = (str, int, bool, type(None))  # most values, so that a large frame is soon read
+_INTEGERS = frozenset(column.name for column in schema.COLUMNS if "int64" in str(column.type))
+
+
+@dataclasses.dataclass(frozen=True)
+class Cohort:
+    """The rows of one case and setting in one run, in the order of the record."""
+
+    rows: tuple[Row, ...]
+
+    @property
+    def groups(self) -> int:
+        """Groups of a layer, paths of a block; 0 where the record does not say."""
+        return groups_of(self.rows[0]) or 0
+
+    @property
+    def case_title(self) -> str:
+        """One line that names the case."""
+        return case_title(self.rows[0])
+
+    @property
+    def setting_title(self) -> str:
+        """One line that names the setting."""
+        return setting_title(self.rows[0])
+
+
+def plain(frame: pd.DataFrame) -> list[Row]:
+    """Rows of `frame` under every name of the schema but the samples'; a missing column is all None."""
+    names = [name for name in schema.NAMES if name not in _UNREAD]
+    columns = {name: _column(frame, name) for name in names}
+    return [{name: columns[name][i] for name in names} for i in range(len(frame))]
+
+
+def cohorts(rows: Iterable[Row]) -> list[Cohort]:
+    """The cohorts of `rows`, in the order in which each first appears; runs are kept apart."""
+    return [Cohort(tuple(alike)) for alike in gathered(rows, ("run_id", *schema.COHORT_KEY))]
+
+
+def groups_of(row: Row) -> int | None:
+    """Groups of a layer, paths of a block: into how many parts the work is split."""
+    count: int | None = row["cardinality"] or row["groups"]
+    return count
+
+
+def is_ok(row: Row) -> bool:
+    """Whether the task was measured and may be ranked."""
+    return bool(row["status"] == "ok")
+
+
+def verdict_of(row: Row) -> str | None:
+    """The row's verdict, `unstable` where its figures are not to be relied on, None where there is none."""
+    return UNSTABLE if row["verdict"] is not None and is_unstable(row) else row["verdict"]
+
+
+def is_baseline(row: Row) -> bool:
+    """Whether the others of its cohort are compared with this row."""
+    return bool(row["variant"] == baseline_name(row))
+
+
+def baseline_name(row: Row) -> str:
+    """The variant with which the others of the row's cohort are compared."""
+    return BASELINES.get(row["scope"], BASELINE)
+
+
+def by_function(rows: Iterable[Row]) -> list[list[Row]]:
+    """Ok rows by the function they compute, fastest first in each; the function with the fastest row first.
+
+    Rows of different functions are never ranked with each other: they are not the same thing done faster.
+    """
+    functions: dict[str, list[Row]] = {}
+    for row in sorted(filter(is_ok, rows), key=lambda row: ascending(row["latency_s"])):
+        functions.setdefault(row["computes"], []).append(row)
+    return list(functions.values())
+
+
+def ascending(value: Any) -> tuple[bool, str, Any]:
+    """Key that sorts nulls last and never compares two types."""
+    if isinstance(value, tuple):
+        return (False, "tuple", tuple(map(ascending, value)))
+    number = isinstance(value, (int, float))
+    return (value is None, "" if number else type(value).__name__, 0 if value is None else value)
+
+
+def varying(rows: Sequence[Row], names: Iterable[str]) -> list[str]:
+    """Those of `names` in which `rows` differ."""
+    return [name for name in names if len({row[name] for row in rows}) > 1]
+
+
+def family(rows: Sequence[Row]) -> tuple[str, ...]:
+    """FAMILY, without the width where it goes with the cardinality, as in blocks of equal cost."""
+    return tuple(name for name in FAMILY if name != "width" or not widths(rows))
+
+
+def widths(rows: Iterable[Row]) -> list[int]:
+    """The widths of blocks in the order of their cardinalities, where several have one each; else none."""
+    pairs = sorted({(row["cardinality"], row["width"]) for row in rows if row["cardinality"] and row["width"]})
+    widths = [width for _, width in pairs]
+    return widths if len(set(widths)) > 1 and len(dict(pairs)) == len(pairs) else []
+
+
+def case_title(row: Row) -> str:
+    """One line that names the row's case, as far as the record tells it."""
+    try:
+        return Case.from_columns(row).title()
+    except (TypeError, ValueError, KeyError):
+        names = ("scope", "groups", "cardinality", "width", "pass")
+        told = [f"{name} {row[name]}" for name in names if row[name] is not None]
+        return ", ".join(told) or "case that the record does not tell"
+
+
+def setting_title(row: Row) -> str:
+    """One line that names the row's setting."""
+    return Setting.from_columns(row).title()
+
+
+def _column(frame: pd.DataFrame, name: str) -> list[Any]:
+    if name not in frame.columns:
+        return [None] * len(frame)
+    integer = name in _INTEGERS
+    return [_plain(value, integer) for value in frame[name].tolist()]
+
+
+def _plain(value: Any, integer: bool) -> Any:
+    kind = type(value)
+    if kind is float:
+        return _number(value, integer)
+    if kind in _AS_THEY_ARE:
+        return value
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return tuple([_plain(part, integer) for part in value])
+    if value is None or value is pd.NA or value is pd.NaT:
+        return None
+    if isinstance(value, datetime.datetime):
+        return value.isoformat()
+    return _number(value, integer) if isinstance(value, float) else value
+
+
+def _number(value: float, integer: bool) -> float | int | None:
+    """Nulls turn a column of integers into floats; whole numbers are given back as they were written."""
+    if not math.isfinite(value):
+        return None
+    return int(value) if integer and value.is_integer() else value

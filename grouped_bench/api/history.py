@@ -1,0 +1,46 @@
+"""The steps between runs: what `grouped-bench history` stands for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grouped_bench.api.runs import joined, load_all
+from grouped_bench.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from grouped_bench.analyse.history.history import Facts, History
+
+
+def history(folder: str | Path, *, where: str | None = None) -> "History":
+    """The runs of a folder in the order of their commits, and where the latency of a task steps.
+
+    Args:
+        folder: of runs, in any folder below it.
+        where: an expression over the columns that holds for the tasks to look at, such as `groups > 1`.
+
+    Raises:
+        RunError: no such folder, no run in it, or a file that cannot be read as one.
+        SpaceError: `where` is no such expression.
+    """
+    if not Path(folder).is_dir():
+        raise RunError("FOLDER is a folder of runs", received=folder, remedy="Name one that exists, such as results")
+    runs = load_all([str(folder)])
+    return history_of(joined(runs), [run.metadata for run in runs], where=where)
+
+
+def history_of(frame: "pd.DataFrame", metadata: "Sequence[Facts]", *, where: str | None = None) -> "History":
+    """`history` of the runs whose rows are in `frame`, with the run-wide facts of each."""
+    from grouped_bench.analyse.history.history import History, Unmatched, of_frame
+    from grouped_bench.analyse.rows import plain
+    from grouped_bench.report.run.where import select
+
+    if where is None:
+        return of_frame(frame, metadata)
+    rows = plain(frame)
+    kept = {id(row) for row in select(rows, where)}
+    if rows and not kept:
+        return History((), (), unmatched=Unmatched(where, frame["run_id"].nunique()))
+    return of_frame(frame[[id(row) in kept for row in rows]], metadata)

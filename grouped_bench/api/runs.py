@@ -1,0 +1,286 @@
+"""Runs: `run`, `resume`, `plan_run`, `load`, `show`, `write_report`, and the `Run` that they give."""
+
+import dataclasses
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grouped_bench import variants
+from grouped_bench.errors import CutShortError
+from grouped_bench.plan import Plan, make_plan, resolved
+from grouped_bench.space.axes import Control
+from grouped_bench.space.space import Space
+from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.variants.plugins import refuse_unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from grouped_bench.harness.request import Order
+    from grouped_bench.variants import Files
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run as its file holds it.
+
+    `frame` has a row a task under the columns of `grouped-bench list columns`; `metadata` is what holds for all
+    rows: environment, space, controls, skips, where the time went.
+    """
+
+    frame: "pd.DataFrame"
+    metadata: dict[str, Any]
+    path: Path
+
+    def report(self, path: str | Path, figures: str | Path | None = None) -> Path:
+        """Write the HTML page to `path` and, where asked, the figures as SVG and PNG into the folder `figures`."""
+        return write_report([self], path, figures)
+
+
+def plan_run(space: Space, *, files: "Files" = (), **options: Any) -> tuple[Plan, Control]:
+    """What `run` would measure with the same arguments, and its controls; measures nothing."""
+    variants.import_files(files)
+    space, control = resolved(space, options)
+    return make_plan(space), control
+
+
+def run(
+    space: Space,
+    *,
+    out: str | Path = DEFAULT_OUT,
+    seed: int | None = None,
+    memory: bool = True,
+    page: bool = True,
+    quiet: bool = True,
+    command: list[str] | None = None,
+    files: "Files" = (),
+    force: bool = False,
+    wait: bool = False,
+    explain: bool = False,
+    **options: Any,
+) -> Run:
+    """Measure `space`, write the Parquet file and the page, and return the run.
+
+    Args:
+        space: what to sweep.
+        out: folder; the file is `OUT/<machine>/<run_id>.parquet`, the page beside it.
+        seed: of inputs, weights and orders; drawn when not given.
+        memory: whether to read each task's peak memory, in a pass of its own.
+        page: whether to write the HTML page.
+        quiet: whether to show no progress on stderr.
+        command: the command line to record, this process' own when not given.
+        files: Python files that register variants, run in this process and in those that measure.
+        force: whether to try tasks that are predicted to run out of memory.
+        wait: whether to wait for another run on this machine to end, rather than to refuse.
+        explain: whether to look, after the sweep and beyond its budget, into the slowest and the fastest of each case.
+        **options: axes that replace those of the space (`device="cpu"`) and controls (`budget="10m"`).
+
+    Raises:
+        SpaceError: an argument breaks a rule, or no legal case is left.
+        VariantError: a file of variants cannot be used, or a variant is known to this process alone.
+        UnavailableError: a device, backend or variant is not there, or another run is measuring.
+        OutputError: the folder cannot be written.
+        HostError: a backend cannot start.
+        CutShortError: the run ended before its file was written; `resume` goes on with it.
+    """
+    from grouped_bench.harness.session import carry_out
+
+    order = ordered(
+        space, out=out, seed=seed, memory=memory, quiet=quiet, command=command, files=files, force=force, wait=wait,
+        explain=explain, **options,
+    )  # fmt: skip
+    return _finished(carry_out(order), order.out, page=page, quiet=quiet)
+
+
+def ordered(
+    space: Space,
+    *,
+    out: str | Path,
+    seed: int | None = None,
+    command: list[str] | None = None,
+    files: "Files" = (),
+    memory: bool,
+    quiet: bool,
+    force: bool,
+    wait: bool,
+    explain: bool = False,
+    **options: Any,
+) -> "Order":
+    """What a run with these arguments of `run` is asked to do. Raises SpaceError, VariantError."""
+    from grouped_bench.harness.request import Order
+
+    paths = variants.import_files(files)
+    space, control = resolved(space, options)
+    planned = make_plan(space)
+    refuse_unknown(planned.variants, paths)
+    return Order(
+        plan=planned,
+        control=control,
+        space=space.to_dict(),
+        out=Path(out),
+        seed=secrets.randbelow(2**31) if seed is None else seed,
+        memory=memory,
+        quiet=quiet,
+        command=sys.argv if command is None else command,
+        files=paths,
+        force=force,
+        wait=wait,
+        explain=explain,
+    )
+
+
+def resume(
+    name: str | Path,
+    *,
+    space: Space | None = None,
+    out: str | Path = DEFAULT_OUT,
+    page: bool = True,
+    quiet: bool = True,
+    wait: bool = False,
+    explain: bool = False,
+    command: list[str] | None = None,
+    **options: Any,
+) -> Run:
+    """Go on with a run that did not end, and return it: what it measured is not measured again.
+
+    Args:
+        name: its journal, its run id, or `latest`.
+        space, **options: may repeat those of the run (`seed`, `memory`, `force` and `files` too), and no others.
+        out, page, quiet, wait, explain, command: as of `run`.
+
+    Raises:
+        RunError: the run has ended, was asked for something else, or was made by another version or machine.
+        The others of `run`.
+    """
+    from grouped_bench.harness.record import as_read
+    from grouped_bench.harness.request import Order
+    from grouped_bench.harness.resume import planned_again, refuse_half, same_files
+    from grouped_bench.harness.session import go_on
+    from grouped_bench.store.records import read_checked
+    from grouped_bench.store.runs import find_journal
+
+    path = find_journal(str(name), Path(out))
+    header, records, _ = read_checked(path)
+    as_read(header, records, path)  # refuses facts and values that no run has written
+    refuse_half(header, path)
+    asked = header["order"]
+    files = variants.import_files(same_files(header, options))
+    plan, control = planned_again(header, space, options)
+    order = Order(
+        plan=plan,
+        control=control,
+        space=header["space"],
+        out=Path(out),
+        seed=header["seed"],
+        memory=asked["memory"],
+        quiet=quiet,
+        command=sys.argv if command is None else command,
+        files=files,
+        force=asked["force"],
+        wait=wait,
+        explain=explain,
+    )
+    return _finished(go_on(path, order), order.out, page=page, quiet=quiet)
+
+
+def _finished(path: Path, out: Path, *, page: bool, quiet: bool) -> Run:
+    """The run at `path`, with its page where that is wanted."""
+    from grouped_bench.harness.progress import Progress
+
+    result = load(path)
+    if page:
+        with Progress(quiet) as progress:
+            progress.say("writing the page")
+            try:
+                result.report(result.path.with_suffix(".html"))
+            except KeyboardInterrupt:
+                raise _without_page(result, out) from None
+    return result
+
+
+def _without_page(made: Run, out: Path) -> CutShortError:
+    """What to say of a run that was written and whose page was interrupted."""
+    from grouped_bench.store.journal import resume_command
+
+    ended = made.metadata["finished"]
+    go_on = f"grouped-bench report {made.path}" if ended else resume_command(made.path, out)
+    return CutShortError(
+        f"The run is {'whole' if ended else 'kept'} in {made.path}, without its page",
+        received="an interrupt",
+        remedy=f"{'Write the page' if ended else 'Go on'} with `{go_on}`",
+    )
+
+
+def load(name: str | Path, out: str | Path = DEFAULT_OUT) -> Run:
+    """The newest run that `name` stands for: a file, a folder of runs, a run id, or `latest`.
+
+    Raises:
+        RunError: there is no such run, or its file cannot be read as one.
+    """
+    return load_all([str(name)], out)[-1]
+
+
+def load_all(names: list[str], out: str | Path = DEFAULT_OUT) -> list[Run]:
+    """Every run that `names` stand for, each once, in their order."""
+    from grouped_bench.store.runs import find_runs
+
+    paths = dict.fromkeys(path for name in names for path in find_runs(name, Path(out)))
+    return [Run(*_read(path), path) for path in paths]
+
+
+def _read(path: Path) -> "tuple[pd.DataFrame, dict[str, Any]]":
+    from grouped_bench.harness.record import read_unfinished
+    from grouped_bench.store.journal import SUFFIX
+    from grouped_bench.store.runs import read_run
+
+    # A run may end between the moment it is found and now.
+    if path.suffix == SUFFIX and path.exists():
+        return read_unfinished(path)
+    return read_run(path.with_suffix(".parquet") if path.suffix == SUFFIX else path)
+
+
+def show(
+    runs: list[Run],
+    *,
+    by: str | None = None,
+    sort: str | None = None,
+    where: str | None = None,
+    format: str = "table",
+) -> str:
+    """Tables and findings of `runs` as text.
+
+    Args:
+        runs: one or more, as `load` gives them.
+        by: a column by which the rows are grouped, instead of by cohort.
+        sort: `latency`, `speedup`, `memory`, `params` or any column.
+        where: an expression over the columns that holds for the rows to keep, such as `groups > 1`.
+        format: `table`, `markdown`, `csv` or `json`.
+
+    Raises:
+        SpaceError: no such column, or no such expression.
+    """
+    from grouped_bench.report.run import tables
+
+    facts = [run.metadata for run in runs]
+    return tables.render(joined(runs), facts, by=by, sort=sort, where=where, format=format)
+
+
+def write_report(runs: list[Run], path: str | Path, figures: str | Path | None = None) -> Path:
+    """Write one page for all `runs`; see `Run.report`."""
+    from grouped_bench.report.drawing import registry
+    from grouped_bench.report.page import html
+    from grouped_bench.store.runs import check_writable
+
+    path, frame, metadata = Path(path), joined(runs), [run.metadata for run in runs]
+    check_writable(path.parent)
+    if figures is not None:
+        registry.save(frame, Path(figures), metadata)
+    return html.write(frame, metadata, path)
+
+
+def joined(runs: list[Run]) -> "pd.DataFrame":
+    """The frames of all `runs` as one."""
+    import pandas as pd
+
+    return pd.concat([run.frame for run in runs], ignore_index=True)

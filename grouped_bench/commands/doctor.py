@@ -1,0 +1,28 @@
+"""`grouped-bench doctor`: whether this machine is fit to measure on."""
+
+import click
+
+from grouped_bench.commands.output import FAILED, OK
+
+
+@click.command()
+@click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
+def doctor(format_: str) -> int:
+    """Say whether this machine is fit to measure on, in under 30 seconds.
+
+    Exit code 1 says that it is not. A layer is measured against itself for
+    a while, to tell the smallest difference that one pair would show here.
+
+    \b
+    JSON: {"schema": 1, "fit", "checks": [{"name", "grade", "found",
+    "remedy"}], "smallest_difference"}
+    \b
+    Example:
+      grouped-bench doctor
+    """
+    import grouped_bench as gb
+    from grouped_bench.report import plans
+
+    diagnosis = gb.doctor()
+    click.echo(plans.diagnosis(diagnosis.to_dict(), format_))
+    return OK if diagnosis.fit else FAILED

@@ -1,0 +1,77 @@
+"""The command `grouped-bench`: words into library calls, results into exit codes, nothing else."""
+
+import errno
+import sys
+from typing import NoReturn
+
+import click
+
+from grouped_bench import __version__
+from grouped_bench.commands.advise import advise
+from grouped_bench.commands.baseline import baseline
+from grouped_bench.commands.compare import compare
+from grouped_bench.commands.doctor import doctor
+from grouped_bench.commands.explain import explain
+from grouped_bench.commands.history import history
+from grouped_bench.commands.list import list_
+from grouped_bench.commands.output import INTERRUPTED, OK, REFUSED, drop_output
+from grouped_bench.commands.plan import plan
+from grouped_bench.commands.report import report
+from grouped_bench.commands.run import run
+from grouped_bench.commands.show import show
+from grouped_bench.errors import CutShortError, GroupedBenchError
+
+_COMMANDS = (run, plan, show, report, doctor, explain, list_, advise, history, compare, baseline)
+
+
+def main() -> NoReturn:
+    """Run the command line and leave with its exit code."""
+    try:
+        code = cli.main(prog_name="grouped-bench", standalone_mode=False)
+        sys.stdout.flush()
+    except GroupedBenchError as error:
+        code = _refuse(str(error))
+        code = INTERRUPTED if isinstance(error, CutShortError) else code
+    except click.ClickException as error:
+        path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "grouped-bench"
+        told = error.format_message()
+        code = _refuse(f"{told}{'' if told.endswith(('.', '?')) else '.'} Try `{path} --help`.")
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("grouped-bench: interrupted", err=True)
+        code = INTERRUPTED
+    except SystemExit:
+        code = OK  # outside standalone mode click leaves only where its own writing meets a closed pipe
+    except BrokenPipeError:
+        drop_output()
+        code = OK  # the reader has had enough
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF):
+            raise
+        drop_output()
+        code = _refuse(f"The answer must reach standard output. Received: {error.strerror}. Send it elsewhere.")
+    sys.exit(code if isinstance(code, int) else OK)
+
+
+def _refuse(message: str) -> int:
+    click.echo(f"grouped-bench: {' '.join(message.split())}", err=True)
+    return REFUSED
+
+
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.version_option(__version__, prog_name="grouped-bench")
+def cli() -> None:
+    """Which way of computing a convolution is best on this machine.
+
+    Measure with `run`, ask `advise` which variant to use, and `explain` why it
+    takes its time.
+
+    \b
+    Examples:
+      grouped-bench run --groups 1,8,32 --channels 128 --pass training
+      grouped-bench advise --channels 128 --groups 32 --pass training --measure
+      grouped-bench explain --channels 128 --groups 32 --pass training
+    """
+
+
+for command in _COMMANDS:
+    cli.add_command(command)

@@ -1,0 +1,151 @@
+"""The options that `run` and `plan` share, and the space that they name."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from grouped_bench.space.axes import DEFAULT_PATHS, OPTION_AXES, Control, axis_field
+
+F = TypeVar("F", bound=Callable[..., Any])
+_SOURCES = ("preset", "space_file", "model", "input_shape")
+
+
+def import_option(function: F) -> F:
+    """The option that brings variants of one's own along."""
+    text = "Python file that registers variants with @variant; may be repeated."
+    return click.option("--import", "files", metavar="FILE", multiple=True, callback=_if_any, help=text)(function)
+
+
+def _if_any(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...] | None:
+    return value or None
+
+
+def space_options(function: F) -> F:
+    """The options that `run` and `plan` share: where the space comes from, its axes, its controls."""
+    function = axis_options(OPTION_AXES)(_controls(function, tuple(Control.model_fields)))
+    shape = "Extents of the network's input, such as 224,224,3.  [default: its own]"
+    function = click.option("--input-shape", metavar="LIST", help=shape)(function)
+    model = "A network's convolutions: a .keras file, or keras.applications:NAME."
+    function = click.option("--model", metavar="MODEL", help=model)(function)
+    function = import_option(function)
+    function = click.option("--space", "space_file", metavar="FILE", help="TOML file of axes.")(function)
+    return click.option("--preset", metavar="NAME", help="Named space; see `list presets`.")(function)
+
+
+def measuring_options(function: F) -> F:
+    """The options that say how to measure a space, apart from its controls."""
+    function = click.option("--quiet", is_flag=True, help="Show no progress.")(function)
+    wait = "Wait for another run on this machine to end, instead of refusing."
+    function = click.option("--wait", is_flag=True, help=wait)(function)
+    force = "Try tasks that are predicted to run out of memory."
+    function = click.option("--force", is_flag=True, default=None, help=force)(function)
+    pass_ = "Leave out the memory pass."
+    function = click.option("--no-memory", "memory", flag_value=False, default=None, help=pass_)(function)
+    seed = "Seed of inputs, weights and orders."
+    return click.option("--seed", type=click.IntRange(0, 2**31 - 1), help=seed)(function)
+
+
+def case_options(function: F) -> F:
+    """The options that name one case and how it is computed, without how closely it is measured."""
+    controls = ("task_timeout", "memory_limit", "tf32")
+    return import_option(axis_options(OPTION_AXES)(_controls(function, controls)))
+
+
+def axis_options(axes: Iterable[str]) -> Callable[[F], F]:
+    """An option for each of `axes`, in their order."""
+
+    def add(function: F) -> F:
+        for axis in reversed(tuple(axes)):
+            if axis == "bias":
+                function = click.option("--bias", is_flag=True, default=None, help="Add a bias.")(function)
+                continue
+            if axis == "env":
+                function = _env_option(function)
+                continue
+            parameter = "passes" if axis == "pass" else axis
+            text = f"{_rule(axis_field(axis))}  [default: {_default(axis)}]"
+            function = click.option(f"--{axis.replace('_', '-')}", parameter, metavar="LIST", help=text)(function)
+        return function
+
+    return add
+
+
+def _env_option(function: F) -> F:
+    text = (
+        "Environment variable of the processes that measure, with a comma list of values; NAME= unsets it. May be "
+        "repeated: every combination is measured.  [default: as it is]"
+    )
+    return click.option("--env", metavar="NAME=LIST", multiple=True, callback=_if_any, help=text)(function)
+
+
+def _controls(function: F, names: Sequence[str]) -> F:
+    for name in reversed(names):
+        field, (metavar, text) = Control.model_fields[name], _CONTROL_HELP[name]
+        told = f"{text}, such as {(field.examples or [''])[0]}.  [default: {field.default or 'none'}]"
+        function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=told)(function)
+    return function
+
+
+_CONTROL_HELP = {
+    "precision": ("SHARE", "Stop where half the interval is below this share of the estimate"),
+    "margin": ("SHARE", "Call ratios equivalent that lie within 1 ± this"),
+    "visits": ("N", "Measure a case in at most so many short visits, each normally in a new process"),
+    "least_visits": ("N", "Measure a case in at least so many visits, also where fewer settle it"),
+    "visit_time": ("DURATION", "Time each variant for about so long a visit"),
+    "reference": (
+        "KIND",
+        "Time beside the variants a fixed workload (machine), or the framework's own operation (case)",
+    ),
+    "budget": ("DURATION", "End the whole run in this time"),
+    "task_timeout": ("DURATION", "End a task whose build, check or sample takes longer (s, m, h; seconds without)"),
+    "memory_limit": ("SIZE", "End a task that holds more memory, with the framework in it"),
+    "tf32": ("on|off", "Let a GPU round float32 operands to TF32, or forbid it, instead of the backend's own choice"),
+}
+
+
+def _rule(field: Any) -> str:
+    return str(field.description).removeprefix("takes ")
+
+
+def _default(axis: str) -> str:
+    default = axis_field(axis).default or DEFAULT_PATHS.get(axis)
+    if default is None:
+        named = {"variant": "the five, of blocks the four", "threads": "as many as the backend chooses"}
+        return named.get(axis, "the backend's first")
+    values = ("x".join(map(str, dict.fromkeys(v))) if isinstance(v, tuple) else str(v) for v in default)
+    return ",".join(values)
+
+
+def space_of(options: dict[str, Any], *, resumed: bool = False, usual: str = "quick") -> tuple[Any, dict[str, Any]]:
+    """The space that the options name, and those options that replace its axes or controls or say how to run.
+
+    A run that is resumed has a space of its own, so that none may be named. `usual` is the preset where nothing is.
+    """
+    from grouped_bench.space.space import Space
+
+    given = {name: value for name, value in options.items() if value is not None}
+    preset, file, model, shape = (given.pop(name, None) for name in _SOURCES)
+    if sum(source is not None for source in (preset, file, model)) > 1:
+        raise click.UsageError("Give one of --preset, --space and --model")
+    if shape is not None and model is None:
+        raise click.UsageError("--input-shape goes with --model")
+    if model is not None:
+        return _network(model, shape, given), given
+    if file:
+        return Space.from_toml(Path(file)), given
+    axes = set(given) - set(Control.model_fields) - {"seed", "memory", "force", "files"}
+    if resumed and not axes and not preset:
+        return None, given
+    return (Space(source="options") if axes and not preset else Space.preset(preset or usual)), given
+
+
+def _network(model: str, shape: str | None, given: dict[str, Any]) -> Any:
+    """The convolutions of the model as a space; what it leaves out is told on stderr."""
+    import grouped_bench as gb
+
+    space = gb.network(model, shape, backend=str(given.get("backend", "tensorflow")).split(",")[0].strip())
+    for sentence in space.left_out:
+        click.echo(sentence, err=True)
+    return space

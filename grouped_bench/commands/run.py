@@ -1,0 +1,68 @@
+"""`grouped-bench run`: measure a space, print its tables, write its file and its page."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from grouped_bench.commands.options import measuring_options, space_of, space_options
+from grouped_bench.commands.output import FAILED, INTERRUPTED, OK, RUN_FORMATS, drop_output
+
+
+@click.command()
+@space_options
+@click.option("--out", default="results", show_default=True, help="Folder for the run's files.")
+@measuring_options
+@click.option("--resume", metavar="RUN", help="Go on with a run that did not end: its id, its journal, or latest.")
+@click.option("--explain", is_flag=True, help="Explain each case's slowest and fastest variant, after the budget.")
+@click.option("--no-report", is_flag=True, help="Leave out the HTML page.")
+@click.option("--strict", is_flag=True, help="Exit 1 when a task's status is not ok.")
+@click.option("--format", "format_", type=click.Choice(RUN_FORMATS), default="table", show_default=True)
+def run(
+    out: str,
+    resume: str | None,
+    wait: bool,
+    explain: bool,
+    no_report: bool,
+    strict: bool,
+    quiet: bool,
+    format_: str,
+    **options: Any,
+) -> int:
+    """Measure a space: print the tables, write the Parquet file and the page.
+
+    Without any axis, preset, file or model this runs the preset `quick`. With an
+    axis and no preset the other axes take their defaults. LIST is a comma
+    list, such as 1,2,4.
+
+    \b
+    Examples:
+      grouped-bench run
+      grouped-bench run --groups 1,32 --channels 128 --pass inference,training
+      grouped-bench run --space my_sweep.toml --budget 30m --out results
+      grouped-bench run --model net.keras --input-shape 224,224,3
+      grouped-bench run --import my_variant.py --variant all --groups 1,32
+      grouped-bench run --resume latest
+    """
+    import grouped_bench as gb
+    from grouped_bench.report.run import tables
+
+    how: dict[str, Any] = {"out": out, "page": not no_report, "quiet": quiet, "wait": wait, "explain": explain}
+    space, given = space_of(options, resumed=resume is not None)
+    result = gb.resume(resume, space=space, **how, **given) if resume else gb.run(space, **how, **given)
+    files = [result.path] if no_report else [result.path, result.path.with_suffix(".html")]
+    try:
+        click.echo(tables.render(result.frame, [result.metadata], format=format_))
+        for file in files:
+            click.echo(f"Wrote {file}", err=format_ != "table")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()  # a reader who has gone still gets the exit code, and how to go on
+    if result.metadata["stopped_by"] == "user":
+        from grouped_bench.store.journal import resume_command
+
+        go_on = resume_command(result.path, Path(out))
+        click.echo(f"Interrupted: what was measured is kept in the file above. Go on with `{go_on}`.", err=True)
+        return INTERRUPTED
+    return FAILED if strict and (result.frame["status"] != "ok").any() else OK

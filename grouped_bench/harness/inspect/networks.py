@@ -1,0 +1,169 @@
+"""A user's own network as a space: read in a child process, for which alone Keras is loaded, and told apart by case."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from grouped_bench import backends
+from grouped_bench.errors import HostError, SpaceError, shown
+from grouped_bench.harness.processes.ipc import scratch, tail
+from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
+from grouped_bench.space.choices import DEPTHWISE
+from grouped_bench.space.space import Space
+
+APPLICATIONS = "keras.applications:"
+MOST_SPLIT_GROUPS = 64
+_SECONDS = 300.0
+_MOST_DIMENSIONS = 4
+_LONGEST_NAME = 56
+_WITHOUT_SPLITS = ("regular", "grouped", "grouped_native")
+
+
+def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, backend: str = "tensorflow") -> Space:
+    """The distinct convolutions of a Keras model, each with how often one pass makes it.
+
+    Args:
+        model: path of a .keras file, or `keras.applications:NAME`, which is built without its weights.
+        input_shape: extents of an example, such as `224,224,3`; the model's own unless given.
+        backend: which of Keras' backends reads it.
+
+    Raises:
+        SpaceError: not a model that can be read, or one without a convolution.
+        HostError: Keras does not start.
+    """
+    source = model if model.startswith(APPLICATIONS) else Path(model).name
+    request = {"name": model.removeprefix(APPLICATIONS)} if model.startswith(APPLICATIONS) else {"file": _file(model)}
+    told = _ask({**request, "input_shape": _shape(input_shape)}, backend, source)
+    if "refused" in told:
+        refused = told["refused"]
+        raise SpaceError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
+    if not told["convolutions"]:
+        raise SpaceError(
+            "--model takes a network with convolutions that can be measured",
+            received="; ".join([source, *left_out(told["left_out"])]),
+            remedy="Give another",
+        )
+    cases = distinct(told["convolutions"])
+    return Space(cases=cases, left_out=[*left_out(told["left_out"]), *_without_splits(cases)], source=source)
+
+
+def distinct(convolutions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One table of axes for each distinct convolution, in the order of their first calls."""
+    times: Counter[str] = Counter()
+    first: dict[str, dict[str, Any]] = {}
+    for convolution in convolutions:
+        axes = {name: _axis(name, value) for name, value in convolution.items() if name != "name"}
+        key = json.dumps(axes)
+        times[key] += 1
+        first.setdefault(key, {**axes, **_variants(convolution), "label": convolution["name"]})
+    return [
+        {**table, "multiplicity": times[key], "label": _label(table["label"], times[key])}
+        for key, table in first.items()
+    ]
+
+
+def left_out(layers: Sequence[dict[str, Any]]) -> list[str]:
+    """A sentence for each kind of layer that is left out and each reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for layer in layers:
+        found.setdefault((layer["kind"], layer["reason"]), []).append(layer["name"])
+    return [
+        f"Left out: {len(names)} × {kind} ({shown(', '.join(dict.fromkeys(names)))}): {reason}"
+        for (kind, reason), names in found.items()
+    ]
+
+
+def _without_splits(cases: Sequence[dict[str, Any]]) -> list[str]:
+    many = sum(case["groups"] > MOST_SPLIT_GROUPS for case in cases)
+    if not many:
+        return []
+    told = f"Left out of {many} cases with more than {MOST_SPLIT_GROUPS} groups: variants that make a convolution"
+    return [f"{told} a group, unless --variant names them"]
+
+
+def _variants(convolution: dict[str, Any]) -> dict[str, Any]:
+    """What is swept over a layer: with one group all variants are the same function."""
+    groups, channels = convolution["groups"], convolution["channels"][0]
+    if groups == 1:
+        return {"variant": "regular"}
+    names = _WITHOUT_SPLITS if groups > MOST_SPLIT_GROUPS else DEFAULT_VARIANTS["layer"]
+    return {"variant": [*names, *([DEPTHWISE] if groups == channels else [])]}
+
+
+def _axis(name: str, value: Any) -> Any:
+    """A value as an axis of one value: a list would be several."""
+    if name == "channels":
+        return f"{value[0]}:{value[1]}"
+    return "x".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _label(name: str, times: int) -> str:
+    name = shown(name, _LONGEST_NAME)
+    return name if times == 1 else f"{name} and {times - 1} more"
+
+
+def _file(model: str) -> str:
+    path = Path(model)
+    problem = None
+    try:
+        if not path.is_file():
+            problem = "not a file" if path.exists() else "No such file or directory"
+        elif path.suffix != ".keras":
+            problem = "another ending"
+    except (OSError, ValueError) as error:
+        problem = str(getattr(error, "strerror", None) or error)
+    if problem:
+        raise SpaceError(
+            f"--model takes a .keras file, or {APPLICATIONS}NAME",
+            received=f"{problem}: {model}",
+            remedy="Give the path of a file that model.save() wrote",
+        )
+    return str(path.absolute())
+
+
+def _shape(text: str | Sequence[int] | None) -> list[int] | None:
+    if text is None:
+        return None
+    parts = text if isinstance(text, str) else ",".join(map(str, text))
+    extents = [int(part) for part in parts.split(",")] if re.fullmatch(r"\s*\d{1,9}(\s*,\s*\d{1,9})*\s*", parts) else []
+    if not 1 <= len(extents) <= _MOST_DIMENSIONS or not all(1 <= extent <= LARGEST_EXTENT for extent in extents):
+        raise SpaceError(
+            "--input-shape takes positive integers, one an axis of an example, channels with them",
+            received=text,
+            remedy="Write it like --input-shape 224,224,3",
+        )
+    return extents
+
+
+def _ask(request: dict[str, Any], backend: str, source: str) -> dict[str, Any]:
+    """The child's answer."""
+    variables = {**backends.get(backend).variables, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": ""}
+    with scratch() as printed:
+        try:
+            ended = subprocess.run(
+                [sys.executable, "-m", "grouped_bench.measure.network"],
+                input=json.dumps(request).encode(),
+                stdout=subprocess.PIPE,
+                stderr=printed,
+                env={**os.environ, **variables},
+                timeout=_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise SpaceError(
+                f"A model must be read within {_SECONDS:g} s", received=source, remedy="Give a smaller one"
+            ) from None
+        if ended.returncode or not ended.stdout:
+            raise HostError(
+                "Keras must be able to read the model",
+                received=tail(printed).rpartition(" | ")[2] or f"exit code {ended.returncode}",
+                remedy="Try `python -c 'import keras'` in this environment, with KERAS_BACKEND set",
+            )
+    told: dict[str, Any] = json.loads(ended.stdout)
+    return told

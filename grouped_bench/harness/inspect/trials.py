@@ -1,0 +1,87 @@
+"""What holds on this machine as its user has set it up: facts of the backends, and code run before it is advised."""
+
+from types import TracebackType
+from typing import Any, Self
+
+from grouped_bench.errors import HostError, UnavailableError
+from grouped_bench.harness.processes.hosts import Host
+from grouped_bench.harness.processes.probing import Probe, probe_host
+from grouped_bench.harness.processes.workers import Limits, TaskFailedError
+from grouped_bench.harness.progress import Progress
+from grouped_bench.space.case import Case, HostKey, Setting
+
+# What is built and called once takes a second; a compiler may take some more.
+_PATIENCE_S = 60.0
+
+
+class Trials:
+    """Hosts in the user's own environment, each started when it is first asked for.
+
+    Args:
+        progress: where it is told what is waited for.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._hosts: dict[HostKey, Host | str] = {}
+        self._probes: dict[HostKey, Probe] = {}
+        self._problems: dict[tuple[Case, Setting, str], str | None] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for host in self._hosts.values():
+            if isinstance(host, Host):
+                host.close()
+
+    def probe(self, setting: Setting) -> Probe | None:
+        """What a host of the setting finds; None where it cannot start."""
+        key, host = setting.host, self._host(setting.host)
+        if isinstance(host, str):
+            return None
+        if key not in self._probes:
+            try:
+                self._probes[key] = probe_host(host)
+            except UnavailableError as error:
+                host.close()
+                self._hosts[key] = str(error.received)
+                return None
+        return self._probes[key]
+
+    def problem(self, case: Case, setting: Setting, code: str) -> str | None:
+        """Why `code` does not work for the case here, in the words of what refuses it; None where it works."""
+        key = (case, setting, code)
+        if key not in self._problems:
+            host = self._host(setting.host)
+            self._problems[key] = host if isinstance(host, str) else _tried(host, case, setting, code)
+        return self._problems[key]
+
+    def _host(self, key: HostKey) -> Host | str:
+        """The host, or why it cannot start."""
+        if key not in self._hosts:
+            self._progress.say(f"starting {key.title()}")
+            try:
+                self._hosts[key] = Host(key.backend, env=key.env, threads=key.threads)
+            except (HostError, UnavailableError) as error:
+                self._hosts[key] = f"{error.rule}: {error.received}"
+        return self._hosts[key]
+
+
+def _tried(host: Host, case: Case, setting: Setting, code: str) -> str | None:
+    request: dict[str, Any] = {"op": "trial", "variants": ["trial"], "code": code}
+    columns = {"case": case.to_columns(), "setting": setting.to_columns()}
+    try:
+        worker = host.fork(Limits(_PATIENCE_S))
+        try:
+            answer = worker.ask({**request, **columns})
+        finally:
+            worker.close()
+    except TaskFailedError as failure:
+        return f"{failure.status}: {failure.reason}"
+    except HostError as error:
+        host.restart()
+        return f"the host process ended: {error.received}"
+    return f"{answer['status']}: {answer['reason']}" if "status" in answer else None

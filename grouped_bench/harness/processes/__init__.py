@@ -1,0 +1,1 @@
+"""Hosts and workers: the processes that measure, and what joins them to the parent."""

@@ -1,0 +1,196 @@
+"""Hosts: processes that hold an imported backend and fork workers from it."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grouped_bench
+from grouped_bench import backends
+from grouped_bench.errors import HostError
+from grouped_bench.harness.processes.ipc import Channel, scratch, tail
+from grouped_bench.harness.processes.workers import Limits, TaskFailedError, Worker
+from grouped_bench.space import variables
+
+_PACKAGE = Path(grouped_bench.__file__).resolve().parent
+_START_TIMEOUT_S = 300.0
+_REAP_TIMEOUT_S = 30.0
+
+
+class Host:
+    """A process that holds one imported backend and forks workers from it.
+
+    Args:
+        backend: name of the backend.
+        env: values of environment variables, as `variables.described` writes them; those at hand unless given.
+        padding: bytes by which its environment is made longer.
+        files: Python files that register variants, run once after the import.
+        threads: in how many the backend is to compute; it chooses unless given.
+        tf32: `on` or `off`: whether a GPU may round float32 operands to TF32; the backend chooses unless given.
+        python: interpreter to run, the current one unless given; another one runs this package with its own backend.
+    """
+
+    def __init__(
+        self,
+        backend: str,
+        files: Sequence[str] = (),
+        *,
+        env: str | None = None,
+        padding: int = 0,
+        threads: int | None = None,
+        tf32: str | None = None,
+        python: str = sys.executable,
+    ) -> None:
+        backends.get(backend)  # what is not installed is refused here, in words
+        self._choices = [str(threads or 0), tf32 or "own"]
+        self._backend, self._files, self._python = backend, files, python
+        self._env, self._padding = env, padding
+        self._workers: set[Worker] = set()
+        self._start()
+
+    def _start(self) -> None:
+        with _refused("start"):
+            self._begin()
+        try:
+            self._wait_until_ready()
+        except HostError:
+            self.close()
+            raise
+
+    def _wait_until_ready(self) -> None:
+        ready = self._answer(_START_TIMEOUT_S, f"The backend {self._backend} must start")
+        if refused := ready.get("refused"):
+            raise HostError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
+        self.import_s, self.version = float(ready["import_s"]), str(ready["version"])
+
+    def _begin(self) -> None:
+        ours, theirs = socket.socketpair()
+        self._channel = Channel(ours)
+        self._printed = scratch()
+        # TensorFlow leaves a file for every function that it rewrites, and a worker is killed before it can clear up.
+        self._folder = tempfile.TemporaryDirectory(prefix="grouped-bench-", ignore_cleanup_errors=True)
+        arguments = [self._backend, str(theirs.fileno()), *self._choices, *self._files]
+        with theirs:
+            self._process = subprocess.Popen(
+                [self._python, "-u", "-m", "grouped_bench.measure.worker", *arguments],
+                env={**self._environment(), "TMPDIR": self._folder.name, **self._foreign()},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=self._printed,
+                stderr=self._printed,
+                start_new_session=True,
+            )
+
+    def _environment(self) -> dict[str, str]:
+        padding = {variables.PADDING: "x" * self._padding} if self._padding else {}
+        return variables.applied(os.environ, self._env) | padding
+
+    def _foreign(self) -> dict[str, str]:
+        """Variables by which another interpreter finds this package, and nothing else of this one's."""
+        if self._python == sys.executable:
+            return {}
+        link = Path(self._folder.name) / "package" / _PACKAGE.name
+        link.parent.mkdir()
+        link.symlink_to(_PACKAGE)
+        # Without the folder of the user, where another version of this package may lie.
+        return {"PYTHONPATH": str(link.parent), "PYTHONSAFEPATH": "1"}
+
+    def restart(self) -> None:
+        """Start again, with what is left of an earlier process and its workers ended. Raises HostError."""
+        self.close()
+        self._start()
+
+    def fork(self, limits: Limits) -> Worker:
+        """A new worker, whose tasks must keep to `limits`."""
+        with _refused("fork a worker"):
+            ours, theirs = socket.socketpair()
+            printed, marks = scratch(), scratch()
+        with theirs:
+            self._say({"op": "fork"}, [theirs.fileno(), printed.fileno(), marks.fileno()])
+        pid = self._answer(_REAP_TIMEOUT_S, "A host must fork a worker")["pid"]
+        worker = Worker(self, int(pid), Channel(ours), printed, marks, limits)
+        self._workers.add(worker)
+        return worker
+
+    def reap(self, worker: Worker) -> int:
+        """Exit code of a worker that has ended, or minus its signal."""
+        self._workers.discard(worker)
+        self._say({"op": "reap", "pid": worker.pid})
+        return int(self._answer(_REAP_TIMEOUT_S, "A host must tell how a worker ended")["exit"])
+
+    def close(self) -> None:
+        """End the host and with it what is left of its workers."""
+        for worker in self._workers:
+            worker.release()
+        self._workers.clear()
+        self._channel.connection.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self._printed.close()
+        self._folder.cleanup()
+
+    def _say(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+        # A host that has died is told where its answer is missed.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._channel.send(message, descriptors)
+
+    def _answer(self, seconds: float, rule: str) -> dict[str, Any]:
+        try:
+            message = self._channel.receive(seconds)
+        except EOFError:
+            message = None
+        if message is None:
+            with contextlib.suppress(ProcessLookupError):  # a late answer would be taken for another's
+                os.killpg(self._process.pid, signal.SIGKILL)
+            said = tail(self._printed).rpartition(" | ")[2]
+            raise HostError(
+                rule,
+                received=said or "silence",
+                remedy="Try `python -c 'import keras'` in this environment, with KERAS_BACKEND set",
+            )
+        return message
+
+
+class RefusedHost:
+    """In the place of a host that cannot start under the values that its environment is given.
+
+    Args:
+        reason: why it cannot.
+    """
+
+    import_s = 0.0
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    def fork(self, limits: Limits) -> Worker:
+        """Raises TaskFailedError: none of its tasks can be measured."""
+        raise TaskFailedError(None, "unsupported", self._reason)
+
+    def restart(self) -> None:
+        """Nothing to start."""
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+@contextlib.contextmanager
+def _refused(what: str) -> Iterator[None]:
+    """Tell in words where the machine lacks memory, descriptors or processes."""
+    try:
+        yield
+    except OSError as error:
+        raise HostError(
+            f"The machine must let a host {what}",
+            received=error.strerror or error,
+            remedy="Free it, or raise its limit",
+        ) from None

@@ -1,0 +1,111 @@
+"""The processes that visit a run's cohorts: whose turn it is, which sleep, and hosts started again where they died."""
+
+import dataclasses
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from grouped_bench.harness.processes.workers import Limits
+from grouped_bench.harness.sweep.cohort_state import Standing
+from grouped_bench.measure.machine.available_memory import memory_left, memory_total
+from grouped_bench.plan import PROCESSES
+from grouped_bench.space.case import HostKey
+
+MOST_ASLEEP = 48
+# Where starting is dear a process serves so many visits: what it settled on is in each, so more of them tell little.
+VISITS_A_PROCESS = 2
+_LEAST_FREE_SHARE = 0.25
+
+
+class WorkerLike(Protocol):
+    """What a sweep needs of a worker."""
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The worker's answer. Raises TaskFailedError, and HostError where its host has died."""
+
+    def close(self) -> None:
+        """End the worker."""
+
+
+class HostLike(Protocol):
+    """What a sweep needs of a host."""
+
+    def fork(self, limits: Limits) -> WorkerLike:
+        """A new worker. Raises HostError where the host has died, TaskFailedError where it could never start."""
+
+    def restart(self) -> None:
+        """Start again. Raises HostError where that fails."""
+
+
+@dataclasses.dataclass
+class Slot:
+    """A place for one process of a cohort: its number, and the worker while it lives."""
+
+    process: int
+    worker: WorkerLike | None = None
+    visits: int = 0
+
+    def end(self) -> None:
+        """End the worker, if there is one."""
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+
+
+class Processes:
+    """Every process of a run.
+
+    Args:
+        hosts: a host for each backend and environment.
+        limits: what a task may take.
+        visits_a_process: how many visits of a cohort a process serves at most.
+    """
+
+    def __init__(
+        self, hosts: Mapping[HostKey, HostLike], limits: Limits, visits_a_process: int = VISITS_A_PROCESS
+    ) -> None:
+        self._hosts, self._limits, self._visits_a_process = hosts, limits, visits_a_process
+        self._slots: dict[Standing, list[Slot]] = defaultdict(list)
+        self._made: Counter[Standing] = Counter()
+
+    def slot(self, standing: Standing) -> Slot:
+        """The place of a cohort's next visit: visits take turns over the places, in a process that slept or a new one.
+
+        A new one has no worker yet.
+        """
+        slots = self._slots[standing]
+        place = standing.visits % PROCESSES
+        if place < len(slots):
+            if slots[place].worker is not None and slots[place].visits < self._visits_a_process:
+                slots[place].visits += 1
+                return slots[place]
+            slots[place].end()
+        slot = Slot(self._made[standing], visits=1)
+        self._made[standing] += 1
+        slots[place : place + 1] = [slot]
+        return slot
+
+    def fork(self, standing: Standing) -> WorkerLike:
+        """A new worker in the cohort's setting. Raises HostError where its host has died."""
+        return self._hosts[standing.cohort.setting.host].fork(self._limits)
+
+    def rest(self, standing: Standing) -> None:
+        """Leave a worker asleep where starting another is dear, unless sleepers would fill the memory."""
+        asleep = sum(slot.worker is not None for slots in self._slots.values() for slot in slots)
+        full = asleep > MOST_ASLEEP or memory_left() < _LEAST_FREE_SHARE * memory_total()
+        if full or not standing.start_is_dear or not standing.active:
+            for slots in self._slots.values() if full else [self._slots[standing]]:
+                for slot in slots:
+                    slot.end()
+
+    def revive(self, host: HostKey) -> None:
+        """Start a host again, which has died and its workers with it."""
+        for standing, slots in self._slots.items():
+            if standing.cohort.setting.host == host:
+                for slot in slots:
+                    slot.end()
+        self._hosts[host].restart()
+
+    def recall(self, standing: Standing, process: int) -> None:
+        """Take note that a process with this number once visited the cohort, so that no other gets it."""
+        self._made[standing] = max(self._made[standing], process + 1)

@@ -1,0 +1,74 @@
+"""Going on with a run: what may be asked again, and the plan that it began with."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from grouped_bench import variants
+from grouped_bench.errors import RunError
+from grouped_bench.plan import Plan, make_plan, resolved
+from grouped_bench.space.axes import Control, validate
+from grouped_bench.space.space import Space
+from grouped_bench.variants import Files
+from grouped_bench.variants.plugins import digests
+
+_ONCE = ("seed", "memory", "force")
+
+
+def same_files(header: dict[str, Any], options: dict[str, Any]) -> list[str]:
+    """The run's files of variants, by absolute paths; RunError where others are asked for or one has changed."""
+    files: list[str] = header["order"]["files"]
+    if "files" in options and list(variants.absolute(options["files"])) != files:
+        raise _other_options(f"files {_names(options['files'])}, which were {_names(files)}")
+    before = header["environment"].get("imports", {})
+    changed = [name for name, digest in digests(files).items() if before.get(name) != digest]
+    if changed:
+        raise RunError(
+            "A run is resumed with the files of variants with which it began",
+            received=f"{', '.join(changed)}, which has changed",
+            remedy="Restore it, or start a new run",
+        )
+    return files
+
+
+def _names(files: Files) -> str:
+    return ", ".join(Path(file).name for file in variants.absolute(files)) or "none"
+
+
+def refuse_half(header: dict[str, Any], path: Path) -> None:
+    """RunError where the run is one side of two that were measured together: alone it would have no partner."""
+    if "side_by_side" in header:
+        raise RunError(
+            "A run that was measured side by side with another cannot be gone on with",
+            received=path.name,
+            remedy="Compare what there is, or measure both again",
+        )
+
+
+def planned_again(header: dict[str, Any], space: Space | None, options: dict[str, Any]) -> tuple[Plan, Control]:
+    """The plan and controls of the run with this header; RunError where `space` and `options` ask for others."""
+    own = {name: header["control"].get(name) for name in Control.model_fields}
+    made, control = resolved(space or Space(**header["space"]), _without(options, (*_ONCE, "files")))
+    given = {name: getattr(control, name) for name in options if name in own}
+    given |= {name: options[name] for name in _ONCE if name in options}
+    for name, value in given.items():
+        before = {**own, **header["order"], "seed": header["seed"]}[name]
+        if value != before:
+            raise _other_options(f"{name} {value}, which was {before}")
+    plan = make_plan(made)
+    known = [_without(task, ("backend_version", "device_name", "in_force")) for task in header["tasks"]]
+    if json.loads(json.dumps(plan.numbered())) != known:
+        raise _other_options(f"a plan of {plan.tasks} tasks, which is not the run's own of {len(known)}")
+    return plan, validate(Control, own, "journal")
+
+
+def _without(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in names}
+
+
+def _other_options(received: str) -> RunError:
+    return RunError(
+        "With --resume only the run's own options may be repeated",
+        received=received,
+        remedy="Leave that out, or start a new run",
+    )

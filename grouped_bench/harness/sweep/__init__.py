@@ -1,0 +1,1 @@
+"""Visits over all cohorts, and where each cohort stands."""

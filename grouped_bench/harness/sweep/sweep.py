@@ -1,0 +1,289 @@
+"""The sweep: visits over all cohorts in random order, again and again, until every pair is settled or time is up."""
+
+import functools
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from grouped_bench.errors import HostError
+from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes, Slot, WorkerLike
+from grouped_bench.harness.processes.workers import Limits, TaskFailedError
+from grouped_bench.harness.progress import Moment, Progress
+from grouped_bench.harness.sweep.cohort_state import Record, Standing
+from grouped_bench.harness.sweep.family import Family
+from grouped_bench.harness.sweep.forecast import Forecast
+from grouped_bench.measure.rounds import Clock, read_clock
+from grouped_bench.plan import LEAST_VISITS, Plan
+from grouped_bench.space.axes import Control
+from grouped_bench.space.case import HostKey
+
+# What a record's time is spent on: starts of processes, first calls, checks, warm-up, samples, memory readings.
+SPENT = ("start_s", "search_s", "first_calls_s", "verify_s", "warm_up_s", "samples_s", "memory_s")
+_CLOSING_S = 3.0
+_MEMORY_GUESS_S = 0.3
+# A visit in which the host dies is made again; another death is the cohort's doing.
+_MOST_DEATHS = 2
+
+
+class Sweep:
+    """One run's visits.
+
+    Args:
+        plan, control: what to measure and how closely.
+        hosts: a host for each backend and environment of the plan.
+        keep: called with each record; returns when it is on disk.
+        progress: where the run tells what it does.
+        seed: of inputs, orders and rounds.
+        memory: whether to make the memory pass.
+        started: reading of `clock` when the run began, from which its budget counts.
+        force: whether to try tasks that are predicted to run out of memory.
+        stop: asked before each visit; true ends the sweep.
+        recalled: records of an earlier part of the same run, which this one goes on with.
+        visits_a_process: how many visits of a cohort a process serves where starting one is dear.
+        standing: what keeps a cohort's state.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        control: Control,
+        *,
+        hosts: Mapping[HostKey, HostLike],
+        keep: Callable[[Record], None],
+        progress: Progress,
+        seed: int,
+        memory: bool,
+        started: float,
+        force: bool = False,
+        stop: Callable[[], bool] = lambda: False,
+        recalled: Sequence[Record] = (),
+        visits_a_process: int = VISITS_A_PROCESS,
+        standing: type[Standing] = Standing,
+        clock: Clock = read_clock,
+    ) -> None:
+        self._plan, self._keep, self._progress, self._stop = plan, keep, progress, stop
+        self._seed, self._clock, self._started = seed, clock, started
+        self._deadline = None if control.budget is None else started + control.budget - _CLOSING_S
+        # Not the orders over again that the earlier part drew.
+        self._rng = np.random.default_rng([seed, len(recalled)])
+        limits = Limits(control.task_timeout, control.memory_limit)
+        self._processes = Processes(hosts, limits, visits_a_process)
+        self._choices = {"visit_s": control.visit_time, "reference": control.reference}
+        self._least_visits = max(LEAST_VISITS, control.least_visits)
+        self._forecast = None if force else Forecast(control.memory_limit)
+        self.standings = [standing(number, cohort, plan.pairs, control) for number, cohort in enumerate(plan.cohorts)]
+        places = {(cohort.case, cohort.setting): number for number, cohort in enumerate(plan.cohorts)}
+        self._families = [
+            Family([self.standings[places[c.case, c.setting]] for c in family]) for family in plan.families
+        ]
+        self._turns = itertools.count(1 + max((record.get("turn") or 0 for record in recalled), default=0))
+        self._unread = {(s.number, name): s for s in self.standings for name in s.cohort.variants if memory}
+        self.time: dict[str, float] = defaultdict(float)
+        for record in recalled:
+            self._absorb(record)
+
+    def run(self) -> str:
+        """Measure, and leave the workers to the end of their hosts.
+
+        Returns why it ended: `settled`, `visits`, `budget` or `user` (`stop` said so).
+        """
+        for number, now, make_record in self._work():
+            if self._stop():
+                return "user"
+            self._progress.show(self._moment(number, now))
+            self._record(make_record)
+        if any(standing.active for standing in self.standings):
+            return "budget"
+        return "visits" if any(standing.capped for standing in self.standings) else "settled"
+
+    def visit(self, number: int, process: int) -> None:
+        """Visit the cohort in the place `number`, where it is open; the record gives the process the number `process`.
+
+        For who has an order of its own, as `run` has.
+        """
+        standing = self.standings[number]
+        if standing.active:
+            turn = process if len(standing.family) > 1 else None
+            self._record(lambda: self._visit(standing, turn) | {"process": process})
+
+    def read_memory(self) -> None:
+        """Read the memory of every task once."""
+        for standing, name in self._memory_pass():
+            self._record(functools.partial(self._read_memory, standing, name))
+
+    def affords(self, seconds: float) -> bool:
+        """Whether the budget has room for `seconds` more, and for the memory pass."""
+        return self._deadline is None or self._clock() + self._memory_guess_s + seconds <= self._deadline
+
+    def _record(self, make_record: Callable[[], Record]) -> None:
+        """Make a record, keep it, and take it in."""
+        record = make_record()
+        record["at"] = self._clock() - self._started
+        self._keep(record)
+        self._absorb(record)
+
+    def _work(self) -> Iterator[tuple[int, str, Callable[[], Record]]]:
+        """What makes each record, with the number of its pass and a name: passes over the cohorts that need one more
+        visit; the memory pass follows the first.
+
+        The order is random; in a pass that the budget will cut short the most undecided come first.
+        """
+        for number in itertools.count(1):
+            todo = [family for family in self._families if family.active and self.affords(family.seconds)]
+            for family in self._in_order(todo, first=number == 1):
+                if self.affords(family.seconds):
+                    turn = next(self._turns) if len(family.members) > 1 else None
+                    for standing in family.turn(self._rng):
+                        yield number, standing.cohort.title(), functools.partial(self._visit, standing, turn)
+            if number == 1:
+                for standing, name in self._memory_pass():
+                    now = f"memory of {name}, {standing.cohort.title()}"
+                    yield number, now, functools.partial(self._read_memory, standing, name)
+            elif not todo:
+                return
+
+    def _in_order(self, todo: list[Family], *, first: bool) -> list[Family]:
+        order = [todo[index] for index in self._rng.permutation(len(todo))]
+        if first:
+            return sorted(order, key=lambda family: family.visits)  # of a run that goes on some have none
+        if not self.affords(sum(family.seconds for family in todo)):
+            order.sort(key=lambda family: -family.width)
+        return order
+
+    def _memory_pass(self) -> Iterator[tuple[Standing, str]]:
+        for (number, name), standing in list(self._unread.items()):
+            late = self._deadline is not None and self._clock() > self._deadline
+            if name in standing.failed or late:
+                del self._unread[number, name]
+            else:
+                yield standing, name
+
+    @property
+    def _memory_guess_s(self) -> float:
+        return len(self._unread) * _MEMORY_GUESS_S
+
+    def _absorb(self, record: Record) -> None:
+        standing = self.standings[record["cohort"]]
+        for name, seconds in record["time"].items():
+            self.time[name] += seconds
+        if record["kind"] == "memory":
+            self._unread.pop((record["cohort"], record["variant"]), None)
+            return
+        standing.absorb(record)
+        self._processes.recall(standing, record["process"])
+        self._processes.rest(standing)
+        if self._forecast is not None:
+            self._forecast.absorb(standing.cohort, record["failed"])
+
+    def _visit(self, standing: Standing, turn: int | None = None) -> Record:
+        """One visit; where the host dies in it, one more. `turn` is shared by the visits of a family in a row."""
+        for _ in range(_MOST_DEATHS):
+            start = self._clock()
+            slot = self._processes.slot(standing)
+            record: Record = {"kind": "visit", "cohort": standing.number, "process": slot.process}
+            record |= {"start_seconds": 0.0, "visit_seconds": 0.0, "built": {}, "samples": {}}
+            record |= {"failed": self._forecast.doomed(standing) if self._forecast else {}}
+            record |= {"time": dict.fromkeys(SPENT, 0.0), **({} if turn is None else {"turn": turn})}
+            try:
+                self._fill(record, standing, slot)
+            except HostError as error:
+                death = error
+                self._processes.revive(standing.cohort.setting.host)
+            else:
+                record["seconds"] = self._clock() - start
+                return record
+        reason = f"the host process ended in each of {_MOST_DEATHS} visits: {death.received}"
+        record |= {"built": {}, "samples": {}, "seconds": self._clock() - start}
+        record["failed"] |= {name: {"status": "crashed", "reason": reason} for name in standing.active}
+        return record
+
+    def _fill(self, record: Record, standing: Standing, slot: Slot) -> None:
+        """Make the visit of `record`: in a process that slept, or in a new one that builds first."""
+        try:
+            if slot.worker is None:
+                self._build(record, standing, slot)
+            names = [name for name in standing.active if name not in record["failed"]]
+            if slot.worker is not None and names:
+                self._sample(record, standing, slot, names)
+        except TaskFailedError as failure:
+            slot.worker = None
+            outcome = {"status": failure.status, "reason": failure.reason}
+            names = standing.active if failure.variant is None else [failure.variant]
+            record["failed"] |= dict.fromkeys(names, outcome)
+            record["samples"] = {}
+
+    def _build(self, record: Record, standing: Standing, slot: Slot) -> None:
+        names = [name for name in standing.active if name not in record["failed"]]
+        if not names:
+            return
+        slot.worker = self._processes.fork(standing)
+        answer = slot.worker.ask(
+            {
+                "op": "build",
+                **standing.cohort.request(names, self._seed, standing.choices),
+                "iterations": standing.iterations,
+                "check": standing.unchecked,
+            }
+        )
+        record["failed"] |= answer["failed"]
+        spent, built = record["time"], answer["built"].values()
+        spent["start_s"] = answer["start_s"] + answer["inputs_s"]
+        for name in ("search_s", "first_call_s", "verify_s", "warm_up_s"):
+            spent[name.replace("call_s", "calls_s")] = math.fsum(one.get(name, 0.0) for one in built)
+        record["start_seconds"] = answer["start_s"] + answer["seconds"] - spent["verify_s"] - spent["search_s"]
+        if answer.get("spoilt"):
+            slot.end()  # what has failed may have left a broken device or a full memory to those after it
+        else:
+            record["built"] = answer["built"]
+
+    def _sample(self, record: Record, standing: Standing, slot: Slot, names: list[str]) -> None:
+        assert slot.worker is not None
+        seed = int(self._rng.integers(2**32))
+        request = {"op": "visit", "variants": names, "seed": seed, "rounds": standing.rounds, **self._choices}
+        answer = slot.worker.ask(request)
+        record["samples"], record["visit_seconds"] = answer["samples"], answer["seconds"]
+        record |= {name: answer.get(name) for name in ("reference", "beside", "stolen", "throttled")}
+        iterations = standing.iterations | {name: built["iterations"] for name, built in record["built"].items()}
+        record["time"]["warm_up_s"] += answer.get("warm_up_s", 0.0)
+        record["time"]["samples_s"] = math.fsum(
+            iterations[name] * sample for name, made in answer["samples"].items() for sample in made if sample
+        )
+        if answer.get("failed"):
+            record["failed"] |= answer["failed"]
+            slot.end()
+
+    def _read_memory(self, standing: Standing, name: str) -> Record:
+        start = self._clock()
+        record: Record = {"kind": "memory", "cohort": standing.number, "variant": name}
+        try:
+            worker: WorkerLike = self._processes.fork(standing)
+            record |= worker.ask({"op": "memory", **standing.cohort.request([name], self._seed, standing.choices)})
+            worker.close()
+        except TaskFailedError as failure:
+            record |= {"status": failure.status, "reason": failure.reason}
+        except HostError as error:
+            self._processes.revive(standing.cohort.setting.host)
+            record |= {"status": "crashed", "reason": f"the host process ended: {error.received}"}
+        return record | {"time": {"memory_s": self._clock() - start}}
+
+    def _moment(self, number: int, now: str) -> Moment:
+        done = sum(not standing.active for standing in self.standings)
+        settled = sum(len(s.settled) + len(s.failed) for s in self.standings)
+        return Moment(number, done, len(self.standings), settled, self._plan.tasks, self._seconds_left(), now)
+
+    def _seconds_left(self) -> float | None:
+        """A guess: the visits that each open cohort needs at least, at what its last one took."""
+        visited = [s.seconds for s in self.standings if s.visits]
+        if not visited:
+            return None
+        typical = sum(visited) / len(visited)
+        needed = [
+            max(1, self._least_visits - s.visits) * (s.seconds if s.visits else typical)
+            for s in self.standings
+            if s.active
+        ]
+        left = sum(needed) + self._memory_guess_s
+        return left if self._deadline is None else min(left, max(0.0, self._deadline - self._clock()))

@@ -1,0 +1,1 @@
+"""What ran inside calls, as the libraries' own logs tell it."""

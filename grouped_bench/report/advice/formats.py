@@ -1,0 +1,79 @@
+"""Advice as text of at most 80 columns, code to paste included, or as JSON."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from grouped_bench.analyse.advise.advice import Advice, Alternative, Option, leaders
+from grouped_bench.analyse.advise.kriging import Figure
+from grouped_bench.report.advice.several import LEAST, differ_in_groups_alone, together
+from grouped_bench.report.advice.text import WHAT, alone, code_of
+
+
+def render(found: Sequence[Advice], format: str) -> str:
+    """Advices as `table` or `json`."""
+    if format == "json":
+        return json.dumps(_as_json(found), indent=1)
+    if not found:
+        return "There is no layer to advise on: the runs hold none."
+    lines = alone(found[0]) if len(found) == 1 else together(found)
+    return "\n".join(lines).rstrip()
+
+
+def _as_json(found: Sequence[Advice]) -> dict[str, Any]:
+    told: dict[str, Any] = {"schema": 1, "advice": [_one_as_json(advice) for advice in found]}
+    if len(found) > 1 and differ_in_groups_alone(found):
+        told["least"] = {
+            name: [one.question.case.groups for one in leaders(found, figure)] for name, figure in LEAST.items()
+        }
+    return told
+
+
+def _one_as_json(advice: Advice) -> dict[str, Any]:
+    return {
+        **advice.question.columns(),
+        "machine": advice.evidence[0]["machine"] if advice.evidence else None,
+        "elsewhere": advice.why_elsewhere is not None,
+        "why_elsewhere": advice.why_elsewhere,
+        "computes": advice.question.computes,
+        "basis": advice.basis,
+        "use": advice.best.variant if advice.best and not advice.why_elsewhere else None,
+        "tried": advice.tried,
+        "environment": _alternative_as_json(advice.alternative) if advice.alternative else None,
+        "options": [_option_as_json(option) for option in advice.options],
+        "regular": _option_as_json(advice.regular) if advice.regular else None,
+        "ties": advice.ties,
+        "at_most": advice.at_most,
+        "left_out": [{"variant": name, "reason": reason} for name, reason in advice.left_out],
+        "evidence": [
+            {name: row[name] for name in ("run_id", "variant", *WHAT, "latency_s")} for row in advice.evidence
+        ],
+        "abstains": advice.abstains,
+        "code": code_of(advice),
+    }
+
+
+def _alternative_as_json(found: Alternative) -> dict[str, Any]:
+    return {
+        "env": found.env,
+        "use": found.advice.best.variant if found.advice.best else None,
+        "over": _figure_as_json(found.over),
+        "options": [_option_as_json(option) for option in found.advice.options],
+        "code": code_of(found.advice),
+    }
+
+
+def _option_as_json(option: Option) -> dict[str, Any]:
+    return {
+        "variant": option.variant,
+        "choice": option.choice,
+        "latency_s": _figure_as_json(option.latency),
+        "over_regular": _figure_as_json(option.over_regular),
+        "over_grouped": _figure_as_json(option.over_grouped),
+        "peak_memory_bytes": _figure_as_json(option.memory),
+        "params": option.params,
+    }
+
+
+def _figure_as_json(figure: Figure | None) -> dict[str, float | None] | None:
+    return None if figure is None else {"value": figure.value, "low": figure.low, "high": figure.high}

@@ -1,0 +1,51 @@
+"""How a figure of advice is written: with the digits that its interval has earned."""
+
+from grouped_bench.analyse.advise.advice import Option
+from grouped_bench.analyse.advise.kriging import Figure
+from grouped_bench.report.text import cells
+from grouped_bench.units import earned_digits, format_bytes, format_seconds, significant
+
+
+def latency(option: Option) -> str:
+    """`5.8 ms [4.3 ms–7.0 ms]`."""
+    figure, digits = option.latency, _digits(option.latency)
+    if figure.low is None or figure.high is None:
+        return format_seconds(figure.value, digits)
+    ends = "–".join(format_seconds(end, digits) for end in (figure.low, figure.high))
+    return f"{format_seconds(figure.value, digits)} [{ends}]"
+
+
+def short_latency(option: Option) -> str:
+    """`5.8 ms ±23%`."""
+    figure = option.latency
+    text = format_seconds(figure.value, _digits(figure))
+    if figure.low is None or figure.high is None:
+        return text
+    half = 50 * (figure.high - figure.low) / figure.value
+    return f"{text} ±{significant(half, 1 if half < 10 else 2)}%"
+
+
+def ratio(figure: Figure) -> str:
+    """`4.9× [3.8–6.6]`."""
+    return cells.ratio(figure.value, figure.low, figure.high)
+
+
+def short_ratio(figure: Figure) -> str:
+    """`4.9×`."""
+    return "1×" if figure.low == figure.high == 1 else cells.bare_ratio(figure.value, figure.low, figure.high)
+
+
+def memory(option: Option) -> str:
+    """`12.3 MiB`, with ~ before what was read from the resident set."""
+    if option.memory is None:
+        return cells.DASH
+    return f"{'~' if option.is_coarse else ''}{format_bytes(option.memory.value)}"
+
+
+def percent(share: float) -> str:
+    """`23 %`."""
+    return f"{significant(100 * share, 2)} %"
+
+
+def _digits(figure: Figure) -> int:
+    return earned_digits(figure.value, figure.low, figure.high)

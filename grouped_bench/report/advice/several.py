@@ -1,0 +1,131 @@
+"""What several advices say to a person, in short: a table where they differ in their group counts alone."""
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from grouped_bench.analyse.advise.advice import MEASURED, Advice, leaders
+from grouped_bench.analyse.advise.kriging import Figure
+from grouped_bench.report.advice import quantities
+from grouped_bench.report.advice.text import MOST_LEFT_OUT, NAME_WIDTH, WAY_OUT, gains, heading, indented, wrapped
+from grouped_bench.report.text import cells
+from grouped_bench.report.text.sheet import grid
+from grouped_bench.units import format_count
+
+LEAST: dict[str, Callable[[Advice], Figure | None]] = {
+    "latency": lambda advice: advice.best.latency if advice.best else None,
+    "memory": lambda advice: advice.best.memory if advice.best else None,
+    "parameters": lambda advice: Figure(*[_params(advice)] * 3),
+}
+
+
+def together(found: Sequence[Advice]) -> Iterator[str]:
+    """Several advices in short; a table where they differ in their group counts alone."""
+    if differ_in_groups_alone(found):
+        yield from _by_groups(found)
+        return
+    for alike in _by_setting(found):
+        yield from wrapped(cells.clean(alike[0].question.setting.title()))
+        for advice in filter(lambda one: one.answers, alike):
+            yield from indented(advice.question.case.title(), 2)
+            yield from indented(_in_short(advice), 4)
+        for reason, cases in _abstentions(alike).items():
+            yield from indented(f"No advice on {cells.counted(len(cases), 'case')}: {reason}. {WAY_OUT}", 2)
+            yield from (line for case in cases[:MOST_LEFT_OUT] for line in indented(case, 4))
+            yield from indented(f"and {len(cases) - MOST_LEFT_OUT} more", 4) if len(cases) > MOST_LEFT_OUT else []
+        yield ""
+    yield from wrapped("For the evidence and the code of one case, ask for it alone, or with --format json.")
+
+
+def _in_short(advice: Advice) -> str:
+    if advice.alternative:
+        apart = _in_short(dataclasses.replace(advice, alternative=None)) if advice.best else "no advice"
+        return f"with {cells.clean(advice.alternative.env)} {_in_short(advice.alternative.advice)}; without it {apart}"
+    best = advice.best
+    assert best is not None, "what abstains is told apart"
+    told = [words for _, words in gains(advice, best)]
+    sure = "measured" if advice.basis == MEASURED else "from neighbours"
+    ties = f", not told from {cells.listed(map(cells.clean, advice.ties))}" if advice.ties else ""
+    ties = ", in too few visits to tell it from others" if advice.ties and advice.at_most is None else ties
+    return "; ".join([f"{cells.clean(best.variant)}, {quantities.latency(best)}", *told, f"{sure}{ties}"])
+
+
+def _abstentions(found: Iterable[Advice]) -> dict[str, list[str]]:
+    """Titles of the cases on which there is no advice, by the reason."""
+    reasons: dict[str, list[str]] = {}
+    for one in found:
+        if not one.answers:
+            reasons.setdefault(_why_not(one), []).append(one.question.case.title())
+    return reasons
+
+
+def _why_not(advice: Advice) -> str:
+    """Why there is no advice for here."""
+    if advice.why_elsewhere and advice.best is not None:
+        machine = cells.clean(advice.evidence[0]["machine"])
+        best = cells.clean(advice.best.variant)
+        return f"measured on {machine} alone, where {best} is fastest ({advice.why_elsewhere})"
+    return str(advice.abstains)
+
+
+def _params(advice: Advice) -> int:
+    return advice.question.counts(advice.question.keras).params
+
+
+def _by_groups(found: Sequence[Advice]) -> Iterator[str]:
+    yield from wrapped(
+        cells.clean(found[0].question.case.title()).replace(_groups(found[0]), f"groups {_counts(found)}")
+    )
+    yield from list(heading(next((one for one in found if one.answers), found[0])))[-2:]  # not the case
+    rows = [_group_row(one) for one in found]
+    headers = ("groups", "use", "latency", "memory", "params", "basis")
+    yield from grid(rows, headers)
+    yield ""
+    for name in LEAST:
+        yield from wrapped(f"Least {name}: {_least(found, name)}")
+    yield from wrapped("Layers of unlike group counts are unlike functions: what fewer parameters cost in accuracy "
+                        "is not measured here.")  # fmt: skip
+    for one in found:
+        if not one.answers:
+            yield from wrapped(f"No advice on {_groups(one)}: {cells.clean(_why_not(one))}. {WAY_OUT}")
+    yield from wrapped("For the evidence and the code, ask for one group count alone, or with --format json.")
+
+
+def _group_row(advice: Advice) -> tuple[object, ...]:
+    groups, params, best = advice.question.case.groups, format_count(_params(advice)), advice.best
+    if best is None or advice.why_elsewhere:
+        return (groups, *[cells.DASH] * 3, params, "no advice")
+    name = cells.shorten(cells.clean(best.variant), NAME_WIDTH)
+    return (groups, name, quantities.short_latency(best), quantities.memory(best), params, advice.basis)
+
+
+def _least(found: Sequence[Advice], name: str) -> str:
+    first = leaders(found, LEAST[name])
+    if not first:
+        unknown = [one.question.case.groups for one in found if LEAST[name](one) is None]
+        return f"not known: it is missing of {cells.listed(unknown)} groups."
+    counts = cells.listed(one.question.case.groups for one in first)
+    if len(first) == 1:
+        return f"{cells.counted(first[0].question.case.groups, 'group')}."
+    return f"equal with {counts} groups." if name == "parameters" else f"not decided between {counts} groups."
+
+
+def _counts(found: Sequence[Advice]) -> str:
+    return ", ".join(str(one.question.case.groups) for one in found)
+
+
+def _groups(advice: Advice) -> str:
+    return f"groups {advice.question.case.groups}"
+
+
+def differ_in_groups_alone(found: Sequence[Advice]) -> bool:
+    """Whether one question is asked of several group counts."""
+    keys = [{**one.question.columns(), "groups": None} for one in found]
+    return all(key == keys[0] for key in keys)
+
+
+def _by_setting(found: Iterable[Advice]) -> list[list[Advice]]:
+    settings: dict[Any, list[Advice]] = {}
+    for one in found:
+        settings.setdefault(one.question.setting, []).append(one)
+    return list(settings.values())

@@ -1,0 +1,239 @@
+"""What advice says to a person: lines of at most 80 columns, for one case or for several."""
+
+import textwrap
+from collections.abc import Iterator
+
+from grouped_bench.analyse.advise.advice import MEASURED, Advice, Alternative, Option
+from grouped_bench.analyse.network import OWN_GROUPED, gathered
+from grouped_bench.analyse.rows import case_title
+from grouped_bench.report.advice import quantities
+from grouped_bench.report.advice.snippets import snippet
+from grouped_bench.report.plans import WIDTH
+from grouped_bench.report.text import cells
+from grouped_bench.report.text.sheet import grid
+from grouped_bench.space.case import BASELINE
+from grouped_bench.units import format_count
+
+WAY_OUT = "Measure it: repeat the command with --measure, or `grouped-bench run` with more --visits."
+_FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
+# Axes of a case and a setting as a command names them, each with what it is where it is left out.
+_ALWAYS = ("groups", "size", "kernel_size", "batch_size", "pass")
+_DEFAULTS = {
+    **{"groups": "1", "size": "28", "kernel_size": "3", "stride": "1", "dilation": "1", "padding": "same"},
+    **{"batch_size": "8", "pass": "inference", "rank": "2", "dtype": "float32", "data_format": "channels_last"},
+    **{"bias": "False", "backend": "tensorflow", "device": "cpu", "cache": "hot"},
+}
+_KERAS = {BASELINE: "Keras' dense layer", OWN_GROUPED: "Keras' own groups="}
+MOST_LEFT_OUT = 12
+NAME_WIDTH = 20
+_LONGEST_REASON = 6
+_NEAREST = 3
+# What names a case among the evidence.
+WHAT = ("batch_size", "in_channels", "out_channels", "groups", "size", "kernel_size", "stride")
+
+
+# One case
+
+
+def alone(advice: Advice) -> Iterator[str]:
+    """The advice on one case, with its evidence and the code."""
+    if advice.why_elsewhere:
+        yield from _elsewhere(advice)
+        return
+    yield from heading(advice)
+    if advice.alternative:
+        yield from _alternative(advice.alternative)
+    best = advice.best
+    if best is None and advice.alternative:
+        yield from wrapped(f"Without it: no advice, {cells.clean(advice.abstains)}.")
+        yield from _left_out(advice)
+        yield from _paste(advice.alternative.advice, f"Paste, and set {cells.clean(advice.alternative.env)}:")
+        return
+    if best is None:
+        yield from wrapped(f"No advice: {cells.clean(advice.abstains)}. {WAY_OUT}")
+        yield from _left_out(advice)
+        return
+    use = "Without it, use" if advice.alternative else "Use"
+    yield from wrapped(f"{use} {_named(best)}: {quantities.latency(best)} a call.")
+    for name, told in gains(advice, best):
+        is_the_same = name == advice.question.keras or advice.question.case.groups == 1
+        yield from indented(f"{told} ({_KERAS[name]}{'' if is_the_same else ', another function'})", 2)
+    yield ""
+    yield from wrapped(f"How sure: {_how_sure(advice)}")
+    yield from wrapped(f"Cost: {_cost(advice, best)}")
+    yield ""
+    yield from _table(advice)
+    yield from _left_out(advice)
+    yield from wrapped(_rests_on(advice))
+    apart = advice.alternative
+    if apart is None or code_of(apart.advice) == code_of(advice):
+        yield from _paste(advice, "Paste:")
+        return
+    yield from _paste(apart.advice, f"Paste, and set {cells.clean(apart.env)}:")
+    yield from _paste(advice, "Paste, without it:")
+
+
+def _named(option: Option) -> str:
+    """A variant with what was chosen for it, where it leaves something open."""
+    return cells.clean(option.variant) + (f" with {cells.clean(option.choice)}" if option.choice else "")
+
+
+def heading(advice: Advice) -> Iterator[str]:
+    """Case, setting and machine."""
+    setting = advice.question.setting.title()
+    machine = advice.evidence[0]["machine"] if advice.evidence else None
+    yield from wrapped(cells.clean(advice.question.case.title()))
+    yield cells.shorten(cells.clean(f"{setting}, {machine}" if machine else setting), WIDTH)
+    yield ""
+
+
+def _elsewhere(advice: Advice) -> Iterator[str]:
+    """What was found on another machine or in another environment: no advice, and how to get one."""
+    machine = cells.clean(advice.evidence[0]["machine"]) if advice.evidence else "elsewhere"
+    yield from wrapped(f"Not measured here, but on {machine}: {cells.clean(advice.why_elsewhere)}.")
+    yield ""
+    yield from wrapped(cells.clean(advice.question.case.title()))
+    yield cells.shorten(cells.clean(advice.question.setting.title()), WIDTH)
+    yield ""
+    best = advice.best
+    if best is not None:
+        yield from wrapped(f"Fastest there: {cells.clean(best.variant)}, {quantities.latency(best)} a call.")
+        for name, told in gains(advice, best):
+            yield from indented(f"{told} ({_KERAS[name]})", 2)
+        yield ""
+    yield from wrapped("What is fastest here may be another variant, and what works there may fail here. Measure it:")
+    yield ""
+    yield f"  {command(advice)}"
+
+
+def command(advice: Advice) -> str:
+    """The command that measures the case here."""
+    columns, defaults = advice.question.columns(), _DEFAULTS
+    pair = (columns["in_channels"], columns["out_channels"])
+    words = [f"--channels {pair[0]}" if len(set(pair)) == 1 else f"--channels {pair[0]}:{pair[1]}"]
+    for name, default in defaults.items():
+        value = columns[name]
+        extents = dict.fromkeys(value) if isinstance(value, tuple) else (value,)
+        text = "x".join(map(str, extents if len(extents) == 1 else value))
+        if name in _ALWAYS or text != default:
+            words.append("--bias" if name == "bias" else f"--{name.replace('_', '-')} {text}")
+    return " ".join(["grouped-bench advise", *words, "--measure"])
+
+
+def _alternative(found: Alternative) -> Iterator[str]:
+    """The environment that is faster, and the variant to use in it."""
+    best = found.advice.best
+    assert best is not None, "an alternative is a variant"
+    framework = _FRAMEWORKS.get(found.advice.question.setting.backend, "the framework")
+    over = f", {quantities.ratio(found.over)} as fast as the best without it" if found.over else ""
+    yield from wrapped(
+        f"Set {cells.clean(found.env)} before importing {framework}, and use {_named(best)}: "
+        f"{quantities.latency(best)} a call{over}."
+    )
+
+
+def gains(advice: Advice, best: Option) -> Iterator[tuple[str, str]]:
+    """What the advice is compared with, and how many times as fast as that it is."""
+    for name, gain in ((BASELINE, best.over_regular), (OWN_GROUPED, best.over_grouped)):
+        is_the_same = name == best.variant or (name == OWN_GROUPED and advice.question.case.groups == 1)
+        if gain is not None and not is_the_same:
+            yield name, f"{quantities.ratio(gain)} as fast as {name}"
+
+
+def _how_sure(advice: Advice) -> str:
+    others = len(advice.options) - 1
+    if advice.basis == MEASURED:
+        told = f"measured beside {cells.counted(others, 'other way')} to compute the same function; "
+        clear = "the fastest, by intervals that tell it from each of them."
+    else:
+        count = len(gathered(advice.evidence, WHAT))
+        told = f"not measured, but estimated from {cells.counted(count, 'neighbour')}; "
+        clear = "ahead of every other way by more than the estimates have been wrong when each neighbour was left out."
+    if not advice.ties:
+        return told + clear
+    worst = (
+        "; it had too few visits to say more"
+        if advice.at_most is None
+        else f"; at worst it is {quantities.percent(advice.at_most)} slower than that"
+    )
+    return f"{told}it cannot be told from {cells.listed(map(cells.clean, advice.ties))}{worst}."
+
+
+def _cost(advice: Advice, best: Option) -> str:
+    memory = f"{quantities.memory(best)} of memory" if best.memory else "memory not known"
+    told = f"{memory}, {format_count(best.params)} parameters"
+    if advice.regular is None:
+        return told + "."
+    return f"{told}; {BASELINE} takes {quantities.memory(advice.regular)} and {format_count(advice.regular.params)}."
+
+
+def _table(advice: Advice) -> Iterator[str]:
+    options = [*advice.options, *([advice.regular] if advice.regular else [])]
+    rows = [
+        (
+            cells.shorten(cells.clean(option.variant), NAME_WIDTH),
+            quantities.short_latency(option),
+            cells.DASH if option.over_regular is None else quantities.short_ratio(option.over_regular),
+            cells.DASH if option.over_grouped is None else quantities.short_ratio(option.over_grouped),
+            quantities.memory(option),
+        )
+        for option in options
+    ]
+    headers = ("variant", "latency", "over regular", "over grouped", "memory")
+    yield from grid(rows, headers)
+    if advice.regular:
+        yield from wrapped(f"{BASELINE} is the dense layer: shown beside the others, and not one of them.")
+    yield ""
+
+
+def _left_out(advice: Advice) -> Iterator[str]:
+    if advice.left_out:
+        yield "Not ranked:"
+        for name, reason in advice.left_out[:MOST_LEFT_OUT]:
+            text = f"{cells.clean(name)}: {cells.clean(reason)}"
+            told = textwrap.shorten(text, _LONGEST_REASON * WIDTH, placeholder=" …")
+            yield from textwrap.wrap(told, WIDTH, initial_indent="  ", subsequent_indent="    ")
+        yield ""
+
+
+def _rests_on(advice: Advice) -> str:
+    runs = [(str(rows[0]["run_id"]), len(rows)) for rows in gathered(advice.evidence, ("run_id",))]
+    told = cells.listed(f"{cells.shorten(cells.clean(run), 40)} ({cells.counted(n, 'row')})" for run, n in runs)
+    versions = sorted({str(row["backend_version"]) for row in advice.evidence})
+    with_ = cells.clean(f"{advice.question.setting.backend} {', '.join(versions)}")
+    text = f"It rests on {'run' if len(runs) == 1 else 'runs'} {told}, with {with_}."
+    if advice.basis == MEASURED:
+        return text
+    nearest = [case_title(rows[0]) for rows in gathered(advice.evidence, WHAT)][:_NEAREST]
+    return f"{text} The nearest: {cells.clean('; '.join(nearest))}."
+
+
+def _paste(advice: Advice, title: str) -> Iterator[str]:
+    best, code = advice.best, code_of(advice)
+    assert best is not None, "what is pasted is advised"
+    yield ""
+    if code is None:
+        yield from wrapped(f"There is no code to paste for {cells.clean(best.variant)}: see where it is defined.")
+        return
+    yield from wrapped(title)
+    yield ""
+    yield from code.splitlines()
+
+
+def code_of(advice: Advice) -> str | None:
+    """The layer to paste; None where nothing is advised here, or there is none."""
+    question = advice.question
+    if advice.best is None or advice.why_elsewhere:
+        return None
+    best, setting = advice.best, question.setting
+    return snippet(best.variant, question.case, setting.backend, setting.execution, best.choice)
+
+
+def indented(text: str, spaces: int) -> list[str]:
+    """Lines of a text, the first so far to the right, the others two further."""
+    return textwrap.wrap(cells.clean(text), WIDTH, initial_indent=" " * spaces, subsequent_indent=" " * (spaces + 2))
+
+
+def wrapped(text: str) -> list[str]:
+    """Lines of a text."""
+    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)

@@ -1,0 +1,1 @@
+"""A comparison in words, for people, pull requests and CI systems."""

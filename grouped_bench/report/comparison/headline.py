@@ -1,0 +1,135 @@
+"""The verdict of a comparison in a sentence or two: what became worse, what was not compared, what stays open."""
+
+import collections
+
+from grouped_bench.analyse.compare import compare
+from grouped_bench.analyse.compare.compare import Change, Compared, Comparison
+from grouped_bench.analyse.stats import Interval
+from grouped_bench.report.text import cells
+
+_MOST_APART = 3
+# Of one task and of several: what became worse, and where in it by how much stands unless that is by anything.
+_WORSE = {
+    "status": ("worked and now fails", "worked and now fail", ""),
+    "latency": ("is slower{}", "are slower{}", " by more than {}"),
+    "memory": ("takes{} more memory", "take{} more memory", " over {}"),
+    "first_call": ("takes{} longer in its first call", "take{} longer in their first calls", " over {}"),
+    "params": ("has{} more parameters", "have{} more parameters", " over {}"),
+}
+# Of one task and of several that did not work on both sides.
+_FIXED = ("failed before and works now", "failed before and work now")
+_BROKEN = ("worked and now fails, which is not judged", "worked and now fail, which is not judged")
+_UNSUPPORTED = ("is unsupported on both sides", "are unsupported on both sides")
+_FAILED = ("failed on both sides", "failed on both sides")
+
+
+def headline(comparison: Comparison) -> str:
+    """The verdict in one sentence, with counts; before it what sets base and head apart, where that decides kernels."""
+    return " ".join(filter(None, [warning(comparison), _verdict(comparison)]))
+
+
+def warning(comparison: Comparison) -> str | None:
+    """In what base and head are apart though the same code ran; None where they are not."""
+    if not comparison.apart:
+        return None
+    told = "; ".join(map(cells.clean, comparison.apart[:_MOST_APART]))
+    more = len(comparison.apart) - _MOST_APART
+    told += f"; and {more} more" if more > 0 else ""
+    return f"{'Other machines' if comparison.is_elsewhere else 'Other kernels'}: {told}."
+
+
+def _verdict(comparison: Comparison) -> str:
+    tasks = comparison.tasks
+    if not tasks:
+        return "Inconclusive: base and head have no task in common."
+    by_verdict = collections.Counter(task.verdict for task in tasks)
+    worse, undecided = by_verdict[compare.REGRESSION], by_verdict[compare.INCONCLUSIVE]
+    better = by_verdict[compare.IMPROVEMENT]
+    rest = [f"{better} {_be(better)} better"] if better else []
+    total = cells.counted(len(tasks), "task")
+    if worse:
+        rest = [f"{undecided} {_be(undecided)} not decided", *rest] if undecided else rest
+        return "; ".join([f"Regression: {cells.listed(_worse(comparison, total))}", *rest]) + "."
+    if undecided:
+        return "; ".join([f"Inconclusive: whether {undecided} of {total} became worse is not decided", *rest]) + "."
+    if comparison.verdict == compare.INCONCLUSIVE:
+        return "Inconclusive: no task worked on both sides."
+    return "; ".join(_nothing(comparison)) + "."
+
+
+def _worse(comparison: Comparison, total: str) -> list[str]:
+    """What became worse, each with the number of tasks in which it did."""
+    counts = collections.Counter(
+        change.metric for task in comparison.tasks for change in task.changes if change.verdict == compare.REGRESSION
+    )
+    told: list[str] = []
+    for metric in (metric for metric in _WORSE if counts[metric]):
+        words = _WORSE[metric][counts[metric] > 1].format(_by_how_much(comparison, metric))
+        told.append(f"{counts[metric]}{'' if told else f' of {total}'} {words}")
+    return told
+
+
+def _by_how_much(comparison: Comparison, metric: str) -> str:
+    """The threshold as a part of the words of `_WORSE`; nothing where there is none to pass."""
+    limit = comparison.thresholds[metric]
+    return _WORSE[metric][2].format(share(limit)) if limit else ""
+
+
+def _nothing(comparison: Comparison) -> list[str]:
+    """Of how many tasks no regression is said, those that worked on both sides, and what became of the others."""
+    tasks, gone = comparison.tasks, len(comparison.gone)
+    compared = [task for task in tasks if task.has_worked]
+    others = collections.Counter(_what_became(task) for task in tasks if not task.has_worked)
+    better = sum(task.verdict == compare.IMPROVEMENT for task in compared)
+    rest = [f"{better} {_be(better)} better"] if better else []
+    rest += [f"{count} {words[count > 1]}" for words, count in others.items()]
+    rest += [f"{gone} {_be(gone)} gone"] if gone else []
+    if gone or set(others) - {_FIXED}:
+        return [f"No regression in {len(compared)} of {cells.counted(len(tasks) + gone, 'task')}", *rest]
+    judged = comparison.thresholds["latency"] is not None
+    words = (
+        f"is shown to be slower{_by_how_much(comparison, 'latency')}" if judged else "became worse in what is judged"
+    )
+    return [f"No regression: none of {cells.counted(len(compared), 'task')} {words}", *rest]
+
+
+def _what_became(task: Compared) -> tuple[str, str]:
+    """Words for a task that did not work on both sides."""
+    before, after = task.base.status, task.head.status
+    if before == "ok":
+        return _BROKEN
+    if after == "ok":
+        return _FIXED
+    return _UNSUPPORTED if before == after == "unsupported" else _FAILED
+
+
+def open_count(comparison: Comparison) -> int:
+    """In how many tasks an unchanged latency's interval reaches beyond the threshold, so that nobody knows."""
+    limit = comparison.thresholds["latency"]
+    if limit is None:
+        return 0
+    return sum(any(_is_open(change, limit) for change in task.changes) for task in comparison.tasks)
+
+
+def _is_open(change: Change, limit: float) -> bool:
+    unchanged = change.metric == "latency" and change.verdict == compare.UNCHANGED
+    return unchanged and isinstance(change.ratio, Interval) and change.ratio.high > 1 + limit
+
+
+def left_open(comparison: Comparison) -> str | None:
+    """What the verdict does not rule out; None where it rules out all that is judged."""
+    count = open_count(comparison)
+    if not count:
+        return None
+    reach = "its interval reaches" if count == 1 else "their intervals reach"
+    limit = share(comparison.thresholds["latency"])
+    return f"In {cells.counted(count, 'task')} a slow-down of more than {limit} cannot be ruled out: {reach} beyond it."
+
+
+def _be(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def share(limit: float | None) -> str:
+    """A threshold: `5 %`."""
+    return "not judged" if limit is None else f"{100 * limit:g} %"

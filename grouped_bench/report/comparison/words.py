@@ -1,0 +1,257 @@
+"""What a comparison says, in words that each of its formats shares: tasks, changes, runs, what to do."""
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from grouped_bench.analyse.compare import compare
+from grouped_bench.analyse.compare.apart import OTHER_KERNELS
+from grouped_bench.analyse.compare.compare import Change, Compared, Comparison
+from grouped_bench.analyse.compare.measurements import NOT_REACHED, Measurement
+from grouped_bench.analyse.compare.side_selection import Facts, Judgement, Taken
+from grouped_bench.analyse.environment import machines
+from grouped_bench.analyse.rows import case_title, setting_title
+from grouped_bench.analyse.stability import UNSTABLE
+from grouped_bench.analyse.stats import Interval
+from grouped_bench.report.comparison.headline import share
+from grouped_bench.report.text import cells
+from grouped_bench.report.text.contrast import contrast, run_name
+from grouped_bench.units import earned_digits, format_bytes, format_count, format_seconds, significant
+
+HEADERS = ("base", "head", "head / base", "verdict")
+_CHANGED = (compare.REGRESSION, compare.INCONCLUSIVE, compare.IMPROVEMENT)
+_ID_DIGITS = 10
+_MOST_RUNS = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A change as texts, and the sentences that explain it."""
+
+    metric: str
+    base: str
+    head: str
+    ratio: str
+    verdict: str
+    notes: tuple[str, ...]
+
+
+def rules(thresholds: Mapping[str, float | None]) -> str:
+    """By how much each metric may become worse."""
+    judged = [_rule(name, limit) for name, limit in thresholds.items() if limit is not None]
+    told = [name_of(name) for name, limit in thresholds.items() if limit is None]
+    words = f"Judged, with what each may become worse by: {', '.join(judged) or 'nothing'}"
+    return f"{words}. Told only: {', '.join(told)}." if told else f"{words}."
+
+
+def _rule(metric: str, limit: float) -> str:
+    """A metric with all that it may become worse by."""
+    if metric == "status":
+        return name_of(metric)
+    least = f" and {compare.LEAST_BYTES // 2**20} MiB" if metric == "memory" else ""
+    return f"{name_of(metric)} {share(limit)}{least}"
+
+
+def name_of(metric: str) -> str:
+    """A metric in words."""
+    return metric.replace("_", " ")
+
+
+def basis(comparison: Comparison) -> str:
+    """How latencies were set against each other, and why."""
+    if not any(change.metric == "latency" for task in comparison.tasks for change in task.changes):
+        return "Latencies: no task was measured on both sides."
+    return f"Latencies {comparison.basis}: {comparison.why}."
+
+
+def titles(task: Measurement) -> tuple[str, str]:
+    """The case and the setting of a task, the group of a benchmark and nothing."""
+    row = dict(task.columns)
+    if is_benchmark(task):
+        return cells.clean(row.get("group") or "benchmarks"), ""
+    return cells.clean(case_title(row)), cells.clean(setting_title(row))
+
+
+def name(task: Measurement) -> str:
+    """The variant of a task, the name of a benchmark."""
+    return cells.text_of(task.columns["name" if is_benchmark(task) else "variant"])
+
+
+def is_benchmark(task: Measurement) -> bool:
+    """Whether the task is of pytest-benchmark, and not of a run."""
+    return "variant" not in task.columns
+
+
+def full_name(task: Measurement) -> str:
+    """A task in one line: variant, case and setting."""
+    case, setting = titles(task)
+    return f"{name(task)} of {case}, {setting}" if setting else f"{name(task)} ({case})"
+
+
+def names(tasks: Iterable[Measurement]) -> list[str]:
+    """Tasks of one side by name, a text a cohort; what was not measured with its status."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for task in tasks:
+        status = "" if task.status == "ok" else f" ({cells.text_of(task.status)})"
+        found.setdefault(titles(task), []).append(name(task) + status)
+    return [f"{', '.join(filter(None, title))}: {', '.join(texts)}" for title, texts in found.items()]
+
+
+def is_notable(task: Compared) -> bool:
+    """Whether a task changed, is not decided, or ended otherwise than before."""
+    return task.verdict in _CHANGED or task.base.status != task.head.status
+
+
+def told_changes(task: Compared, *, everything: bool) -> list[Change]:
+    """The changes of a task that are shown: those that are not unchanged, or with `everything` all that say something.
+
+    What is only told, and never judged, is told with everything alone.
+    """
+    if everything:
+        return [change for change in task.changes if _says_something(change)]
+    return [change for change in task.changes if change.verdict in _CHANGED or _is_other_status(change)]
+
+
+def _says_something(change: Change) -> bool:
+    if change.metric in ("status", "params"):
+        return change.base != change.head or change.verdict in _CHANGED or change.head not in ("ok", change.base)
+    return change.base is not None or change.head is not None
+
+
+def _is_other_status(change: Change) -> bool:
+    return change.metric == "status" and change.base != change.head
+
+
+def line(task: Compared, change: Change) -> Line:
+    """A change of a task in texts."""
+    found = change.ratio
+    digits = earned_digits(found.estimate, found.low, found.high) if isinstance(found, Interval) else None
+    texts = [_value(change.metric, value, side, digits) for value, side in _sides(task, change)]
+    notes = [cells.clean(change.reason)] if change.reason and change.reason not in _REMEDIES else []
+    return Line(
+        name_of(change.metric), texts[0], texts[1], ratio(change), change.verdict, (*notes, *_flags(task, change))
+    )
+
+
+def _sides(task: Compared, change: Change) -> list[tuple[Any, Measurement]]:
+    return [(change.base, task.base), (change.head, task.head)]
+
+
+def _value(metric: str, value: Any, side: Measurement, digits: int | None) -> str:
+    """One side's figure, with the digits that the ratio has earned."""
+    if value is None:
+        return cells.DASH
+    if metric == "memory":
+        return f"{'~' if side.memory_source == 'resident' else ''}{format_bytes(value)}"
+    if metric == "params":
+        return format_count(value)
+    return cells.text_of(value) if metric == "status" else format_seconds(value, digits or 2)
+
+
+def ratio(change: Change) -> str:
+    """Head over base with its interval; three digits of what is counted, two of what has no interval."""
+    found = change.ratio
+    if found is None:
+        return ""
+    if isinstance(found, Interval):
+        return cells.ratio(found.estimate, found.low, found.high)
+    return f"{significant(found, 3 if change.metric in ('memory', 'params') else 2)}×"
+
+
+def _flags(task: Compared, change: Change) -> list[str]:
+    """Of a latency, the side on which the machine did not stand still."""
+    if change.metric != "latency":
+        return []
+    sides = (("base", task.base.flags), ("head", task.head.flags))
+    causes = [(side, [flag for flag in flags if flag != UNSTABLE]) for side, flags in sides if UNSTABLE in flags]
+    return [f"{UNSTABLE} in {side}" + (f": {cells.text_of(found)}" if found else "") for side, found in causes]
+
+
+def unstable(comparison: Comparison) -> str | None:
+    """How many tasks the machine did not stand still for."""
+    count = sum(UNSTABLE in (*task.base.flags, *task.head.flags) for task in comparison.tasks)
+    return f"Unstable: in {cells.counted(count, 'task')} the machine did not stand still." if count else None
+
+
+def remedies(comparison: Comparison) -> list[str]:
+    """What keeps tasks from being decided, each with the number of them and what to do."""
+    open_ones = [(t, c) for t in comparison.tasks for c in t.changes if c.verdict == compare.INCONCLUSIVE]
+    counts: collections.Counter[str] = collections.Counter()
+    for reason in {id(task): _reason(change) for task, change in reversed(open_ones)}.values():
+        counts[reason] += 1
+    advice = _advice(comparison)
+    return [f"Not decided in {cells.counted(count, 'task')}: {r}. {advice[r]}" for r, count in counts.items()]
+
+
+def _advice(comparison: Comparison) -> Mapping[str, str]:
+    """What to do by what is missing, for the way in which the sides were measured."""
+    if any(is_benchmark(task.head) for task in comparison.tasks):
+        return _OF_BENCHMARKS
+    return _OF_PAIRS if comparison.basis in (compare.PAIRED, compare.BOTH) else _REMEDIES
+
+
+def _reason(change: Change) -> str:
+    if change.metric == "status" and change.reason != OTHER_KERNELS:
+        return _UNREACHED
+    return change.reason if change.reason in _REMEDIES else _WIDE
+
+
+_WIDE = "the estimate lies beyond the threshold, its interval reaches below it"
+_UNREACHED = f"a run did not come to it ({NOT_REACHED})"
+_LONGER = "Measure longer (--least-visits 24 --visits 48 --budget 15m), or several runs a side in a folder."
+# Both sides share the visits, so that one command makes them longer; runs of a folder are of one side.
+_BOTH_LONGER = "Measure longer (--visits 30 --budget 20m)."
+_TELLS = "`grouped-bench doctor` says how small a difference this machine can tell."
+_ON_ONE = "Measure both on one machine."
+_REMEDIES = {
+    compare.FEW: _LONGER,
+    _WIDE: f"{_LONGER} {_TELLS}",
+    compare.NO_REFERENCE: _ON_ONE,
+    OTHER_KERNELS: f"{_ON_ONE} A baseline of this one: `grouped-bench baseline save latest`.",
+    compare.NOT_TIMED: "Measure both again.",
+    _UNREACHED: "Give the run a larger --budget.",
+}
+_OF_PAIRS = {**_REMEDIES, compare.FEW: _BOTH_LONGER, _WIDE: f"{_BOTH_LONGER} {_TELLS}"}
+_REPEAT = "Run the benchmarks three times and more on both sides, each into a JSON file in one folder."
+_OF_BENCHMARKS = {**_REMEDIES, compare.FEW: _REPEAT, _WIDE: _REPEAT}
+
+
+def taken(side: str, found: Taken) -> str:
+    """Which runs stand for a side: `head: 3 runs of commit 0123456789 (…), 2 others left out`."""
+    names = [run_name(facts) for facts in found.runs]
+    more = len(names) - _MOST_RUNS
+    told = ", ".join(names[:_MOST_RUNS]) + (f" and {more} more" if more > 0 else "")
+    told = f"run {told}" if len(names) == 1 else f"{len(names)} runs ({told})"
+    told += f" of commit {found.commit[:_ID_DIGITS]}" if found.commit else ""
+    if any(_is_dirty(facts) for facts in found.runs):
+        told += ", of changes that were not committed"
+    where = "; ".join(machines.classes(found.runs))
+    told += f", on {cells.clean(where)}" if where else ""
+    return f"{side}: {told}" + (f"; {cells.counted(found.left_out, 'other')} left out" if found.left_out else "")
+
+
+def _is_dirty(facts: Facts) -> bool:
+    commit = facts.get("commit")
+    return isinstance(commit, dict) and bool(commit.get("dirty"))
+
+
+def differences(judgement: Judgement) -> list[tuple[str, str, str]]:
+    """The facts of the environment in which the sides differ, each with its text in base and in head."""
+    base, head = judgement.base.runs, judgement.head.runs
+    found = contrast([*base, *head])
+    rows = found.rows if found else ()
+    sides = [(fact, _joined(texts[: len(base)]), _joined(texts[len(base) :])) for fact, texts in rows]
+    return [(fact, before, after) for fact, before, after in sides if before != after]
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return " or ".join(sorted(set(texts)))
+
+
+def cohorts(tasks: Iterable[Compared]) -> list[tuple[tuple[str, str], list[Compared]]]:
+    """Tasks under the titles of their case and setting, in their order."""
+    found: dict[tuple[str, str], list[Compared]] = {}
+    for task in tasks:
+        found.setdefault(titles(task.head), []).append(task)
+    return list(found.items())

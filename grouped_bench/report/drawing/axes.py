@@ -1,0 +1,135 @@
+"""How panels are drawn: their grid, titles, legend, and the rules of their axes."""
+
+import math
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from grouped_bench.report.drawing.panels import Panels
+from grouped_bench.report.drawing.style import legend_entries
+
+_LEAST_SPAN = 5.0
+_MOST_NAMED = 24
+_LINE = 0.14
+
+
+def grid(
+    panels: Panels,
+    title: str,
+    *,
+    columns: int = 2,
+    height: float = 2.7,
+    share_x: Literal["all", "col"] = "all",
+    share_y: bool = True,
+) -> tuple[Figure, list[Axes]]:
+    """A figure with one pair of axes a panel; scales are shared unless told, so that panels can be compared."""
+    columns = min(columns, len(panels.shown))
+    lines = math.ceil(len(panels.shown) / columns)
+    figure = Figure(figsize=(8.0 if columns > 1 else 6.0, height * lines + 1.3), layout="constrained")
+    axes = figure.subplots(lines, columns, sharex=share_x, sharey=share_y, squeeze=False).ravel()
+    for empty in axes[len(panels.shown) :]:
+        empty.remove()
+    shown = list(axes[: len(panels.shown)])
+    for place, panel in zip(shown, panels.shown, strict=True):
+        place.set_title("\n".join(_wrapped(panel.title, 42 if columns > 1 else 72)), fontsize=9)
+        place.grid(True, color="#dddddd", linewidth=0.6)
+        place.set_axisbelow(True)
+    caption(figure, title, panels)
+    return figure, shown
+
+
+def caption(figure: Figure, title: str, panels: Panels) -> None:
+    """The figure's own title, and under it what all its panels have in common."""
+    figure.suptitle("\n".join([title, *_wrapped(panels.common, 90)]), fontsize=10)
+
+
+def finish(
+    figure: Figure,
+    panels: Panels,
+    *,
+    joined: bool,
+    notes: Iterable[str],
+    x: str,
+    y: str,
+    legend: Sequence[Line2D] | None = None,
+) -> None:
+    """Axis titles, the legend below, and the notes that keep the figure from saying too much."""
+    label(figure, x, y)
+    entries = legend_entries(panels.rows, joined=joined) if legend is None else legend
+    unnamed = f"{len(entries) - _MOST_NAMED} more variants are not named below" if len(entries) > _MOST_NAMED else ""
+    entries = entries[:_MOST_NAMED]
+    notes = filter(None, [*notes, panels.left_out, unnamed])
+    told = "\n".join(line for note in notes for line in _wrapped(f"{note}.", 105))
+    figure.set_figheight(figure.get_figheight() + _LINE * (len(entries) / 3 + told.count("\n")))
+    box = figure.legend(
+        handles=entries,
+        loc="outside lower center",
+        ncols=max(1, min(3, len(entries))),
+        fontsize=8,
+        frameon=False,
+        title=told,
+        title_fontsize=8,
+    )
+    box.get_title().set_multialignment("center")
+
+
+def label(figure: Figure, x: str, y: str) -> None:
+    """Name the axes of the lowest panels and of those at the left."""
+    spots = [(place, spot) for place in figure.axes if (spot := place.get_subplotspec()) is not None]
+    columns = max(spot.colspan.stop for _, spot in spots)
+    for place, _ in spots[-columns:]:
+        place.tick_params(labelbottom=True)
+        place.set_xlabel(x, fontsize=8)
+    for place, spot in spots:
+        if spot.is_first_col():
+            place.set_ylabel(y, fontsize=8)
+
+
+def group_axis(axes: Axes, groups: Iterable[int]) -> None:
+    """A logarithmic axis to base 2 with a tick at each number of groups that was measured."""
+    values = sorted(set(groups))
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(values[0] / 1.4, values[-1] * 1.4)
+    axes.xaxis.set_major_locator(FixedLocator(values))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def ratio_axis(
+    axes: Axes, side: str, values: Iterable[float], write: Callable[[float], str], *, base: int = 10
+) -> None:
+    """A logarithmic axis at `side` (x or y), all `values` above 0, wide enough for two labelled ticks."""
+    low, high = _span(list(values))
+    axis: Axis = axes.xaxis if side == "x" else axes.yaxis
+    if side == "x":
+        axes.set_xscale("log", base=base)
+        axes.set_xlim(low, high)
+    else:
+        axes.set_yscale("log", base=base)
+        axes.set_ylim(low, high)
+    axis.set_major_locator(_locator(low, high, base))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+
+
+def _span(values: list[float]) -> tuple[float, float]:
+    low, high = min(values) / 1.5, max(values) * 1.5
+    spread = max(1.0, math.sqrt(_LEAST_SPAN * low / high))
+    return low / spread, high * spread
+
+
+def _locator(low: float, high: float, base: int) -> LogLocator:
+    if base == 2:
+        return LogLocator(base=2, numticks=8)
+    dense = math.log10(high / low) < 2.5
+    return LogLocator(base=10, subs=(1, 2, 5) if dense else (1,), numticks=12)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_on_hyphens=False)

@@ -1,0 +1,181 @@
+"""The points of a figure: which rows have them, their intervals, their Pareto front, and their words."""
+
+import math
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from grouped_bench.analyse.rows import Row, cohorts, groups_of, is_baseline, is_ok, verdict_of
+from grouped_bench.analyse.stability import is_unstable
+from grouped_bench.report.drawing import svg
+from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, Panels, lines
+from grouped_bench.report.drawing.style import mark_of
+from grouped_bench.report.text import cells
+from grouped_bench.units import significant
+
+INTERVALS = {
+    "latency_s": ("latency_low_s", "latency_high_s"),
+    "speedup": ("speedup_low", "speedup_high"),
+    "first_call_s": ("first_call_low_s", "first_call_high_s"),
+}
+_CLOUD = 300
+_FURTHEST = 1e4
+_MOST_POINTS = 600
+_MOST_TOLD = 3
+
+
+def positive(rows: Iterable[Row], *names: str) -> list[Row]:
+    """The ok rows in which every one of `names` is above 0, as a logarithmic axis needs it.
+
+    Raises:
+        NothingToDrawError: there is none.
+    """
+    points = [row for row in rows if is_ok(row) and all(row[name] is not None and row[name] > 0 for name in names)]
+    if not points:
+        raise NothingToDrawError(f"no task that ended ok has {cells.listed(names)}")
+    return points
+
+
+def bars(rows: Iterable[Row], column: str) -> list[list[float]]:
+    """Lengths of the error bars below and above; 0, which draws none, where the interval is not known."""
+    spans = [(row[column], _span(row, column)) for row in rows]
+    return [
+        [max(0.0, value - low) for value, (low, _) in spans],
+        [max(0.0, high - value) for value, (_, high) in spans],
+    ]
+
+
+def reach(rows: Iterable[Row], column: str) -> list[float]:
+    """Values and interval ends of `column` that an axis must hold."""
+    return [end for row in rows for end in (row[column], *_span(row, column)) if end > 0]
+
+
+def scatter(place: Axes, rows: Sequence[Row], x: str, y: str, *, alpha: float) -> None:
+    """Points with their intervals, all of a variant at once; a cloud of them as an image, smaller than its points."""
+    for first, some in lines(rows):
+        style = {**mark_of(first).style(joined=False), "rasterized": len(rows) > _CLOUD}
+        xs, ys = [row[x] for row in some], [row[y] for row in some]
+        lengths = bars(some, y) if y in INTERVALS else None
+        place.errorbar(xs, ys, yerr=lengths, elinewidth=1, alpha=alpha, **style)
+
+
+def thinned(rows: Sequence[Row], always: Iterable[Row] = ()) -> tuple[list[Row], str]:
+    """At most some hundreds of `rows`, evenly chosen, and those in `always`; a note where some are left out."""
+    if len(rows) <= _MOST_POINTS:
+        return list(rows), ""
+    step = math.ceil(len(rows) / _MOST_POINTS)
+    kept = {id(row): row for row in (*rows[::step], *always)}
+    return list(kept.values()), f"At most {_MOST_POINTS} points a panel, evenly chosen, and those of the front"
+
+
+def pareto(rows: Iterable[Row], cost: str = "params") -> list[Row]:
+    """The rows that no other beats in `cost` without losing in latency, the cheapest first; unstable ones beat none."""
+    front: list[Row] = []
+    for row in sorted(_stable(rows), key=lambda row: (row[cost], row["latency_s"])):
+        if not front or row["latency_s"] < front[-1]["latency_s"]:
+            front.append(row)
+    return front
+
+
+def unbeaten(rows: Iterable[Row]) -> list[Row]:
+    """The rows to which no other is at least equal in latency, parameters and memory."""
+    names = ("params", "latency_s", "peak_memory_bytes")
+    front: list[Row] = []
+    for row in sorted(_stable(rows), key=lambda row: tuple(row[name] for name in names)):
+        if not any(all(other[name] <= row[name] for name in names) for other in front):
+            front.append(row)
+    return front
+
+
+def _stable(rows: Iterable[Row]) -> list[Row]:
+    """Those that are not unstable, or all where none is."""
+    every = list(rows)
+    return [row for row in every if not is_unstable(row)] or every
+
+
+def with_first_calls(rows: Iterable[Row]) -> list[Row]:
+    """Rows with the median, least and most of their first calls as columns.
+
+    Raises:
+        NothingToDrawError: no row that ended ok has first calls.
+    """
+    found = []
+    for row in rows:
+        calls = [call for call in row["first_calls_s"] or () if call]
+        if is_ok(row) and calls:
+            ends = {"first_call_low_s": min(calls), "first_call_high_s": max(calls)}
+            found.append({**row, "first_call_s": statistics.median(calls), **ends})
+    if not found:
+        raise NothingToDrawError("no task that ended ok has first_calls_s")
+    return found
+
+
+def with_savings(rows: Iterable[Row]) -> list[Row]:
+    """Rows but the baseline's with `saving`: the baseline's multiply-accumulates over this one's.
+
+    Raises:
+        NothingToDrawError: no row has a speed-up and a baseline with known multiply-accumulates.
+    """
+    found = []
+    for cohort in cohorts(rows):
+        base = next((row["macs"] for row in cohort.rows if is_baseline(row) and row["macs"]), None)
+        others = [row for row in cohort.rows if is_ok(row) and not is_baseline(row) and row["macs"] and row["speedup"]]
+        found += [{**row, "saving": base / row["macs"]} for row in others if base]
+    if not found:
+        raise NothingToDrawError("no task that ended ok has both a speed-up and a baseline to save against")
+    return found
+
+
+def alt(title: str, panels: Panels, told: Sequence[str], *, most: int = _MOST_TOLD) -> str:
+    """What is seen, for those who do not see it: the words of the first panels, and how many more."""
+    start = f"{title}. {panels.common}." if panels.common else f"{title}."
+    named = [
+        f"{panel.title}: {words}" if panel.title else words for panel, words in zip(panels.shown, told, strict=True)
+    ]
+    more = [f"{cells.counted(len(told) - most, 'more panel')}"] if len(told) > most else []
+    return " ".join([start, *(f"{words}." for words in [*named[:most], *more, *filter(None, [panels.left_out])])])
+
+
+def line_words(line: Sequence[Row], column: str, write: Callable[[float], str]) -> str:
+    """Where a line begins and ends: `grouped_native from 26 ms at 1 group to 3.7 ms at 32`."""
+    first, last = line[0], line[-1]
+    name, start = cells.text_of(first["variant"]), f"{write(first[column])} at {cells.splits(first)}"
+    return f"{name} {start}" if len(line) == 1 else f"{name} from {start} to {write(last[column])} at {groups_of(last)}"
+
+
+def front_words(front: Sequence[Row], cost: str) -> str:
+    """The ends of a Pareto front."""
+    write: dict[str, Callable[[Any], str]] = {"params": cells.params, "peak_memory_bytes": cells.memory}
+    what = {"params": " parameters"}.get(cost, "")
+    ends = [front[0]] if len(front) == 1 else [front[0], front[-1]]
+    named = [f"{cells.text_of(row['variant'])} with {cells.splits(row)} ({write[cost](row)}{what}, "
+             f"{svg.seconds(row['latency_s'])})" for row in ends]  # fmt: skip
+    return f"Pareto front from {' to '.join(named)}" if len(named) > 1 else f"Pareto front is {named[0]} alone"
+
+
+def saving_words(panel: Panel) -> str:
+    """How many points keep what theory promises."""
+    saving = [row for row in panel.rows if row["saving"] > 1]
+    if not saving:
+        return f"{cells.counted(len(panel.rows), 'point')}, none with fewer multiply-accumulates than it"
+    kept = sum(row["speedup"] >= row["saving"] for row in saving)
+    slower = sum(verdict_of(row) == "slower" for row in saving)
+    points = cells.counted(len(saving), "point")
+    most = significant(max(row["saving"] for row in saving), 2)
+    return (
+        f"of {points} with fewer multiply-accumulates {kept} on or above the diagonal, {slower} slower than "
+        f"the baseline; at most {most} times fewer"
+    )
+
+
+def _span(row: Row, column: str) -> tuple[float, float]:
+    """The ends of the interval; further off than _FURTHEST they say that nothing is known, and no axis holds them."""
+    value = row[column]
+    low, high = (row[name] for name in INTERVALS.get(column, (column, column)))
+    nearest, furthest = value / _FURTHEST, value * _FURTHEST
+    return (
+        value if low is None else min(max(low, nearest), furthest),
+        value if high is None else min(max(high, nearest), furthest),
+    )

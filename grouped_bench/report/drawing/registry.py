@@ -1,0 +1,149 @@
+"""The registry of figures: `report.figures` has a module for each."""
+
+import dataclasses
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+
+from grouped_bench.analyse.history.history import History, of_enough
+from grouped_bench.analyse.rows import Row, is_ok, plain
+from grouped_bench.errors import OutputError
+from grouped_bench.report import figures
+from grouped_bench.report.drawing.panels import NothingToDrawError
+from grouped_bench.report.drawing.svg import STYLE, Drawn, Sketch, files_of, svg
+from grouped_bench.report.text.files import replace
+
+Metadata = Sequence[dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What figures draw: the rows of runs, the run-wide facts of each, and their history where there are enough."""
+
+    rows: Sequence[Row]
+    metadata: Metadata = ()
+    history: History | None = None
+
+
+Draw = Callable[[Record, str], Sketch]
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A figure of every page and folder: `draw` takes a record and the title, and gives a sketch.
+
+    `draw` raises `NothingToDrawError` with the reason where the record has nothing for it.
+    """
+
+    name: str
+    title: str
+    place: int
+    draw: Draw
+
+
+_REGISTRY: dict[str, Figure] = {}
+
+
+def figure(name: str, title: str, *, place: int) -> Callable[[Draw], Draw]:
+    """Register a figure; those of a lower `place` come first."""
+
+    def register(draw: Draw) -> Draw:
+        _REGISTRY[name] = Figure(name, title, place, draw)
+        return draw
+
+    return register
+
+
+@functools.cache
+def _load() -> None:
+    for module in pkgutil.iter_modules(figures.__path__):
+        importlib.import_module(f"{figures.__name__}.{module.name}")
+
+
+def registered() -> dict[str, Figure]:
+    """Every figure by its name, in their order."""
+    _load()
+    return {one.name: one for one in sorted(_REGISTRY.values(), key=lambda one: one.place)}
+
+
+def draw(frame: pd.DataFrame, metadata: Metadata = (), past: History | None = None) -> list[Drawn]:
+    """Every registered figure of `frame` as SVG text, the same to the byte for the same frame.
+
+    Args:
+        frame: the columns of `store.schema`, of one run or several.
+        metadata: the run-wide facts of each run, which may have measured the machine's peak.
+        past: the history of the runs, where it is known already.
+    """
+    record = _record(frame, metadata, past)
+    return [_drawn(one, record) for one in registered().values()]
+
+
+def save(frame: pd.DataFrame, folder: str | Path, metadata: Metadata = ()) -> list[Path]:
+    """Write every figure that has something to show as `<name>.svg` and `<name>.png`; the paths written.
+
+    Raises:
+        OutputError: `folder` cannot be made or written.
+    """
+    record, folder = _record(frame, metadata), Path(folder)
+    written: list[Path] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, one in registered().items():
+            for suffix, content in _files(one, record).items():
+                written.append(folder / f"{name}.{suffix}")
+                replace(written[-1], content)
+    except OSError as problem:
+        raise OutputError(
+            "figures need a folder that can be written",
+            received=f"{folder} ({problem.strerror or problem})",
+            remedy="Name another folder with --figures",
+        ) from problem
+    return written
+
+
+def _record(frame: pd.DataFrame, metadata: Metadata, past: History | None = None) -> Record:
+    return Record(plain(frame), metadata, past or of_enough(frame, metadata))
+
+
+def _sketch(one: Figure, record: Record) -> Sketch:
+    """The figure, its title in the words of the rows: blocks have paths, and are measured by cardinality."""
+    sketch = one.draw(record, worded(one.title, record.rows))
+    for place in sketch.figure.axes:
+        # What lies inside the axes takes no part in laying them out, which is most of the time that drawing takes.
+        for artist in (*place.texts, *place.patches, *place.lines, *place.collections):
+            artist.set_in_layout(False)
+    return sketch
+
+
+def worded(title: str, rows: Sequence[Row]) -> str:
+    """`title` for these rows: where all that were measured are blocks, their cardinality stands for groups."""
+    scopes = {bool(row["cardinality"]) for row in rows if is_ok(row)}
+    if scopes != {True}:
+        return title
+    return title.replace("number of groups", "cardinality").replace("groups", "cardinality")
+
+
+def _drawn(one: Figure, record: Record) -> Drawn:
+    with matplotlib.rc_context(STYLE):
+        title = worded(one.title, record.rows)
+        try:
+            sketch = _sketch(one, record)
+        except NothingToDrawError as reason:
+            return Drawn(one.name, title, reason=str(reason))
+        return Drawn(one.name, title, sketch.alt, svg(sketch.figure, one.name))
+
+
+def _files(one: Figure, record: Record) -> dict[str, bytes]:
+    """Content by suffix; nothing where there is nothing to draw."""
+    with matplotlib.rc_context(STYLE):
+        try:
+            sketch = _sketch(one, record)
+        except NothingToDrawError:
+            return {}
+        return files_of(sketch.figure, one.name)

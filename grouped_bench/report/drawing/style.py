@@ -1,0 +1,91 @@
+"""One colour, shape and line for each variant in every figure, known to us or not."""
+
+import dataclasses
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+from matplotlib.lines import Line2D
+
+from grouped_bench.analyse.rows import DENSE, GROUPED, Row
+from grouped_bench.report.text.cells import shorten, text_of
+
+# Okabe & Ito's palette, which colour-blind readers can tell apart; yellow is left out as too pale on white.
+BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
+    *("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"),
+    "#CC79A7",
+)
+# Tol's muted palette and shades between: with those above but orange and sky, which are paler on white than lines
+# should be, fifteen that differ for colour-blind readers too.
+INDIGO, WINE, PINE, AZURE, BROWN, GREY, COBALT = (
+    *("#332288", "#882255", "#117733", "#3D7DFF", "#7A4A1E", "#767676"),
+    "#2A2AE8",
+)
+PLUM, ULTRAMARINE, LEAF = "#842478", "#003CC0", "#3CA854"
+KNOWN = {
+    "regular": (BLACK, "o"),
+    "grouped": (VERMILION, "s"),
+    "grouped_native": (GREEN, "^"),
+    "split_sum": (BLUE, "D"),
+    "split_concat": (PURPLE, "v"),
+    "batched_matmul": (WINE, "P"),
+    "block_diagonal": (INDIGO, "X"),
+    "channel_shuffle": (GREY, "p"),
+    "composed": (PLUM, "D"),
+    "depthwise_separable": (BROWN, "h"),
+    "depthwise_sum": (LEAF, "p"),
+    "group_parallel": (AZURE, "<"),
+    "merged_groups": (ULTRAMARINE, "H"),
+    "shifted_matmul": (PINE, ">"),
+    "stacked_planes": (COBALT, "*"),
+    "bottleneck": (BLACK, "8"),
+    "resnext_sum": (BLUE, "d"),
+    "resnext_concat": (PURPLE, "<"),
+    "resnext_grouped": (VERMILION, "H"),
+    "resnext_native": (GREEN, "d"),
+}
+_COLOURS = (INDIGO, WINE, PINE, AZURE, BROWN, GREY)
+_SHAPES = ("*", "d", "H", "8")
+_LINES = {**dict.fromkeys(DENSE, (0, (4, 2))), **dict.fromkeys(GROUPED, "solid")}
+_LONGEST_NAME = 28
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """How a variant is drawn: colour and shape say which, line and filling say which function it computes."""
+
+    label: str
+    colour: str
+    shape: str
+    line: Any
+    filling: str
+
+    def style(self, *, joined: bool) -> dict[str, Any]:
+        """Keyword arguments of `Axes.plot` and `Axes.errorbar`."""
+        return {
+            "color": self.colour,
+            "marker": self.shape,
+            "linestyle": self.line if joined else "none",
+            "markerfacecolor": self.filling,
+            "markersize": 5.5,
+            "linewidth": 1.4,
+        }
+
+
+def mark_of(row: Row) -> Mark:
+    """The mark of the row's variant: by its name alone, so that it is the same in every figure and page."""
+    name, function = text_of(row["variant"]), text_of(row["computes"])
+    chance = zlib.crc32(name.encode("utf-8", "replace"))
+    unknown = (_COLOURS[chance % len(_COLOURS)], _SHAPES[chance // len(_COLOURS) % len(_SHAPES)])
+    colour, shape = KNOWN.get(name, unknown)
+    # Matplotlib hides labels that begin with an underscore; a hair space before it is not seen.
+    label = f"{shorten(name, _LONGEST_NAME)} ({shorten(function, _LONGEST_NAME)})"
+    label = f"\u200a{label}" if label.startswith("_") else label
+    return Mark(label, colour, shape, _LINES.get(function, "dotted"), "white" if function in DENSE else colour)
+
+
+def legend_entries(rows: Iterable[Row], *, joined: bool) -> list[Line2D]:
+    """A legend entry for each variant in `rows`, grouped by function."""
+    firsts = {(text_of(row["computes"]), text_of(row["variant"])): row for row in rows}
+    marks = [mark_of(firsts[key]) for key in sorted(firsts)]
+    return [Line2D([], [], label=mark.label, **mark.style(joined=joined)) for mark in marks]

@@ -1,0 +1,151 @@
+"""Why tasks take their time: what ran inside them, as text of at most 80 columns, as JSON, and for the page."""
+
+import dataclasses
+import json
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from grouped_bench.analyse.reasons.reasons import explained
+from grouped_bench.report.plans import WIDTH
+from grouped_bench.report.text.cells import clean
+from grouped_bench.units import format_count, format_seconds, significant
+
+_MOST_PARTS = 6
+_LEAST_SHARE = 0.01
+# Holds a number and its unit on one line while text is wrapped.
+_GLUE = "\N{NO-BREAK SPACE}"
+_UNIT = re.compile(r"(?<=\d) (?=[nmµ]?s\b|[kMG]?(?:FLOP/s|B/s|MACs)|[kMG]\b)")
+_NO_CAUSE = "No cause is known for what was read."
+_NOTHING = "Nothing that ran told its name."
+Look = Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """A look in words: heading, what it reaches, what ran, and causes."""
+
+    heading: str
+    where: str
+    used: str
+    ran: tuple[str, ...]
+    causes: tuple[str, ...]
+
+
+def render(looks: Sequence[Look], format: str) -> str:
+    """Looks as `table` (text) or `json`."""
+    if format == "json":
+        return json.dumps({"schema": 1, "explanations": looks}, indent=1)
+    lines: list[str] = []
+    heading = None
+    for look in looks:
+        told, peak = tell(look), _peak(look)
+        if told.where != heading:
+            lines += [""] if heading else []
+            heading = told.where
+            lines += [*_wrapped(clean(look["case"]), ""), *_wrapped(clean(look["setting"]), ""), *_wrapped(peak, "")]
+        lines += ["", *_wrapped(f"{told.heading}: {told.used}", "")]
+        for part in told.ran:
+            lines += _wrapped(part, "  ")
+        for cause in told.causes:
+            lines += _wrapped(cause, "  → ")
+    return "\n".join([*lines, "", *_wrapped(_NOTE, "")])
+
+
+_NOTE = "Latencies here are of one short visit, without an interval; `grouped-bench run` measures them."
+
+
+def tell(look: Look) -> Told:
+    """One look in words, safe to print."""
+    ok = look["status"] == "ok"
+    return Told(
+        heading=clean(look["variant"]),
+        where=clean(f"{look['case']}, {look['setting']}"),
+        used=_used(look) if ok else clean(f"{look['status']}: {_reason(look)}"),
+        ran=tuple(_ran(look)) if ok else (),
+        causes=tuple(map(clean, look["causes"])) or ((_NO_CAUSE,) if ok else ()),
+    )
+
+
+def told(metadata: Iterable[Mapping[str, Any]]) -> list[Told]:
+    """The looks that runs hold, in words, for the page."""
+    return [tell(look) for facts in metadata for look in facts.get("explanations") or ()]
+
+
+def _reason(look: Look) -> str | None:
+    """Why there is no figure; what task it is, a look of a stranger's file may not tell."""
+    task = look.get("task")
+    return explained(look["reason"], task if isinstance(task, Mapping) else {})
+
+
+def _used(look: Look) -> str:
+    flops, traffic = _rate(look["flops_per_s"], "FLOP/s"), _rate(look["bytes_per_s"], "B/s")
+    return (
+        f"{format_seconds(look['latency_s'])} a call, {flops}{_of_peak(look['share_of_peak'])}, "
+        f"least traffic {traffic}{_of_peak(look['share_of_bandwidth'])}"
+    )
+
+
+def _of_peak(share: float | None) -> str:
+    return "" if share is None else f" ({significant(100 * share, 2)}% of the peak)"
+
+
+def _rate(value: float, unit: str) -> str:
+    """`120 GFLOP/s`."""
+    number, _, prefix = format_count(value, 2).partition(" ")
+    return f"{number} {prefix}{unit}"
+
+
+def _peak(look: Look) -> str:
+    peak, call_s = look["peak"], look["call_s"]
+    parts = [] if call_s is None else [f"a call that computes nothing: {format_seconds(call_s, 2)}"]
+    if peak:
+        parts.insert(0, f"peaks: {_rate(peak['flops_per_s'], 'FLOP/s')}, {_rate(peak['bytes_per_s'], 'B/s')}")
+    return "; ".join(parts)
+
+
+def _ran(look: Look) -> Iterator[str]:
+    """A line for each kind of instruction, primitive and kernel, at most `_MOST_PARTS` of each, the longest first."""
+    found = [
+        *map(_instruction, look["instructions"][:_MOST_PARTS]),
+        *map(_primitive, _telling(look["primitives"])),
+        *map(_kernel, _telling(look["kernels"])),
+    ]
+    yield from map(clean, found or [_NOTHING])
+
+
+def _telling(parts: Sequence[Look]) -> list[Look]:
+    """Those that take more than a trace of the time."""
+    total = sum(one["seconds"] for one in parts)
+    return [one for one in parts if one["seconds"] >= _LEAST_SHARE * total][:_MOST_PARTS]
+
+
+def _instruction(one: Look) -> str:
+    groups = [
+        f"{name}={one[key]}"
+        for key, name in (("feature_groups", "feature_group_count"), ("batch_groups", "batch_group_count"))
+        if one[key] > 1
+    ]
+    macs = "" if one["macs"] is None else f", {format_count(one['macs'])} MACs"
+    return " ".join([f"XLA {one['count']} ×", one["kind"], one["shape"], one["window"], *groups]).rstrip() + macs
+
+
+def _primitive(one: Look) -> str:
+    named = [one[key] for key in ("kind", "implementation", "propagation", "problem") if one[key]]
+    return " ".join([f"oneDNN {one['count']} ×", *named]) + f", {format_seconds(one['seconds'], 2)}"
+
+
+def _kernel(one: Look) -> str:
+    return f"GPU {one['count']} × {one['name']}, {format_seconds(one['seconds'], 2)}"
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    lines = textwrap.wrap(
+        _UNIT.sub(_GLUE, text),
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=" " * (len(indent) + 2),
+        break_on_hyphens=False,
+    )
+    return [line.replace(_GLUE, " ") for line in lines]

@@ -1,0 +1,128 @@
+"""The roofline: what each task achieved under the machine's measured peak and bandwidth."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from grouped_bench.analyse.rows import Row
+from grouped_bench.report.drawing import svg
+from grouped_bench.report.drawing.axes import finish, grid, ratio_axis
+from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, split
+from grouped_bench.report.drawing.points import alt, positive, scatter, thinned
+from grouped_bench.report.drawing.registry import Record, figure
+from grouped_bench.report.text import cells
+from grouped_bench.units import significant
+
+PEAKS = {"peak_flops_per_s": "flops_per_s", "peak_bytes_per_s": "bytes_per_s"}
+_OF_PEAK = ("backend", "env", "threads", "device", "dtype")
+_PANEL = ("run_id", "machine", "backend", "execution", "device", "cache", "env", "threads", "dtype", "pass")
+_GIGA = 1e9
+# What no machine has, and no axis can hold.
+_LEAST, _MOST = 1.0, 1e21
+# Of the roof, drawn below it, so that a task's own share can be read off.
+_SHARES = (0.1, 0.01, 0.001)
+_FAINT = "#767676"
+_NOTES = (
+    "Black: the roof of the machine's measured peak and bandwidth; dashed: shares of it. Least traffic is every tensor "
+    "once, so that a point above the roof found its data in a cache, or did with fewer operations than are counted",
+)
+
+
+def with_peaks(rows: Iterable[Row], metadata: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """`rows` with the peak and bandwidth that their run measured for their backend, device and dtype.
+
+    Where no run measured any, rows have no such columns.
+    """
+    measured: dict[tuple[Any, ...], dict[str, float]] = {}
+    for facts in metadata:
+        for peak in _dicts(facts.get("peaks")):
+            found = {name: _number(peak.get(key)) for name, key in PEAKS.items()}
+            key = tuple(map(repr, (facts.get("run_id"), *(peak.get(name) for name in _OF_PEAK))))
+            measured.setdefault(key, {name: value for name, value in found.items() if value})
+    unknown: dict[str, Any] = dict.fromkeys(PEAKS)
+    return [row | unknown | measured.get(_key(row), {}) for row in rows] if measured else [*rows]
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    return tuple(map(repr, (row["run_id"], *(row[name] for name in _OF_PEAK))))
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _number(value: Any) -> float | None:
+    """A file may be a stranger's: a number in reason, or nothing."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if _LEAST <= value <= _MOST else None
+
+
+@figure("roofline", "Achieved operations under the machine's roof", place=7)
+def roofline(record: Record, title: str) -> svg.Sketch:
+    """Achieved operations a second against operations a byte, a panel a setting, each under its own roof."""
+    roofed = [row for row in with_peaks(record.rows, record.metadata) if all(row.get(name) for name in PEAKS)]
+    if not roofed:
+        raise NothingToDrawError("this run did not measure the machine's peak")
+    points = [_placed(row) for row in positive(roofed, "latency_s", "macs", "min_bytes")]
+    panels = split(points, _PANEL)
+    sketch, places = grid(panels, title, height=3.2)
+    notes = list(_NOTES)
+    for place, panel in zip(places, panels.shown, strict=True):
+        shown, note = thinned(panel.rows)
+        notes += [note] if note not in notes else []
+        scatter(place, shown, "flops_a_byte", "gflops", alpha=0.6)
+    xs = [row["flops_a_byte"] for row in panels.rows]
+    ridges = [row["peak_flops_per_s"] / row["peak_bytes_per_s"] for row in panels.rows]
+    peaks = [row["peak_flops_per_s"] / _GIGA for row in panels.rows]
+    ys = [*(row["gflops"] for row in panels.rows), *peaks, *(_SHARES[0] * peak for peak in peaks)]
+    for place, panel in zip(places, panels.shown, strict=True):
+        ratio_axis(place, "x", [*xs, *ridges], svg.number)
+        ratio_axis(place, "y", ys, svg.number)
+        _draw_roof(place, panel.rows[0])
+    labels = ("operations a byte of least traffic (FLOP/B)", "achieved, GFLOP/s")
+    finish(sketch, panels, joined=False, notes=notes, x=labels[0], y=labels[1])
+    return svg.Sketch(sketch, alt(title, panels, [_words(panel) for panel in panels.shown]))
+
+
+def _placed(row: Row) -> Row:
+    work = 2 * row["macs"]
+    intensity, achieved = work / row["min_bytes"], work / row["latency_s"]
+    roof = min(row["peak_flops_per_s"], row["peak_bytes_per_s"] * intensity)
+    return {**row, "flops_a_byte": intensity, "gflops": achieved / _GIGA, "share_of_roof": achieved / roof}
+
+
+def _draw_roof(place: Axes, row: Row) -> None:
+    peak, bandwidth = row["peak_flops_per_s"] / _GIGA, row["peak_bytes_per_s"] / _GIGA
+    low, high = place.get_xlim()
+    xs = sorted({low, min(max(peak / bandwidth, low), high), high})
+    roof = [min(peak, bandwidth * x) for x in xs]
+    place.plot(xs, roof, color="black", linewidth=1.6, zorder=1)
+    for share in _SHARES:
+        if share * roof[-1] > place.get_ylim()[0]:
+            place.plot(xs, [share * y for y in roof], color=_FAINT, linewidth=0.8, linestyle="dashed", zorder=1)
+            near: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 7, "color": _FAINT}
+            place.annotate(f"{100 * share:g} %", (xs[-1], share * roof[-1]), **near)
+    told = f"roof {_rate(peak)} GFLOP/s, {_rate(bandwidth)} GB/s"
+    place.set_title("\n".join(filter(None, [place.get_title(), told])), fontsize=9)
+
+
+def _rate(value: float) -> str:
+    return significant(value, 2) if math.isfinite(value) and value < 1e6 else f"{value:.2g}"
+
+
+def _words(panel: Panel) -> str:
+    first, best = panel.rows[0], max(panel.rows, key=lambda row: row["share_of_roof"])
+    least = min(panel.rows, key=lambda row: row["share_of_roof"])
+    roof = f"under a roof of {_rate(first['peak_flops_per_s'] / _GIGA)} GFLOP/s and "
+    roof += f"{_rate(first['peak_bytes_per_s'] / _GIGA)} GB/s "
+    if len(panel.rows) == 1:
+        return f"{roof}{_share(best)}"
+    return f"{roof}{cells.counted(len(panel.rows), 'task')}, from {_share(least)} to {_share(best)}"
+
+
+def _share(row: Row) -> str:
+    name = f"{cells.text_of(row['variant'])} at {cells.splits(row)}"
+    return f"{significant(100 * row['share_of_roof'], 2)} % of it ({name})"

@@ -1,0 +1,195 @@
+"""The heat map of speed-ups: groups across, channels or variants down."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from grouped_bench.analyse.rows import FAMILY, VERDICTS, Row, family, groups_of, is_baseline, is_ok, verdict_of
+from grouped_bench.report.drawing.axes import grid, label
+from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, groups_label, split
+from grouped_bench.report.drawing.points import alt
+from grouped_bench.report.drawing.registry import Record, figure
+from grouped_bench.report.drawing.svg import Sketch
+from grouped_bench.report.text import cells
+from grouped_bench.units import significant
+
+_NAMES = ("variant", "computes", *(name for name in FAMILY if name not in ("in_channels", "out_channels", "width")))
+_MOST_PANELS = 8
+_MOST_LEVELS = 16
+_MOST_WRITTEN = 12
+_DARK = 0.179  # below it, white text stands out more than black
+_UNDECIDED = "#e4e4e4"
+_SHORT = {"predicted_oom": "pred.\noom", "unsupported": "unsup-\nported", "interrupted": "inter-\nrupted"}
+_NOTE = (
+    "Blue: faster than the baseline, red: slower. ≈ equivalent. ? and grey: undecided.\n"
+    "Hatched: without a ratio, for the reason written there. White: not measured."
+)
+
+
+@figure("speedup", "Speed-up over the baseline, by groups", place=2)
+def speedup(record: Record, title: str) -> Sketch:
+    """A heat map a variant; its colour says no more than the verdict.
+
+    Raises:
+        NothingToDrawError: no row but the baseline's has a speed-up.
+    """
+    compared = [row for row in record.rows if not is_baseline(row) and groups_of(row) and row["in_channels"]]
+    if not any(map(_measured, compared)):
+        raise NothingToDrawError("no task that ended ok has a speed-up over a baseline")
+    down = _down(compared)
+    every = sorted({down.of(row) for row in compared})
+    levels = every[:_MOST_LEVELS]
+    compared = [row for row in compared if down.of(row) in levels]
+    panels = split(compared, down.panel, most=_MOST_PANELS, always=down.told)
+    groups = sorted({groups_of(row) or 1 for row in panels.rows})
+    of_panel = [_levels(panel, down, levels) for panel in panels.shown]
+    height = max(1.6, 0.34 * max(map(len, of_panel)) + 0.9)
+    sketch, places = grid(panels, title, height=height, share_y=down is _CHANNELS_DOWN)
+    scale, colours = _scale(panels.rows), matplotlib.colormaps["RdBu"]
+
+    def paint(ratio: float) -> Any:
+        return colours(scale(math.log2(ratio)))
+
+    for place, panel, own in zip(places, panels.shown, of_panel, strict=True):
+        _rule(place, groups, list(map(down.text, own)))
+        for row in panel.rows:
+            spot = (groups.index(groups_of(row) or 1), own.index(down.of(row)))
+            _cell(place, row, spot, paint, written=len(groups) <= _MOST_WRITTEN)
+    label(sketch, groups_label(panels.rows), down.label)
+    _key(sketch, places, scale, colours)
+    fewer = f"The first {len(levels)} of {len(every)} {down.noun} shown." if len(levels) < len(every) else ""
+    left_out = panels.left_out and f"{panels.left_out}."
+    sketch.supxlabel("\n".join(filter(None, [_NOTE, fewer, left_out])), fontsize=8)
+    return Sketch(sketch, alt(title, panels, [_words(panel) for panel in panels.shown], most=_MOST_PANELS))
+
+
+def _levels(panel: Panel, down: "_Down", levels: Sequence[Any]) -> list[Any]:
+    """What stands down the side of a panel: channels are the same in all, variants those that the panel has."""
+    own = {down.of(row) for row in panel.rows}
+    return [level for level in levels if down is _CHANNELS_DOWN or level in own]
+
+
+def _measured(row: Row) -> bool:
+    return is_ok(row) and (row["speedup"] or 0) > 0
+
+
+def _channels(row: Row) -> tuple[int, int, int]:
+    return (row["in_channels"], row["out_channels"] or 0, row["width"] or 0)
+
+
+def _channels_text(channels: tuple[int, int, int]) -> str:
+    outer, out, width = channels
+    return (f"{outer}→{out}" if outer != out else f"{outer}") + (f" width {width}" if width else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Down:
+    """What stands down the side, and by what the panels are told apart then."""
+
+    noun: str
+    label: str
+    of: Callable[[Row], Any]
+    text: Callable[[Any], str]
+    panel: tuple[str, ...]
+    told: tuple[str, ...]
+
+
+_CHANNELS_DOWN = _Down("channels", "channels, in→out", _channels, _channels_text, _NAMES, ("variant", "computes"))
+_VARIANTS_DOWN = _Down(
+    "variants",
+    "",
+    lambda row: (cells.text_of(row["computes"]), cells.text_of(row["variant"])),
+    lambda names: cells.shorten(names[1], 24),
+    FAMILY,
+    (),
+)
+
+
+def _down(rows: Sequence[Row]) -> _Down:
+    """Channels, unless they do not vary beside the rest, or variants down the side leave fewer panels out."""
+    channels: dict[tuple[Any, ...], set[tuple[int, int]]] = {}
+    for row in rows:
+        key = tuple(row[name] for name in _NAMES)
+        channels.setdefault(key, set()).add((row["in_channels"], row["out_channels"]))
+    names = family(rows)
+    families = len({tuple(row[name] for name in names) for row in rows})
+    if max(map(len, channels.values())) > 1 and (families > _MOST_PANELS or len(channels) <= _MOST_PANELS):
+        return _CHANNELS_DOWN
+    return dataclasses.replace(_VARIANTS_DOWN, panel=names)
+
+
+def _scale(rows: Sequence[Row]) -> Normalize:
+    """Powers of two to both sides of 1, at least to 2 and 1/2, the same in every panel."""
+    reach = max([1.0, *(abs(math.log2(row["speedup"])) for row in rows if _measured(row))])
+    return Normalize(-reach, reach)
+
+
+def _rule(place: Axes, groups: Sequence[int], levels: Sequence[str]) -> None:
+    place.grid(False)
+    place.set_xlim(-0.5, len(groups) - 0.5)
+    place.set_ylim(len(levels) - 0.5, -0.5)
+    place.set_xticks(range(len(groups)), [str(count) for count in groups])
+    place.set_yticks(range(len(levels)), levels)
+
+
+def _cell(place: Axes, row: Row, spot: tuple[int, int], paint: Callable[[float], Any], *, written: bool) -> None:
+    measured = _measured(row)
+    decided = measured and verdict_of(row) in ("faster", "slower", "equivalent")
+    colour: Any = paint(row["speedup"]) if decided else _UNDECIDED
+    hatch = None if measured else "////"
+    corner, edge = (spot[0] - 0.5, spot[1] - 0.5), "#bbbbbb" if hatch else "white"
+    place.add_patch(Rectangle(corner, 1, 1, facecolor=colour, edgecolor=edge, hatch=hatch, linewidth=0.8))
+    if written:
+        ink = "white" if decided and _luminance(colour) < _DARK else "black"
+        place.text(*spot, _text(row, measured), ha="center", va="center", fontsize=7, color=ink)
+
+
+def _text(row: Row, measured: bool) -> str:
+    if not measured:
+        status = cells.text_of(row["status"])
+        return "none" if status == "ok" else _SHORT.get(status, cells.shorten(status, 9))
+    number = f"{significant(row['speedup'], 2)}×"
+    return {"equivalent": f"≈{number}", "faster": number, "slower": number}.get(verdict_of(row) or "", f"{number} ?")
+
+
+def _luminance(colour: Sequence[float]) -> float:
+    red, green, blue = (float(part) for part in colour[:3])
+    return float(0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2)
+
+
+def _key(figure: Figure, places: Sequence[Axes], scale: Normalize, colours: Any) -> None:
+    bar = figure.colorbar(ScalarMappable(scale, colours), ax=list(places), shrink=0.9, aspect=25, pad=0.02)
+    bar.ax.yaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda power, _: _power(power)))
+    bar.set_label("speed-up over the baseline", fontsize=8)
+
+
+def _power(power: float) -> str:
+    whole = round(abs(power))
+    return f"{2**whole}×" if power >= 0 else f"1/{2**whole}×"
+
+
+def _words(panel: Panel) -> str:
+    measured = list(filter(_measured, panel.rows))
+    if not measured:
+        return "nothing measured"
+    low, high = (pick(measured, key=lambda row: row["speedup"]) for pick in (min, max))
+    span = f"from {_point(low)} to {_point(high)}" if low is not high else _point(low)
+    verdicts = [verdict_of(row) for row in measured]
+    tally = [f"{verdicts.count(word)} {word}" for word in VERDICTS]
+    return f"speed-up {span}; {', '.join(text for text in tally if not text.startswith('0 '))}"
+
+
+def _point(row: Row) -> str:
+    ratio = cells.bare_ratio(row["speedup"], row["speedup_low"], row["speedup_high"])
+    name = cells.text_of(row["variant"])
+    return f"{ratio} ({name} at {cells.splits(row)} and {row['in_channels']} channels)"

@@ -1,0 +1,1 @@
+"""What a run lets one say, in sentences."""

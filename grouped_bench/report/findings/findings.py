@@ -1,0 +1,142 @@
+"""What the record lets one say, in plain sentences: nothing beyond its verdicts and their intervals."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from grouped_bench.analyse.environment.differences import unread_variables
+from grouped_bench.analyse.leads import Part
+from grouped_bench.analyse.rows import VERDICTS, Cohort, Row, cohorts, is_ok, plain, varying, verdict_of
+from grouped_bench.analyse.stability import FLAGS, UNSTABLE, is_unstable
+from grouped_bench.report.findings import claims, limits
+from grouped_bench.report.findings.sentences import Finding
+from grouped_bench.report.run.summary import compared, counts, stop, tally
+from grouped_bench.report.run.surroundings import environment_findings
+from grouped_bench.report.text import cells
+from grouped_bench.report.text.contrast import contrast
+
+__all__ = ["Finding", "counts", "findings", "of_rows", "stop"]
+
+# Functions that are the same where nothing is split, and how that is said.
+_TWINS = {
+    "With one group the dense and the grouped function": ("dense", "grouped"),
+    "With one path the bottleneck and the resnext function": ("bottleneck", "resnext"),
+}
+_CAUSES = tuple(flag for flag in FLAGS if flag != UNSTABLE)
+_SETTING = (
+    *("machine", "backend", "backend_version", "execution", "device", "cache", "env", "threads"),
+    *("dtype", "scope", "rank", "pass"),
+)
+_MOST_CLAIMS = 12
+# The most useful first: of each kind, what every setting says.
+_KINDS: tuple[Callable[[Part], list[Finding]], ...] = (
+    *(claims.fastest, claims.paying, claims.crossing, claims.idle, limits.memory, claims.losing, claims.winning),
+)
+
+
+def findings(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]] = ()) -> list[Finding]:
+    """`of_rows` of the rows of `frame`."""
+    return of_rows(plain(frame), metadata)
+
+
+def of_rows(rows: Sequence[Row], metadata: Sequence[dict[str, Any]] = ()) -> list[Finding]:
+    """Sentences on what is fastest, where grouping pays, what memory decides, what failed and what stays open.
+
+    Cohorts of unlike settings and passes are told apart, and runs that differ in what can change an answer. Only
+    variants that compute the same function are ranked with each other. No claim rests on an undecided or unstable row.
+
+    Args:
+        rows: the rows of whole cohorts, as `rows.plain` gives them.
+        metadata: the run-wide facts of each run; any may be missing.
+    """
+    if not any(map(is_ok, rows)):
+        return [Finding("Nothing was measured, so there is nothing to find."), *limits.failures(rows)]
+    told = [*environment_findings(rows), *_claims(_parts(rows, metadata))]
+    found = cohorts(rows)
+    if not told:
+        told = [Finding("No verdict on a split convolution is decided: there is no more to say than latencies.")]
+    return [*told, *_unread(metadata), *limits.failures(rows), *_twins(found), *_open(found), *_flags(rows)]
+
+
+def _unread(metadata: Sequence[dict[str, Any]]) -> list[Finding]:
+    """Variables that a run was told to give values and that a backend does not read."""
+    return [Finding(text) for text in dict.fromkeys(text for facts in metadata for text in unread_variables(facts))]
+
+
+def _claims(parts: Sequence[Part]) -> list[Finding]:
+    """What is claimed of each part, those that say the same together, and no more than can be read."""
+    same: dict[str, list[tuple[Part, Finding]]] = {}
+    for kind in _KINDS:
+        for part in parts:
+            for finding in kind(part):
+                same.setdefault(finding.text, []).append((part, finding))
+    told = [_merged(text, pairs) for text, pairs in same.items()]
+    left_out = len(told) - _MOST_CLAIMS
+    if left_out <= 1:
+        return told
+    more = f"{left_out} more findings are not listed; a selection of fewer settings or passes lists theirs."
+    return [*told[:_MOST_CLAIMS], Finding(more)]
+
+
+def _merged(text: str, pairs: Iterable[tuple[Part, Finding]]) -> Finding:
+    pairs = list(pairs)
+    names = [part.name for part, _ in pairs if part.name]
+    rows = tuple(row for _, finding in pairs for row in finding.rows)
+    return Finding(f"{cells.listed(names)}: {text}" if names else text, rows)
+
+
+def _parts(rows: Sequence[Row], metadata: Sequence[dict[str, Any]]) -> list[Part]:
+    apart = (*_SETTING, "run_id") if len(metadata) > 1 and contrast(metadata) else _SETTING
+    names = varying(rows, apart)
+    found: dict[tuple[Any, ...], list[Cohort]] = {}
+    for cohort in cohorts(rows):
+        found.setdefault(tuple(cohort.rows[0][name] for name in names), []).append(cohort)
+    return [Part(_part_name(part[0].rows[0], names), part) for part in found.values()]
+
+
+def _part_name(row: Row, names: Iterable[str]) -> str:
+    words = {"rank": "Conv{}D", "cache": "{} cache", "threads": "{} threads", "run_id": "run {}"}
+    return " ".join(words.get(name, "{}").format(cells.text_of(row[name])) for name in names)
+
+
+def _twins(found: Sequence[Cohort]) -> list[Finding]:
+    """With nothing split all our variants are one function: what differs is the implementation, or an error."""
+    alike = [row for cohort in found if cohort.groups == 1 for row in compared(cohort.rows)]
+    told = []
+    for words, functions in _TWINS.items():
+        rows = tuple(row for row in alike if row["computes"] in functions)
+        verdicts = tally(map(verdict_of, rows), VERDICTS)
+        if rows:
+            count = cells.counted(len(rows), "comparison")
+            told.append(Finding(f"{words} are the same; of {count} there, {verdicts}.", rows))
+    return told
+
+
+def _open(found: Sequence[Cohort]) -> list[Finding]:
+    judged = [row for cohort in found for row in compared(cohort.rows)]
+    undecided = tuple(row for row in judged if verdict_of(row) == "undecided")
+    if not undecided:
+        return []
+    text = (
+        f"{len(undecided)} of {cells.counted(len(judged), 'comparison')} with the baseline stayed undecided: "
+        "their intervals are too wide to tell, which does not make them equal."
+    )
+    return [Finding(text, undecided)]
+
+
+def _flags(rows: Sequence[Row]) -> list[Finding]:
+    told = []
+    moved = tuple(filter(is_unstable, rows))
+    if moved:
+        causes = tally(flag for row in moved for flag in row["flags"] if flag in _CAUSES)
+        text = (
+            f"The machine moved under {len(moved)} of {cells.counted(len(rows), 'task')}, which are unstable: "
+            f"nothing is claimed of their speed-ups. Causes: {causes}."
+        )
+        told.append(Finding(text, moved))
+    others = tuple(row for row in rows if set(row["flags"] or ()) - set(FLAGS))
+    if others:
+        flags = tally(flag for row in others for flag in row["flags"] if flag not in FLAGS)
+        told.append(Finding(f"Flags of tasks besides: {flags}.", others))
+    return told

@@ -1,0 +1,21 @@
+"""What findings are made of: sentences, each with the rows that carry it."""
+
+import dataclasses
+
+from grouped_bench.analyse.leads import Part
+from grouped_bench.analyse.rows import Row
+from grouped_bench.report.drawing.panels import describe
+from grouped_bench.report.text import cells
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A sentence, and the rows of the record that it rests on; a sentence on a whole run has none."""
+
+    text: str
+    rows: tuple[Row, ...] = ()
+
+
+def at(part: Part, row: Row) -> str:
+    """Where `row` stands among its part: `32 groups`, and its shape where shapes differ."""
+    return ", ".join(filter(None, [cells.splits(row), describe(row, part.varying_shape)]))

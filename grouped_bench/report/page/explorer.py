@@ -1,0 +1,211 @@
+"""What the explorer of a page works on: the record as columns, packed small, and what did not fit, said."""
+
+import base64
+import gzip
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from grouped_bench.analyse.rows import Row, ascending, is_ok, verdict_of
+from grouped_bench.analyse.stability import is_unstable
+from grouped_bench.report.drawing.style import mark_of
+from grouped_bench.report.findings.findings import Finding
+from grouped_bench.report.text import cells
+from grouped_bench.store import schema
+
+# Beyond these a page would not open at once; the Parquet file has everything.
+MOST_ROWS = 20_000
+MOST_SAMPLES = 200_000
+_LEAST_SAMPLES = 5
+_DIGITS = 6
+_DISTINCT = 400
+_PER_MILLE = 1000
+
+_MEASURED = frozenset(
+    (
+        *("latency_s", "latency_low_s", "latency_high_s", "speedup", "speedup_low", "speedup_high"),
+        *("verdict", "peak_memory_bytes", "energy_j"),
+    )
+)
+_INTERVALS = ("latency_low_s", "latency_high_s", "speedup_low", "speedup_high")
+_EXTENTS = ("size", "kernel_size", "stride", "dilation")
+_COUNTS = ("params", "params_total", "macs")
+# Lists of the record that an axis cannot hold, as one number each, and what that is.
+_SERIES: dict[str, tuple[str, Callable[[Sequence[float]], float]]] = {
+    "first_calls_s": ("median", lambda values: float(np.median(values))),
+    "visit_process": ("number of visits", lambda values: float(len(values))),
+    "visit_stolen": ("largest", max),
+    "visit_throttled": ("largest", max),
+}
+_FILTERS = (
+    *("variant", "computes", *schema.COHORT_KEY, "verdict", "status", "memory_source", "flags"),
+    *("run_id", "machine", "device_name", "backend_version", "label", "multiplicity"),
+)
+# Matplotlib's shapes as Vega's: by name, or as a path in the square from -1 to 1.
+_SHAPES = {
+    **{"o": "circle", "s": "square", "P": "cross", "D": "diamond", "d": "diamond"},
+    **{"^": "triangle-up", "v": "triangle-down", "<": "triangle-left", ">": "triangle-right"},
+    "X": "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z",
+    "p": "M0,-1L.95,-.31L.59,.81L-.59,.81L-.95,-.31Z",
+    "h": "M0,-1L.87,-.5L.87,.5L0,1L-.87,.5L-.87,-.5Z",
+    "H": "M-1,0L-.5,-.87L.5,-.87L1,0L.5,.87L-.5,.87Z",
+    "8": "M-.41,-1L.41,-1L1,-.41L1,.41L.41,1L-.41,1L-1,.41L-1,-.41Z",
+    "*": "M0,-1L.22,-.31L.95,-.31L.36,.12L.59,.81L0,.38L-.59,.81L-.36,.12L-.95,-.31L-.22,-.31Z",
+}
+
+
+def record(frame: pd.DataFrame, rows: Sequence[Row], told: Sequence[Finding]) -> dict[str, Any]:
+    """The first MOST_ROWS of `rows` as columns, their samples, and the rows of each finding.
+
+    Args:
+        frame: the record, for its samples.
+        rows: `plain(frame)`.
+        told: the findings of the page, in its order.
+    """
+    shown = rows[:MOST_ROWS]
+    names = [name for name in schema.NAMES if name not in schema.RAW]
+    return {
+        "total": len(rows),
+        "columns": [_column(name, shown) for name in names],
+        "marks": _marks(shown),
+        "samples": _samples(frame, len(shown)),
+        "findings": _places(shown, told),
+    }
+
+
+def packed(content: str | bytes) -> str:
+    """`content`, compressed, as letters that HTML leaves alone; the same each time."""
+    raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    return base64.b64encode(gzip.compress(raw, mtime=0)).decode("ascii")
+
+
+def packed_record(frame: pd.DataFrame, rows: Sequence[Row], told: Sequence[Finding]) -> str:
+    """`record`, packed."""
+    return packed(json.dumps(record(frame, rows, told), ensure_ascii=False, separators=(",", ":"), allow_nan=False))
+
+
+def _column(name: str, rows: Sequence[Row]) -> dict[str, Any]:
+    """A column: its few distinct values in order and each row's place among them, or a value a row."""
+    about = next(column for column in schema.COLUMNS if column.name == name)
+    told: dict[str, Any] = {
+        "name": name,
+        "unit": about.unit,
+        "summary": _SERIES[name][0] if name in _SERIES else "",
+        "meaning": about.meaning,
+        "form": _form(about),
+        "filter": name in _FILTERS,
+    }
+    values = [_value(row, name, told["form"]) for row in rows]
+    distinct = sorted(set(values), key=_in_order(rows, name, values))
+    if len(distinct) > _DISTINCT and told["form"] != "text":
+        return {**told, "values": values}
+    places = {value: place for place, value in enumerate(distinct)}
+    return {**told, "distinct": distinct, "places": [places[value] for value in values]}
+
+
+def _in_order(rows: Sequence[Row], name: str, values: Sequence[Any]) -> Callable[[Any], Any]:
+    """Extents are texts that go by their numbers; all else goes by itself."""
+    if name in _EXTENTS:
+        known = {text: row[name] or () for row, text in zip(rows, values, strict=True)}
+        return lambda text: (text is None, tuple(map(ascending, known[text])))
+    return ascending
+
+
+def _value(row: Row, name: str, form: str) -> Any:
+    """A number, a line of text or None: a task that did not end ok has no answer, an unstable one no interval."""
+    value: Any = verdict_of(row) if name == "verdict" else row[name]
+    if value is None or (name in _MEASURED and not is_ok(row)) or (name in _INTERVALS and is_unstable(row)):
+        return None
+    if name in _SERIES:
+        known = [part for part in value if part is not None]
+        return _rounded(_SERIES[name][1](known)) if known else None
+    if form == "text":
+        return cells.column_text(row, name) if name in _EXTENTS else cells.text_of(value)
+    return _rounded(value)
+
+
+def _rounded(value: float) -> float | int:
+    """A number with the digits that anyone reads; whole numbers stay as they are."""
+    if isinstance(value, int):
+        return value
+    text = float(f"{value:.{_DIGITS}g}")
+    return int(text) if text.is_integer() else text
+
+
+def _form(column: schema.Column) -> str:
+    """How the page writes the column."""
+    name = column.name
+    kinds = {"s": "seconds", "B": "bytes", "J": "joules"}
+    if column.unit in kinds:
+        return kinds[column.unit]
+    if name in _COUNTS:
+        return "count"
+    if name.startswith("speedup"):
+        return "ratio"
+    number = name in _SERIES or str(column.type) in ("int64", "double")
+    return "number" if number else "text"
+
+
+def _marks(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+    """Colour and shape of each variant, as in every other figure."""
+    firsts = {cells.text_of(row["variant"]): row for row in rows}
+    marks = {name: mark_of(row) for name, row in firsts.items()}
+    return {name: (mark.colour, _SHAPES[mark.shape]) for name, mark in marks.items()}
+
+
+def _samples(frame: pd.DataFrame, count: int) -> dict[str, Any]:
+    """Samples of each row by visit, in per mille of their median; where they are many, quantiles of all."""
+    raw = frame["samples_s"].tolist()[:count] if "samples_s" in frame.columns else []
+    told = [[_finite(visit) for visit in _listed(visits)] for visits in raw]
+    total = sum(len(visit) for visits in told for visit in visits)
+    room = MOST_SAMPLES // count if count else 0
+    if total > MOST_SAMPLES and room < _LEAST_SAMPLES:
+        return {"kept": 0, "rows": []}
+    most = room if total > MOST_SAMPLES else None
+    return {"kept": most, "rows": [_relative(visits, most) for visits in told]}
+
+
+def _listed(visits: Any) -> Iterable[Any]:
+    return visits if isinstance(visits, (list, tuple, np.ndarray)) else ()
+
+
+def _finite(visit: Any) -> list[float]:
+    values = [] if visit is None else list(visit)
+    return [float(value) for value in values if value is not None and math.isfinite(value)]
+
+
+def _relative(visits: Sequence[Sequence[float]], most: int | None) -> list[Any] | None:
+    """The median, then the visits' samples relative to it; None where there are none."""
+    every = sorted(value for visit in visits for value in visit)
+    if not every or not (middle := float(np.median(every))):
+        return None
+    if most is not None and len(every) > most:
+        visits = [[every[round(i * (len(every) - 1) / (most - 1))] for i in range(most)]]
+    return [_rounded(middle), *([round(_PER_MILLE * (value / middle - 1)) for value in visit] for visit in visits)]
+
+
+def _places(rows: Sequence[Row], told: Sequence[Finding]) -> list[list[int]]:
+    """Of each finding the rows it rests on, as a flat list of firsts and lasts of stretches."""
+    if not any(finding.rows for finding in told):
+        return [[] for _ in told]
+    index = {_key(row): place for place, row in enumerate(rows)}
+    found = [{index[key] for key in map(_key, finding.rows) if key in index} for finding in told]
+    return [_stretches(sorted(places)) for places in found]
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ("run_id", "variant", *schema.COHORT_KEY))
+
+
+def _stretches(places: Sequence[int]) -> list[int]:
+    ends: list[int] = []
+    for place in places:
+        if ends and place == ends[-1] + 1:
+            ends[-1] = place
+        else:
+            ends += [place, place]
+    return ends

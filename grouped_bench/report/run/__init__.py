@@ -1,0 +1,1 @@
+"""A run as tables, Markdown, CSV or JSON."""

@@ -1,0 +1,126 @@
+"""Tables beside the cohorts': tasks side by side, a network by its layers, published figures beside ours."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from grouped_bench.analyse.network import Layer, Network, is_stand_in, networks, own_variant
+from grouped_bench.analyse.published import Beside, besides
+from grouped_bench.analyse.rows import Row, case_title, setting_title
+from grouped_bench.report.run.side_by_side import side_by_side
+from grouped_bench.report.run.surroundings import environment_sheets
+from grouped_bench.report.text import cells
+from grouped_bench.report.text.contrast import run_name
+from grouped_bench.report.text.sheet import Sheet
+from grouped_bench.space.published import recorded_published
+from grouped_bench.units import format_count, format_seconds, significant
+
+_UNSURE_DIGITS = 2
+_MOST_LEFT_OUT = 50
+_OF_NETWORK = ("layer", "×", "time", "share", "in use", "faster", "saves")
+_OF_PUBLISHED = ("figure", "case", "published", "ours", "source")
+_DEPTHWISE = (
+    "In brackets: whether the network has this as a depthwise layer, which has an operation of its own, is not known; "
+    "grouped, the same function, stands for it, and what is saved is saved over that."
+)
+_METHOD = (
+    "Time is of all convolutions of a row in one pass, as medians, in the variant that stands for the network as it "
+    "is: regular, grouped for a layer with groups, depthwise_sum for a depthwise layer. Activations and what lies "
+    "between convolutions are not in it. A faster variant computes the same function and has a clear lead; without one "
+    "nothing is claimed."
+)
+
+
+def sheets(rows: Sequence[Row], metadata: Sequence[Mapping[str, Any]]) -> list[Sheet]:
+    """What was measured in several environments or places, then the sheets of each run in turn; none without any."""
+    several = len(metadata) > 1
+    of_runs = (sheet for facts in metadata for sheet in _of_run(rows, facts, several))
+    return [*environment_sheets(rows), *side_by_side(rows), *of_runs]
+
+
+def _of_run(rows: Sequence[Row], facts: Mapping[str, Any], several: bool) -> Iterator[Sheet]:
+    mine = [row for row in rows if not several or row["run_id"] == facts.get("run_id")]
+    run = f", run {run_name(facts)}" if several else ""
+    space = facts.get("space")
+    for network in networks(mine):
+        yield _network_sheet(network, run, _left_out(space))
+    found = besides(mine, recorded_published(space))
+    if found:
+        table = tuple(_published_row(one) for one in found)
+        yield Sheet(f"Published beside measured{run}", _OF_PUBLISHED, table)
+
+
+def _left_out(space: Any) -> list[str]:
+    told = space.get("left_out") if isinstance(space, dict) else None
+    return [cells.clean(text) for text in told[:_MOST_LEFT_OUT]] if isinstance(told, list) else []
+
+
+def _network_sheet(network: Network, run: str, left_out: Sequence[str]) -> Sheet:
+    first = network.layers[0].row
+    where = f"{first['pass']}, batch {first['batch_size']}, {setting_title(first)}{run}"
+    table = tuple(_layer_row(layer) for layer in network.layers)
+    title = cells.clean(f"Share of the convolutions' time: {where}")
+    stand_ins = any(is_stand_in(layer.row) for layer in network.layers)
+    notes = (*_sums(network), _METHOD, *([_DEPTHWISE] if stand_ins else []), *left_out)
+    return Sheet(title, _OF_NETWORK, table, notes)
+
+
+def _layer_row(layer: Layer) -> tuple[str, ...]:
+    name = cells.text_of(layer.row["label"]) if layer.row["label"] else cells.clean(case_title(layer.row))
+    if layer.seconds is None:
+        return (name, str(layer.times), cells.DASH, cells.DASH, cells.clean(layer.problem), cells.DASH, cells.DASH)
+    saved = cells.DASH if layer.saved_s is None else format_seconds(layer.saved_s)
+    return (
+        name,
+        str(layer.times),
+        format_seconds(layer.seconds, _UNSURE_DIGITS if layer.problem else 3),
+        cells.DASH if layer.share is None else f"{significant(100 * layer.share, 2)}%",
+        f"({own_variant(layer.row)})" if is_stand_in(layer.row) else own_variant(layer.row),
+        cells.text_of(layer.faster),
+        saved,
+    )
+
+
+def _sums(network: Network) -> Iterator[str]:
+    timed = [layer for layer in network.layers if layer.seconds is not None]
+    moved = sum(layer.problem is not None for layer in timed)
+    missing = len(network.layers) - len(timed)
+    if network.seconds:
+        count = cells.counted(sum(layer.times for layer in timed), "convolution")
+        yield f"{count} take {format_seconds(network.seconds)} together, a sum of medians. {_saved(network)}"
+    if moved:
+        yield f"The machine moved under {cells.counted(moved, 'row')}: nothing is claimed of changing them."
+    if missing:
+        yield f"{cells.counted(missing, 'row')} without a time: not in the sum, and in no share."
+
+
+def _saved(network: Network) -> str:
+    """What the clear changes save together; those of rows in brackets apart, since they are over a stand-in."""
+    changed = [layer for layer in network.layers if layer.saved_s is not None]
+    told = []
+    for bracketed, name in ((False, "row"), (True, "bracketed row")):
+        some = [layer for layer in changed if is_stand_in(layer.row) == bracketed]
+        saved = sum(layer.saved_s or 0.0 for layer in some)
+        if some:
+            share = significant(100 * saved / network.seconds, 2)
+            told.append(f"{format_seconds(saved)} in {cells.counted(len(some), name)}, {share}%")
+    if not told:
+        return "No change that was measured would make it clearly faster."
+    return f"The faster variants would save {cells.listed(told)}."
+
+
+def _published_row(one: Beside) -> tuple[str, ...]:
+    figure = one.published
+    ours = cells.clean(one.problem) if one.ours is None else _value(one.ours, figure.ours, figure.unit)
+    if one.ours is not None and figure.ours == "speedup" and one.row is not None:
+        ours += f" ({one.row['pass']}, batch {one.row['batch_size']}, {setting_title(one.row)})"
+    texts = (figure.what, figure.label or "all", _value(figure.value, figure.ours, figure.unit), ours, figure.source)
+    return tuple(map(cells.clean, texts))
+
+
+def _value(value: float, quantity: str | None, unit: str) -> str:
+    if quantity in ("params", "macs"):
+        return format_count(value)
+    if quantity == "speedup":
+        return f"{significant(value, 3)}×"
+    text = f"{value:g}"
+    return f"{text} {unit}" if unit and unit[0].isalpha() else text + unit

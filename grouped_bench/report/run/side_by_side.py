@@ -1,0 +1,73 @@
+"""Tasks that were measured in several runs or settings, side by side: machines, devices, backends, old and new."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from grouped_bench.analyse.rows import Row, case_title, is_ok, varying
+from grouped_bench.report.text import cells
+from grouped_bench.report.text.sheet import Sheet
+from grouped_bench.space.case import Setting
+from grouped_bench.store.schema import COHORT_KEY
+
+# Where and how a task was measured; the rest of a row's key says what.
+_WHERE = ("machine", "run_id", "backend", "execution", "device", "cache")
+_WHAT = tuple(name for name in COHORT_KEY if name not in _WHERE)
+_MOST_PLACES, _MOST_CASES = 6, 30
+_NOTE = (
+    "Each column was measured at its own moments and in its own processes, so no verdict is drawn between them: "
+    "±, where it is known, is half the 95 % interval of the latency in its own column."
+)
+
+Place = tuple[Any, ...]
+Task = dict[Place, Row]
+
+
+def side_by_side(rows: Sequence[Row]) -> list[Sheet]:
+    """A table for each case with a variant that was measured in several places: a row a variant, a column a place."""
+    firsts: dict[Place, Row] = {}
+    cases: dict[tuple[Any, ...], dict[str, Task]] = {}
+    for row in rows:
+        place = tuple(row[name] for name in _WHERE)
+        firsts.setdefault(place, row)
+        case = cases.setdefault(tuple(row[name] for name in _WHAT), {})
+        case.setdefault(row["variant"], {})[place] = row
+    shared = [[task for task in case.values() if sum(map(is_ok, task.values())) > 1] for case in cases.values()]
+    shared = [tasks for tasks in shared if tasks]
+    meeting = {place for tasks in shared for task in tasks for place in task}
+    places = [place for place in firsts if place in meeting]
+    shown = places[:_MOST_PLACES]
+    names = varying(list(firsts.values()), _WHERE)
+    headers = ("variant", *(_place_name(firsts[place], names) for place in shown))
+    found = [_sheet(tasks, headers, shown) for tasks in shared[:_MOST_CASES]]
+    if found:
+        found[-1] = dataclasses.replace(found[-1], notes=_notes(len(places), len(shared)))
+    return found
+
+
+def _sheet(tasks: Sequence[Task], headers: tuple[str, ...], places: Sequence[Place]) -> Sheet:
+    row = next(iter(tasks[0].values()))
+    case = ", ".join(filter(None, (case_title(row), Setting.from_columns(row).host.surroundings)))
+    return Sheet(f"Side by side: {cells.clean(case)}", headers, tuple(_texts(task, places) for task in tasks))
+
+
+def _place_name(row: Row, names: Sequence[str]) -> str:
+    return " ".join(cells.text_of(row[name]) for name in names)
+
+
+def _texts(task: Task, places: Sequence[Place]) -> tuple[str, ...]:
+    name = cells.text_of(next(iter(task.values()))["variant"])
+    return (name, *(_text(task[place]) if place in task else cells.DASH for place in places))
+
+
+def _text(row: Row) -> str:
+    return cells.latency(row) if is_ok(row) else cells.text_of(row["status"])
+
+
+def _notes(places: int, cases: int) -> tuple[str, ...]:
+    left_out = [
+        f"{count - most} more {noun} are not shown here."
+        for count, most, noun in ((places, _MOST_PLACES, "columns"), (cases, _MOST_CASES, "cases"))
+        if count > most
+    ]
+    return (_NOTE, *left_out)

@@ -1,0 +1,74 @@
+"""What stands below a table: tasks by status, verdicts, and how each run stopped."""
+
+import collections
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from grouped_bench.analyse.environment import machines
+from grouped_bench.analyse.rows import VERDICTS, Row, cohorts, is_baseline, is_ok, verdict_of
+from grouped_bench.report.text import cells
+from grouped_bench.store import schema
+
+STOPS = {
+    "settled": "stopped when every verdict was settled",
+    "visits": "stopped when the visits allowed were used up",
+    "budget": "stopped when the budget was spent",
+    "user": "was stopped by the user",
+}
+
+
+def counts(rows: Sequence[Row], metadata: Sequence[dict[str, Any]], *, of: int | None = None) -> list[str]:
+    """The closing lines of a table: tasks by status, verdicts, skips, and how each run stopped.
+
+    Args:
+        rows: the rows that are shown.
+        metadata: the run-wide facts of each run.
+        of: number of rows they were selected from, if fewer are shown.
+    """
+    total = len(rows)
+    shown = f"{total} of {cells.counted(of, 'task')}" if of not in (None, total) else cells.counted(total, "task")
+    statuses = tally((row["status"] for row in rows), schema.STATUSES)
+    verdicts = tally(map(verdict_of, compared(rows)), VERDICTS)
+    lines = [f"{shown} in {cells.counted(len(cohorts(rows)), 'cohort')}: {statuses}." if total else f"{shown}."]
+    if verdicts:
+        lines.append(f"Against the baseline: {verdicts}.")
+    if any(map(cells.is_coarse, rows)):
+        lines.append(
+            "~: memory that nothing counted, read from the resident set, which moves by tens of KiB; "
+            "not to be compared closely."
+        )
+    lines += [f"Measured on {where}." for where in machines.of_known_class(metadata)]
+    return lines + [line for facts in metadata for line in _run_lines(facts, several=len(metadata) > 1)]
+
+
+def stop(facts: dict[str, Any]) -> str:
+    """How a run ended, as words that follow `The run`."""
+    why = facts.get("stopped_by")
+    if why is not None:
+        return STOPS.get(why, f"stopped by {cells.clean(why)}")
+    if facts.get("finished") is not False:
+        return "does not say how it stopped"
+    visits = facts.get("visits")
+    return f"is not finished: {visits:,} visits so far" if isinstance(visits, int) else "is not finished"
+
+
+def compared(rows: Iterable[Row]) -> list[Row]:
+    """The ok rows that have a verdict against their baseline."""
+    return [row for row in rows if is_ok(row) and not is_baseline(row) and row["verdict"] is not None]
+
+
+def tally(values: Iterable[Any], order: Sequence[str] = ()) -> str:
+    """`3 faster, 1 slower`: known words in their order, then unknown ones by name; nulls are not counted."""
+    tally = collections.Counter(cells.text_of(value) for value in values if value is not None)
+    names = [name for name in order if tally[name]] + sorted(set(tally) - set(order))
+    return ", ".join(f"{tally[name]} {name}" for name in names)
+
+
+def _run_lines(facts: dict[str, Any], *, several: bool) -> list[str]:
+    name = f"Run {cells.clean(facts.get('run_id', 'without an id'))}" if several else "The run"
+    lines = [f"{name} {stop(facts)}."]
+    if isinstance(rounds := facts.get("thinned"), int):
+        kept = f"{cells.counted(rounds, 'round')} a visit"
+        lines.append(f"{name} is a baseline: it keeps {kept}, with the medians of all, so not how samples spread.")
+    skipped = len(facts.get("skipped") or ())
+    return lines + ([f"{name} left {cells.counted(skipped, 'case')} out of its plan, with reasons."] if skipped else [])

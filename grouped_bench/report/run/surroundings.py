@@ -1,0 +1,119 @@
+"""The same tasks under several environments, side by side with the verdict between them."""
+
+import string
+from collections.abc import Iterable, Sequence
+
+from grouped_bench.analyse.network import gathered
+from grouped_bench.analyse.rows import VERDICTS, Row, case_title, is_ok
+from grouped_bench.analyse.stability import UNSTABLE, is_unstable
+from grouped_bench.report.findings.sentences import Finding
+from grouped_bench.report.text import cells
+from grouped_bench.report.text.sheet import Sheet
+from grouped_bench.space import variables
+from grouped_bench.space.case import Setting
+from grouped_bench.store.schema import COHORT_KEY
+
+_HEADERS = ("variant", "in", "latency", "against A", "verdict")
+_LETTERS = string.ascii_uppercase
+_FAMILY = ("run_id", *(name for name in COHORT_KEY if name not in ("env", "threads")))
+_MOST_CASES = 30
+_NOTE = (
+    "Visits in all environments of a case were made in a row. A factor above 1 is faster than A; its interval is "
+    "corrected for every comparison of the run."
+)
+
+
+def families(rows: Iterable[Row]) -> list[list[Row]]:
+    """The rows of each case and setting that was measured under several environments, the first environment first."""
+    found = gathered(rows, _FAMILY)
+    return [family for family in found if len({_environment(row) for row in family}) > 1]
+
+
+def environment_sheets(rows: Sequence[Row]) -> list[Sheet]:
+    """A table for each case that was measured under several environments: a row a variant and environment."""
+    found = families(rows)
+    sheets = [_sheet(family) for family in found[:_MOST_CASES]]
+    left_out = len(found) - _MOST_CASES
+    more = [f"{cells.counted(left_out, 'more case')} are not shown here."] if left_out > 0 else []
+    return [*sheets[:-1], *(Sheet(s.title, s.headers, s.rows, (_NOTE, *more)) for s in sheets[-1:])]
+
+
+def environment_findings(rows: Sequence[Row]) -> list[Finding]:
+    """What each environment changes against the first of its run, the most telling first."""
+    compared: dict[tuple[str, str], list[Row]] = {}
+    alone: dict[str, list[Row]] = {}
+    for family in families(rows):
+        first = _environment(family[0])
+        worked = {row["variant"] for row in family if _environment(row) == first and is_ok(row)}
+        for row in family:
+            name = name_of(row, family)
+            if row["env_verdict"] is not None:
+                compared.setdefault((name, name_of(family[0], family)), []).append(row)
+            elif is_ok(row) and _environment(row) != first and row["variant"] not in worked:
+                alone.setdefault(name, []).append(row)
+    told = [_compared(name, first, found) for (name, first), found in compared.items()]
+    return [*told, *(_alone(name, found) for name, found in alone.items())]
+
+
+def name_of(row: Row, family: Sequence[Row]) -> str:
+    """The row's environment in words, without what is the same in all of its family."""
+    shared = set.intersection(*(set(variables.parsed(other["env"]).items()) for other in family))
+    own = {name: value for name, value in variables.parsed(row["env"]).items() if (name, value) not in shared}
+    alike = len({other["threads"] for other in family}) == 1
+    setting = Setting("", "", "", env=variables.described(own) or None, threads=None if alike else row["threads"])
+    return setting.host.surroundings or "as it is"
+
+
+def _environment(row: Row) -> tuple[str | None, int | None]:
+    return row["env"], row["threads"]
+
+
+def _sheet(family: Sequence[Row]) -> Sheet:
+    first = family[0]
+    where = Setting.from_columns(first).apart.title()
+    names = dict.fromkeys(map(_environment, family))
+    letters = dict(zip(names, map(_letters, range(len(names))), strict=True))
+    told = {letters[_environment(row)]: name_of(row, family) for row in family}
+    legend = "; ".join(f"{letter}: {name}" for letter, name in told.items())
+    by_variant = gathered(family, ("variant",))
+    table = tuple(_texts(row, letters[_environment(row)]) for alike in by_variant for row in alike)
+    return Sheet(cells.clean(f"Environments: {case_title(first)}, {where}. {legend}"), _HEADERS, table)
+
+
+def _letters(place: int) -> str:
+    """A to Z, then AA, AB and so on."""
+    more, last = divmod(place, len(_LETTERS))
+    return (_letters(more - 1) if more else "") + _LETTERS[last]
+
+
+def _texts(row: Row, name: str) -> tuple[str, ...]:
+    variant = cells.text_of(row["variant"])
+    if not is_ok(row):
+        return (variant, name, cells.text_of(row["status"]), cells.DASH, cells.DASH)
+    is_first = name == _LETTERS[0]
+    factor = _factor(row) if row["env_speedup"] else cells.DASH
+    return (variant, name, cells.latency(row), factor, cells.DASH if is_first else _verdict(row))
+
+
+def _factor(row: Row) -> str:
+    return cells.ratio(row["env_speedup"], row["env_speedup_low"], row["env_speedup_high"])
+
+
+def _verdict(row: Row) -> str:
+    return UNSTABLE if row["env_verdict"] is not None and is_unstable(row) else cells.text_of(row["env_verdict"])
+
+
+def _compared(name: str, first: str, rows: Sequence[Row]) -> Finding:
+    verdicts = [_verdict(row) for row in rows]
+    counts = ", ".join(f"{verdicts.count(one)} {one}" for one in VERDICTS if one in verdicts)
+    text = f"{name} against {first}, in {cells.counted(len(rows), 'task')}: {counts}."
+    faster = [row for row in rows if _verdict(row) == "faster"]
+    if faster:
+        best = max(faster, key=lambda row: float(row["env_speedup_low"]))
+        text += f" The most: {best['variant']}, {_factor(best)} as fast in {case_title(best)}."
+    return Finding(cells.clean(text), tuple(rows))
+
+
+def _alone(name: str, rows: Sequence[Row]) -> Finding:
+    variants = cells.listed(dict.fromkeys(str(row["variant"]) for row in rows))
+    return Finding(cells.clean(f"Only {name} runs {variants}, in {cells.counted(len(rows), 'task')}."), tuple(rows))

@@ -1,0 +1,1 @@
+"""How values, tables and files are written, whatever they tell."""

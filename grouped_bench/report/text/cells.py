@@ -1,0 +1,209 @@
+"""How one value of the record is written: the digits it earned, nulls as a dash, and nothing that acts."""
+
+import math
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from grouped_bench.analyse.reasons.reasons import explained
+from grouped_bench.analyse.rows import Row, groups_of, is_baseline, verdict_of
+from grouped_bench.analyse.stability import UNSTABLE, is_unstable
+from grouped_bench.space.case import format_extents
+from grouped_bench.units import earned_digits, format_bytes, format_count, format_seconds, significant
+
+DASH = "—"
+_EXTENTS = ("size", "kernel_size", "stride", "dilation")
+_MOST_PLACES = 9
+_UNSURE_DIGITS = 2
+# An end of an interval beyond these says that nothing is known; its digits would fill the line.
+_SMALLEST_END, _LARGEST_END = 1e-6, 1e6
+
+
+def clean(value: object) -> str:
+    """`value` as one line of printable text: control and invisible characters are shown as escapes."""
+    text = value if isinstance(value, str) else str(value)
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)
+
+
+def display_width(text: str) -> int:
+    """Columns that `text` takes on a terminal."""
+    return len(text) if text.isascii() else sum(map(_width, text))
+
+
+def shorten(text: str, width: int) -> str:
+    """`text` in at most `width` columns, with … where something was left out."""
+    if display_width(text) <= width:
+        return text
+    kept, used = "", 0
+    for character in text:
+        used += _width(character)
+        if used > width - 1:
+            break
+        kept += character
+    return (kept + "…")[: max(0, width)]
+
+
+def latency(row: Row) -> str:
+    """Seconds an iteration, with half the width of its interval in per cent: `3.71 ms ±2%`, or `3.7 ms unstable`."""
+    value, low, high = row["latency_s"], row["latency_low_s"], row["latency_high_s"]
+    if value is None:
+        return DASH
+    if is_unstable(row):
+        return f"{format_seconds(value, _UNSURE_DIGITS)} {UNSTABLE}"
+    text = format_seconds(value, earned_digits(value, low, high))
+    if low is None or high is None or not value:
+        return text
+    half = 100 * (high - low) / 2 / value
+    return f"{text} ±{significant(half, 1 if half < 10 else 2)}%"
+
+
+def speedup(row: Row) -> str:
+    """Ratio against the baseline with its interval: `7.0× [6.8–7.2]`."""
+    value, low, high = row["speedup"], row["speedup_low"], row["speedup_high"]
+    if is_baseline(row):
+        return "baseline"
+    if value is None:
+        return DASH
+    return f"{significant(value, _UNSURE_DIGITS)}×" if is_unstable(row) else ratio(value, low, high)
+
+
+def ratio(value: float, low: float | None, high: float | None) -> str:
+    """`7.0× [6.8–7.2]`, ends to the decimals of the value; no end is rounded to 1 or 0 that is not."""
+    if low is None or high is None:
+        return bare_ratio(value, low, high)
+    places = _digits(value, low, high) - 1 - math.floor(math.log10(abs(value))) if value else 2
+    return f"{bare_ratio(value, low, high)} [{_end(low, places)}–{_end(high, places)}]"
+
+
+def bare_ratio(value: float, low: float | None, high: float | None) -> str:
+    """`7.0×` with the digits that its interval has earned."""
+    return f"{significant(value, _digits(value, low, high))}×"
+
+
+def verdict(row: Row) -> str:
+    """faster, slower, equivalent, undecided or unstable; a dash where no verdict was reached."""
+    return text_of(verdict_of(row))
+
+
+def memory(row: Row) -> str:
+    """Peak memory of a call: `12.5 MiB`, `~52.0 KiB` from the resident set; a dash where nothing could tell it."""
+    if row["peak_memory_bytes"] is None:
+        return DASH
+    return f"{'~' if is_coarse(row) else ''}{format_bytes(row['peak_memory_bytes'])}"
+
+
+def is_coarse(row: Row) -> bool:
+    """Whether the row's memory was read from the resident set, which moves from reading to reading."""
+    return row["peak_memory_bytes"] is not None and row["memory_source"] == "resident"
+
+
+def params(row: Row) -> str:
+    """Weights and biases: `4.61 k`."""
+    return DASH if row["params"] is None else format_count(row["params"])
+
+
+def macs(row: Row) -> str:
+    """Multiply-accumulates of the whole batch: `1.2 G`."""
+    return DASH if row["macs"] is None else format_count(row["macs"])
+
+
+def outcome(row: Row) -> str:
+    """`ok`, or the status and why."""
+    status = text_of(row["status"])
+    return status if row["reason"] is None else f"{status}: {reason(row)}"
+
+
+def reason(row: Row) -> str:
+    """Why the task was not measured: cause and remedy where they are known, and the framework's words."""
+    return text_of(explained(row["reason"], row))
+
+
+def text_of(value: object) -> str:
+    """Any other value: extents as typed (`3x3`), lists with commas, a dash for null."""
+    if value is None:
+        return DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return significant(value, 3) if 1e-4 < abs(value) < 1e6 or value == 0 else f"{value:.3g}"
+    if isinstance(value, (tuple, list)):
+        return clean(", ".join(text_of(part) for part in value)) or "none"
+    return clean(value)
+
+
+def column_text(row: Row, name: str) -> str:
+    """The value of column `name`, written as its unit asks."""
+    value = row[name]
+    if value is None:
+        return DASH
+    if name in _EXTENTS:
+        return clean(format_extents(value))
+    if name.endswith("_s"):
+        return _seconds(value)
+    if name.endswith("_bytes"):
+        return format_bytes(value)
+    if name in ("params", "params_total", "macs"):
+        return format_count(value)
+    return text_of(value)
+
+
+def _seconds(value: Any) -> str:
+    """A time, or the times of a list, which are single readings."""
+    if isinstance(value, tuple):
+        return ", ".join(DASH if part is None else format_seconds(part, _UNSURE_DIGITS) for part in value) or "none"
+    return format_seconds(value) if isinstance(value, (int, float)) else text_of(value)
+
+
+def fact_text(name: str, value: object) -> str:
+    """A run-wide fact: bytes in their unit, other numbers as they are, the rest as `text_of` has it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return text_of(value)
+    return format_bytes(value) if name.endswith("_bytes") else str(value)
+
+
+MEASURES: dict[str, Callable[[Row], str]] = {
+    "latency": latency,
+    "speed-up": speedup,
+    "verdict": verdict,
+    "memory": memory,
+    "params": params,
+}
+
+
+def listed(parts: Iterable[Any]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    texts = [str(part) for part in parts]
+    return texts[0] if len(texts) == 1 else " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
+
+
+def splits(row: Row) -> str:
+    """`1 group` of a layer, `32 paths` of a block."""
+    return counted(groups_of(row) or 0, "path" if row["cardinality"] else "group")
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 task`, `3 tasks`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _digits(value: float, low: float | None, high: float | None) -> int:
+    """Digits of a ratio; where something is ten times slower and more, two say it."""
+    return 2 if abs(value) < 0.1 else earned_digits(value, low, high)
+
+
+def _end(value: float, places: int) -> str:
+    if value and not _SMALLEST_END <= value < _LARGEST_END:
+        return f"{value:.0e}"
+    text = f"{value:.{max(0, places)}f}"
+    while float(text) in (0, 1) and float(text) != value and places < _MOST_PLACES:
+        places += 1
+        text = f"{value:.{max(0, places)}f}"
+    return text
+
+
+def _width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

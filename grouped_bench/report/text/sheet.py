@@ -1,0 +1,44 @@
+"""A table of texts that stands beside the cohorts' tables, and how a terminal shows it."""
+
+import dataclasses
+import textwrap
+from collections.abc import Sequence
+
+import tabulate
+
+from grouped_bench.report.text import cells
+
+_NAME_WIDTHS = (40, 30, 24, 18, 12)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sheet:
+    """A table of texts with a title and the sentences below it."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+def lines(sheet: Sheet, width: int) -> list[str]:
+    """The sheet for a terminal: a table, or where that is too wide a paragraph a row."""
+    title = textwrap.wrap(sheet.title, width)
+    grids = (_grid(sheet, name_width) for name_width in _NAME_WIDTHS)
+    fitting = (grid for grid in grids if max(map(cells.display_width, grid)) <= width)
+    told = next(fitting, None) or [line for row in sheet.rows for line in _paragraph(sheet.headers, row, width)]
+    return [*title, *told, *(line for note in sheet.notes for line in textwrap.wrap(note, width))]
+
+
+def grid(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> list[str]:
+    """Lines of a plain table, every cell as it is."""
+    return tabulate.tabulate(rows, headers=headers, tablefmt="simple", disable_numparse=True).splitlines()
+
+
+def _grid(sheet: Sheet, name_width: int) -> list[str]:
+    return grid([(cells.shorten(row[0], name_width), *row[1:]) for row in sheet.rows], sheet.headers)
+
+
+def _paragraph(headers: Sequence[str], row: Sequence[str], width: int) -> list[str]:
+    told = f"{row[0]}: " + "; ".join(f"{name} {text}" for name, text in zip(headers[1:], row[1:], strict=True))
+    return textwrap.wrap(told, width, initial_indent="  ", subsequent_indent="    ")

@@ -1,0 +1,1 @@
+"""Residual blocks: a module a variant, registered by its decorator."""

@@ -1,0 +1,1 @@
+"""Layers: a module a variant, registered by its decorator."""

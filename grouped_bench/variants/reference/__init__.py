@@ -1,0 +1,1 @@
+"""What variants must compute, in NumPy float64."""

@@ -1,0 +1,153 @@
+"""What variants compute: the weights that define a function, and how far a result lies from its exact value.
+
+Arrays are channels last, whatever the case's data format.
+"""
+
+import functools
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+import numpy as np
+
+from grouped_bench.space.case import Case
+from grouped_bench.variants.reference import convolution
+from grouped_bench.variants.reference.convolution import Weights
+
+POINTS = 96
+
+
+class Function(ABC):
+    """A function of one case.
+
+    Args:
+        case: its geometry, dtype and pass.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+
+    @property
+    @abstractmethod
+    def key(self) -> str:
+        """Tells the functions of one case apart; variants of the same function share their weights by it."""
+
+    @abstractmethod
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each reference weight, by name."""
+
+    @property
+    @abstractmethod
+    def reduction(self) -> int:
+        """Terms of the longest sum in the pass, by whose square root rounding grows."""
+
+    @property
+    def roundings(self) -> float:
+        """How often a result is rounded to the case's dtype on its way."""
+        return 1.0
+
+    def kinks(self, name: str) -> int:
+        """Elements of a ReLU by whose signs the output `name` jumps; where there are any, errors are Euclidean."""
+        return 0
+
+    @abstractmethod
+    def errors(
+        self,
+        x: np.ndarray,
+        upstream: np.ndarray | None,
+        weights: Weights,
+        outputs: dict[str, np.ndarray],
+        rng: np.random.Generator,
+    ) -> dict[str, float]:
+        """max |value − exact| / max |exact| of each of `outputs`.
+
+        Args:
+            x, upstream: input (N, *n, Cin) and, for training, upstream gradient (N, *o, Cout).
+            weights: reference weights.
+            outputs: `output` and, for training, `input gradient` and `NAME gradient` of each weight.
+            rng: chooses elements, where not all are looked at.
+        """
+
+    def draw(self, seed: int) -> Weights:
+        """Reference weights in float64: kernels such that an output has about the variance of the input."""
+        rng = np.random.default_rng([seed, zlib.crc32(self.key.encode())])
+        return {name: self._draw(shape, rng) for name, shape in self.shapes().items()}
+
+    def _draw(self, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+        values = rng.standard_normal(shape)
+        return values if len(shape) == 1 else np.asarray(values / np.sqrt(np.prod(shape[:-1])))
+
+
+class Convolution(Function):
+    """The convolution with `groups` groups, 1 for the dense one; held to its exact value at sampled elements."""
+
+    def __init__(self, case: Case, groups: int) -> None:
+        super().__init__(case)
+        self.groups = groups
+
+    @property
+    def key(self) -> str:
+        return f"convolution {self.groups}"
+
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        bias: dict[str, tuple[int, ...]] = {"bias": (self.case.out_channels,)} if self.case.bias else {}
+        return {"kernel": self.case.kernel_shape(self.groups), **bias}
+
+    @property
+    def reduction(self) -> int:
+        case = self.case
+        forward = int(np.prod(case.kernel_size)) * case.in_channels // self.groups
+        over_outputs = case.batch_size * int(np.prod(case.output_size)) if case.pass_ == "training" else 0
+        return max(forward, over_outputs)
+
+    @property
+    def roundings(self) -> float:
+        # Each result, and each of a split's partial results.
+        return 1 + float(np.sqrt(self.case.groups)) / 4
+
+    def errors(
+        self,
+        x: np.ndarray,
+        upstream: np.ndarray | None,
+        weights: Weights,
+        outputs: dict[str, np.ndarray],
+        rng: np.random.Generator,
+    ) -> dict[str, float]:
+        where = (self.case, self.groups)
+        exact_at = {"output": functools.partial(convolution.output_at, x, weights, *where)}
+        if upstream is not None:
+            exact_at["input gradient"] = functools.partial(convolution.input_gradient_at, upstream, weights, *where)
+            exact_at["kernel gradient"] = functools.partial(convolution.kernel_gradient_at, x, upstream, *where)
+        errors = {name: _sampled_error(outputs[name], at, rng) for name, at in exact_at.items()}
+        if upstream is not None and "bias" in weights:
+            errors["bias gradient"] = whole_error(outputs["bias gradient"], convolution.bias_gradient(upstream))
+        return errors
+
+
+class WholeFunction(Function):
+    """A function that is held to its exact value at every element."""
+
+    @abstractmethod
+    def exact(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights) -> dict[str, np.ndarray]:
+        """Exact float64 value of each of the outputs that `errors` takes."""
+
+    def errors(
+        self,
+        x: np.ndarray,
+        upstream: np.ndarray | None,
+        weights: Weights,
+        outputs: dict[str, np.ndarray],
+        rng: np.random.Generator,
+    ) -> dict[str, float]:
+        exact = self.exact(x, upstream, weights)
+        return {name: whole_error(values, exact[name]) for name, values in outputs.items()}
+
+
+def whole_error(values: np.ndarray, exact: np.ndarray) -> float:
+    """max |values − exact| / max |exact|."""
+    return float(np.max(np.abs(values - exact)) / (np.max(np.abs(exact)) or 1.0))
+
+
+def _sampled_error(values: np.ndarray, exact_at: Callable[[np.ndarray], np.ndarray], rng: np.random.Generator) -> float:
+    points = convolution.sample_points(values.shape, POINTS, rng)
+    return whole_error(values[tuple(points.T)], exact_at(points))
