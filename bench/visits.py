@@ -13,12 +13,13 @@ from grouped_bench.analyse.stability import Visit
 from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.harness.processes.workers import Limits, Worker
 from grouped_bench.harness.progress import Progress
-from grouped_bench.harness.sweep.cohort_state import Record, Standing
+from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.sweep import Sweep
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.plan import Cohort, Plan, make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE
+from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
 
 LIMITS = Limits(60.0)
@@ -56,10 +57,10 @@ def sweep(
     cohort: Cohort,
     control: Control,
     *,
-    enough: Callable[[list[Record]], bool] = lambda records: False,
+    enough: Callable[[list[Json]], bool] = lambda records: False,
     endless: bool = False,
     seed: int = 0,
-) -> list[Record]:
+) -> list[Json]:
     """Records of the visits of a run of `cohort` alone, in order.
 
     Args:
@@ -67,9 +68,9 @@ def sweep(
         enough: told all records after each; ends the sweep.
         endless: whether pairs stay open when they have settled, until there is enough.
     """
-    records: list[Record] = []
+    records: list[Json] = []
 
-    def keep(record: Record) -> None:
+    def keep(record: Json) -> None:
         if record["samples"]:
             records.append(record)
             if enough(records):
@@ -89,7 +90,7 @@ def sweep(
     return records
 
 
-def seconds_of(records: Sequence[Record], variant: str) -> float:
+def seconds_of(records: Sequence[Json], variant: str) -> float:
     """Seconds that the pair of `variant` and the baseline took.
 
     Of each visit that both made: the start of its process whole, and of the rest two parts in as many as there were
@@ -102,10 +103,10 @@ def seconds_of(records: Sequence[Record], variant: str) -> float:
     )
 
 
-def stand(records: Sequence[Record], cohort: Cohort, variant: str, control: Control) -> Stand:
+def stand(records: Sequence[Json], cohort: Cohort, variant: str, control: Control) -> Stand:
     """Where a run of `variant` and the baseline alone would have stopped, had it made these visits."""
     standing = Standing(0, dataclasses.replace(cohort, variants=(BASELINE, variant)), 1, control)
-    seen: list[Record] = []
+    seen: list[Json] = []
     for record in records:
         if variant in standing.settled or variant not in record["samples"]:
             break
@@ -118,7 +119,7 @@ def stand(records: Sequence[Record], cohort: Cohort, variant: str, control: Cont
     return Stand(verdict if settled else "undecided", speedup, seconds_of(seen, variant), settled)
 
 
-def ratio_width(records: Sequence[Record], variant: str, alpha: float = 0.05) -> float | None:
+def ratio_width(records: Sequence[Json], variant: str, alpha: float = 0.05) -> float | None:
     """Half the width of the uncorrected interval of the pair's log ratio, over processes; None below three."""
     ratios = [
         value
@@ -132,12 +133,12 @@ def ratio_width(records: Sequence[Record], variant: str, alpha: float = 0.05) ->
     return (interval.high - interval.low) / 2
 
 
-def visit_of(record: Record) -> Visit:
+def visit_of(record: Json) -> Visit:
     """How the visit of a record went."""
     return Visit(record["process"], record["stolen"], record["throttled"])
 
 
-def _only(record: Record, variant: str) -> Record:
+def _only(record: Json, variant: str) -> Json:
     """The record as if the baseline and `variant` had been alone."""
     pair = (BASELINE, variant)
     return record | {key: {n: v for n, v in record[key].items() if n in pair} for key in ("built", "failed", "samples")}
@@ -146,7 +147,7 @@ def _only(record: Record, variant: str) -> Record:
 class _Endless(Standing):
     """A cohort in which nothing settles."""
 
-    def absorb(self, record: Record) -> None:
+    def absorb(self, record: Json) -> None:
         super().absorb(record)
         self.open = [name for name in self.cohort.variants if name not in self.failed]
 

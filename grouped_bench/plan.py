@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from grouped_bench import backends, variants
 from grouped_bench.backends import onednn
@@ -12,6 +11,7 @@ from grouped_bench.space import variables
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.counts import Counts
+from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Point, Space
 from grouped_bench.variants.base import ALL
 
@@ -47,7 +47,7 @@ class Cohort:
         """One line that names the cohort to a person."""
         return f"{self.case.title()}, {self.setting.title()}"
 
-    def request(self, names: Sequence[str], seed: int, choices: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def request(self, names: Sequence[str], seed: int, choices: Mapping[str, str] | None = None) -> Json:
         """What every message to a worker about the variants `names` of this cohort says.
 
         `choices` are those that a process of the cohort has made for its variants.
@@ -60,7 +60,7 @@ class Cohort:
             "choices": {name: choice for name, choice in (choices or {}).items() if name in names},
         }
 
-    def to_columns(self, variant: str | None) -> dict[str, Any]:
+    def to_columns(self, variant: str | None) -> Json:
         """The analytic columns of the task of `variant`; None stands for the whole cohort."""
         counts = dataclasses.asdict(self.counts(variant)) if variant else dict.fromkeys(_COUNTS)
         return {
@@ -82,7 +82,7 @@ class Skip:
     cohort: Cohort
     reason: str
 
-    def to_columns(self) -> dict[str, Any]:
+    def to_columns(self) -> Json:
         """The cohort's columns and the reason."""
         return {**self.cohort.to_columns(None), "reason": self.reason}
 
@@ -120,16 +120,16 @@ class Plan:
         """Number of tasks."""
         return sum(len(cohort.variants) for cohort in self.cohorts)
 
-    def to_columns(self) -> list[dict[str, Any]]:
+    def to_columns(self) -> list[Json]:
         """The analytic columns of every task, in order."""
         return [cohort.to_columns(variant) for cohort in self.cohorts for variant in cohort.variants]
 
-    def numbered(self) -> list[dict[str, Any]]:
+    def numbered(self) -> list[Json]:
         """The same, with the number of its cohort under `cohort`."""
         numbers = (number for number, cohort in enumerate(self.cohorts) for _ in cohort.variants)
         return [{"cohort": number, **columns} for number, columns in zip(numbers, self.to_columns(), strict=True)]
 
-    def to_dict(self, control: Control) -> dict[str, Any]:
+    def to_dict(self, control: Control) -> Json:
         """The plan under the keys of `plan --format json`."""
         return {
             "schema": 1,
@@ -184,7 +184,7 @@ def make_plan(space: Space) -> Plan:
     return Plan(tuple(cohorts.values()), tuple(skipped))
 
 
-def resolved(space: Space, options: dict[str, Any]) -> tuple[Space, Control]:
+def resolved(space: Space, options: Json) -> tuple[Space, Control]:
     """The space with the axes among `options` in place of its own, and the controls."""
     controls = {key: value for key, value in options.items() if key in Control.model_fields}
     axes = {key: value for key, value in options.items() if key not in controls}

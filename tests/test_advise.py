@@ -15,7 +15,7 @@ from machines import machine, recorded
 import grouped_bench as gb
 from grouped_bench.analyse.advise.advice import COSTLY, Advice, leaders, question
 from grouped_bench.analyse.advise.advise import advise, questions, sensible, without
-from grouped_bench.analyse.advise.kriging import Figure, estimate, outside, within_reach
+from grouped_bench.analyse.advise.kriging import Estimate, estimate, outside, within_reach
 from grouped_bench.analyse.rows import plain
 from grouped_bench.api import runs
 from grouped_bench.errors import RunError, SpaceError
@@ -287,7 +287,7 @@ def test_a_variant_that_few_neighbours_have_is_told_and_not_ranked():
 def test_the_estimate_of_a_plane_is_inside_of_its_interval_and_of_a_constant_is_exact():
     known = [case_of(groups=g, channels=c) for g in MANY for c in (64, 128, 256)]
     asked = case_of(groups=8, channels=128, batch_size=8)
-    assert estimate(asked, known, [3.0] * len(known)) == Figure(*[pytest.approx(3.0)] * 3)
+    assert estimate(asked, known, [3.0] * len(known)) == Estimate(*[pytest.approx(3.0)] * 3)
     values = [case.groups**0.5 for case in known]
     found = estimate(asked, known, values)
     assert found.low < 8**0.5 < found.high

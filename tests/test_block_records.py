@@ -19,7 +19,7 @@ from grouped_bench.errors import SpaceError
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.plan import Cohort, Plan, make_plan
 from grouped_bench.report.drawing import registry
-from grouped_bench.report.drawing.registry import Record
+from grouped_bench.report.drawing.registry import Drawable
 from grouped_bench.report.figures.latency import latency
 from grouped_bench.report.figures.speedup import speedup
 from grouped_bench.report.findings.findings import findings
@@ -220,11 +220,11 @@ def test_tables_and_findings_name_the_block_and_its_baseline(derived, tmp_path):
 
 def test_figures_count_paths_where_there_are_no_groups(derived):
     blocks = derived[derived["scope"] == "block"]
-    sketch = latency(Record(plain(blocks)), "Latency against groups")
+    sketch = latency(Drawable(plain(blocks)), "Latency against groups")
     assert {axes.get_xlabel() for axes in sketch.figure.axes} == {"cardinality"}
     assert "at 2 paths" in sketch.alt
     assert "block" in sketch.figure.get_suptitle()
-    words = speedup(Record(plain(blocks)), "Speed-up").alt
+    words = speedup(Drawable(plain(blocks)), "Speed-up").alt
     assert "at 2 paths and 8 channels)" in words
     without = {figure.name for figure in registry.draw(derived) if figure.reason}
     assert without <= {"memory", "crossover", "roofline", "first_call", "history"}
@@ -233,10 +233,10 @@ def test_figures_count_paths_where_there_are_no_groups(derived):
 def test_blocks_of_equal_cost_are_one_line_and_others_a_panel_a_width(derived):
     block = derived[derived["scope"] == "block"]
     table = pd.concat([block.assign(cardinality=c, width=d) for c, d in ((1, 64), (8, 14), (32, 4))])
-    (axes,) = latency(Record(plain(table)), "Latency").figure.axes
+    (axes,) = latency(Drawable(plain(table)), "Latency").figure.axes
     assert axes.get_xlabel() == "cardinality (width 64, 14, 4)"
     product = pd.concat([block.assign(cardinality=c, width=d) for c in (1, 8) for d in (4, 64)])
-    panels = latency(Record(plain(product)), "Latency").figure.axes
+    panels = latency(Drawable(plain(product)), "Latency").figure.axes
     assert [axes.get_title() for axes in panels] == ["width 4", "width 64"]
 
 

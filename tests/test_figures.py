@@ -15,7 +15,7 @@ from grouped_bench.errors import OutputError
 from grouped_bench.report.drawing import registry
 from grouped_bench.report.drawing.panels import MOST_PANELS, NothingToDrawError, split
 from grouped_bench.report.drawing.points import pareto, positive, thinned, unbeaten, with_first_calls, with_savings
-from grouped_bench.report.drawing.registry import Record
+from grouped_bench.report.drawing.registry import Drawable
 from grouped_bench.report.drawing.style import KNOWN, mark_of
 from grouped_bench.report.figures.roofline import with_peaks
 from grouped_bench.report.figures.speedup import speedup
@@ -33,7 +33,7 @@ def peaks(run_id="20261123-012233-ab12", **changes):
 
 def sketch(name, made):
     one = registry.registered()[name]
-    return one.draw(Record(plain(made), [peaks()]), one.title)
+    return one.draw(Drawable(plain(made), [peaks()]), one.title)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def test_heat_map_claims_no_more_than_the_verdict():
     made = small(groups=[8], channels=[64, 128])
     made.loc[made["variant"] == "split_concat", "verdict"] = "undecided"
     made = fail(made, made["variant"] == "split_sum", "oom", None)
-    drawn = speedup(Record(plain(made)), "title")
+    drawn = speedup(Drawable(plain(made)), "title")
     figure, alt = drawn.figure, drawn.alt
     cells = {place.get_title().split()[0]: place for place in figure.axes if place.get_title()}
     assert cells["split_concat"].texts[0].get_text() == "2.3× ?"
@@ -190,13 +190,13 @@ def test_heat_map_claims_no_more_than_the_verdict():
 
 def test_with_one_number_of_channels_variants_stand_down_the_heat_map_of_every_backend():
     made = pd.concat([small(backend=name) for name in ("tensorflow", "jax", "torch")])
-    drawn = speedup(Record(plain(made)), "title")
+    drawn = speedup(Drawable(plain(made)), "title")
     figure, alt = drawn.figure, drawn.alt
     titled = [place for place in figure.axes if place.get_title()]
     assert [place.get_title() for place in titled] == ["tensorflow", "jax", "torch"]
     names = [label.get_text() for label in titled[0].get_yticklabels()]
     assert names == ["split_sum", "grouped", "grouped_native", "split_concat"]
-    alone = speedup(Record(plain(small())), "title").figure.axes[0]
+    alone = speedup(Drawable(plain(small())), "title").figure.axes[0]
     assert [label.get_text() for label in alone.get_yticklabels()] == names
     assert "0.037× (grouped at 8 groups and 64 channels) to 3.48× (grouped_native at 8 groups" in alt
 

@@ -9,7 +9,7 @@ from test_sweep import Sweeping
 from grouped_bench import variants
 from grouped_bench.harness.side_by_side import _agree
 from grouped_bench.measure import search
-from grouped_bench.measure.search import Trials
+from grouped_bench.measure.search import Search
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.plan import PROCESSES
 from grouped_bench.space.case import Setting
@@ -28,7 +28,7 @@ def trials(clock, costs, asked=None, marks=None):
         return clock.work(costs[choice])
 
     mark = (lambda: None) if marks is None else (lambda: marks.append(clock.now))
-    return Trials(make_step, lambda result: None, mark, clock)
+    return Search(make_step, lambda result: None, mark, clock)
 
 
 def test_the_fastest_choice_is_found():
@@ -65,7 +65,7 @@ def test_near_misses_are_timed_once_more_in_turn():
 
         return step
 
-    assert Trials(make_step, lambda result: None, clock=clock).fastest(("a", "b")) == "b"
+    assert Search(make_step, lambda result: None, clock=clock).fastest(("a", "b")) == "b"
     assert calls["a"] == calls["b"] == search._MOST_CALLS + 1 + search._ROUNDS
 
 

@@ -10,7 +10,7 @@ from histories import joined, run, runs
 from grouped_bench.analyse.history.history import of_enough
 from grouped_bench.analyse.rows import plain
 from grouped_bench.report.drawing.panels import NothingToDrawError
-from grouped_bench.report.drawing.registry import Record, draw, save
+from grouped_bench.report.drawing.registry import Drawable, draw, save
 from grouped_bench.report.drawing.style import KNOWN
 from grouped_bench.report.figures.history import history
 from grouped_bench.report.page.html import page
@@ -20,7 +20,7 @@ STEPPED = {"regular": {0: 2.0}, "grouped": {0: 30.0, 12: 31.8}}
 
 def sketch(made):
     frame, facts = joined(made)
-    return history(Record(plain(frame), facts, of_enough(frame, facts)), "Latency over runs")
+    return history(Drawable(plain(frame), facts, of_enough(frame, facts)), "Latency over runs")
 
 
 @pytest.fixture(scope="module")

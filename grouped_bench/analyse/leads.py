@@ -5,7 +5,7 @@ import functools
 from collections.abc import Sequence
 
 from grouped_bench.analyse.crossings import settled
-from grouped_bench.analyse.rows import Cohort, Row, by_function, is_baseline, varying
+from grouped_bench.analyse.rows import CohortTasks, Row, by_function, is_baseline, varying
 from grouped_bench.analyse.stability import is_unstable
 
 _SHAPE = ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "size", "batch_size")
@@ -16,10 +16,10 @@ class Part:
     """Cohorts of one setting and pass, which may be spoken of together."""
 
     name: str
-    cohorts: Sequence[Cohort]
+    cohorts: Sequence[CohortTasks]
 
     @functools.cached_property
-    def split(self) -> list[Cohort]:
+    def split(self) -> list[CohortTasks]:
         """Those with more than one group or path; with one, all functions are the same."""
         return [cohort for cohort in self.cohorts if cohort.groups > 1]
 

@@ -26,7 +26,7 @@ _INTEGERS = frozenset(column.name for column in schema.COLUMNS if "int64" in str
 
 
 @dataclasses.dataclass(frozen=True)
-class Cohort:
+class CohortTasks:
     """The rows of one case and setting in one run, in the order of the record."""
 
     rows: tuple[Row, ...]
@@ -54,9 +54,9 @@ def plain(frame: pd.DataFrame) -> list[Row]:
     return [{name: columns[name][i] for name in names} for i in range(len(frame))]
 
 
-def cohorts(rows: Iterable[Row]) -> list[Cohort]:
+def cohorts(rows: Iterable[Row]) -> list[CohortTasks]:
     """The cohorts of `rows`, in the order in which each first appears; runs are kept apart."""
-    return [Cohort(tuple(alike)) for alike in gathered(rows, ("run_id", *schema.COHORT_KEY))]
+    return [CohortTasks(tuple(alike)) for alike in gathered(rows, ("run_id", *schema.COHORT_KEY))]
 
 
 def groups_of(row: Row) -> int | None:

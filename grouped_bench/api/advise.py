@@ -12,6 +12,7 @@ from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.plan import make_plan, resolved
 from grouped_bench.space import variables
 from grouped_bench.space.choices import DEPTHWISE, is_narrow
+from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 
@@ -166,14 +167,14 @@ def _told(runs: Sequence[Run]) -> "tuple[list[Row], Machines]":
     return sensible(plain(joined(list(runs)))) if runs else [], machines
 
 
-def _measured(tables: Sequence[dict[str, Any]], out: Path, *, wait: bool, quiet: bool) -> "tuple[list[Row], Machines]":
+def _measured(tables: Sequence[Json], out: Path, *, wait: bool, quiet: bool) -> "tuple[list[Row], Machines]":
     space = Space(cases=list(tables), source="advise")
     environments = sum(max(1, len(make_plan(Space(cases=[table], source="advise")).cohorts)) for table in tables)
     budget = SECONDS_A_CASE * environments
     return _told([run(space, out=out, page=False, quiet=quiet, wait=wait, budget=budget)])
 
 
-def _table(asked: "Question", here: "Here") -> dict[str, Any]:
+def _table(asked: "Question", here: "Here") -> Json:
     """The case as a table of axes, with the baselines and the likely variants of its function."""
     columns = asked.columns()
     channels = (columns.pop("in_channels"), columns.pop("out_channels"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouped_bench.errors import OutputError, RunError, SpaceError
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import DEFAULT_OUT
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Baseline:
     """A run that a folder keeps: its file, run-wide facts, tasks and size; `rounds` is None where it keeps all."""
 
     path: Path
-    facts: dict[str, Any]
+    facts: Facts
     tasks: int
     bytes: int
 
@@ -60,7 +61,7 @@ class Baseline:
 
         return began(self.facts)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """The baseline under the keys of `baseline list --format json`."""
         return {
             "machine": self.machine,
@@ -190,7 +191,7 @@ def _made(path: Path, to: Path, samples: int) -> "tuple[Path, _Content]":
     return to / machine / _commit_folder(facts) / f"{run_id}.parquet", (_in_order(thin(frame, samples)), facts)
 
 
-def _commit_folder(facts: dict[str, Any]) -> str:
+def _commit_folder(facts: Facts) -> str:
     """A name for what the run measured: with that of the run no two of them meet, whoever merges them."""
     told = facts.get("commit")
     if not told:

@@ -7,14 +7,14 @@ from grouped_bench.errors import GroupedBenchError
 from grouped_bench.space.case import BASELINES
 from grouped_bench.space.space import preset_about, preset_names
 
-Row = dict[str, str]
+Listing = dict[str, str]
 
 
-def catalogue(what: str, files: tuple[str, ...] = ()) -> list[Row]:
+def catalogue(what: str, files: tuple[str, ...] = ()) -> list[Listing]:
     """Rows of `variants`, those of `files` too, or of `presets`, `backends`, `devices` or `columns`."""
     if files:
         variants.import_files(files)
-    listings: dict[str, Callable[[], list[Row]]] = {
+    listings: dict[str, Callable[[], list[Listing]]] = {
         "variants": _variants,
         "presets": _presets,
         "backends": _backends,
@@ -24,16 +24,16 @@ def catalogue(what: str, files: tuple[str, ...] = ()) -> list[Row]:
     return listings[what]()
 
 
-def _variants() -> list[Row]:
+def _variants() -> list[Listing]:
     found = [variants.get(name) for scope in BASELINES for name in variants.names(scope)]
     return [{"name": v.name, "scope": v.scope, "computes": v.computes, "summary": v.summary} for v in found]
 
 
-def _presets() -> list[Row]:
+def _presets() -> list[Listing]:
     return [{"name": name, "about": preset_about(name)} for name in preset_names()]
 
 
-def _backends() -> list[Row]:
+def _backends() -> list[Listing]:
     found = []
     for name in backends.names():
         try:
@@ -45,7 +45,7 @@ def _backends() -> list[Row]:
     return found
 
 
-def _devices() -> list[Row]:
+def _devices() -> list[Listing]:
     from grouped_bench.harness.processes.probing import probe_backend
     from grouped_bench.measure.machine.environment import processor_model
 
@@ -57,7 +57,7 @@ def _devices() -> list[Row]:
     ]
 
 
-def _columns() -> list[Row]:
+def _columns() -> list[Listing]:
     from grouped_bench.store.schema import COLUMNS
 
     return [{"name": c.name, "type": str(c.type), "unit": c.unit, "meaning": c.meaning} for c in COLUMNS]

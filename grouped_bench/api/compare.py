@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from grouped_bench.api.runs import Run, load, ordered
 from grouped_bench.errors import RunError, SpaceError, UnavailableError
+from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.units import parse_share
 
 if TYPE_CHECKING:
     from grouped_bench.analyse.compare.measurements import Side
-    from grouped_bench.analyse.compare.side_selection import Facts, Judgement, Taken
+    from grouped_bench.analyse.compare.side_selection import Judgement, Taken
+    from grouped_bench.space.facts import Facts
 
 OFF = "off"
 # What two interpreters measure where nothing else is asked for, and for how long whatever they measure.
@@ -36,7 +38,7 @@ class _File:
     path: Path
     run: str
     facts: "Facts"
-    benchmarks: list[dict[str, Any]] | None = None
+    benchmarks: list[Json] | None = None
 
     @property
     def rounds(self) -> float:
@@ -278,7 +280,7 @@ def _measured(files: Sequence[_File], machine: str | None = None) -> "Side":
     return of_frames([frame.assign(machine=machine) for frame in frames] if machine else frames)
 
 
-def _facts(path: Path) -> dict[str, Any]:
+def _facts(path: Path) -> Facts:
     from grouped_bench.store.journal import SUFFIX
     from grouped_bench.store.runs import read_facts
 

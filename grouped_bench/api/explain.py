@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from grouped_bench import variants
 from grouped_bench.plan import make_plan, resolved
+from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
 from grouped_bench.variants.plugins import refuse_unknown
 
@@ -11,9 +12,7 @@ if TYPE_CHECKING:
     from grouped_bench.variants import Files
 
 
-def explain(
-    space: Space, *, seed: int = 0, files: "Files" = (), quiet: bool = True, **options: Any
-) -> list[dict[str, Any]]:
+def explain(space: Space, *, seed: int = 0, files: "Files" = (), quiet: bool = True, **options: Any) -> list[Json]:
     """What ran inside each variant of the one case in `space`, and why it takes its time, where that is known.
 
     A dict a task, as `grouped-bench explain --format json` gives them; arguments and errors as of `run`.

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from grouped_bench.analyse.history.history import Facts, History
+    from grouped_bench.analyse.history.history import History
+    from grouped_bench.space.facts import Facts
 
 
 def history(folder: str | Path, *, where: str | None = None) -> "History":

@@ -14,9 +14,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from grouped_bench.space.case import Case
+from grouped_bench.space.facts import Json
 
 Tensor = Any
 Step = Callable[[], Sequence[Tensor]]
+TensorFunction = Callable[..., tuple[Tensor, ...]]
 # The names of a process' threads, where Linux has them.
 _THREADS = Path("/proc/self/task")
 # What XLA calls the threads of its pool, whoever compiled.
@@ -44,7 +46,7 @@ class Operands:
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class BareConvolution:
     """A convolution as a function of input and kernel, linear in both, and whether XLA is to compile it by itself."""
 
     convolve: Callable[[Tensor, Tensor], Tensor]
@@ -102,11 +104,11 @@ class Backend(ABC):
         """The devices there are, every CPU and GPU once."""
 
     @abstractmethod
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Json:
         """What of this backend's set-up may change an answer, as plain values."""
 
     @abstractmethod
-    def in_force(self, folder: Path) -> dict[str, Any]:
+    def in_force(self, folder: Path) -> Json:
         """What this process really uses, as its libraries tell it: plain values, None where one does not tell.
 
         `onednn`, `xla_isa`, `instruction_set`, `threads`, `tf32`, each where the backend has it. It computes something
@@ -151,7 +153,9 @@ class Backend(ABC):
         return self.convolution(inputs, kernel.reshape((*case.kernel_size, 1, -1)), case)
 
     @abstractmethod
-    def composed(self, forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+    def composed(
+        self, forward: BareConvolution, of_input: BareConvolution, of_kernel: BareConvolution
+    ) -> Callable[[Tensor, Tensor], Tensor]:
         """The function that all three parts compute, as `forward` does, with the others' gradients.
 
         Made while a layer is, called while it is traced. Raises NotImplementedError for a compiled part where nothing

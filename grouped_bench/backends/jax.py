@@ -14,9 +14,9 @@ import numpy as np
 from grouped_bench.backends.base import (
     XLA_THREAD,
     Backend,
+    BareConvolution,
     Device,
     Operands,
-    Part,
     Step,
     Tensor,
     device_index,
@@ -25,8 +25,9 @@ from grouped_bench.backends.base import (
     usable_processors,
 )
 from grouped_bench.space.case import Case
+from grouped_bench.space.facts import Json
 
-Function = Callable[..., tuple[tuple[Tensor, ...], list[Tensor]]]
+Differentiated = Callable[..., tuple[tuple[Tensor, ...], list[Tensor]]]
 # As LLVM calls them, highest first.
 _VECTORS = (
     *("amx-fp16", "amx-bf16", "amx-int8", "avx10.2", "avx10.1", "avx512fp16", "avx512bf16", "avx512vnni", "avx512f"),
@@ -62,7 +63,7 @@ class Jax(Backend):
                 found.append(Device(f"{kind}:{index}", device.device_kind if kind == "gpu" else ""))
         return found
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Json:
         import jax
         import keras
 
@@ -76,7 +77,7 @@ class Jax(Backend):
             "matmul_precision": jax.config.jax_default_matmul_precision,
         }
 
-    def in_force(self, folder: Path) -> dict[str, Any]:
+    def in_force(self, folder: Path) -> Json:
         import jax
         import jax.numpy as jnp
 
@@ -121,7 +122,9 @@ class Jax(Backend):
             feature_group_count=inputs.shape[case.channel_axis] // kernel.shape[-2],
         )
 
-    def composed(self, forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+    def composed(
+        self, forward: BareConvolution, of_input: BareConvolution, of_kernel: BareConvolution
+    ) -> Callable[[Tensor, Tensor], Tensor]:
         import jax
 
         if forward.compiled or of_input.compiled or of_kernel.compiled:
@@ -210,7 +213,7 @@ def _devices(kind: str) -> list[Any]:
         return []
 
 
-def _function(layer: Any, training: bool, execution: str) -> Function:
+def _function(layer: Any, training: bool, execution: str) -> Differentiated:
     """The pass as a function of weights, other variables, input and, for training, upstream gradient.
 
     Besides its results it returns what the layer's other variables become, or a compiler would leave out their update.
@@ -240,14 +243,14 @@ def _function(layer: Any, training: bool, execution: str) -> Function:
         dweights, dx = back(dy)
         return (y, dx, *dweights), updated
 
-    function: Function = trained if training else inference
+    function: Differentiated = trained if training else inference
     return jax.jit(function) if execution == "xla" else function
 
 
 class _JaxStep:
     """A function of one pass with what it reads."""
 
-    def __init__(self, function: Function, layer: Any, operands: Operands) -> None:
+    def __init__(self, function: Differentiated, layer: Any, operands: Operands) -> None:
         others = [variable.value for variable in layer.non_trainable_variables]
         self._function, self._arguments = function, (operands.weights, others, *operands.arguments())
 

@@ -15,9 +15,9 @@ from grouped_bench.backends import tensorflow_steps as steps
 from grouped_bench.backends.base import (
     XLA_THREAD,
     Backend,
+    BareConvolution,
     Device,
     Operands,
-    Part,
     Step,
     Tensor,
     nothing,
@@ -25,8 +25,8 @@ from grouped_bench.backends.base import (
     usable_processors,
 )
 from grouped_bench.space.case import Case
+from grouped_bench.space.facts import Json
 
-Function = Callable[..., tuple[Tensor, ...]]
 _THREAD_VARIABLES = {"intra": "TF_NUM_INTRAOP_THREADS", "inter": "TF_NUM_INTEROP_THREADS"}
 
 
@@ -63,7 +63,7 @@ class TensorFlow(Backend):
                 found.append(Device(f"{kind.lower()}:{index}", details.get("device_name", "")))
         return found
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Json:
         import keras
         import tensorflow as tf
 
@@ -77,7 +77,7 @@ class TensorFlow(Backend):
             "tf32": tf.config.experimental.tensor_float_32_execution_enabled(),
         }
 
-    def in_force(self, folder: Path) -> dict[str, Any]:
+    def in_force(self, folder: Path) -> Json:
         import tensorflow as tf
 
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_dump_to={folder} --xla_dump_hlo_as_text"
@@ -129,7 +129,9 @@ class TensorFlow(Backend):
     def depthwise_convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
         return convolutions.depthwise(inputs, kernel, case)
 
-    def composed(self, forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+    def composed(
+        self, forward: BareConvolution, of_input: BareConvolution, of_kernel: BareConvolution
+    ) -> Callable[[Tensor, Tensor], Tensor]:
         return convolutions.composed(forward, of_input, of_kernel)
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from grouped_bench.backends.base import Part, Tensor
+from grouped_bench.backends.base import BareConvolution, Tensor
 from grouped_bench.space.case import Case
 
 
@@ -46,7 +46,9 @@ def depthwise(inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
     return tf.squeeze(outputs, 1 if last else 2) if flat else outputs
 
 
-def composed(forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+def composed(
+    forward: BareConvolution, of_input: BareConvolution, of_kernel: BareConvolution
+) -> Callable[[Tensor, Tensor], Tensor]:
     """The function that all three parts compute, as `forward` does, with the others' gradients."""
     import tensorflow as tf
 
@@ -68,7 +70,7 @@ def composed(forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor
     return found
 
 
-def _gradients(part: Part, places: Sequence[int]) -> Callable[[Tensor, Tensor, Tensor], Sequence[Tensor]]:
+def _gradients(part: BareConvolution, places: Sequence[int]) -> Callable[[Tensor, Tensor, Tensor], Sequence[Tensor]]:
     """Gradients of input (0) and kernel (1), from these and the upstream gradient.
 
     The forward pass in it is of no use to any of them, and no graph computes it.
@@ -86,7 +88,7 @@ def _gradients(part: Part, places: Sequence[int]) -> Callable[[Tensor, Tensor, T
     return found
 
 
-def _compiled(function: Callable[..., Any], part: Part) -> Callable[..., Any]:
+def _compiled(function: Callable[..., Any], part: BareConvolution) -> Callable[..., Any]:
     """`function`, compiled by XLA where its part says so."""
     import tensorflow as tf
 

@@ -2,12 +2,10 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from grouped_bench.backends.base import Operands, Step, Tensor
-
-Function = Callable[..., tuple[Tensor, ...]]
+from grouped_bench.backends.base import Operands, Step, Tensor, TensorFunction
 
 
 def weights_of(layer: Any) -> tuple[Tensor, ...]:
@@ -28,7 +26,7 @@ def beside(weights: Sequence[Tensor], copy: Operands) -> Operands:
     return dataclasses.replace(copy, weights=tuple(map(moved, copy.weights, weights)))
 
 
-def pass_of(layer: Any, operands: Operands) -> Function:
+def pass_of(layer: Any, operands: Operands) -> TensorFunction:
     """A function of the input and, for training, the upstream gradient, with gradients by `operands.weights`."""
     import tensorflow as tf
 
@@ -46,13 +44,13 @@ def pass_of(layer: Any, operands: Operands) -> Function:
     return inference if operands.upstream is None else training
 
 
-def compiled(function: Function, execution: str) -> Function:
+def compiled(function: TensorFunction, execution: str) -> TensorFunction:
     """The function as the execution has it: traced, compiled by XLA, or as it is."""
     import tensorflow as tf
 
     if execution == "eager":
         return function
-    compiled: Function = tf.function(function, autograph=False, jit_compile=execution == "xla")
+    compiled: TensorFunction = tf.function(function, autograph=False, jit_compile=execution == "xla")
     return compiled
 
 

@@ -10,19 +10,19 @@ import numpy as np
 
 from grouped_bench.backends.base import (
     Backend,
+    BareConvolution,
     Device,
     Kernel,
     Operands,
-    Part,
     Step,
     Tensor,
+    TensorFunction,
     device_index,
     nothing,
     usable_processors,
 )
 from grouped_bench.space.case import Case
-
-Function = Callable[..., tuple[Tensor, ...]]
+from grouped_bench.space.facts import Json
 
 
 class Torch(Backend):
@@ -55,7 +55,7 @@ class Torch(Backend):
         gpus = [Device(f"gpu:{index}", torch.cuda.get_device_name(index)) for index in range(count)]
         return [Device("cpu:0", ""), *gpus]
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Json:
         import keras
         import torch
 
@@ -68,7 +68,7 @@ class Torch(Backend):
             "cudnn_benchmark": torch.backends.cudnn.benchmark,
         }
 
-    def in_force(self, folder: Path) -> dict[str, Any]:
+    def in_force(self, folder: Path) -> Json:
         import torch
 
         # Of one small image PyTorch would compute it without oneDNN.
@@ -118,7 +118,9 @@ class Torch(Backend):
         )
         return y.movedim(1, -1) if channels_last else y
 
-    def composed(self, forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+    def composed(
+        self, forward: BareConvolution, of_input: BareConvolution, of_kernel: BareConvolution
+    ) -> Callable[[Tensor, Tensor], Tensor]:
         if forward.compiled or of_input.compiled or of_kernel.compiled:
             raise NotImplementedError("PyTorch compiles a step as a whole, and not by XLA")
         return forward.convolve if forward is of_input is of_kernel else _with_gradients(forward, of_input, of_kernel)
@@ -210,7 +212,7 @@ def kernels_of(events: Iterable[Any]) -> list[Kernel]:
     return [Kernel(str(event.key), int(event.count), micro / 1e6) for event, micro in timed if micro > 0]
 
 
-def _function(layer: Any, training: bool, execution: str) -> Function:
+def _function(layer: Any, training: bool, execution: str) -> TensorFunction:
     """The pass as a function of input and, for training, upstream gradient, by the layer's own parameters."""
     import torch
 
@@ -231,7 +233,9 @@ def _function(layer: Any, training: bool, execution: str) -> Function:
     return trained if training else inference
 
 
-def _with_gradients(forward: Part, of_input: Part, of_kernel: Part) -> Callable[[Tensor, Tensor], Tensor]:
+def _with_gradients(
+    forward: BareConvolution, of_input: BareConvolution, of_kernel: BareConvolution
+) -> Callable[[Tensor, Tensor], Tensor]:
     import torch
 
     class Composed(torch.autograd.Function):  # type: ignore[misc]
@@ -255,7 +259,7 @@ def _with_gradients(forward: Part, of_input: Part, of_kernel: Part) -> Callable[
 
 
 def _gradients(
-    part: Part, x: Tensor, kernel: Tensor, dy: Tensor, wanted: tuple[bool, bool]
+    part: BareConvolution, x: Tensor, kernel: Tensor, dy: Tensor, wanted: tuple[bool, bool]
 ) -> tuple[Tensor | None, Tensor | None]:
     """Those of input and kernel that are wanted."""
     import torch
@@ -274,7 +278,7 @@ def _arguments(inputs: Tensor, upstream: Tensor | None) -> tuple[Tensor, ...]:
     return (inputs,) if upstream is None else (inputs.detach().requires_grad_(), upstream)
 
 
-def _exchanged(function: Function, own: Sequence[Tensor], copy: Operands) -> Step:
+def _exchanged(function: TensorFunction, own: Sequence[Tensor], copy: Operands) -> Step:
     """A step in which the layer's parameters hold the copy's numbers."""
     arguments = _arguments(copy.inputs, copy.upstream)
     exchange = list(zip(own, copy.weights, strict=True))

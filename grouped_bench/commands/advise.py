@@ -7,6 +7,7 @@ import click
 from grouped_bench.commands.options import axis_options
 from grouped_bench.commands.output import INCONCLUSIVE, OK
 from grouped_bench.space.axes import OPTION_AXES
+from grouped_bench.space.facts import Json
 
 _NOT_ASKED = ("scope", "variant", "cardinality", "width")
 
@@ -65,7 +66,7 @@ def advise(
     if not axes and not runs:
         raise click.UsageError("Give a case, such as --channels 128 --groups 32, or a RUN")
     space = gb.Space(source="options") if axes else None
-    how: dict[str, Any] = {"out": out, "measure": measure, "wait": wait, "quiet": quiet}
+    how: Json = {"out": out, "measure": measure, "wait": wait, "quiet": quiet}
     found = gb.advise(space, runs, computes=computes, **how, **axes)
     click.echo(formats.render(found, format_))
     answered = [one.answers for one in found]

@@ -8,6 +8,7 @@ import click
 
 from grouped_bench.commands.options import measuring_options, space_of, space_options
 from grouped_bench.commands.output import FAILED, INTERRUPTED, OK, RUN_FORMATS, drop_output
+from grouped_bench.space.facts import Json
 
 
 @click.command()
@@ -48,7 +49,7 @@ def run(
     import grouped_bench as gb
     from grouped_bench.report.run import tables
 
-    how: dict[str, Any] = {"out": out, "page": not no_report, "quiet": quiet, "wait": wait, "explain": explain}
+    how: Json = {"out": out, "page": not no_report, "quiet": quiet, "wait": wait, "explain": explain}
     space, given = space_of(options, resumed=resume is not None)
     result = gb.resume(resume, space=space, **how, **given) if resume else gb.run(space, **how, **given)
     files = [result.path] if no_report else [result.path, result.path.with_suffix(".html")]

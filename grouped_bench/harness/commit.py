@@ -1,19 +1,19 @@
 """Which commit of the user's project a run measured, as git tells it of the current folder."""
 
 import subprocess
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from grouped_bench.store.checks import Commit
+from grouped_bench.space.facts import Json
+from grouped_bench.store.checks import CommitFacts
 
 _TIMEOUT_S = 10.0
-_COMMIT = TypeAdapter(Commit)
+_COMMIT = TypeAdapter(CommitFacts)
 # Whatever the user's configuration would add to the answer, or run to give it.
 _GIT = ("git", "--no-optional-locks", "--no-pager", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
 
 
-def read_commit() -> dict[str, Any] | None:
+def read_commit() -> Json | None:
     """`{"id", "date", "dirty"}` of the checkout that the current folder lies in; None without git or a commit there.
 
     `date` is the committer's, with its zone; `dirty` whether a tracked file differs from the commit. What CI systems

@@ -1,7 +1,6 @@
 """What is known of a run before its first visit."""
 
 import json
-from typing import Any
 
 from grouped_bench import __version__
 from grouped_bench.analyse.stats import FAMILY_ALPHA, PAIR_ALPHA
@@ -12,12 +11,12 @@ from grouped_bench.harness.request import Order
 from grouped_bench.measure.machine import environment, gpu
 from grouped_bench.plan import Cohort, Plan
 from grouped_bench.space.case import HostKey, Setting
-from grouped_bench.store.journal import Record
+from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import SCHEMA_VERSION
 from grouped_bench.variants.plugins import digests
 
 
-def make_header(order: Order, probes: dict[HostKey, Probe]) -> Record:
+def make_header(order: Order, probes: dict[HostKey, Probe]) -> Json:
     """What is known of a run before its first visit, but for its name and its beginning."""
     found = environment.describe(order.command)
     # Those of the interpreter that measures, which need not be this one; all hosts of a run have the same.
@@ -47,7 +46,7 @@ def make_header(order: Order, probes: dict[HostKey, Probe]) -> Record:
     }
 
 
-def _unread(probes: dict[HostKey, Probe]) -> Record:
+def _unread(probes: dict[HostKey, Probe]) -> Json:
     """Variables of the environments that a backend does not read, by backend; no key where there are none."""
     found: dict[str, list[str]] = {}
     for key, probe in probes.items():
@@ -57,7 +56,7 @@ def _unread(probes: dict[HostKey, Probe]) -> Record:
     return {"unread": told} if told else {}
 
 
-def _gpus(plan: Plan) -> dict[str, Any]:
+def _gpus(plan: Plan) -> Json:
     """What is known of each GPU that computes, by its name in options."""
     names = dict.fromkeys(full_name(c.setting.device) for c in plan.cohorts if _on_gpu(c))
     return {name: gpu.facts(name) for name in names}
@@ -67,7 +66,7 @@ def _on_gpu(cohort: Cohort) -> bool:
     return cohort.setting.device.startswith("gpu")
 
 
-def _backend_columns(task: Record, probes: dict[HostKey, Probe]) -> Record:
+def _backend_columns(task: Json, probes: dict[HostKey, Probe]) -> Json:
     key, device = Setting.from_columns(task).host, full_name(task["device"])
     # A host that could not start has what another one of its backend has, or of any: what is installed is the same.
     alike = [probe for other, probe in probes.items() if other.backend == key.backend]

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from grouped_bench.analyse.derive import derive
 from grouped_bench.errors import RunError
-from grouped_bench.store.journal import Record
+from grouped_bench.space.facts import Json
 from grouped_bench.store.older import as_now
 from grouped_bench.store.records import read_checked
 from grouped_bench.store.rows import make_rows
@@ -26,7 +25,7 @@ _UNREACHED = {
 }
 
 
-def frame_of(header: Record, records: Sequence[Record], stopped_by: str | None) -> pd.DataFrame:
+def frame_of(header: Json, records: Sequence[Json], stopped_by: str | None) -> pd.DataFrame:
     """The frame of a run with these records; `stopped_by` is None where it has not ended."""
     shared = {name: header[name] for name in ("run_id", "machine")}
     shared["started_at"] = pd.Timestamp(header["started_at"])
@@ -36,7 +35,7 @@ def frame_of(header: Record, records: Sequence[Record], stopped_by: str | None) 
     return derive(frame, header["control"]["margin"])
 
 
-def metadata_of(header: Record, records: Sequence[Record], stopped_by: str | None) -> Record:
+def metadata_of(header: Json, records: Sequence[Json], stopped_by: str | None) -> Json:
     """The run-wide facts of the same run, but for where its time went."""
     facts = {name: value for name, value in header.items() if name not in _PRIVATE}
     parts = [{name: r[name] for name in ("at", "torn")} for r in records if r["kind"] == RESUMED]
@@ -49,7 +48,7 @@ def metadata_of(header: Record, records: Sequence[Record], stopped_by: str | Non
     }
 
 
-def read_unfinished(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_unfinished(path: Path) -> tuple[pd.DataFrame, Json]:
     """Frame and metadata of the run whose journal is at `path`, as far as it has come.
 
     Raises:
@@ -59,7 +58,7 @@ def read_unfinished(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return as_read(header, records, path)
 
 
-def as_read(header: Record, records: Sequence[Record], path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+def as_read(header: Json, records: Sequence[Json], path: Path) -> tuple[pd.DataFrame, Json]:
     """Frame and metadata of a run that has not ended, held to what a run's file may hold. Raises RunError."""
     try:
         metadata = metadata_of(header, records, None)
@@ -83,6 +82,6 @@ def as_read(header: Record, records: Sequence[Record], path: Path) -> tuple[pd.D
         ) from None
 
 
-def measured(records: Iterable[Record]) -> list[Record]:
+def measured(records: Iterable[Json]) -> list[Json]:
     """The records of what was measured, without the marks of where a run was gone on with."""
     return [record for record in records if record["kind"] != RESUMED]

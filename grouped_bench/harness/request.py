@@ -2,10 +2,10 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
+from grouped_bench.space.facts import Json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Order:
 
     plan: Plan
     control: Control
-    space: dict[str, Any]
+    space: Json
     out: Path
     seed: int
     memory: bool

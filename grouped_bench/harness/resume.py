@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from grouped_bench import variants
 from grouped_bench.errors import RunError
 from grouped_bench.plan import Plan, make_plan, resolved
 from grouped_bench.space.axes import Control, validate
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
 from grouped_bench.variants import Files
 from grouped_bench.variants.plugins import digests
@@ -15,7 +15,7 @@ from grouped_bench.variants.plugins import digests
 _ONCE = ("seed", "memory", "force")
 
 
-def same_files(header: dict[str, Any], options: dict[str, Any]) -> list[str]:
+def same_files(header: Facts, options: Json) -> list[str]:
     """The run's files of variants, by absolute paths; RunError where others are asked for or one has changed."""
     files: list[str] = header["order"]["files"]
     if "files" in options and list(variants.absolute(options["files"])) != files:
@@ -35,7 +35,7 @@ def _names(files: Files) -> str:
     return ", ".join(Path(file).name for file in variants.absolute(files)) or "none"
 
 
-def refuse_half(header: dict[str, Any], path: Path) -> None:
+def refuse_half(header: Facts, path: Path) -> None:
     """RunError where the run is one side of two that were measured together: alone it would have no partner."""
     if "side_by_side" in header:
         raise RunError(
@@ -45,7 +45,7 @@ def refuse_half(header: dict[str, Any], path: Path) -> None:
         )
 
 
-def planned_again(header: dict[str, Any], space: Space | None, options: dict[str, Any]) -> tuple[Plan, Control]:
+def planned_again(header: Facts, space: Space | None, options: Json) -> tuple[Plan, Control]:
     """The plan and controls of the run with this header; RunError where `space` and `options` ask for others."""
     own = {name: header["control"].get(name) for name in Control.model_fields}
     made, control = resolved(space or Space(**header["space"]), _without(options, (*_ONCE, "files")))
@@ -62,7 +62,7 @@ def planned_again(header: dict[str, Any], space: Space | None, options: dict[str
     return plan, validate(Control, own, "journal")
 
 
-def _without(options: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _without(options: Json, names: tuple[str, ...]) -> Json:
     return {name: value for name, value in options.items() if name not in names}
 
 

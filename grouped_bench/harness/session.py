@@ -12,7 +12,7 @@ import pandas as pd
 from grouped_bench.analyse.environment.differences import differences, unread_variables
 from grouped_bench.errors import CutShortError, GroupedBenchError, RunError, shown
 from grouped_bench.harness.header import make_header
-from grouped_bench.harness.inspect.explain import Explainer, Look
+from grouped_bench.harness.inspect.explain import Explainer
 from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone
 from grouped_bench.harness.processes.peaks import Peak, read_peaks
@@ -22,15 +22,16 @@ from grouped_bench.harness.record import RESUMED, frame_of, measured, metadata_o
 from grouped_bench.harness.request import Order
 from grouped_bench.harness.sweep.sweep import SPENT, Sweep
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.store.journal import SUFFIX, Journal, Record, read_journal, resume_command
+from grouped_bench.space.facts import Json
+from grouped_bench.store.journal import SUFFIX, Journal, read_journal, resume_command
 from grouped_bench.store.records import read_checked
 from grouped_bench.store.runs import check_writable, write_run
 
 # From a run's tasks and the number of each's cohort to looks at some of them.
-Looks = Callable[[pd.DataFrame, list[int]], Iterable[Look]]
+Looks = Callable[[pd.DataFrame, list[int]], Iterable[Json]]
 # The journal of a run, new or gone on with, and the records that it holds already; given the run's header, and what
 # reads the machine's peaks.
-Opened = Callable[[Record, Callable[[], list[Peak]]], tuple[Journal, list[Record]]]
+Opened = Callable[[Json, Callable[[], list[Peak]]], tuple[Journal, list[Json]]]
 
 
 def carry_out(order: Order) -> Path:
@@ -46,7 +47,7 @@ def carry_out(order: Order) -> Path:
     name = new_name()
     check_writable(order.out)
 
-    def begin(header: Record, peaks: Callable[[], list[Peak]]) -> tuple[Journal, list[Record]]:
+    def begin(header: Json, peaks: Callable[[], list[Peak]]) -> tuple[Journal, list[Json]]:
         return new_journal(order.out, {**name, **header, "peaks": peaks()}), []
 
     return _measure(order, begin)
@@ -58,7 +59,7 @@ def new_name() -> dict[str, str]:
     return {"run_id": f"{began:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", "started_at": began.isoformat()}
 
 
-def new_journal(out: Path, header: Record) -> Journal:
+def new_journal(out: Path, header: Json) -> Journal:
     """The journal of a new run under the folder `out`. Raises OutputError."""
     return Journal(out / header["machine"] / f"{header['run_id']}{SUFFIX}", header)
 
@@ -71,7 +72,7 @@ def go_on(path: Path, order: Order) -> Path:
         CutShortError, and the others of `carry_out`.
     """
 
-    def reopen(header: Record, peaks: Callable[[], list[Peak]]) -> tuple[Journal, list[Record]]:
+    def reopen(header: Json, peaks: Callable[[], list[Peak]]) -> tuple[Journal, list[Json]]:
         earlier, records, torn = read_checked(path)
         _check_same(earlier, header)
         journal = Journal.reopen(path, earlier)
@@ -112,7 +113,7 @@ def _measure(order: Order, open_journal: Opened) -> Path:
                 return conclude(journal, stopped_by, time, looks if order.explain else None)
 
 
-def _spent(records: Sequence[Record]) -> float:
+def _spent(records: Sequence[Json]) -> float:
     """Seconds that a run with these records had taken."""
     return max((float(record["at"]) for record in records), default=0.0)
 
@@ -159,7 +160,7 @@ def kept(journal: Journal, out: Path) -> Iterator[None]:
         journal.close()
 
 
-def _check_same(earlier: Record, now: Record) -> None:
+def _check_same(earlier: Json, now: Json) -> None:
     """Refuse to go on in another environment: figures of two would stand in one run."""
     certain = [one for one in differences([earlier, now]) if one.is_certain]
     if certain:

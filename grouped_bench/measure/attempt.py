@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 from grouped_bench.backends.base import Backend
+from grouped_bench.space.facts import Json
 
-Reply = dict[str, Any]
 LONGEST_REASON = 400
 
 
-def attempt(backend: Backend, action: Callable[[], Reply]) -> Reply:
+def attempt(backend: Backend, action: Callable[[], Json]) -> Json:
     """What `action` returns, or its exception as a status and a reason: a failing task is a finding."""
     try:
         return action()

@@ -16,6 +16,7 @@ from typing import Any
 
 from grouped_bench.space.case import DTYPE_BYTES, MIXED_PREFIX
 from grouped_bench.space.choices import DEPTHWISE
+from grouped_bench.space.facts import Json
 
 LARGEST_CONFIG = 64 * 2**20
 _CONFIG = "config.json"
@@ -26,7 +27,7 @@ _REASONS = {
 }
 # Keras has two layers whose channels are convolved alone, so the one in use is told: this variant, or DEPTHWISE.
 _GROUPED = "grouped"
-Convolution = dict[str, Any]
+FoundConvolution = dict[str, Any]
 Shape = tuple[int | None, ...]
 
 
@@ -52,7 +53,7 @@ def main() -> None:
     os._exit(0)  # frameworks' own threads may hang an ordinary exit
 
 
-def _read(request: dict[str, Any]) -> dict[str, Any]:
+def _read(request: Json) -> Json:
     import keras
 
     with keras.StatelessScope(initialize_variables=False):
@@ -83,7 +84,7 @@ def _of_file(path: str) -> Any:
     return model
 
 
-def _config(path: str) -> dict[str, Any]:
+def _config(path: str) -> Json:
     try:
         with zipfile.ZipFile(path) as archive, archive.open(_CONFIG) as file:
             text = file.read(LARGEST_CONFIG + 1)  # not more: a few bytes may unpack to any number
@@ -151,7 +152,7 @@ def _no_shape(received: str) -> RefusedError:
     )  # fmt: skip
 
 
-def _traced(model: Any, inputs: list[Any]) -> dict[str, Any]:
+def _traced(model: Any, inputs: list[Any]) -> Json:
     """The convolutions of one pass, in the order of their calls."""
     import keras
 
@@ -182,7 +183,7 @@ def _traced(model: Any, inputs: list[Any]) -> dict[str, Any]:
     known = list(model._flatten_layers(include_self=False))
     uncalled = [(layer, None) for layer in known if _is_convolution(layer) and id(layer) not in called]
     repeated = {id(layer) for wrapper in known for layer in _repeated(wrapper)}
-    convolutions: list[Convolution] = []
+    convolutions: list[FoundConvolution] = []
     left_out = []
     for layer, shape in [*found, *uncalled]:
         why = "called once for every step of a sequence" if id(layer) in repeated else _problem(layer, shape)
@@ -222,7 +223,7 @@ def _problem(layer: Any, shape: Shape | None) -> str | None:
     return None
 
 
-def _convolutions(layer: Any, shape: Shape) -> Iterator[Convolution]:
+def _convolutions(layer: Any, shape: Shape) -> Iterator[FoundConvolution]:
     """The convolutions of one call: one, or the two of which a separable one is made."""
     kind, rank = _KINDS[type(layer).__name__]
     first = layer.data_format == "channels_first"
@@ -250,7 +251,7 @@ def _convolutions(layer: Any, shape: Shape) -> Iterator[Convolution]:
     }  # fmt: skip
 
 
-def _output(convolution: Convolution) -> list[int]:
+def _output(convolution: FoundConvolution) -> list[int]:
     """Spatial extents behind a convolution."""
     axes = zip(*(convolution[name] for name in ("size", "kernel_size", "stride", "dilation")), strict=True)
     valid = convolution["padding"] == "valid"

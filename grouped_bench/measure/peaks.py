@@ -8,6 +8,7 @@ import numpy as np
 from grouped_bench.backends.base import Backend, Step, Tensor, product_layer, stream_layer
 from grouped_bench.measure import cold, memory, rounds
 from grouped_bench.space.case import DTYPE_BYTES
+from grouped_bench.space.facts import Json
 
 # Rows and columns of the products, until the next one would not fit: the largest is not the fastest everywhere.
 _SIZES = (256, 512, 1024, 2048, 4096, 8192)
@@ -22,7 +23,7 @@ _ROW = 4096
 _LEAST_STREAM_BYTES, _MOST_STREAM_BYTES = 64 * 2**20, 256 * 2**20
 
 
-def peaks(backend: Backend, device: str, dtype: str) -> dict[str, Any]:
+def peaks(backend: Backend, device: str, dtype: str) -> Json:
     """Floating-point operations and bytes a second, each the best of some calls, with the variants' own threads.
 
     Args:

@@ -12,6 +12,7 @@ from grouped_bench.backends.base import Step
 from grouped_bench.measure import rounds
 from grouped_bench.measure.attempt import attempt
 from grouped_bench.space.case import Case
+from grouped_bench.space.facts import Json
 from grouped_bench.variants.base import Variant, grouped_layer, parts_layer
 from grouped_bench.variants.block import chain_layer
 from grouped_bench.variants.reference.block_functions import STAGES, stage_case
@@ -85,7 +86,7 @@ class References:
             self._made[name] = "status" not in made
         return self._made[name]
 
-    def _join(self, name: str, step: Step, share: float) -> dict[str, Any]:
+    def _join(self, name: str, step: Step, share: float) -> Json:
         bench = self._bench
         iterations, sample_s, _ = rounds.calibrate(step, bench.synchronise)
         fewer = max(1, round(iterations * share))

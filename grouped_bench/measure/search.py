@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from grouped_bench.backends.base import Step
 from grouped_bench.measure.rounds import DEAR_S, Clock, Synchronise, read_clock, time_sample
-from grouped_bench.variants.base import Part
+from grouped_bench.variants.base import PassPart
 
 # Of each question that a variant asks: what a choice gains is paid back in the visits of processes that do not search.
 SEARCH_S = 5.0
@@ -17,7 +17,7 @@ _TRIAL_S, _MOST_CALLS, _LEAST_CALLS = 0.06, 12, 3
 _NEAR, _ROUNDS = 1.25, 7
 
 
-class Trials:
+class Search:
     """Times choices of one variant, in its case, setting and pass.
 
     Args:
@@ -29,14 +29,14 @@ class Trials:
 
     def __init__(
         self,
-        make_step: Callable[[str, Part], Step],
+        make_step: Callable[[str, PassPart], Step],
         synchronise: Synchronise,
         mark: Callable[[], None] = lambda: None,
         clock: Clock = read_clock,
     ) -> None:
         self._make_step, self._synchronise, self._mark, self._clock = make_step, synchronise, mark, clock
 
-    def fastest(self, choices: Sequence[str], *, part: Part = "all") -> str:
+    def fastest(self, choices: Sequence[str], *, part: PassPart = "all") -> str:
         """The fastest of `choices`, the likeliest first; when the time is up, of those that were tried, three at least.
 
         Choices that fail are left out. Raises what the first of them raised where all fail.

@@ -1,21 +1,20 @@
 """Code to paste, run once as its reader will run it: built, called and, for training, its gradients taken."""
 
-from typing import Any
-
 import numpy as np
 
 from grouped_bench.backends.base import Backend
 from grouped_bench.measure.verify import make_problem
 from grouped_bench.space.case import Case, Setting
+from grouped_bench.space.facts import Json
 
 
-def try_code(backend: Backend, case: Case, setting: Setting, code: str) -> dict[str, Any]:
+def try_code(backend: Backend, case: Case, setting: Setting, code: str) -> Json:
     """Nothing to tell, where `code`, which ends in `layer = …`, works for the case in the setting.
 
     Raises:
         Whatever the code or the framework raises, and ValueError for an output of a wrong shape or without a number.
     """
-    names: dict[str, Any] = {"__name__": "pasted"}
+    names: Json = {"__name__": "pasted"}
     exec(compile(code, "pasted.py", "exec"), names)
     layer, problem = names["layer"], make_problem(case, seed=0)
     with backend.on(setting.device):

@@ -11,13 +11,14 @@ import numpy as np
 from grouped_bench import variants
 from grouped_bench.backends.base import Backend, Operands, Step, Tensor, empty_layer
 from grouped_bench.measure import cold, memory, rounds, verify
-from grouped_bench.measure.attempt import Reply, attempt
+from grouped_bench.measure.attempt import attempt
 from grouped_bench.measure.machine import disturbance
 from grouped_bench.measure.machine.energy import joules_a_call
 from grouped_bench.measure.reference_workloads import MACHINE, References, kind_of
-from grouped_bench.measure.search import Trials
+from grouped_bench.measure.search import Search
 from grouped_bench.space.case import DTYPE_BYTES, Case, Setting
-from grouped_bench.variants.base import Part, Variant
+from grouped_bench.space.facts import Json
+from grouped_bench.variants.base import PassPart, Variant
 
 # What fails so may leave a device or a memory behind that no other variant in the process can use.
 _SPOILING = ("oom", "error")
@@ -73,7 +74,7 @@ class Workbench:
         """Waits for the device."""
         return self.backend.synchroniser(self.setting.device)
 
-    def build(self, names: list[str], iterations: dict[str, int], *, check: bool) -> Reply:
+    def build(self, names: list[str], iterations: dict[str, int], *, check: bool) -> Json:
         """Build, call once, check where asked, and warm up each variant; what fails is told by variant.
 
         `spoilt` says that a failure may have spoilt the process for those after it, which are then not built.
@@ -83,8 +84,8 @@ class Workbench:
         inputs_s = rounds.read_clock() - start
         if "status" in inputs:
             return {"built": {}, "failed": dict.fromkeys(names, inputs), "inputs_s": inputs_s, "spoilt": True}
-        built: Reply = {}
-        failed: Reply = {}
+        built: Json = {}
+        failed: Json = {}
         for name in names:
             self.mark(name)
             result = self._attempt(functools.partial(self._build_one, name, iterations.get(name), check=check))
@@ -104,7 +105,7 @@ class Workbench:
         *,
         visit_s: float = rounds.VISIT_S,
         reference: str = MACHINE,
-    ) -> Reply:
+    ) -> Json:
         """One visit's samples by variant and round, or the variant that failed in it.
 
         With them come the reference workloads' samples in the same rounds and what disturbed the visit: those of the
@@ -118,7 +119,7 @@ class Workbench:
                 current[0] = name
                 self.mark(name)
 
-        def timed() -> Reply:
+        def timed() -> Json:
             beside = self.references.of_variants(names, reference)
             turns = [*names, *dict.fromkeys(beside.values())]
             gc.collect()
@@ -139,7 +140,7 @@ class Workbench:
                 gc.enable()
             disturbed = watch.stop()
             made = {kind_of(name): samples.pop(name) for name in dict.fromkeys(beside.values())}
-            told: Reply = {"reference": made, "beside": {name: kind_of(one) for name, one in beside.items()}}
+            told: Json = {"reference": made, "beside": {name: kind_of(one) for name, one in beside.items()}}
             if reference == MACHINE:
                 told = {"reference": next(iter(made.values()), [None] * len(samples[names[0]]))}
             return {"samples": samples, **told, "warm_up_s": warm_up, **disturbed}
@@ -153,7 +154,7 @@ class Workbench:
         """The reference workloads, which put themselves among the steps."""
         return References(self)
 
-    def peak_memory(self, name: str) -> Reply:
+    def peak_memory(self, name: str) -> Json:
         """Peak bytes of warmed-up calls of `name`, their source, and joules of a call; None where nothing can tell.
 
         The call is a hot one whatever the setting: it holds one copy of inputs and weights, not those that cold calls
@@ -162,7 +163,7 @@ class Workbench:
         self.mark(name)
         device = self.setting.device
 
-        def read() -> Reply:
+        def read() -> Json:
             operands = self._operands(name)
             step = self._hot_step(name, operands)
             step()
@@ -200,12 +201,12 @@ class Workbench:
         x = self.backend.array(np.zeros((1, 1), np.float32), self.case.compute_dtype)
         return self.backend.step(empty_layer(self.case.compute_dtype), x, None, self.setting.execution)
 
-    def _draw_inputs(self) -> Reply:
+    def _draw_inputs(self) -> Json:
         """Make the tensors before the first trace, so that no first call pays for them or for the device's context."""
         with self.backend.on(self.setting.device):
             return {"inputs": len(self.tensors)}
 
-    def _build_one(self, name: str, iterations: int | None, *, check: bool) -> Reply:
+    def _build_one(self, name: str, iterations: int | None, *, check: bool) -> Json:
         clock = rounds.read_clock
         with self.backend.on(self.setting.device):
             chosen = self._chosen(name)
@@ -215,7 +216,7 @@ class Workbench:
             step = make_step()
             outputs = list(step())
             self.synchronise(outputs)
-            result: Reply = {"first_call_s": clock() - start, "verify_s": 0.0, **chosen}
+            result: Json = {"first_call_s": clock() - start, "verify_s": 0.0, **chosen}
             if check:
                 start = clock()
                 error, where = verify.relative_error(outputs, self.problem, variant, self.backend)
@@ -231,7 +232,7 @@ class Workbench:
         self.sample_seconds[name] = sample_s / found * self.iterations[name]
         return {**result, "iterations": self.iterations[name], "warm_up_s": spent}
 
-    def _chosen(self, name: str) -> Reply:
+    def _chosen(self, name: str) -> Json:
         """Of a variant with a choice what it is, the arithmetic that it has, and the seconds of the search, if any."""
         variant, start = variants.get(name), rounds.read_clock()
         if not variant.choices(self.case):
@@ -242,18 +243,18 @@ class Workbench:
         macs = self.variant(name).counts(self.case).macs
         return {"choice": self.choices[name], "macs": macs, "search_s": search_s}
 
-    def _trials(self, name: str) -> Trials:
+    def _trials(self, name: str) -> Search:
         """Trials of the variant's choices by hot calls, on shared weights."""
         operands = self._operands(name)
 
-        def make_step(choice: str, part: Part) -> Step:
+        def make_step(choice: str, part: PassPart) -> Step:
             layer = self._layer(variants.get(name).with_choice(choice), operands)
             if part == "input":
                 layer.trainable = False
             upstream = None if part == "forward" else operands.upstream
             return self.backend.step(layer, operands.inputs, upstream, self.setting.execution)
 
-        return Trials(make_step, self.synchronise, lambda: self.mark(name))
+        return Search(make_step, self.synchronise, lambda: self.mark(name))
 
     def _step_maker(self, name: str) -> Callable[[], Step]:
         """What makes the step of `name`, once its inputs, its weights and, for cold calls, their copies are there."""
@@ -286,7 +287,7 @@ class Workbench:
         layer = self._layer(self.variant(name), operands)
         return cold.rotating(self.backend.copied_steps(layer, copies, self.setting.execution))
 
-    def _attempt(self, action: Callable[[], Reply]) -> Reply:
+    def _attempt(self, action: Callable[[], Json]) -> Json:
         return attempt(self.backend, action)
 
 

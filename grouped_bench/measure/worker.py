@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from grouped_bench import backends, variants
 from grouped_bench.backends.base import Backend
@@ -27,6 +26,7 @@ from grouped_bench.measure.machine.versions import library_versions
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Case, Setting
+from grouped_bench.space.facts import Json
 
 MARK_BYTES = 128
 _VISIT_CHOICES = ("visit_s", "reference")
@@ -103,7 +103,7 @@ def serve(backend: Backend, connection: socket.socket, marks: int, asked: float)
         os.pwrite(marks, f"{turns} {name}".ljust(MARK_BYTES).encode()[:MARK_BYTES], 0)
 
     benches: list[Workbench] = []
-    answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    answers: dict[str, Callable[[Json], Json]] = {
         "probe": lambda request: _probe(backend, request.get("variables", ())),
         "in_force": lambda request: in_force(backend),
         "build": lambda request: _build(benches, backend, mark, request),
@@ -122,7 +122,7 @@ def serve(backend: Backend, connection: socket.socket, marks: int, asked: float)
             _send(connection, {**answer, "seconds": read_clock() - start, "start_s": start - asked})
 
 
-def _probe(backend: Backend, variables: Sequence[str]) -> dict[str, Any]:
+def _probe(backend: Backend, variables: Sequence[str]) -> Json:
     devices = [{"name": device.name, "model": device.model} for device in backend.devices()]
     return {
         "devices": devices,
@@ -133,25 +133,23 @@ def _probe(backend: Backend, variables: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _bench(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> Workbench:
+def _bench(backend: Backend, mark: Callable[[str], None], request: Json) -> Workbench:
     mark(request["variants"][0])
     case, setting = Case.from_columns(request["case"]), Setting(**request["setting"])
     return Workbench(case, setting, request["seed"], backend, mark, request.get("choices"))
 
 
-def _build(
-    benches: list[Workbench], backend: Backend, mark: Callable[[str], None], request: dict[str, Any]
-) -> dict[str, Any]:
+def _build(benches: list[Workbench], backend: Backend, mark: Callable[[str], None], request: Json) -> Json:
     benches.append(_bench(backend, mark, request))
     return benches[0].build(request["variants"], request["iterations"], check=request["check"])
 
 
-def _visit(bench: Workbench, request: dict[str, Any]) -> dict[str, Any]:
+def _visit(bench: Workbench, request: Json) -> Json:
     chosen = {name: request[name] for name in _VISIT_CHOICES if name in request}
     return bench.visit(request["variants"], request["seed"], request["rounds"], **chosen)
 
 
-def _memory(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:
+def _memory(backend: Backend, mark: Callable[[str], None], request: Json) -> Json:
     from grouped_bench.measure import memory
 
     memory.give_back_pages()
@@ -159,33 +157,33 @@ def _memory(backend: Backend, mark: Callable[[str], None], request: dict[str, An
     return _bench(backend, mark, request).peak_memory(request["variants"][0])
 
 
-def _peaks(backend: Backend, request: dict[str, Any]) -> dict[str, Any]:
+def _peaks(backend: Backend, request: Json) -> Json:
     from grouped_bench.measure import peaks
 
     return attempt(backend, lambda: peaks.peaks(backend, request["device"], request["dtype"]))
 
 
-def _explain(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:
+def _explain(backend: Backend, mark: Callable[[str], None], request: Json) -> Json:
     from grouped_bench.measure.explain import explanation
 
     name = request["variants"][0]
     return attempt(backend, lambda: explanation.explain(_bench(backend, mark, request), name))
 
 
-def _trial(backend: Backend, request: dict[str, Any]) -> dict[str, Any]:
+def _trial(backend: Backend, request: Json) -> Json:
     from grouped_bench.measure import trial
 
     case, setting = Case.from_columns(request["case"]), Setting(**request["setting"])
     return attempt(backend, lambda: trial.try_code(backend, case, setting, request["code"]))
 
 
-def _empty(backend: Backend, mark: Callable[[str], None], request: dict[str, Any]) -> dict[str, Any]:
+def _empty(backend: Backend, mark: Callable[[str], None], request: Json) -> Json:
     from grouped_bench.measure.explain import explanation
 
     return attempt(backend, lambda: {"call_s": explanation.empty_call_s(_bench(backend, mark, request))})
 
 
-def _send(connection: socket.socket, message: dict[str, Any]) -> None:
+def _send(connection: socket.socket, message: Json) -> None:
     connection.sendall((json.dumps(message) + "\n").encode())
 
 

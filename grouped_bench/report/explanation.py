@@ -10,6 +10,7 @@ from typing import Any
 from grouped_bench.analyse.reasons.reasons import explained
 from grouped_bench.report.plans import WIDTH
 from grouped_bench.report.text.cells import clean
+from grouped_bench.space.facts import Facts
 from grouped_bench.units import format_count, format_seconds, significant
 
 _MOST_PARTS = 6
@@ -19,7 +20,6 @@ _GLUE = "\N{NO-BREAK SPACE}"
 _UNIT = re.compile(r"(?<=\d) (?=[nmµ]?s\b|[kMG]?(?:FLOP/s|B/s|MACs)|[kMG]\b)")
 _NO_CAUSE = "No cause is known for what was read."
 _NOTHING = "Nothing that ran told its name."
-Look = Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Told:
     causes: tuple[str, ...]
 
 
-def render(looks: Sequence[Look], format: str) -> str:
+def render(looks: Sequence[Facts], format: str) -> str:
     """Looks as `table` (text) or `json`."""
     if format == "json":
         return json.dumps({"schema": 1, "explanations": looks}, indent=1)
@@ -56,7 +56,7 @@ def render(looks: Sequence[Look], format: str) -> str:
 _NOTE = "Latencies here are of one short visit, without an interval; `grouped-bench run` measures them."
 
 
-def tell(look: Look) -> Told:
+def tell(look: Facts) -> Told:
     """One look in words, safe to print."""
     ok = look["status"] == "ok"
     return Told(
@@ -73,13 +73,13 @@ def told(metadata: Iterable[Mapping[str, Any]]) -> list[Told]:
     return [tell(look) for facts in metadata for look in facts.get("explanations") or ()]
 
 
-def _reason(look: Look) -> str | None:
+def _reason(look: Facts) -> str | None:
     """Why there is no figure; what task it is, a look of a stranger's file may not tell."""
     task = look.get("task")
     return explained(look["reason"], task if isinstance(task, Mapping) else {})
 
 
-def _used(look: Look) -> str:
+def _used(look: Facts) -> str:
     flops, traffic = _rate(look["flops_per_s"], "FLOP/s"), _rate(look["bytes_per_s"], "B/s")
     return (
         f"{format_seconds(look['latency_s'])} a call, {flops}{_of_peak(look['share_of_peak'])}, "
@@ -97,7 +97,7 @@ def _rate(value: float, unit: str) -> str:
     return f"{number} {prefix}{unit}"
 
 
-def _peak(look: Look) -> str:
+def _peak(look: Facts) -> str:
     peak, call_s = look["peak"], look["call_s"]
     parts = [] if call_s is None else [f"a call that computes nothing: {format_seconds(call_s, 2)}"]
     if peak:
@@ -105,7 +105,7 @@ def _peak(look: Look) -> str:
     return "; ".join(parts)
 
 
-def _ran(look: Look) -> Iterator[str]:
+def _ran(look: Facts) -> Iterator[str]:
     """A line for each kind of instruction, primitive and kernel, at most `_MOST_PARTS` of each, the longest first."""
     found = [
         *map(_instruction, look["instructions"][:_MOST_PARTS]),
@@ -115,13 +115,13 @@ def _ran(look: Look) -> Iterator[str]:
     yield from map(clean, found or [_NOTHING])
 
 
-def _telling(parts: Sequence[Look]) -> list[Look]:
+def _telling(parts: Sequence[Facts]) -> list[Facts]:
     """Those that take more than a trace of the time."""
     total = sum(one["seconds"] for one in parts)
     return [one for one in parts if one["seconds"] >= _LEAST_SHARE * total][:_MOST_PARTS]
 
 
-def _instruction(one: Look) -> str:
+def _instruction(one: Facts) -> str:
     groups = [
         f"{name}={one[key]}"
         for key, name in (("feature_groups", "feature_group_count"), ("batch_groups", "batch_group_count"))
@@ -131,12 +131,12 @@ def _instruction(one: Look) -> str:
     return " ".join([f"XLA {one['count']} ×", one["kind"], one["shape"], one["window"], *groups]).rstrip() + macs
 
 
-def _primitive(one: Look) -> str:
+def _primitive(one: Facts) -> str:
     named = [one[key] for key in ("kind", "implementation", "propagation", "problem") if one[key]]
     return " ".join([f"oneDNN {one['count']} ×", *named]) + f", {format_seconds(one['seconds'], 2)}"
 
 
-def _kernel(one: Look) -> str:
+def _kernel(one: Facts) -> str:
     return f"GPU {one['count']} × {one['name']}, {format_seconds(one['seconds'], 2)}"
 
 

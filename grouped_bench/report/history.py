@@ -3,7 +3,6 @@
 import json
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from grouped_bench.analyse.compare.compare import RAW
 from grouped_bench.analyse.environment.differences import Absent, Difference
@@ -11,16 +10,17 @@ from grouped_bench.analyse.history.history import (
     LEAST_FOR_STEPS,
     Commit,
     History,
-    Moment,
-    Point,
+    LevelStep,
+    PlacedRun,
+    Reading,
     Series,
-    Step,
     Unmatched,
 )
 from grouped_bench.analyse.rows import case_title, setting_title
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.markup import escape, pipes, uncalled
+from grouped_bench.space.facts import Json
 from grouped_bench.units import earned_digits, format_seconds
 
 WIDTH = 80
@@ -58,7 +58,7 @@ def task_title(series: Series) -> str:
     return f"{cells.text_of(row['variant'])}, {cells.clean(case_title(row))}, {cells.clean(setting_title(row))}"
 
 
-def short(moment: Moment) -> str:
+def short(moment: PlacedRun) -> str:
     """The run's commit by its first digits, a `+` where files differed from it; else the run's own name."""
     return _short(moment.commit) if moment.commit else cells.clean(moment.run_id)
 
@@ -75,7 +75,7 @@ def _short(commit: Commit) -> str:
     return commit.id[:_DIGITS] + ("+" if commit.dirty else "")
 
 
-def _range(step: Step) -> str:
+def _range(step: LevelStep) -> str:
     """What lies between, as `git log` takes it where both runs tell their commit."""
     old, new = step.before.commit, step.after.commit
     if old and new and old.id != new.id:
@@ -83,12 +83,12 @@ def _range(step: Step) -> str:
     return f"{short(step.before)} to {short(step.after)}"
 
 
-def _dates(step: Step) -> str:
+def _dates(step: LevelStep) -> str:
     days = [moment.date.strftime("%Y-%m-%d") for moment in (step.before, step.after)]
     return " to ".join(dict.fromkeys(days))
 
 
-def _besides(step: Step) -> str:
+def _besides(step: LevelStep) -> str:
     """What of the two runs, besides the commit, may have made the step."""
     told = []
     if step.same_commit:
@@ -108,7 +108,7 @@ def _fact(one: Difference) -> str:
     return f"{cells.clean(one.fact)} {cells.shorten(texts[0], 40)}, then {cells.shorten(texts[1], 40)}"
 
 
-def _levels(series: Series, step: Step) -> tuple[str, str]:
+def _levels(series: Series, step: LevelStep) -> tuple[str, str]:
     """Latencies before and after, with the digits that the ratio has earned."""
     digits = max(3, earned_digits(step.ratio.estimate, step.ratio.low, step.ratio.high))
     number = series.steps.index(step)
@@ -120,9 +120,9 @@ def _machine(series: Series) -> str:
     return cells.text_of(series.columns["machine"])
 
 
-def _gathered(history: History) -> list[list[tuple[Series, Step]]]:
+def _gathered(history: History) -> list[list[tuple[Series, LevelStep]]]:
     """The steps between the same two runs together."""
-    found: dict[tuple[str, str], list[tuple[Series, Step]]] = {}
+    found: dict[tuple[str, str], list[tuple[Series, LevelStep]]] = {}
     for series, step in history.steps:
         found.setdefault((step.before.run_id, step.after.run_id), []).append((series, step))
     return list(found.values())
@@ -222,7 +222,7 @@ def _inert(text: str) -> str:
     return uncalled(escape(text))
 
 
-def _cells(series: Series, step: Step) -> Sequence[str]:
+def _cells(series: Series, step: LevelStep) -> Sequence[str]:
     between = f"{_range(step)} ({_dates(step)})"
     changes = by_how_much(step.ratio), *_levels(series, step)
     return task_title(series), _machine(series), *changes, str(step.runs), between
@@ -243,18 +243,18 @@ def _json(history: History) -> str:
     return json.dumps(told, indent=1, allow_nan=False) + "\n"
 
 
-def _run(moment: Moment) -> dict[str, Any]:
+def _run(moment: PlacedRun) -> Json:
     commit = moment.commit
     told = commit and {"id": commit.id, "date": commit.date.isoformat(), "dirty": commit.dirty}
     return {"run_id": moment.run_id, "started_at": moment.started_at.isoformat(), "commit": told}
 
 
-def _point(point: Point) -> dict[str, Any]:
+def _point(point: Reading) -> Json:
     ends = {"low_s": point.low, "high_s": point.high}
     return {"run_id": point.moment.run_id, "latency_s": point.seconds, **ends}
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: LevelStep) -> Json:
     ratio = {"ratio": step.ratio.estimate, "ratio_low": step.ratio.low, "ratio_high": step.ratio.high}
     changed = [
         {"fact": one.fact, "values": [v.value if isinstance(v, Absent) else v for v in one.values]}

@@ -3,21 +3,21 @@
 import json
 import textwrap
 from collections import Counter
-from typing import Any
 
 from tabulate import MIN_PADDING, tabulate
 
 from grouped_bench.space.case import Case, Setting
+from grouped_bench.space.facts import Json
 from grouped_bench.units import format_bytes, format_clock, format_count, significant
 
 WIDTH = 80
 
 
-def render(plan: dict[str, Any], format: str) -> str:
+def render(plan: Json, format: str) -> str:
     """The dict of `Plan.to_dict` as `table` or `json`."""
     if format == "json":
         return json.dumps(plan, indent=1)
-    cohorts: dict[str, list[dict[str, Any]]] = {}
+    cohorts: dict[str, list[Json]] = {}
     for task in plan["tasks"]:
         cohorts.setdefault(_title(task), []).append(task)
     lines = [_headline(plan, len(cohorts)), ""]
@@ -43,7 +43,7 @@ def listing(rows: list[dict[str, str]]) -> str:
     return tabulate(cells, headers=keys, tablefmt="simple", disable_numparse=True)
 
 
-def diagnosis(found: dict[str, Any], format: str) -> str:
+def diagnosis(found: Json, format: str) -> str:
     """The dict of `Diagnosis.to_dict` as `table` or `json`."""
     if format == "json":
         return json.dumps(found, indent=1)
@@ -61,7 +61,7 @@ def diagnosis(found: dict[str, Any], format: str) -> str:
     return "\n".join([*lines, *([""] if remedies else []), told, f"This machine is {verdict} to measure on."])
 
 
-def _headline(plan: dict[str, Any], cohorts: int) -> str:
+def _headline(plan: Json, cohorts: int) -> str:
     estimate = plan["estimate"]
     return textwrap.fill(
         f"{cohorts} cohorts, {len(plan['tasks'])} tasks, {len(plan['skipped'])} cases left out. "
@@ -71,14 +71,14 @@ def _headline(plan: dict[str, Any], cohorts: int) -> str:
     )
 
 
-def _title(task: dict[str, Any]) -> str:
+def _title(task: Json) -> str:
     setting = Setting.from_columns(task)
     name = f"{Case.from_columns(task).title()}, {setting.title()}"
     times = f" ({task['multiplicity']} ×)" if task["multiplicity"] else ""
     return name + times + (f": {task['label']}" if task["label"] else "")
 
 
-def _tasks(tasks: list[dict[str, Any]]) -> str:
+def _tasks(tasks: list[Json]) -> str:
     cells = [
         [
             task["variant"],

@@ -17,6 +17,7 @@ from pydantic import (
 from grouped_bench.errors import SpaceError, shown
 from grouped_bench.space import variables
 from grouped_bench.space.case import LONGEST_NAME, NAME_PATTERN
+from grouped_bench.space.facts import Json
 from grouped_bench.units import parse_bytes, parse_duration, parse_share
 
 T = TypeVar("T")
@@ -200,7 +201,7 @@ class Control(BaseModel):
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validate(model: type[Model], values: dict[str, Any], source: str) -> Model:
+def validate(model: type[Model], values: Json, source: str) -> Model:
     """`values` as a `model`; SpaceError tells the first broken rule, naming `source` and the key."""
     known = AXIS_NAMES if model is Axes else tuple(model.model_fields)
     for key, value in values.items():

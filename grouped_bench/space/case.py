@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from typing import Any
+
+from grouped_bench.space.facts import Json
 
 PASSES = ("inference", "training")
 BASELINES = {"layer": "regular", "block": "bottleneck"}
@@ -139,14 +140,14 @@ class Case:
         parts += [self.data_format] * (self.data_format != "channels_last")
         return " ".join([*parts, *(["bias"] if self.bias else [])])
 
-    def to_columns(self) -> dict[str, Any]:
+    def to_columns(self) -> Json:
         """The case under the column names of the record."""
         columns = dataclasses.asdict(self)
         columns["pass"] = columns.pop("pass_")
         return columns
 
     @classmethod
-    def from_columns(cls, columns: dict[str, Any]) -> "Case":
+    def from_columns(cls, columns: Json) -> "Case":
         """The case that `to_columns` wrote, from a dict that may carry more."""
         names = {field.name for field in dataclasses.fields(cls)} - {"pass_"}
         values = {name: columns[name] for name in names}
@@ -225,7 +226,7 @@ class Setting:
         """The setting but for its environment: those that agree in it are compared with each other."""
         return dataclasses.replace(self, env=None, threads=None)
 
-    def to_columns(self) -> dict[str, Any]:
+    def to_columns(self) -> Json:
         """The setting under the column names of the record."""
         return dataclasses.asdict(self)
 
@@ -236,7 +237,7 @@ class Setting:
         return ", ".join(filter(None, (title, cache, self.host.surroundings)))
 
     @classmethod
-    def from_columns(cls, columns: dict[str, Any]) -> "Setting":
+    def from_columns(cls, columns: Json) -> "Setting":
         """The setting of a row of the record; a row of an older one has no environment."""
         cache, env, threads = columns["cache"] or "hot", columns.get("env"), columns.get("threads")
         return cls(columns["backend"], columns["execution"], columns["device"], cache, env, threads)

@@ -21,6 +21,7 @@ from grouped_bench.space.axes import (
     validate,
 )
 from grouped_bench.space.case import Case
+from grouped_bench.space.facts import Json
 from grouped_bench.space.published import Published, validate_published
 
 MOST_POINTS = 100_000
@@ -72,9 +73,9 @@ class Space:
     def __init__(
         self,
         *,
-        cases: list[dict[str, Any]] | None = None,
-        control: dict[str, Any] | None = None,
-        published: list[dict[str, Any]] | None = None,
+        cases: list[Json] | None = None,
+        control: Json | None = None,
+        published: list[Json] | None = None,
         left_out: list[str] | None = None,
         source: str = "Space",
         **axes: Any,
@@ -177,7 +178,7 @@ class Space:
                     only=product.only,
                 )
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """The space as plain values, for the record."""
         more = {"published": _plain(self.published), "left_out": self.left_out}
         told = {name: value for name, value in more.items() if value}
@@ -201,7 +202,7 @@ def _texts(left_out: Any, source: str) -> list[str]:
     return list(texts)
 
 
-def _plain(published: tuple[Published, ...]) -> list[dict[str, Any]]:
+def _plain(published: tuple[Published, ...]) -> list[Json]:
     return [one.model_dump(exclude_none=True) for one in published]
 
 
@@ -219,7 +220,7 @@ def _refuse_malformed(cases: Any, control: Any, source: str) -> None:
         )
 
 
-def _refuse_unknown(table: dict[str, Any], source: str) -> None:
+def _refuse_unknown(table: Json, source: str) -> None:
     for key, value in table.items():
         if key not in AXIS_NAMES:
             raise SpaceError(
@@ -229,7 +230,7 @@ def _refuse_unknown(table: dict[str, Any], source: str) -> None:
             )
 
 
-def _product(table: dict[str, Any], source: str) -> Axes:
+def _product(table: Json, source: str) -> Axes:
     product = validate(Axes, table, source)
     for axis in DEFAULT_PATHS:
         if getattr(product, axis) is not None and "block" not in product.scope:
@@ -261,7 +262,7 @@ def _count(product: Axes) -> int:
     return envs * sum(math.prod(len(_values(product, axis, scope)) for axis in axes) for scope in product.scope)
 
 
-def _case(values: dict[str, Any], scope: str) -> Case:
+def _case(values: Json, scope: str) -> Case:
     rank = values["rank"]
     for axis in ("size", "kernel_size", "stride", "dilation"):
         extents = values[axis]

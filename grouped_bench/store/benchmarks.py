@@ -9,14 +9,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from grouped_bench.errors import RunError
+from grouped_bench.space.facts import Json
 from grouped_bench.store import identity
 from grouped_bench.store.checks import (
     DEEPEST_METADATA,
     LONGEST_TEXT,
     MOST_ROWS,
-    Commit,
-    Moment,
+    CommitFacts,
     Sampled,
+    Timestamp,
     depth,
 )
 
@@ -24,7 +25,7 @@ LARGEST_FILE = 256 * 2**20
 _LARGEST_INTEGER = 2**63
 _Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 _Name = Annotated[_Text, Field(min_length=1)]
-_COMMIT = TypeAdapter(Commit)
+_COMMIT = TypeAdapter(CommitFacts)
 
 
 class _Part(BaseModel):
@@ -71,14 +72,14 @@ class _Machine(_Part):
 
 class _File(_Part):
     machine_info: _Machine
-    commit_info: dict[str, Any] | None = None
+    commit_info: Json | None = None
     benchmarks: Annotated[list[_Benchmark], Field(max_length=MOST_ROWS)]
     errors: Annotated[list[_Name], Field(max_length=MOST_ROWS)] = []
-    datetime: Moment
+    datetime: Timestamp
     version: _Text | None = None
 
 
-def read_benchmarks(path: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def read_benchmarks(path: Path) -> tuple[list[Json], Json]:
     """The benchmarks of a file that pytest-benchmark wrote, and what holds for all of them.
 
     Each benchmark has `name`, `group`, `params` as pytest gave them, the `machine`, `median_s`, and `reference_s`: the
@@ -136,7 +137,7 @@ def _checked(tree: Any, path: Path) -> _File:
     return file
 
 
-def _facts(file: _File) -> dict[str, Any]:
+def _facts(file: _File) -> Json:
     """What holds for the whole file, in the words of a run's facts; the host's name is not among them."""
     machine, processor = file.machine_info, file.machine_info.cpu
     environment = {
@@ -166,7 +167,7 @@ def _facts(file: _File) -> dict[str, Any]:
     }
 
 
-def _commit(told: Mapping[str, Any]) -> dict[str, Any] | None:
+def _commit(told: Mapping[str, Any]) -> Json | None:
     """The commit as a run tells it; None where there was no repository, or git did not answer."""
     try:
         found = {"id": told.get("id"), "date": told.get("time"), "dirty": told.get("dirty")}

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import TypedDict
 
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.schema import REQUIRED, STATUSES, arrow_schema
 
 MOST_ROWS = 200_000
@@ -26,12 +27,12 @@ _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 
 
 Rate = Annotated[float, Field(gt=0, le=1e24, allow_inf_nan=False)]
-Seconds = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Elapsed = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
 Sampled = Annotated[float, Field(ge=_LEAST, le=_MOST, allow_inf_nan=False)]
 # How many rounds of a visit a baseline has kept at most.
-Rounds = Annotated[int, Field(ge=1, lt=2**31)]
-Count = Annotated[int, Field(ge=0, lt=2**63)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+KeptRounds = Annotated[int, Field(ge=1, lt=2**31)]
+Tally = Annotated[int, Field(ge=0, lt=2**63)]
+ShortText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 def _moment(text: str) -> str:
@@ -40,7 +41,7 @@ def _moment(text: str) -> str:
     return text
 
 
-Moment = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
+Timestamp = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
 _D = "[0-9]"
 CommitId = Annotated[str, Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
 CommitDate = Annotated[
@@ -50,7 +51,7 @@ CommitDate = Annotated[
 ]
 
 
-class Commit(TypedDict):
+class CommitFacts(TypedDict):
     """The commit that was checked out where a run was started, and whether tracked files differed from it."""
 
     id: CommitId
@@ -58,7 +59,7 @@ class Commit(TypedDict):
     dirty: bool
 
 
-class Peak(TypedDict):
+class PeakFacts(TypedDict):
     """What a backend reaches on a device in a dtype."""
 
     backend: str
@@ -70,38 +71,38 @@ class Peak(TypedDict):
     bytes_per_s: Rate
 
 
-class Primitive(TypedDict):
+class PrimitiveFacts(TypedDict):
     """A kind of primitive that a call ran."""
 
     kind: str
     implementation: str
     propagation: str
     problem: str
-    count: Count
-    seconds: Seconds
+    count: Tally
+    seconds: Elapsed
 
 
-class Instruction(TypedDict):
+class InstructionFacts(TypedDict):
     """A kind of instruction that XLA compiled."""
 
     kind: str
     shape: str
     window: str
-    feature_groups: Count
-    batch_groups: Count
-    macs: Count | None
-    count: Count
+    feature_groups: Tally
+    batch_groups: Tally
+    macs: Tally | None
+    count: Tally
 
 
-class Kernel(TypedDict):
+class KernelFacts(TypedDict):
     """A kind of kernel that a call ran."""
 
     name: str
-    count: Count
-    seconds: Seconds
+    count: Tally
+    seconds: Elapsed
 
 
-class Look(TypedDict):
+class LookFacts(TypedDict):
     """What ran inside a task, as far as it is told to a reader."""
 
     variant: str
@@ -110,15 +111,15 @@ class Look(TypedDict):
     status: str
     reason: str | None
     latency_s: Rate
-    call_s: Seconds | None
+    call_s: Elapsed | None
     flops_per_s: Rate
     bytes_per_s: Rate
     peak: dict[str, Rate] | None
     share_of_peak: Rate | None
     share_of_bandwidth: Rate | None
-    primitives: list[Primitive]
-    instructions: list[Instruction]
-    kernels: list[Kernel]
+    primitives: list[PrimitiveFacts]
+    instructions: list[InstructionFacts]
+    kernels: list[KernelFacts]
     causes: list[str]
 
 
@@ -133,18 +134,18 @@ class Machine(TypedDict):
     """What decides the kernels, as `store.identity` has it."""
 
     kind: Literal["processor", "gpu"]
-    name: Name
-    vendor: Name | None
-    family: Name | None
-    model: Name | None
-    instruction_sets: Annotated[list[Name], Field(min_length=1, max_length=200)]
-    sizes: dict[Name, Count]
+    name: ShortText
+    vendor: ShortText | None
+    family: ShortText | None
+    model: ShortText | None
+    instruction_sets: Annotated[list[ShortText], Field(min_length=1, max_length=200)]
+    sizes: dict[ShortText, Tally]
     count: Annotated[int, Field(ge=1, lt=2**31)]
-    system: Name | None
+    system: ShortText | None
     derived: bool
 
 
-class Metadata(BaseModel):
+class RunFacts(BaseModel):
     """The shape of the run-wide facts; more of them may be there, and any may be missing but the schema's version."""
 
     model_config = ConfigDict(extra="allow", strict=True)
@@ -155,19 +156,19 @@ class Metadata(BaseModel):
     identity: Machine | None = None
     version: str | None = None
     started_at: str | None = None
-    commit: Commit | None = None
+    commit: CommitFacts | None = None
     seed: int | None = None
     stopped_by: str | None = None
     finished: bool | None = None
-    space: dict[str, Any] | None = None
-    control: dict[str, Any] | None = None
-    environment: dict[str, Any] | None = None
+    space: Json | None = None
+    control: Json | None = None
+    environment: Json | None = None
     command: list[Any] | None = None
-    skipped: list[dict[str, Any]] | None = None
-    time: dict[str, Any] | None = None
-    peaks: list[Peak] | None = None
-    explanations: list[Look] | None = None
-    thinned: Rounds | None = None
+    skipped: list[Json] | None = None
+    time: Json | None = None
+    peaks: list[PeakFacts] | None = None
+    explanations: list[LookFacts] | None = None
+    thinned: KeptRounds | None = None
     side_by_side: Half | None = None
 
 
@@ -191,12 +192,12 @@ def value_problem(table: pa.Table) -> str | None:
     return next((problem for field in arrow_schema() for problem in _problems(field.name, table[field.name])), None)
 
 
-def metadata_problem(metadata: dict[str, Any]) -> str | None:
+def metadata_problem(metadata: Facts) -> str | None:
     """The first run-wide fact of another shape than ours, in words; None where there is none."""
     if depth(metadata) > DEEPEST_METADATA:
         return f"metadata nested more than {DEEPEST_METADATA} deep"
     try:
-        Metadata.model_validate(metadata)
+        RunFacts.model_validate(metadata)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         return f"{'.'.join(map(str, first['loc']))} in the metadata: {first['msg']}"

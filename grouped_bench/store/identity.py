@@ -4,14 +4,13 @@ import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from grouped_bench.backends.onednn import TURN_IT_ON
 from grouped_bench.measure.machine import environment
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.microarchitectures import by_number, by_sets
 
-Facts = Mapping[str, Any]
 PROCESSOR, GPU = "processor", "gpu"
 ON, OFF = "oneDNN on by default", "oneDNN off by default"
 # The first of these that a processor has is the highest that its slug tells.
@@ -92,7 +91,7 @@ class Identity:
         by_default = self.onednn_by_default
         return None if by_default is None else ON if by_default else OFF
 
-    def to_facts(self) -> dict[str, Any]:
+    def to_facts(self) -> Json:
         """As plain values, under which the run-wide facts keep it."""
         return {**dataclasses.asdict(self), "instruction_sets": list(self.instruction_sets), "sizes": dict(self.sizes)}
 
@@ -164,7 +163,7 @@ def plain_name(model: str, count: int) -> str:
     return "-".join([*_words(model), str(count)])
 
 
-def identified(facts: dict[str, Any]) -> dict[str, Any]:
+def identified(facts: Facts) -> Facts:
     """`facts` of a run, which gets its identity, and its name by it, where it recorded neither but tells enough."""
     if "identity" in facts:
         return facts

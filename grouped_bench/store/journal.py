@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 from grouped_bench.errors import OutputError, RunError, UnavailableError, shown
+from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.store.schema import SCHEMA_VERSION
 
 SUFFIX = ".journal"
 KIND = "grouped-bench journal"
 _HEADER = ("schema", "version", "run_id", "machine", "started_at", "space", "control", "seed", "tasks", "order")
-Record = dict[str, Any]
 
 
 class Journal:
     """An append-only file of JSON lines; its first line is the run's header, its last one may be torn."""
 
-    def __init__(self, path: Path, header: Record) -> None:
+    def __init__(self, path: Path, header: Json) -> None:
         self.path, self.header = path, {"kind": KIND, **header}
         self._file: BinaryIO
         try:
@@ -49,7 +49,7 @@ class Journal:
             raise
 
     @classmethod
-    def reopen(cls, path: Path, header: Record) -> Self:
+    def reopen(cls, path: Path, header: Json) -> Self:
         """The journal at `path`, whose header is known, to be gone on with; a torn last record is dropped from it.
 
         Raises:
@@ -71,7 +71,7 @@ class Journal:
             ) from None
         return journal
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Json) -> None:
         """Write `record` and wait until it is on disk. Raises OutputError when the disk refuses."""
         try:
             self._file.write(json.dumps(record).encode() + b"\n")
@@ -95,7 +95,7 @@ class Journal:
         self.path.unlink()
 
 
-def read_journal(path: Path) -> tuple[Record, list[Record], bool]:
+def read_journal(path: Path) -> tuple[Json, list[Json], bool]:
     """Header, whole records, and whether a torn last record was left out.
 
     Raises:
@@ -130,7 +130,7 @@ def read_journal(path: Path) -> tuple[Record, list[Record], bool]:
     return header, records, torn
 
 
-def _interned(pairs: list[tuple[str, Any]]) -> Record:
+def _interned(pairs: list[tuple[str, Any]]) -> Json:
     """An object whose keys every other record shares: most of a long journal is keys."""
     return {sys.intern(key): value for key, value in pairs}
 

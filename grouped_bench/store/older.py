@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 
 from grouped_bench.measure.machine.in_force import STEERING
+from grouped_bench.space.facts import Json
 from grouped_bench.store.identity import identified
 
 
-def as_now(frame: pd.DataFrame, metadata: dict[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
+def as_now(frame: pd.DataFrame, metadata: Json) -> tuple[pd.DataFrame, Json]:
     """Frame and metadata of a run, with `machine`, `identity` and `in_force` as far as an older one tells them."""
     facts = identified(metadata)
     told = _in_force(facts)
@@ -25,7 +26,7 @@ def as_now(frame: pd.DataFrame, metadata: dict[str, Any]) -> tuple[pd.DataFrame,
     return made, facts
 
 
-def in_force_of(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def in_force_of(facts: Mapping[str, Any]) -> dict[str, Json]:
     """What was in force in a run, by backend, as far as its facts tell."""
     environment = facts.get("environment")
     if not isinstance(environment, dict) or "in_force" not in environment:
@@ -35,7 +36,7 @@ def in_force_of(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: one for name, one in recorded if isinstance(one, dict) and "flags" in one}
 
 
-def _in_force(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _in_force(facts: Mapping[str, Any]) -> dict[str, Json]:
     """As of an older run, oneDNN on or off and the flags; nothing of a backend of which it does not tell them."""
     environment = facts.get("environment")
     if not isinstance(environment, dict) or "in_force" in environment:
@@ -44,7 +45,7 @@ def _in_force(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     if not isinstance(used, dict) or not isinstance(variables, dict):
         return {}
     flags = {name: str(variables[name]) for name in STEERING if name in variables}
-    found: dict[str, dict[str, Any]] = {"jax": {"flags": flags}} if isinstance(used.get("jax"), dict) else {}
+    found: dict[str, Json] = {"jax": {"flags": flags}} if isinstance(used.get("jax"), dict) else {}
     told = used.get("tensorflow")
     if isinstance(told, dict) and isinstance(told.get("onednn"), bool):
         found["tensorflow"] = {"onednn": told["onednn"], "flags": flags}

@@ -2,26 +2,26 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NotRequired
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from grouped_bench.errors import RunError
-from grouped_bench.store.checks import Commit, Half, Machine, Peak
-from grouped_bench.store.journal import Record, read_journal
+from grouped_bench.space.facts import Facts, Json
+from grouped_bench.store.checks import CommitFacts, Half, Machine, PeakFacts, Tally
+from grouped_bench.store.journal import read_journal
 from grouped_bench.store.schema import LONGEST_CHOICE, STATUSES
 
-Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Duration = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Joules = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Number = Annotated[int, Field(ge=0, lt=2**63)]
-Samples = Annotated[list[Seconds | None], Field(min_length=1)]
+SampleList = Annotated[list[Duration | None], Field(min_length=1)]
 Error = Annotated[float, Field(ge=0)]
 Choice = Annotated[str, Field(min_length=1, max_length=LONGEST_CHOICE)]
 
 
-class Order(TypedDict):
+class OrderRecord(TypedDict):
     """What of a run's order its plan and controls do not tell."""
 
     memory: bool
@@ -29,10 +29,10 @@ class Order(TypedDict):
     force: bool
 
 
-class Task(TypedDict):
+class TaskRecord(TypedDict):
     """Of a task what joins records to it; its columns are held to the schema."""
 
-    cohort: Number
+    cohort: Tally
     variant: str
 
 
@@ -50,15 +50,15 @@ class Header(TypedDict):
     run_id: str
     machine: str
     started_at: str
-    space: dict[str, Any]
-    control: dict[str, Any]
-    seed: Number
+    space: Json
+    control: Json
+    seed: Tally
     environment: Environment
-    tasks: list[Task]
-    order: Order
-    commit: NotRequired[Commit | None]
+    tasks: list[TaskRecord]
+    order: OrderRecord
+    commit: NotRequired[CommitFacts | None]
     identity: NotRequired[Machine | None]
-    peaks: NotRequired[list[Peak]]
+    peaks: NotRequired[list[PeakFacts]]
     side_by_side: NotRequired[Half]
 
 
@@ -73,46 +73,46 @@ class Failure(TypedDict):
 class Built(TypedDict):
     """What building a variant in a new process told."""
 
-    first_call_s: Seconds
-    verify_s: Seconds
-    warm_up_s: Seconds
+    first_call_s: Duration
+    verify_s: Duration
+    warm_up_s: Duration
     iterations: Annotated[int, Field(ge=1, lt=2**63)]
     relative_error: NotRequired[Error]
     choice: NotRequired[Choice]
-    macs: NotRequired[Number]
-    search_s: NotRequired[Seconds]
+    macs: NotRequired[Tally]
+    search_s: NotRequired[Duration]
 
 
-class Visit(TypedDict):
+class VisitRecord(TypedDict):
     """One visit of a cohort."""
 
     kind: Literal["visit"]
-    cohort: Number
-    process: Number
-    at: Seconds
-    seconds: Seconds
-    start_seconds: Seconds
-    visit_seconds: Seconds
-    time: dict[str, Seconds]
+    cohort: Tally
+    process: Tally
+    at: Duration
+    seconds: Duration
+    start_seconds: Duration
+    visit_seconds: Duration
+    time: dict[str, Duration]
     built: dict[str, Built]
     failed: dict[str, Failure]
-    samples: dict[str, Samples]
-    turn: NotRequired[Number]
-    reference: NotRequired[Samples | dict[str, Samples] | None]
+    samples: dict[str, SampleList]
+    turn: NotRequired[Tally]
+    reference: NotRequired[SampleList | dict[str, SampleList] | None]
     beside: NotRequired[dict[str, str] | None]
-    stolen: NotRequired[Share | None]
-    throttled: NotRequired[Share | None]
+    stolen: NotRequired[Fraction | None]
+    throttled: NotRequired[Fraction | None]
 
 
 class Memory(TypedDict):
     """One reading of a task's memory, or why there is none."""
 
     kind: Literal["memory"]
-    cohort: Number
+    cohort: Tally
     variant: str
-    at: Seconds
-    time: dict[str, Seconds]
-    peak_bytes: NotRequired[Number | None]
+    at: Duration
+    time: dict[str, Duration]
+    peak_bytes: NotRequired[Tally | None]
     source: NotRequired[str | None]
     energy_j: NotRequired[Joules | None]
     status: NotRequired[str]
@@ -123,15 +123,15 @@ class Resumed(TypedDict):
     """Where a run was gone on with."""
 
     kind: Literal["resumed"]
-    at: Seconds
+    at: Duration
     torn: bool
 
 
 _HEADER = TypeAdapter(Header)
-_RECORDS = TypeAdapter(list[Annotated[Visit | Memory | Resumed, Field(discriminator="kind")]])
+_RECORDS = TypeAdapter(list[Annotated[VisitRecord | Memory | Resumed, Field(discriminator="kind")]])
 
 
-def read_checked(path: Path) -> tuple[Record, list[Record], bool]:
+def read_checked(path: Path) -> tuple[Json, list[Json], bool]:
     """What `read_journal` gives, once it is known to be what a run writes. Raises RunError."""
     header, records, torn = read_journal(path)
     if problem := journal_problem(header, records):
@@ -143,7 +143,7 @@ def read_checked(path: Path) -> tuple[Record, list[Record], bool]:
     return header, records, torn
 
 
-def journal_problem(header: dict[str, Any], records: Sequence[dict[str, Any]]) -> str | None:
+def journal_problem(header: Facts, records: Sequence[Json]) -> str | None:
     """The first thing in a journal that no run writes, in words; None where there is none."""
     try:
         _HEADER.validate_python(header, strict=True)

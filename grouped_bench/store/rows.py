@@ -1,14 +1,12 @@
 """From the records of a run to one row a task: the only place where an outcome is decided."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import NAMES
 
-Record = dict[str, Any]
 
-
-def make_rows(tasks: Sequence[Record], records: Iterable[Record], unreached: str) -> list[Record]:
+def make_rows(tasks: Sequence[Json], records: Iterable[Json], unreached: str) -> list[Json]:
     """One row a task with every column of the schema, statistics still null.
 
     Args:
@@ -16,23 +14,23 @@ def make_rows(tasks: Sequence[Record], records: Iterable[Record], unreached: str
         records: `visit` and `memory` records in the order in which they were made.
         unreached: reason of a task that no visit reached.
     """
-    by_cohort: dict[int, list[Record]] = {}
+    by_cohort: dict[int, list[Json]] = {}
     for record in records:
         by_cohort.setdefault(record["cohort"], []).append(record)
     return [_row(task, by_cohort.get(task["cohort"], []), unreached) for task in tasks]
 
 
-def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
+def _row(task: Json, records: Sequence[Json], unreached: str) -> Json:
     variant = task["variant"]
     visits = [record for record in records if record["kind"] == "visit"]
     memory = next((r for r in records if r["kind"] == "memory" and r["variant"] == variant), {})
     built = [visit["built"][variant] for visit in visits if variant in visit["built"]]
-    failure: Record = next((visit["failed"][variant] for visit in visits if variant in visit["failed"]), {})
+    failure: Json = next((visit["failed"][variant] for visit in visits if variant in visit["failed"]), {})
     timed = [visit for visit in visits if visit["samples"]]
     measured = any(variant in visit["samples"] for visit in timed)
     beside = [_beside(visit, variant) for visit in timed]
     reference = max(filter(None, beside), key=beside.count, default=None)
-    row: Record = {name: task.get(name) for name in NAMES}
+    row: Json = {name: task.get(name) for name in NAMES}
     row.update(
         status=failure.get("status", "ok" if measured else "interrupted"),
         reason=failure.get("reason", None if measured else unreached),
@@ -59,19 +57,19 @@ def _row(task: Record, records: Sequence[Record], unreached: str) -> Record:
     return row
 
 
-def _visit_samples(visit: Record, variant: str) -> list[float | None]:
+def _visit_samples(visit: Json, variant: str) -> list[float | None]:
     rounds = len(next(iter(visit["samples"].values())))
     return list(visit["samples"].get(variant) or [None] * rounds)
 
 
-def _beside(visit: Record, variant: str) -> str | None:
+def _beside(visit: Json, variant: str) -> str | None:
     """Which reference workload the variant was set beside; None where none was."""
     if isinstance(visit["reference"], dict):
         return (visit.get("beside") or {}).get(variant)
     return "machine" if any(visit["reference"] or ()) else None
 
 
-def _visit_reference(visit: Record, name: str | None) -> list[float | None] | None:
+def _visit_reference(visit: Json, name: str | None) -> list[float | None] | None:
     """The samples of the reference workload `name`, which all visits of a task have in common or lack."""
     made: dict[str, list[float | None]] | list[float | None] | None = visit["reference"]
     if isinstance(made, dict):
@@ -79,6 +77,6 @@ def _visit_reference(visit: Record, name: str | None) -> list[float | None] | No
     return made
 
 
-def _relative_error(built: Sequence[Record], failure: Record) -> float | None:
+def _relative_error(built: Sequence[Json], failure: Json) -> float | None:
     found = [build["relative_error"] for build in (*built, failure) if "relative_error" in build]
     return max(found) if found else None

@@ -5,13 +5,13 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from grouped_bench.errors import OutputError, RunError, shown
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.checks import LARGEST_METADATA, metadata_problem, size_problem, value_problem
 from grouped_bench.store.identity import identified
 from grouped_bench.store.journal import SUFFIX, synchronise_folder
@@ -20,13 +20,13 @@ from grouped_bench.store.schema import LATER, METADATA_KEY, NAMES, SCHEMA_VERSIO
 
 LATEST = "latest"
 _ROWS_AT_ONCE = 500
-_COMPACT: dict[str, Any] = {
+_COMPACT: Json = {
     **{"compression_level": 19, "use_dictionary": False},  # zstd finds what repeats by itself
     **{"write_statistics": False, "store_schema": False},
 }
 
 
-def write_run(frame: pd.DataFrame, metadata: dict[str, Any], path: Path, *, compact: bool = False) -> Path:
+def write_run(frame: pd.DataFrame, metadata: Json, path: Path, *, compact: bool = False) -> Path:
     """Write `frame` and `metadata` to `path`; a reader sees the old file or the new one, never a part.
 
     A compact file leaves out what tells a stranger about the columns, which would be most of a small one.
@@ -59,7 +59,7 @@ def write_run(frame: pd.DataFrame, metadata: dict[str, Any], path: Path, *, comp
     return path
 
 
-def read_run(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+def read_run(path: Path) -> tuple[pd.DataFrame, Json]:
     """The frame, with every column of the schema, and the metadata of the run at `path`.
 
     Raises:
@@ -78,7 +78,7 @@ def read_run(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     return as_now(frame, metadata)
 
 
-def read_facts(path: Path) -> dict[str, Any]:
+def read_facts(path: Path) -> Json:
     """The metadata alone of the run at `path`, which is soon read of many. Raises RunError."""
     try:
         metadata = _metadata(pq.read_schema(path), path)
@@ -103,12 +103,12 @@ def to_table(frame: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(frame.astype(object), schema=arrow_schema(), preserve_index=False)
 
 
-def are_same(one: tuple[pd.DataFrame, dict[str, Any]], other: tuple[pd.DataFrame, dict[str, Any]]) -> bool:
+def are_same(one: tuple[pd.DataFrame, Facts], other: tuple[pd.DataFrame, Facts]) -> bool:
     """Whether two runs, each frame and metadata, hold the same."""
     return one[1] == other[1] and to_table(one[0]).equals(to_table(other[0]))
 
 
-def checked(table: pa.Table, metadata: dict[str, Any], path: Path) -> pd.DataFrame:
+def checked(table: pa.Table, metadata: Json, path: Path) -> pd.DataFrame:
     """The frame of a table that has the columns of the schema; RunError where a value or fact is none of a run's."""
     table.validate(full=True)
     problem = value_problem(table) or metadata_problem(metadata)
@@ -240,7 +240,7 @@ def _refusal(problem: str, path: Path) -> RunError:
     )
 
 
-def _with_later_columns(table: pa.Table, metadata: dict[str, Any]) -> pa.Table:
+def _with_later_columns(table: pa.Table, metadata: Json) -> pa.Table:
     """The table with the columns that came after it was written: null, but for threads, which held for a whole run."""
     control = metadata.get("control")
     threads = control.get("threads") if isinstance(control, dict) else None
@@ -252,7 +252,7 @@ def _with_later_columns(table: pa.Table, metadata: dict[str, Any]) -> pa.Table:
     return table
 
 
-def _metadata(schema: pa.Schema, path: Path) -> dict[str, Any]:
+def _metadata(schema: pa.Schema, path: Path) -> Json:
     raw = (schema.metadata or {}).get(METADATA_KEY, b"")
     try:
         metadata = json.loads(raw) if len(raw) <= LARGEST_METADATA else None

@@ -23,13 +23,13 @@ from grouped_bench.variants.reference.functions import Convolution, Function
 Convolve = Callable[[Any, Any], Any]
 
 
-Part = Literal["all", "forward", "input"]
+PassPart = Literal["all", "forward", "input"]
 
 
-class Trials(Protocol):
+class Chooser(Protocol):
     """What a search asks of the machine, for one variant in one case, setting and pass."""
 
-    def fastest(self, choices: Sequence[str], *, part: Part = "all") -> str:
+    def fastest(self, choices: Sequence[str], *, part: PassPart = "all") -> str:
         """The fastest of `choices`, the likeliest first, by a few calls each.
 
         Args:
@@ -63,7 +63,7 @@ class Variant(ABC):
         """
         return ()
 
-    def choose(self, case: Case, trials: Trials) -> str:
+    def choose(self, case: Case, trials: Chooser) -> str:
         """The fastest of `choices` on this machine."""
         return trials.fastest(self.choices(case))
 

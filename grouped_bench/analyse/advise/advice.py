@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from grouped_bench.analyse.advise.kriging import Figure
+from grouped_bench.analyse.advise.kriging import Estimate
 from grouped_bench.analyse.network import OWN_GROUPED
 from grouped_bench.analyse.reasons.reasons import explained
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import BASELINE, Case, Setting
 from grouped_bench.space.counts import Counts, convolution_counts
+from grouped_bench.space.facts import Json
 
 Row = dict[str, Any]
 # A choice between variants that cannot be told apart is left open where it could cost more than this share.
@@ -34,7 +35,7 @@ class Question:
         """Parameters and minimum bytes of `regular`, or of a variant of the function."""
         return convolution_counts(self.case, 1 if BASELINE in (variant, self.keras) else self.case.groups)
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> Json:
         """The question under the names of the record."""
         return {**self.case.to_columns(), **dataclasses.asdict(self.setting)}
 
@@ -47,10 +48,10 @@ class Option:
     """
 
     variant: str
-    latency: Figure
-    over_regular: Figure | None
-    over_grouped: Figure | None
-    memory: Figure | None
+    latency: Estimate
+    over_regular: Estimate | None
+    over_grouped: Estimate | None
+    memory: Estimate | None
     is_coarse: bool
     params: int
     choice: str | None = None
@@ -121,7 +122,7 @@ class Alternative:
 
     env: str
     advice: Advice
-    over: Figure | None
+    over: Estimate | None
 
 
 def question(case: Case, setting: Setting, computes: str | None = None) -> Question:
@@ -129,7 +130,7 @@ def question(case: Case, setting: Setting, computes: str | None = None) -> Quest
     return Question(case, setting, computes or ("grouped" if case.groups > 1 else "dense"))
 
 
-def leaders(advices: Sequence[Advice], figure: Callable[[Advice], Figure | None]) -> list[Advice]:
+def leaders(advices: Sequence[Advice], figure: Callable[[Advice], Estimate | None]) -> list[Advice]:
     """Of advices of unlike cases the one with the least of a figure, and those that cannot be told from it.
 
     Empty where one of them does not know its figure.
@@ -142,7 +143,7 @@ def leaders(advices: Sequence[Advice], figure: Callable[[Advice], Figure | None]
     return [advice for advice, value in known if value is least or _may_meet(least, value)]
 
 
-def _may_meet(least: Figure, other: Figure) -> bool:
+def _may_meet(least: Estimate, other: Estimate) -> bool:
     return least.high is None or other.low is None or other.low <= least.high
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from grouped_bench.analyse.advise.advice import COSTLY, NEIGHBOURS, Advice, Option, Question, Row, failures, is_sure
-from grouped_bench.analyse.advise.kriging import LEAST_NEIGHBOURS, Figure, distances, estimate, outside, within_reach
+from grouped_bench.analyse.advise.kriging import LEAST_NEIGHBOURS, Estimate, distances, estimate, outside, within_reach
 from grouped_bench.analyse.network import OWN_GROUPED, gathered
 from grouped_bench.space.case import BASELINE, Case
 from grouped_bench.store.schema import COHORT_KEY
@@ -142,14 +142,14 @@ def _option(asked: Question, name: str, known: Sequence[_Neighbour]) -> Option |
     )
 
 
-def _over(asked: Question, name: str, other: str, known: Sequence[_Neighbour]) -> Figure | None:
+def _over(asked: Question, name: str, other: str, known: Sequence[_Neighbour]) -> Estimate | None:
     """How many times as fast as `other` the variant `name` would be."""
     return _estimate(asked, known, [name, other], lambda rows: rows[1]["latency_s"] / rows[0]["latency_s"])
 
 
 def _estimate(
     asked: Question, known: Sequence[_Neighbour], names: Sequence[str], value: Callable[[list[Row]], float | None]
-) -> Figure | None:
+) -> Estimate | None:
     """`value` of the rows of `names` at the case asked for, from the neighbours that have them all."""
     cases, values = [], []
     for one in known:

@@ -22,31 +22,31 @@ FEATURES = (
 
 
 @dataclasses.dataclass(frozen=True)
-class Figure:
+class Estimate:
     """A value with the ends of its interval; None where too little was measured for one."""
 
     value: float
     low: float | None = None
     high: float | None = None
 
-    def over(self, other: "Figure") -> "Figure":
+    def over(self, other: "Estimate") -> "Estimate":
         """This divided by `other`, with ends that hold whatever the two have in common."""
         low = None if self.low is None or not other.high else self.low / other.high
         high = None if self.high is None or not other.low else self.high / other.low
-        return Figure(self.value / other.value, low, high)
+        return Estimate(self.value / other.value, low, high)
 
-    def times(self, factor: float) -> "Figure":
+    def times(self, factor: float) -> "Estimate":
         """This and its ends, each multiplied by a positive factor."""
         low, high = (None if end is None else end * factor for end in (self.low, self.high))
-        return Figure(self.value * factor, low, high)
+        return Estimate(self.value * factor, low, high)
 
-    def narrower(self, other: "Figure") -> "Figure":
+    def narrower(self, other: "Estimate") -> "Estimate":
         """This with the interval of `other`, another estimate of the same, where that is narrower."""
         if other.low is None or other.high is None:
             return self
         if self.low is not None and self.high is not None and self.high * other.low <= other.high * self.low:
             return self
-        return Figure(self.value, min(other.low, self.value), max(other.high, self.value))
+        return Estimate(self.value, min(other.low, self.value), max(other.high, self.value))
 
     def exceeds(self, bound: float) -> bool:
         """Whether the whole interval lies above `bound`."""
@@ -89,7 +89,7 @@ def within_reach(asked: Case, known: Sequence[Case]) -> list[bool]:
     return [distance <= REACH for distance in distances(asked, known)]
 
 
-def estimate(asked: Case, known: Sequence[Case], values: Sequence[float]) -> Figure | None:
+def estimate(asked: Case, known: Sequence[Case], values: Sequence[float]) -> Estimate | None:
     """A positive quantity at `asked` from its values at the known cases; None below three.
 
     The interval is Student's, its spread the errors at which each known case was met when it was left out, so it is
@@ -100,7 +100,7 @@ def estimate(asked: Case, known: Sequence[Case], values: Sequence[float]) -> Fig
     table, logs = np.log2([features(case) for case in known]), np.log(np.asarray(values, dtype=float))
     weights, variance = _kriging(table, np.log2(features(asked)))
     centre, half = float(weights @ logs), _quantile(len(logs)) * _spread(table, logs) * math.sqrt(variance)
-    return Figure(math.exp(centre), math.exp(centre - half), math.exp(centre + half))
+    return Estimate(math.exp(centre), math.exp(centre - half), math.exp(centre + half))
 
 
 def _spread(table: np.ndarray, logs: np.ndarray) -> float:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.advise.advice import MEASURED, Advice, Option, Question, Row, failures, is_sure, is_timed
-from grouped_bench.analyse.advise.kriging import Figure
+from grouped_bench.analyse.advise.kriging import Estimate
 from grouped_bench.analyse.network import OWN_GROUPED, gathered, is_clear
 from grouped_bench.space.case import BASELINE
 
@@ -90,35 +90,35 @@ def _option(asked: Question, row: Row, cohort: Iterable[Row]) -> Option:
     )
 
 
-def _over(row: Row, other: Row) -> Figure:
+def _over(row: Row, other: Row) -> Estimate:
     """How many times as fast as `other` the row is.
 
     Paired by round where the run compared both with its baseline. Those intervals are corrected for every pair of the
     run; where the two latencies' own are narrower, these are taken, since one case alone is asked for.
     """
     if row["variant"] == other["variant"]:
-        return Figure(1.0, 1.0, 1.0)
+        return Estimate(1.0, 1.0, 1.0)
     quotient = _latency(other).over(_latency(row))
     paired = _speedup(row), _speedup(other)
     return paired[0].over(paired[1]).narrower(quotient) if paired[0] and paired[1] else quotient
 
 
-def _latency(row: Row) -> Figure:
-    return Figure(row["latency_s"], row["latency_low_s"], row["latency_high_s"])
+def _latency(row: Row) -> Estimate:
+    return Estimate(row["latency_s"], row["latency_low_s"], row["latency_high_s"])
 
 
-def _speedup(row: Row) -> Figure | None:
+def _speedup(row: Row) -> Estimate | None:
     if row["variant"] == BASELINE:
-        return Figure(1.0, 1.0, 1.0)
-    return Figure(row["speedup"], row["speedup_low"], row["speedup_high"]) if row["speedup"] else None
+        return Estimate(1.0, 1.0, 1.0)
+    return Estimate(row["speedup"], row["speedup_low"], row["speedup_high"]) if row["speedup"] else None
 
 
-def _memory(row: Row) -> Figure | None:
+def _memory(row: Row) -> Estimate | None:
     found = row["peak_memory_bytes"]
     if found is None:
         return None
     slack = _COARSE if row["memory_source"] == "resident" else 1.0
-    return Figure(found, found / slack, found * slack)
+    return Estimate(found, found / slack, found * slack)
 
 
 def _at_worst(best: Row, rivals: Iterable[Row]) -> float | None:

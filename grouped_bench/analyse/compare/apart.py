@@ -4,7 +4,8 @@ import dataclasses
 
 from grouped_bench.analyse.compare.compare import INCONCLUSIVE, NOT_JUDGED, Change, Compared, Comparison
 from grouped_bench.analyse.environment.machines import BASE_AND_HEAD, InForce, in_force_differences, machine_differences
-from grouped_bench.store.identity import Facts, Identity, identity_of
+from grouped_bench.space.facts import Facts
+from grouped_bench.store.identity import Identity, identity_of
 from grouped_bench.store.older import in_force_of
 
 OTHER_KERNELS = "another machine's other kernels computed it"

@@ -11,6 +11,7 @@ from grouped_bench.analyse import derive, tasks
 from grouped_bench.analyse.stability import Visit
 from grouped_bench.analyse.tasks import Value
 from grouped_bench.errors import RunError
+from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import COHORT_KEY
 
 Key = tuple[Any, ...]
@@ -92,7 +93,7 @@ def _key(columns: Mapping[str, Any]) -> Key:
     return tuple(columns[name] for name in (*COHORT_KEY, "variant"))
 
 
-def _of_record(record: dict[str, Any], run: int) -> Measurement:
+def _of_record(record: Json, run: int) -> Measurement:
     """The task of a row; processes of different runs get different numbers."""
     named = {name: plain(record[name]) for name in _NAMED}
     measured = Measurement(

@@ -4,14 +4,13 @@ import dataclasses
 import datetime
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from grouped_bench.analyse.compare.compare import Comparison
 from grouped_bench.analyse.environment.machines import are_alike
+from grouped_bench.space.facts import Facts
 from grouped_bench.store.older import in_force_of
 
-Facts = Mapping[str, Any]
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _FIRST_MOMENT = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 

@@ -8,6 +8,7 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from grouped_bench.space.facts import Json
 from grouped_bench.units import format_bytes
 
 # Threads, variables, and libraries that compute.
@@ -93,12 +94,12 @@ def unread_variables(metadata: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _environment(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _environment(metadata: Mapping[str, Any]) -> Json:
     environment = metadata.get("environment")
     return environment if isinstance(environment, dict) else {}
 
 
-def _facts(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _facts(metadata: Mapping[str, Any]) -> Json:
     """The facts of one run under their names."""
     own = {
         name: metadata[key] for key, name in (("machine", "machine"), ("version", "grouped-bench")) if key in metadata

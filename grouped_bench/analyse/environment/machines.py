@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from grouped_bench.store.identity import GPU, Facts, Identity, identity_of
+from grouped_bench.space.facts import Facts, Json
+from grouped_bench.store.identity import GPU, Identity, identity_of
 
 # Where two things are, in the words of a reason.
 THERE_AND_HERE = ("there", "here")
@@ -93,7 +94,7 @@ def in_force_differences(one: InForce, other: InForce, where: tuple[str, str] = 
     return found
 
 
-def read_in_force(text: str | None) -> dict[str, Any] | None:
+def read_in_force(text: str | None) -> Json | None:
     """The column `in_force` as values; None where it tells nothing that decides kernels."""
     try:
         told = json.loads(text) if text else None

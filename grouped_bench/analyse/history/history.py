@@ -18,8 +18,8 @@ from grouped_bench.analyse.environment.machines import older_names
 from grouped_bench.analyse.history import change_points
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.analyse.tasks import Value
+from grouped_bench.space.facts import Facts
 
-Facts = Mapping[str, Any]
 # Below these there is nothing to see a line in, and nothing to find a step in.
 LEAST_POINTS, LEAST_FOR_STEPS = 4, 2 * change_points.LEAST_RUNS
 
@@ -34,7 +34,7 @@ class Commit:
 
 
 @dataclasses.dataclass(frozen=True)
-class Moment:
+class PlacedRun:
     """A run's place in the history: when it began, and the commit that it measured, where it tells one."""
 
     run_id: str
@@ -48,17 +48,17 @@ class Moment:
 
 
 @dataclasses.dataclass(frozen=True)
-class Point:
+class Reading:
     """One run's latency of a task in seconds, with its 95 % interval where at least three processes measured it."""
 
-    moment: Moment
+    moment: PlacedRun
     seconds: float
     low: float | None = None
     high: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Step:
+class LevelStep:
     """From `before`, the last run at the old level, to `after`, the first at the new one.
 
     `ratio` is the new level over the old with a 99 % interval; `runs` how many are at the new one; `changed` the facts
@@ -66,8 +66,8 @@ class Step:
     """
 
     place: int
-    before: Moment
-    after: Moment
+    before: PlacedRun
+    after: PlacedRun
     ratio: Interval
     runs: int
     changed: tuple[Difference, ...] = ()
@@ -89,8 +89,8 @@ class Series:
 
     columns: Mapping[str, Any]
     basis: str
-    points: tuple[Point, ...]
-    steps: tuple[Step, ...] = ()
+    points: tuple[Reading, ...]
+    steps: tuple[LevelStep, ...] = ()
 
     @property
     def levels(self) -> list[tuple[int, int, float]]:
@@ -115,13 +115,13 @@ class History:
     `left_out` counts runs that are one side of a comparison of two environments, which is no history of one.
     """
 
-    moments: tuple[Moment, ...]
+    moments: tuple[PlacedRun, ...]
     series: tuple[Series, ...]
     left_out: int = 0
     unmatched: Unmatched | None = None
 
     @property
-    def steps(self) -> list[tuple[Series, Step]]:
+    def steps(self) -> list[tuple[Series, LevelStep]]:
         """Every step with its series, the newest first, larger ones before smaller ones of the same place."""
         places = {moment: place for place, moment in enumerate(self.moments)}
         found = [(series, step) for series in self.series for step in series.steps]
@@ -144,7 +144,7 @@ def of_frame(frame: pd.DataFrame, metadata: Sequence[Facts]) -> History:
     moments = _ordered(
         _moment(str(name), part, facts.get(name, {})) for name, part in parts.items() if name not in sided
     )
-    found: dict[tuple[Any, Key], list[tuple[Moment, Measurement]]] = {}
+    found: dict[tuple[Any, Key], list[tuple[PlacedRun, Measurement]]] = {}
     names = older_names(metadata)
     for moment in moments:
         part = parts[moment.run_id]
@@ -167,14 +167,14 @@ def of_enough(frame: pd.DataFrame, metadata: Sequence[Facts]) -> History | None:
     return None if few else of_frame(frame, metadata)
 
 
-def _moment(run_id: str, part: pd.DataFrame, facts: Facts) -> Moment:
+def _moment(run_id: str, part: pd.DataFrame, facts: Facts) -> PlacedRun:
     started = part["started_at"].iloc[0].to_pydatetime()
     told = facts.get("commit")
     commit = told and Commit(told["id"], datetime.datetime.fromisoformat(told["date"]), told["dirty"])
-    return Moment(run_id, started, commit)
+    return PlacedRun(run_id, started, commit)
 
 
-def _ordered(moments: Iterable[Moment]) -> list[Moment]:
+def _ordered(moments: Iterable[PlacedRun]) -> list[PlacedRun]:
     """By date of the commit, then of the run; runs of one commit are neighbours, also where others have its date."""
     made = list(moments)
     first: dict[str, datetime.datetime] = {}
@@ -182,14 +182,14 @@ def _ordered(moments: Iterable[Moment]) -> list[Moment]:
         if one.commit:
             first[one.commit.id] = min(one.started_at, first.get(one.commit.id, one.started_at))
 
-    def place(one: Moment) -> tuple[Any, ...]:
+    def place(one: PlacedRun) -> tuple[Any, ...]:
         name = one.commit.id if one.commit else ""
         return (one.date, first.get(name, one.started_at), name, one.started_at, one.run_id)
 
     return sorted(made, key=place)
 
 
-def _series(measured: Sequence[tuple[Moment, Measurement]], count: int, facts: Mapping[Any, Facts]) -> Series:
+def _series(measured: Sequence[tuple[PlacedRun, Measurement]], count: int, facts: Mapping[Any, Facts]) -> Series:
     """The series of one task, and its steps, which is one of `count` in which steps are looked for."""
     ones = [one for _, one in measured]
     normalised = all(one.relative for one in ones)
@@ -203,11 +203,11 @@ def _series(measured: Sequence[tuple[Moment, Measurement]], count: int, facts: M
     return Series(ones[-1].columns, NORMALISED if normalised else RAW, tuple(points), tuple(found))
 
 
-def _step(shift: change_points.Shift, end: int, moments: Sequence[Moment], facts: Mapping[Any, Facts]) -> Step:
+def _step(shift: change_points.Shift, end: int, moments: Sequence[PlacedRun], facts: Mapping[Any, Facts]) -> LevelStep:
     before, after = moments[shift.place - 1], moments[shift.place]
     told = [facts.get(moment.run_id, {}) for moment in (before, after)]
     changed = tuple(one for one in differences(told) if one.is_certain)
-    return Step(shift.place, before, after, shift.ratio, end - shift.place, changed)
+    return LevelStep(shift.place, before, after, shift.ratio, end - shift.place, changed)
 
 
 def _by_process(values: Sequence[Value]) -> list[float]:
@@ -234,12 +234,12 @@ def _reference(one: Measurement) -> tuple[Any, str]:
     return one.columns["backend_version"], one.reference
 
 
-def _point(moment: Moment, logs: Sequence[float], offset: float) -> Point:
+def _point(moment: PlacedRun, logs: Sequence[float], offset: float) -> Reading:
     centre = float(np.mean(logs)) + offset
     if len(logs) < stats.LEAST_PROCESSES:
-        return Point(moment, math.exp(centre))
+        return Reading(moment, math.exp(centre))
     found = stats.student_interval(logs, 1 - stats.LATENCY_LEVEL)
     half = found.high - found.estimate
     # Beyond this an interval says that nothing is known.
     low, high = (math.exp(min(700.0, max(-700.0, end))) for end in (centre - half, centre + half))
-    return Point(moment, math.exp(centre), low, high)
+    return Reading(moment, math.exp(centre), low, high)

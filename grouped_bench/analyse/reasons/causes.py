@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from grouped_bench.space.facts import Facts
 from grouped_bench.units import format_count, format_seconds, significant
 
-Look = Mapping[str, Any]
 _MOST = 0.5
 # From here on a peak is what holds a call back, rather than something else that takes as long.
 _NEAR_PEAK, _FAR_ABOVE = 0.7, 1.15
@@ -15,7 +15,7 @@ _PASSES = {"training": 3, "inference": 1}
 _OF_PATH, _OF_GROUP = 2, 1
 
 
-def causes(look: Look) -> list[str]:
+def causes(look: Facts) -> list[str]:
     """A sentence for each cause that is known, the most telling first; none where nothing that was read tells.
 
     Args:
@@ -24,7 +24,7 @@ def causes(look: Look) -> list[str]:
     return [sentence for rule in _RULES if look["status"] == "ok" and (sentence := rule(look))]
 
 
-def _base_dilated(look: Look) -> str | None:
+def _base_dilated(look: Facts) -> str | None:
     """XLA on the CPU turns a grouped weight gradient into one dense convolution of an input spread out by zeros."""
     groups, spatial = _groups(look), len(look["task"]["size"])
     for one in look["instructions"]:
@@ -37,7 +37,7 @@ def _base_dilated(look: Look) -> str | None:
     return None
 
 
-def _reference(look: Look) -> str | None:
+def _reference(look: Facts) -> str | None:
     """oneDNN falls back on code that is right and not fast."""
     total, seconds = _primitives_s(look), look["primitive_seconds"].get("ref", 0.0)
     if seconds <= _MOST * total:
@@ -49,7 +49,7 @@ def _reference(look: Look) -> str | None:
     )
 
 
-def _split(look: Look) -> str | None:
+def _split(look: Facts) -> str | None:
     """A convolution for each group, where one primitive takes all groups."""
     groups, passes = _groups(look), _PASSES[look["task"]["pass"]]
     # Where XLA hands a convolution to oneDNN both tell of it.
@@ -60,7 +60,7 @@ def _split(look: Look) -> str | None:
     return f"A call runs {made} convolutions for its {groups} {what}, each with a start and small operands of its own."
 
 
-def _reorders(look: Look) -> str | None:
+def _reorders(look: Facts) -> str | None:
     """Time goes into layouts, not into arithmetic."""
     total, seconds = _primitives_s(look), look["primitive_seconds"].get("reorder", 0.0)
     if seconds <= _REORDERS * total:
@@ -72,7 +72,7 @@ def _reorders(look: Look) -> str | None:
     )
 
 
-def _call(look: Look) -> str | None:
+def _call(look: Facts) -> str | None:
     """The framework's own cost of any call."""
     call_s, latency = look["call_s"], look["latency_s"]
     if call_s is None or call_s <= _MOST * latency:
@@ -82,7 +82,7 @@ def _call(look: Look) -> str | None:
     )
 
 
-def _between(look: Look) -> str | None:
+def _between(look: Facts) -> str | None:
     """What the framework does between primitives, of which oneDNN knows nothing."""
     inside, whole = _primitives_s(look), look["logged_s"]
     if not inside or look["instructions"] or inside >= _MOST * whole:
@@ -93,7 +93,7 @@ def _between(look: Look) -> str | None:
     )
 
 
-def _bandwidth(look: Look) -> str | None:
+def _bandwidth(look: Facts) -> str | None:
     """Memory delivers no more."""
     share = look["share_of_bandwidth"]
     if not _is_near(share) or look["min_bytes"] <= look["cache_bytes"]:
@@ -101,7 +101,7 @@ def _bandwidth(look: Look) -> str | None:
     return f"Memory holds it back: its least traffic alone is {_share(share)} of what a long stream reaches here."
 
 
-def _arithmetic(look: Look) -> str | None:
+def _arithmetic(look: Facts) -> str | None:
     """Arithmetic units deliver no more."""
     share = look["share_of_peak"]
     if not _is_near(share):
@@ -114,7 +114,7 @@ def _is_near(share: float | None) -> bool:
     return share is not None and _NEAR_PEAK <= share <= _FAR_ABOVE
 
 
-_RULES: tuple[Callable[[Look], str | None], ...] = (
+_RULES: tuple[Callable[[Facts], str | None], ...] = (
     _base_dilated,
     _reference,
     _call,
@@ -126,11 +126,11 @@ _RULES: tuple[Callable[[Look], str | None], ...] = (
 )
 
 
-def _groups(look: Look) -> int:
+def _groups(look: Facts) -> int:
     return int(look["task"]["cardinality"] or look["task"]["groups"])
 
 
-def _primitives_s(look: Look) -> float:
+def _primitives_s(look: Facts) -> float:
     return float(sum(look["primitive_seconds"].values()))
 
 

@@ -19,13 +19,14 @@ from grouped_bench.harness.session import carry_out
 from grouped_bench.measure.machine import environment
 from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import Control
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
 from grouped_bench.store import identity
 from grouped_bench.store.runs import read_run
 
 GOOD, POOR, UNFIT, UNKNOWN = "good", "poor", "unfit", "unknown"
 MEASURING_S = 18.0
-_TWINS: dict[str, Any] = {"groups": 1, "channels": 64, "size": 14, "batch_size": 4, "variant": "regular,split_sum"}
+_TWINS: Json = {"groups": 1, "channels": 64, "size": 14, "batch_size": 4, "variant": "regular,split_sum"}
 _LEAST_FREE_BYTES = 2 * 2**30
 _GOOD_SPREAD = 1.25
 _OFF = "off: TensorFlow's own grouped convolutions do not train on the CPU"
@@ -59,7 +60,7 @@ class Diagnosis:
         """Whether nothing makes the machine unfit."""
         return all(check.grade != UNFIT for check in self.checks)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """The diagnosis under the keys of `doctor --format json`."""
         return {"schema": 1, "fit": self.fit, **dataclasses.asdict(self)}
 
@@ -90,7 +91,7 @@ def diagnose(backend: str = "tensorflow") -> Diagnosis:
     return Diagnosis(tuple(checks(facts)), difference)
 
 
-def checks(facts: dict[str, Any]) -> Iterator[Check]:
+def checks(facts: Facts) -> Iterator[Check]:
     """Grade each fact; `facts` is what `diagnose` gathers."""
     for grade in _GRADES:
         yield grade(facts)
@@ -109,7 +110,7 @@ def _share(values: list[float | None], limit: float) -> float | None:
     return sum(value > limit for value in known) / len(known) if known else None
 
 
-def _measure_twins() -> dict[str, Any]:
+def _measure_twins() -> Json:
     """The row of a twin of the baseline, measured for MEASURING_S."""
     control = Control(budget=MEASURING_S, visits=200, precision=0.001, margin=0.0001)
     order = Order(
@@ -128,14 +129,14 @@ def _measure_twins() -> dict[str, Any]:
     return {str(name): value for name, value in frame[frame["variant"] == "split_sum"].iloc[0].items()}
 
 
-def _load(facts: dict[str, Any]) -> Check:
+def _load(facts: Facts) -> Check:
     load, processors = facts["load"], facts["processor"]["usable"] or facts["processor"]["logical"] or 1
     found = f"load average {load:.2f} on {processors} processors before the measurement"
     grade = GOOD if load < processors / 4 else POOR if load < processors else UNFIT
     return Check("load", grade, found, "" if grade == GOOD else "Stop other programs, or wait for them to end")
 
 
-def _steal(facts: dict[str, Any]) -> Check:
+def _steal(facts: Facts) -> Check:
     stolen = facts["stolen"]
     if stolen is None:
         return Check("stolen time", UNKNOWN, "this system does not tell")
@@ -144,13 +145,13 @@ def _steal(facts: dict[str, Any]) -> Check:
     return Check("stolen time", grade, f"{stolen:.1%} of the processors' time went to other machines", remedy)
 
 
-def _others(facts: dict[str, Any]) -> Check:
+def _others(facts: Facts) -> Check:
     remedy = "Stop other programs; `top` names them"
     found = f"took more than {STOLEN_SHARE:.0%} of the processors' time in"
     return _visits_check("other programs", facts["others"], found, remedy)
 
 
-def _throttling(facts: dict[str, Any]) -> Check:
+def _throttling(facts: Facts) -> Check:
     remedy = "Raise the quota of the container, or cool the machine"
     found = f"a quota or a low clock held back more than {THROTTLED_SHARE:.0%} of"
     return _visits_check("throttling", facts["throttled"], found, remedy)
@@ -163,7 +164,7 @@ def _visits_check(name: str, share: float | None, found: str, remedy: str) -> Ch
     return Check(name, grade, f"{found} {share:.0%} of the visits measured", "" if grade == GOOD else remedy)
 
 
-def _speed(facts: dict[str, Any]) -> Check:
+def _speed(facts: Facts) -> Check:
     spread = facts["spread"]
     if spread is None:
         return Check("speed", UNKNOWN, "too few visits")
@@ -172,7 +173,7 @@ def _speed(facts: dict[str, Any]) -> Check:
     return Check("speed", grade, f"a fixed workload took {spread - 1:.0%} longer in slow visits than in fast", remedy)
 
 
-def _governor(facts: dict[str, Any]) -> Check:
+def _governor(facts: Facts) -> Check:
     governor = facts["processor"]["governor"]
     if governor is None:
         return Check("governor", UNKNOWN, "cannot be read here")
@@ -181,7 +182,7 @@ def _governor(facts: dict[str, Any]) -> Check:
     return Check("governor", POOR, governor, "cpupower frequency-set --governor performance")
 
 
-def _quota(facts: dict[str, Any]) -> Check:
+def _quota(facts: Facts) -> Check:
     quota = (facts["limits"]["cgroup_cpu"] or "max").split()
     if quota[0] == "max":
         return Check("processor limit", GOOD, "none")
@@ -192,19 +193,19 @@ def _quota(facts: dict[str, Any]) -> Check:
     return Check("processor limit", UNFIT, f"{share:g} of {usable} processors: throttled in bursts", remedy)
 
 
-def _memory(facts: dict[str, Any]) -> Check:
+def _memory(facts: Facts) -> Check:
     free = facts["free_bytes"]
     grade = GOOD if free >= _LEAST_FREE_BYTES else UNFIT
     return Check("memory", grade, f"{free / 2**30:.1f} GiB free", "" if grade == GOOD else "Free 2 GiB")
 
 
-def _swap(facts: dict[str, Any]) -> Check:
+def _swap(facts: Facts) -> Check:
     used = facts["swapped_bytes"]
     grade = GOOD if used == 0 else POOR
     return Check("swap", grade, f"{used / 2**20:.0f} MiB in use", "" if grade == GOOD else "swapoff -a, or free memory")
 
 
-def _onednn(facts: dict[str, Any]) -> Check:
+def _onednn(facts: Facts) -> Check:
     on, isa = facts["backend"].get("onednn"), facts["in_force"].get("onednn_isa")
     if on is None:
         return Check("oneDNN", UNKNOWN, "the backend does not tell")
@@ -216,7 +217,7 @@ def _onednn(facts: dict[str, Any]) -> Check:
     return Check("oneDNN", GOOD, told + (_NO_BFLOAT16 if lacks else ""))
 
 
-def _turn_on(facts: dict[str, Any]) -> str:
+def _turn_on(facts: Facts) -> str:
     """What turns oneDNN on, by why it is off: the variable, or what TensorFlow does by itself on this processor."""
     machine, asked = facts["machine"], facts["variables"].get(onednn.VARIABLE)
     turn_on = f"set {onednn.VARIABLE}=1"
@@ -227,7 +228,7 @@ def _turn_on(facts: dict[str, Any]) -> str:
     return f"unset {onednn.VARIABLE}, or set it to 1" if machine and machine.onednn_by_default else turn_on
 
 
-def _in_force(facts: dict[str, Any]) -> Check:
+def _in_force(facts: Facts) -> Check:
     """What the backend really uses, but for oneDNN, which has a check of its own."""
     told = facts["in_force"]
     if "failed" in told:
@@ -239,14 +240,14 @@ def _in_force(facts: dict[str, Any]) -> Check:
     return Check("in force", GOOD if parts else UNKNOWN, ", ".join(parts) or "the backend does not tell")
 
 
-def _machine(facts: dict[str, Any]) -> Check:
+def _machine(facts: Facts) -> Check:
     machine = facts["machine"]
     if machine is None:
         return Check("machine", UNKNOWN, "the system does not tell what decides its kernels")
     return Check("machine", GOOD, ", ".join(filter(None, [machine.slug, machine.machine_class])))
 
 
-def _variables(facts: dict[str, Any]) -> Check:
+def _variables(facts: Facts) -> Check:
     found = [name for name in facts["variables"] if name in _STEERING]
     if not found:
         return Check("variables", GOOD, "none that steer threads or compilers")
@@ -254,12 +255,12 @@ def _variables(facts: dict[str, Any]) -> Check:
     return Check("variables", POOR, f"{', '.join(found)} set: figures hold for that only", remedy)
 
 
-def _versions(facts: dict[str, Any]) -> Check:
+def _versions(facts: Facts) -> Check:
     found = ", ".join(f"{name} {version}" for name, version in facts["libraries"].items())
     return Check("versions", GOOD, found)
 
 
-_GRADES: tuple[Callable[[dict[str, Any]], Check], ...] = (
+_GRADES: tuple[Callable[[Facts], Check], ...] = (
     _machine,
     _load,
     _others,

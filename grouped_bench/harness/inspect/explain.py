@@ -12,6 +12,7 @@ from grouped_bench.measure.cold import UNKNOWN_ROTATION_BYTES, last_level_bytes
 from grouped_bench.plan import Cohort
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
+from grouped_bench.space.facts import Json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 # A task's time limit is of a sample; what is asked here is a build with a log of everything, and some calls.
 _PATIENCE = 3
 _READ = ("primitives", "primitive_counts", "primitive_seconds", "instructions", "kernels")
-Look = dict[str, Any]
 
 
 class Explainer:
@@ -41,7 +41,7 @@ class Explainer:
             (one["backend"], one.get("env"), one.get("threads"), one["device"], one["dtype"]): one for one in peaks
         }
 
-    def cohort(self, cohort: Cohort) -> Iterator[Look]:
+    def cohort(self, cohort: Cohort) -> Iterator[Json]:
         """A look at each variant of the cohort, whose latency is that of one short visit."""
         call_s = self.call_s(cohort)
         for name in cohort.variants:
@@ -50,7 +50,7 @@ class Explainer:
 
     def ends(
         self, cohorts: Sequence[Cohort], frame: "pd.DataFrame", numbers: Sequence[int], stop: Callable[[], bool]
-    ) -> Iterator[Look]:
+    ) -> Iterator[Json]:
         """A look at the slowest and the fastest ok variant of each cohort, until `stop` says so.
 
         Args:
@@ -71,11 +71,11 @@ class Explainer:
                 known = {"latency_s": float(row["latency_s"]), "choice": choice}
                 yield self.task(cohort, str(row["variant"]), known, call_s)
 
-    def task(self, cohort: Cohort, name: str, timed: Look, call_s: float | None) -> Look:
+    def task(self, cohort: Cohort, name: str, timed: Json, call_s: float | None) -> Json:
         """A look at one variant, whose latency and choice are known, or why it has none."""
         latency_s, choice = timed.get("latency_s"), timed.get("choice")
         answer = timed if latency_s is None else self._ask(cohort, name, "explain", choice)
-        look: Look = {
+        look: Json = {
             "task": cohort.to_columns(name),
             "variant": name,
             "choice": choice,
@@ -97,7 +97,7 @@ class Explainer:
         found: float | None = self._ask(cohort, cohort.variants[0], "empty", None).get("call_s")
         return found
 
-    def _used(self, cohort: Cohort, name: str, choice: str | None, latency_s: float | None) -> Look:
+    def _used(self, cohort: Cohort, name: str, choice: str | None, latency_s: float | None) -> Json:
         """Rates that the task reaches, and their shares of the peaks; None where there is no latency or no peak."""
         counts, setting = cohort.counts(name, choice), cohort.setting
         peak = self._peaks.get((setting.backend, setting.env, setting.threads, setting.device, cohort.case.dtype), {})
@@ -113,14 +113,14 @@ class Explainer:
             "share_of_bandwidth": shares["bytes_per_s"],
         }
 
-    def _timed(self, cohort: Cohort, name: str) -> Look:
+    def _timed(self, cohort: Cohort, name: str) -> Json:
         """Seconds of a call in a process of its own and the choice that it made, or what became of it."""
         request = cohort.request([name], self._seed)
 
-        def timed(worker: WorkerLike) -> Look:
+        def timed(worker: WorkerLike) -> Json:
             built = worker.ask({"op": "build", **request, "iterations": {}, "check": True})
             visit = {} if built["failed"] else worker.ask({"op": "visit", **request, "rounds": None})
-            failed: Look = {**built["failed"], **visit.get("failed", {})}
+            failed: Json = {**built["failed"], **visit.get("failed", {})}
             if name in failed:
                 return {key: failed[name][key] for key in ("status", "reason")}
             choice = built["built"][name].get("choice")
@@ -128,12 +128,12 @@ class Explainer:
 
         return self._in_worker(cohort, timed)
 
-    def _ask(self, cohort: Cohort, name: str, op: str, choice: str | None) -> Look:
+    def _ask(self, cohort: Cohort, name: str, op: str, choice: str | None) -> Json:
         choices = {} if choice is None else {name: choice}
         request = {"op": op, **cohort.request([name], self._seed, choices)}
         return self._in_worker(cohort, lambda worker: worker.ask(request))
 
-    def _in_worker(self, cohort: Cohort, action: Callable[[WorkerLike], Look]) -> Look:
+    def _in_worker(self, cohort: Cohort, action: Callable[[WorkerLike], Json]) -> Json:
         """What `action` makes of a new worker, which then ends; or what became of the worker or its host."""
         try:
             worker = self._hosts[cohort.setting.host].fork(self._limits)
@@ -146,6 +146,6 @@ class Explainer:
         except HostError as error:
             return self._revived(cohort, error)
 
-    def _revived(self, cohort: Cohort, error: HostError) -> Look:
+    def _revived(self, cohort: Cohort, error: HostError) -> Json:
         self._hosts[cohort.setting.host].restart()
         return {"status": "crashed", "reason": f"the host process ended: {error.received}"}

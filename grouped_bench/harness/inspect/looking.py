@@ -3,16 +3,17 @@
 from collections.abc import Sequence
 
 from grouped_bench.errors import SpaceError
-from grouped_bench.harness.inspect.explain import Explainer, Look
+from grouped_bench.harness.inspect.explain import Explainer
 from grouped_bench.harness.lock import alone
 from grouped_bench.harness.processes.peaks import read_peaks
 from grouped_bench.harness.processes.probing import hosts_of, probed
 from grouped_bench.harness.progress import Progress
 from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
+from grouped_bench.space.facts import Json
 
 
-def look_at(plan: Plan, control: Control, *, seed: int, files: Sequence[str], quiet: bool) -> list[Look]:
+def look_at(plan: Plan, control: Control, *, seed: int, files: Sequence[str], quiet: bool) -> list[Json]:
     """A look at every variant of the plan's one case, in each of its settings.
 
     Raises:
@@ -35,7 +36,7 @@ def look_at(plan: Plan, control: Control, *, seed: int, files: Sequence[str], qu
         probed(plan, control, hosts)
         progress.say("reading the machine's peaks")
         explainer = Explainer(hosts, control, seed, read_peaks(plan, hosts, control))
-        looks: list[Look] = []
+        looks: list[Json] = []
         for cohort in plan.cohorts:
             progress.say(f"looking into {cohort.title()}")
             looks += explainer.cohort(cohort)

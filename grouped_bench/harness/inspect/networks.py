@@ -15,6 +15,7 @@ from grouped_bench.errors import HostError, SpaceError, shown
 from grouped_bench.harness.processes.ipc import scratch, tail
 from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
 from grouped_bench.space.choices import DEPTHWISE
+from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
 
 APPLICATIONS = "keras.applications:"
@@ -53,10 +54,10 @@ def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, 
     return Space(cases=cases, left_out=[*left_out(told["left_out"]), *_without_splits(cases)], source=source)
 
 
-def distinct(convolutions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def distinct(convolutions: Sequence[Json]) -> list[Json]:
     """One table of axes for each distinct convolution, in the order of their first calls."""
     times: Counter[str] = Counter()
-    first: dict[str, dict[str, Any]] = {}
+    first: dict[str, Json] = {}
     for convolution in convolutions:
         axes = {name: _axis(name, value) for name, value in convolution.items() if name != "name"}
         key = json.dumps(axes)
@@ -68,7 +69,7 @@ def distinct(convolutions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def left_out(layers: Sequence[dict[str, Any]]) -> list[str]:
+def left_out(layers: Sequence[Json]) -> list[str]:
     """A sentence for each kind of layer that is left out and each reason."""
     found: dict[tuple[str, str], list[str]] = {}
     for layer in layers:
@@ -79,7 +80,7 @@ def left_out(layers: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _without_splits(cases: Sequence[dict[str, Any]]) -> list[str]:
+def _without_splits(cases: Sequence[Json]) -> list[str]:
     many = sum(case["groups"] > MOST_SPLIT_GROUPS for case in cases)
     if not many:
         return []
@@ -87,7 +88,7 @@ def _without_splits(cases: Sequence[dict[str, Any]]) -> list[str]:
     return [f"{told} a group, unless --variant names them"]
 
 
-def _variants(convolution: dict[str, Any]) -> dict[str, Any]:
+def _variants(convolution: Json) -> Json:
     """What is swept over a layer: with one group all variants are the same function."""
     groups, channels = convolution["groups"], convolution["channels"][0]
     if groups == 1:
@@ -141,7 +142,7 @@ def _shape(text: str | Sequence[int] | None) -> list[int] | None:
     return extents
 
 
-def _ask(request: dict[str, Any], backend: str, source: str) -> dict[str, Any]:
+def _ask(request: Json, backend: str, source: str) -> Json:
     """The child's answer."""
     variables = {**backends.get(backend).variables, "KERAS_BACKEND": backend, "CUDA_VISIBLE_DEVICES": ""}
     with scratch() as printed:
@@ -165,5 +166,5 @@ def _ask(request: dict[str, Any], backend: str, source: str) -> dict[str, Any]:
                 received=tail(printed).rpartition(" | ")[2] or f"exit code {ended.returncode}",
                 remedy="Try `python -c 'import keras'` in this environment, with KERAS_BACKEND set",
             )
-    told: dict[str, Any] = json.loads(ended.stdout)
+    told: Json = json.loads(ended.stdout)
     return told

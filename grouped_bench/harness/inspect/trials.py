@@ -1,7 +1,7 @@
 """What holds on this machine as its user has set it up: facts of the backends, and code run before it is advised."""
 
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from grouped_bench.errors import HostError, UnavailableError
 from grouped_bench.harness.processes.hosts import Host
@@ -9,6 +9,7 @@ from grouped_bench.harness.processes.probing import Probe, probe_host
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 from grouped_bench.harness.progress import Progress
 from grouped_bench.space.case import Case, HostKey, Setting
+from grouped_bench.space.facts import Json
 
 # What is built and called once takes a second; a compiler may take some more.
 _PATIENCE_S = 60.0
@@ -71,7 +72,7 @@ class Trials:
 
 
 def _tried(host: Host, case: Case, setting: Setting, code: str) -> str | None:
-    request: dict[str, Any] = {"op": "trial", "variants": ["trial"], "code": code}
+    request: Json = {"op": "trial", "variants": ["trial"], "code": code}
     columns = {"case": case.to_columns(), "setting": setting.to_columns()}
     try:
         worker = host.fork(Limits(_PATIENCE_S))

@@ -9,7 +9,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import grouped_bench
 from grouped_bench import backends
@@ -17,6 +16,7 @@ from grouped_bench.errors import HostError
 from grouped_bench.harness.processes.ipc import Channel, scratch, tail
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError, Worker
 from grouped_bench.space import variables
+from grouped_bench.space.facts import Json
 
 _PACKAGE = Path(grouped_bench.__file__).resolve().parent
 _START_TIMEOUT_S = 300.0
@@ -138,12 +138,12 @@ class Host:
         self._printed.close()
         self._folder.cleanup()
 
-    def _say(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    def _say(self, message: Json, descriptors: Sequence[int] = ()) -> None:
         # A host that has died is told where its answer is missed.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._channel.send(message, descriptors)
 
-    def _answer(self, seconds: float, rule: str) -> dict[str, Any]:
+    def _answer(self, seconds: float, rule: str) -> Json:
         try:
             message = self._channel.receive(seconds)
         except EOFError:

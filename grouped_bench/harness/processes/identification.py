@@ -6,11 +6,12 @@ from typing import Any
 from grouped_bench.harness.processes.probing import Probe, full_name
 from grouped_bench.measure.machine import gpu
 from grouped_bench.plan import Plan
+from grouped_bench.space.facts import Json
 from grouped_bench.store import identity
 from grouped_bench.store.identity import Identity
 
 
-def header_facts(plan: Plan, probes: Mapping[str, Probe], found: Mapping[str, Any]) -> dict[str, Any]:
+def header_facts(plan: Plan, probes: Mapping[str, Probe], found: Mapping[str, Any]) -> Json:
     """`machine` and `identity` of a run of `plan` in the environment `found`; a plain name where that tells too little.
 
     The identity is None then, so that nothing is taken for another run of this machine.

@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
+from grouped_bench.space.facts import Json
+
 _TAIL_BYTES = 2000
 _MOST_PRINTED_BYTES = 16 * 2**20
 
@@ -20,7 +22,7 @@ class Channel:
         self.connection = connection
         self._received = b""
 
-    def send(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+    def send(self, message: Json, descriptors: Sequence[int] = ()) -> None:
         """Send `message` and, with it, file descriptors."""
         data = (json.dumps(message) + "\n").encode()
         if descriptors:
@@ -28,7 +30,7 @@ class Channel:
         else:
             self.connection.sendall(data)
 
-    def receive(self, seconds: float) -> dict[str, Any] | None:
+    def receive(self, seconds: float) -> Json | None:
         """The next message, or None when `seconds` passed without one. Raises EOFError at the other end's end."""
         while b"\n" not in self._received:
             if not select.select([self.connection], [], [], seconds)[0]:
@@ -41,7 +43,7 @@ class Channel:
                 raise EOFError
             self._received += data
         line, _, self._received = self._received.partition(b"\n")
-        message: dict[str, Any] = json.loads(line)
+        message: Json = json.loads(line)
         return message
 
 

@@ -12,6 +12,7 @@ from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
+from grouped_bench.space.facts import Json
 
 # Where the budget is small, the sweep needs it more.
 _SHARE_OF_BUDGET = 0.05
@@ -52,7 +53,7 @@ def _wanted(plan: Plan) -> dict[tuple[HostKey, str, str], list[str]]:
     return found
 
 
-def _rates(host: HostLike, limits: Limits, request: dict[str, Any]) -> Peak:
+def _rates(host: HostLike, limits: Limits, request: Json) -> Peak:
     """What a worker answers; nothing where it failed."""
     try:
         worker = host.fork(limits)

@@ -5,7 +5,6 @@ import dataclasses
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from grouped_bench.errors import HostError, UnavailableError
 from grouped_bench.harness.processes.hosts import Host, RefusedHost
@@ -16,6 +15,7 @@ from grouped_bench.plan import Plan
 from grouped_bench.space import variables
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
+from grouped_bench.space.facts import Facts, Json
 
 # Whatever a task may take, a device that wakes up may take so long.
 _PROBE_S = 60.0
@@ -35,11 +35,11 @@ class Probe:
     """
 
     devices: dict[str, str]
-    facts: dict[str, Any]
+    facts: Facts
     libraries: dict[str, str]
     python: str
     version: str
-    in_force: dict[str, Any] = dataclasses.field(default_factory=dict)
+    in_force: Json = dataclasses.field(default_factory=dict)
     unread: tuple[str, ...] = ()
 
 
@@ -141,7 +141,7 @@ def probe_host(host: Host, seconds: float = _PROBE_S, names: Sequence[str] = ())
     )
 
 
-def _in_force(host: Host, seconds: float) -> dict[str, Any]:
+def _in_force(host: Host, seconds: float) -> Json:
     """What a worker of the host really uses; under `failed` why it cannot be told, as where XLA refuses its flags."""
     worker: Worker = host.fork(Limits(seconds))
     try:

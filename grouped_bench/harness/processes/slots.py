@@ -3,13 +3,14 @@
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 from grouped_bench.harness.processes.workers import Limits
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.measure.machine.available_memory import memory_left, memory_total
 from grouped_bench.plan import PROCESSES
 from grouped_bench.space.case import HostKey
+from grouped_bench.space.facts import Json
 
 MOST_ASLEEP = 48
 # Where starting is dear a process serves so many visits: what it settled on is in each, so more of them tell little.
@@ -20,7 +21,7 @@ _LEAST_FREE_SHARE = 0.25
 class WorkerLike(Protocol):
     """What a sweep needs of a worker."""
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, request: Json) -> Json:
         """The worker's answer. Raises TaskFailedError, and HostError where its host has died."""
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from grouped_bench.harness.processes.ipc import Channel, bound, tail
 from grouped_bench.measure.machine.available_memory import memory_left, memory_total
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.measure.worker import MARK_BYTES
+from grouped_bench.space.facts import Json
 from grouped_bench.units import format_bytes
 
 # How often a worker is looked at: seldom while it samples, since each look takes some of the machine's time, and often
@@ -57,7 +58,7 @@ class Worker:
         self.ended = False
         self._oom_kills = kernel_oom_kills()
 
-    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def ask(self, request: Json) -> Json:
         """The answer to `request`.
 
         Raises:
@@ -92,7 +93,7 @@ class Worker:
         with contextlib.suppress(HostError):  # a host that has died took its workers with it
             self._end()
 
-    def _hold_to_limits(self, request: dict[str, Any], silent_s: float, *, with_children: bool) -> None:
+    def _hold_to_limits(self, request: Json, silent_s: float, *, with_children: bool) -> None:
         """End the worker, and raise TaskFailedError, where it keeps silent or takes memory beyond its limits."""
         bound(self._printed)
         # To find children takes milliseconds, which samples would show.
@@ -131,7 +132,7 @@ class Worker:
     def _turn(self) -> bytes:
         return os.pread(self._marks.fileno(), MARK_BYTES, 0)
 
-    def _variant(self, request: dict[str, Any]) -> str:
+    def _variant(self, request: Json) -> str:
         words = self._turn().decode(errors="replace").split()
         return words[1] if len(words) > 1 else str(request["variants"][0])
 

@@ -1,7 +1,6 @@
 """Where a cohort stands in a run: what was measured, what failed, and which variants still need time."""
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from grouped_bench.analyse.tasks import Pair, Value
 from grouped_bench.measure.rounds import DEAR_S, LEAST_ROUNDS, MOST_ROUNDS
 from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control
+from grouped_bench.space.facts import Json
 
 LEAST_DEAR_VISITS = 3
 # No visit grows longer than so many first ones: the sooner another comes, the more of the run's weather is met.
@@ -19,7 +19,6 @@ _LONGEST_GROWTH = 4
 # Where visits are never calm, so many times the least number of them must do.
 _PATIENCE = 3
 _LEAST_OF_A_VARIANCE = 2
-Record = dict[str, Any]
 
 
 class Standing:
@@ -100,7 +99,7 @@ class Standing:
         least = self._round_counts[0]
         return int(np.clip(np.median(wanted), least, max(least, min(MOST_ROUNDS, _LONGEST_GROWTH * least))))
 
-    def absorb(self, record: Record) -> None:
+    def absorb(self, record: Json) -> None:
         """Take in the record of a visit and settle what it settles."""
         self.failed |= set(record["failed"])
         for name, built in record["built"].items():
@@ -117,7 +116,7 @@ class Standing:
                 self.start_is_dear = record["start_seconds"] > record["seconds"] - record["start_seconds"]
         self.open = self._unsettled()
 
-    def _take_in(self, record: Record) -> None:
+    def _take_in(self, record: Json) -> None:
         visit = [Visit(record["process"], record["stolen"], record["throttled"])]
         baseline = record["samples"].get(self._baseline)
         rounds = len(next(iter(record["samples"].values())))

@@ -5,6 +5,7 @@ from typing import Any
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.measure.machine.available_memory import memory_total
 from grouped_bench.plan import Cohort
+from grouped_bench.space.facts import Json
 from grouped_bench.units import format_bytes
 
 _WAY_OUT = "--force tries it"
@@ -24,14 +25,14 @@ class Forecast:
         # Least need of the tasks that ran out of memory, of each kind of task.
         self._failed: dict[tuple[Any, ...], int] = {}
 
-    def absorb(self, cohort: Cohort, failed: dict[str, dict[str, Any]]) -> None:
+    def absorb(self, cohort: Cohort, failed: dict[str, Json]) -> None:
         """Learn from what failed in a visit of `cohort`."""
         for name, failure in failed.items():
             if failure["status"] == "oom":
                 kind, need = _kind(cohort, name), _need(cohort, name)
                 self._failed[kind] = min(need, self._failed.get(kind, need))
 
-    def doomed(self, standing: Standing) -> dict[str, dict[str, Any]]:
+    def doomed(self, standing: Standing) -> dict[str, Json]:
         """The open variants that will run out of memory, each with its outcome."""
         reasons = {name: self._reason(standing.cohort, name) for name in standing.active}
         return {name: {"status": "predicted_oom", "reason": reason} for name, reason in reasons.items() if reason}

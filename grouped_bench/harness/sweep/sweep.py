@@ -12,13 +12,14 @@ from grouped_bench.errors import HostError
 from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes, Slot, WorkerLike
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 from grouped_bench.harness.progress import Moment, Progress
-from grouped_bench.harness.sweep.cohort_state import Record, Standing
+from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.family import Family
 from grouped_bench.harness.sweep.forecast import Forecast
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.plan import LEAST_VISITS, Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
+from grouped_bench.space.facts import Json
 
 # What a record's time is spent on: starts of processes, first calls, checks, warm-up, samples, memory readings.
 SPENT = ("start_s", "search_s", "first_calls_s", "verify_s", "warm_up_s", "samples_s", "memory_s")
@@ -52,14 +53,14 @@ class Sweep:
         control: Control,
         *,
         hosts: Mapping[HostKey, HostLike],
-        keep: Callable[[Record], None],
+        keep: Callable[[Json], None],
         progress: Progress,
         seed: int,
         memory: bool,
         started: float,
         force: bool = False,
         stop: Callable[[], bool] = lambda: False,
-        recalled: Sequence[Record] = (),
+        recalled: Sequence[Json] = (),
         visits_a_process: int = VISITS_A_PROCESS,
         standing: type[Standing] = Standing,
         clock: Clock = read_clock,
@@ -118,14 +119,14 @@ class Sweep:
         """Whether the budget has room for `seconds` more, and for the memory pass."""
         return self._deadline is None or self._clock() + self._memory_guess_s + seconds <= self._deadline
 
-    def _record(self, make_record: Callable[[], Record]) -> None:
+    def _record(self, make_record: Callable[[], Json]) -> None:
         """Make a record, keep it, and take it in."""
         record = make_record()
         record["at"] = self._clock() - self._started
         self._keep(record)
         self._absorb(record)
 
-    def _work(self) -> Iterator[tuple[int, str, Callable[[], Record]]]:
+    def _work(self) -> Iterator[tuple[int, str, Callable[[], Json]]]:
         """What makes each record, with the number of its pass and a name: passes over the cohorts that need one more
         visit; the memory pass follows the first.
 
@@ -165,7 +166,7 @@ class Sweep:
     def _memory_guess_s(self) -> float:
         return len(self._unread) * _MEMORY_GUESS_S
 
-    def _absorb(self, record: Record) -> None:
+    def _absorb(self, record: Json) -> None:
         standing = self.standings[record["cohort"]]
         for name, seconds in record["time"].items():
             self.time[name] += seconds
@@ -178,12 +179,12 @@ class Sweep:
         if self._forecast is not None:
             self._forecast.absorb(standing.cohort, record["failed"])
 
-    def _visit(self, standing: Standing, turn: int | None = None) -> Record:
+    def _visit(self, standing: Standing, turn: int | None = None) -> Json:
         """One visit; where the host dies in it, one more. `turn` is shared by the visits of a family in a row."""
         for _ in range(_MOST_DEATHS):
             start = self._clock()
             slot = self._processes.slot(standing)
-            record: Record = {"kind": "visit", "cohort": standing.number, "process": slot.process}
+            record: Json = {"kind": "visit", "cohort": standing.number, "process": slot.process}
             record |= {"start_seconds": 0.0, "visit_seconds": 0.0, "built": {}, "samples": {}}
             record |= {"failed": self._forecast.doomed(standing) if self._forecast else {}}
             record |= {"time": dict.fromkeys(SPENT, 0.0), **({} if turn is None else {"turn": turn})}
@@ -200,7 +201,7 @@ class Sweep:
         record["failed"] |= {name: {"status": "crashed", "reason": reason} for name in standing.active}
         return record
 
-    def _fill(self, record: Record, standing: Standing, slot: Slot) -> None:
+    def _fill(self, record: Json, standing: Standing, slot: Slot) -> None:
         """Make the visit of `record`: in a process that slept, or in a new one that builds first."""
         try:
             if slot.worker is None:
@@ -215,7 +216,7 @@ class Sweep:
             record["failed"] |= dict.fromkeys(names, outcome)
             record["samples"] = {}
 
-    def _build(self, record: Record, standing: Standing, slot: Slot) -> None:
+    def _build(self, record: Json, standing: Standing, slot: Slot) -> None:
         names = [name for name in standing.active if name not in record["failed"]]
         if not names:
             return
@@ -239,7 +240,7 @@ class Sweep:
         else:
             record["built"] = answer["built"]
 
-    def _sample(self, record: Record, standing: Standing, slot: Slot, names: list[str]) -> None:
+    def _sample(self, record: Json, standing: Standing, slot: Slot, names: list[str]) -> None:
         assert slot.worker is not None
         seed = int(self._rng.integers(2**32))
         request = {"op": "visit", "variants": names, "seed": seed, "rounds": standing.rounds, **self._choices}
@@ -255,9 +256,9 @@ class Sweep:
             record["failed"] |= answer["failed"]
             slot.end()
 
-    def _read_memory(self, standing: Standing, name: str) -> Record:
+    def _read_memory(self, standing: Standing, name: str) -> Json:
         start = self._clock()
-        record: Record = {"kind": "memory", "cohort": standing.number, "variant": name}
+        record: Json = {"kind": "memory", "cohort": standing.number, "variant": name}
         try:
             worker: WorkerLike = self._processes.fork(standing)
             record |= worker.ask({"op": "memory", **standing.cohort.request([name], self._seed, standing.choices)})

@@ -6,22 +6,22 @@ import os
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from grouped_bench.backends.base import Step
 from grouped_bench.measure import rounds
 from grouped_bench.measure.explain import hlo, onednn
 from grouped_bench.measure.explain.printed import flush, printed
 from grouped_bench.measure.workbench import Workbench
+from grouped_bench.space.facts import Json
 
 # The quickest of them tells: no other program held it up, as one may hold up any part of another.
 _MOST_CALLS, _CALLS_S = 7, 0.5
 _MOST_PARTS = 12
 _OPTIMISED = "*after_optimizations.txt"
-Reply = dict[str, Any]
 
 
-def explain(bench: Workbench, name: str) -> Reply:
+def explain(bench: Workbench, name: str) -> Json:
     """Primitives, instructions and kernels of the quickest of some calls, each kind once with how often it ran.
 
     Must be asked in a process that has computed nothing yet: the libraries read what they are to log when they start.
@@ -63,7 +63,7 @@ def _logged_call(bench: Workbench, step: Step, log_file: BinaryIO) -> tuple[floa
     return seconds, log_file.read().decode(errors="replace")
 
 
-def _primitives(made: list[onednn.Primitive]) -> Reply:
+def _primitives(made: list[onednn.Primitive]) -> Json:
     """Primitives of a call that differ in more than their time, the longest first, and the sums over all of them."""
     times: dict[onednn.Primitive, list[float]] = defaultdict(list)
     sums: dict[str, float] = defaultdict(float)
@@ -82,11 +82,11 @@ def _family(primitive: onednn.Primitive) -> str:
     return "ref" if primitive.implementation.startswith("ref") else primitive.kind
 
 
-def _instructions(made: list[hlo.Instruction]) -> list[Reply]:
+def _instructions(made: list[hlo.Instruction]) -> list[Json]:
     counted = Counter(made)
     parts = [{**dataclasses.asdict(kind), "count": count} for kind, count in counted.items()]
     return sorted(parts, key=lambda part: -(part["macs"] or 0) * part["count"])[:_MOST_PARTS]
 
 
-def _largest(parts: list[Reply]) -> list[Reply]:
+def _largest(parts: list[Json]) -> list[Json]:
     return sorted(parts, key=lambda part: -float(part["seconds"]))[:_MOST_PARTS]

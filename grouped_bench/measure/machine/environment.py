@@ -6,7 +6,6 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -23,6 +22,7 @@ from grouped_bench.measure.machine.processor import (
     usable,
 )
 from grouped_bench.measure.machine.versions import library_versions
+from grouped_bench.space.facts import Json
 
 VARIABLE_PREFIXES = ("TF_", "XLA_", "JAX_", "TORCH_", "ATEN_", "OMP_", "MKL_", "ONEDNN_", "DNNL_", "CUDA_", "KERAS_")
 # Terraform's variables share TensorFlow's prefix, and may hold secrets.
@@ -39,7 +39,7 @@ def processor_model() -> str:
     return told("model name") or apple.model() or platform.processor() or platform.machine()
 
 
-def describe(arguments: Sequence[str]) -> dict[str, Any]:
+def describe(arguments: Sequence[str]) -> Json:
     """Processor, memory, system, libraries and environment variables, as plain values without paths or host names.
 
     What the system does not tell is None.

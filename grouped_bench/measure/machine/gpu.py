@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from grouped_bench.backends.base import device_index
+from grouped_bench.space.facts import Json
 
 T = TypeVar("T")
 
@@ -24,10 +25,10 @@ def joules(device: str) -> float | None:
     return _ask(device, lambda nvml, handle: float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3))
 
 
-def facts(device: str) -> dict[str, Any] | None:
+def facts(device: str) -> Json | None:
     """What of `device` and its set-up may change an answer: clocks in MHz, power in watts."""
 
-    def told(nvml: Any, handle: Any) -> dict[str, Any]:
+    def told(nvml: Any, handle: Any) -> Json:
         return {
             "name": _text(nvml.nvmlDeviceGetName(handle)),
             "compute_capability": ".".join(map(str, nvml.nvmlDeviceGetCudaComputeCapability(handle))),

@@ -4,11 +4,11 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from grouped_bench.backends.base import Backend
 from grouped_bench.measure.attempt import attempt
 from grouped_bench.measure.explain.printed import flush, printed
+from grouped_bench.space.facts import Json
 
 # What limits or steers the kernels without being told apart by a library's answer.
 STEERING = (
@@ -19,7 +19,7 @@ STEERING = (
 _ISA = re.compile(r"^onednn_verbose,(?:v1,)?info,cpu,isa:(.*)$", re.MULTILINE)
 
 
-def in_force(backend: Backend) -> dict[str, Any]:
+def in_force(backend: Backend) -> Json:
     """What `Backend.in_force` tells, oneDNN's instruction set (`onednn_isa`), and the flags that were accepted.
 
     `onednn_isa` is None where nothing was computed by oneDNN. To be asked in a process that has computed nothing yet:

@@ -3,7 +3,8 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
+
+from grouped_bench.space.facts import Json
 
 _CPU = Path("/sys/devices/system/cpu")
 _CPUINFO = Path("/proc/cpuinfo")
@@ -65,7 +66,7 @@ def last_level_caches() -> int:
     return len(found) or 1
 
 
-def speed_settings() -> dict[str, Any]:
+def speed_settings() -> Json:
     """What sets the first processor's clock, and whether its cores are shared by threads."""
     frequency = read(_CPU / "cpu0/cpufreq/scaling_max_freq")
     return {

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from grouped_bench.analyse.advise.advice import Advice, Alternative, Option, leaders
-from grouped_bench.analyse.advise.kriging import Figure
+from grouped_bench.analyse.advise.kriging import Estimate
 from grouped_bench.report.advice.several import LEAST, differ_in_groups_alone, together
 from grouped_bench.report.advice.text import WHAT, alone, code_of
+from grouped_bench.space.facts import Json
 
 
 def render(found: Sequence[Advice], format: str) -> str:
@@ -20,8 +20,8 @@ def render(found: Sequence[Advice], format: str) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _as_json(found: Sequence[Advice]) -> dict[str, Any]:
-    told: dict[str, Any] = {"schema": 1, "advice": [_one_as_json(advice) for advice in found]}
+def _as_json(found: Sequence[Advice]) -> Json:
+    told: Json = {"schema": 1, "advice": [_one_as_json(advice) for advice in found]}
     if len(found) > 1 and differ_in_groups_alone(found):
         told["least"] = {
             name: [one.question.case.groups for one in leaders(found, figure)] for name, figure in LEAST.items()
@@ -29,7 +29,7 @@ def _as_json(found: Sequence[Advice]) -> dict[str, Any]:
     return told
 
 
-def _one_as_json(advice: Advice) -> dict[str, Any]:
+def _one_as_json(advice: Advice) -> Json:
     return {
         **advice.question.columns(),
         "machine": advice.evidence[0]["machine"] if advice.evidence else None,
@@ -53,7 +53,7 @@ def _one_as_json(advice: Advice) -> dict[str, Any]:
     }
 
 
-def _alternative_as_json(found: Alternative) -> dict[str, Any]:
+def _alternative_as_json(found: Alternative) -> Json:
     return {
         "env": found.env,
         "use": found.advice.best.variant if found.advice.best else None,
@@ -63,7 +63,7 @@ def _alternative_as_json(found: Alternative) -> dict[str, Any]:
     }
 
 
-def _option_as_json(option: Option) -> dict[str, Any]:
+def _option_as_json(option: Option) -> Json:
     return {
         "variant": option.variant,
         "choice": option.choice,
@@ -75,5 +75,5 @@ def _option_as_json(option: Option) -> dict[str, Any]:
     }
 
 
-def _figure_as_json(figure: Figure | None) -> dict[str, float | None] | None:
+def _figure_as_json(figure: Estimate | None) -> dict[str, float | None] | None:
     return None if figure is None else {"value": figure.value, "low": figure.low, "high": figure.high}

@@ -1,7 +1,7 @@
 """How a figure of advice is written: with the digits that its interval has earned."""
 
 from grouped_bench.analyse.advise.advice import Option
-from grouped_bench.analyse.advise.kriging import Figure
+from grouped_bench.analyse.advise.kriging import Estimate
 from grouped_bench.report.text import cells
 from grouped_bench.units import earned_digits, format_bytes, format_seconds, significant
 
@@ -25,12 +25,12 @@ def short_latency(option: Option) -> str:
     return f"{text} ±{significant(half, 1 if half < 10 else 2)}%"
 
 
-def ratio(figure: Figure) -> str:
+def ratio(figure: Estimate) -> str:
     """`4.9× [3.8–6.6]`."""
     return cells.ratio(figure.value, figure.low, figure.high)
 
 
-def short_ratio(figure: Figure) -> str:
+def short_ratio(figure: Estimate) -> str:
     """`4.9×`."""
     return "1×" if figure.low == figure.high == 1 else cells.bare_ratio(figure.value, figure.low, figure.high)
 
@@ -47,5 +47,5 @@ def percent(share: float) -> str:
     return f"{significant(100 * share, 2)} %"
 
 
-def _digits(figure: Figure) -> int:
+def _digits(figure: Estimate) -> int:
     return earned_digits(figure.value, figure.low, figure.high)

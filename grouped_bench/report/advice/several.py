@@ -5,17 +5,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from grouped_bench.analyse.advise.advice import MEASURED, Advice, leaders
-from grouped_bench.analyse.advise.kriging import Figure
+from grouped_bench.analyse.advise.kriging import Estimate
 from grouped_bench.report.advice import quantities
 from grouped_bench.report.advice.text import MOST_LEFT_OUT, NAME_WIDTH, WAY_OUT, gains, heading, indented, wrapped
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import grid
 from grouped_bench.units import format_count
 
-LEAST: dict[str, Callable[[Advice], Figure | None]] = {
+LEAST: dict[str, Callable[[Advice], Estimate | None]] = {
     "latency": lambda advice: advice.best.latency if advice.best else None,
     "memory": lambda advice: advice.best.memory if advice.best else None,
-    "parameters": lambda advice: Figure(*[_params(advice)] * 3),
+    "parameters": lambda advice: Estimate(*[_params(advice)] * 3),
 }
 
 

@@ -2,18 +2,18 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 from xml.etree import ElementTree
 
 from grouped_bench.analyse.compare import compare
 from grouped_bench.analyse.compare.compare import Change, Compared
 from grouped_bench.analyse.compare.measurements import Measurement
-from grouped_bench.analyse.compare.side_selection import Facts, Judgement, Taken, commit_of
+from grouped_bench.analyse.compare.side_selection import Judgement, Taken, commit_of
 from grouped_bench.analyse.environment import machines
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.report.comparison import headline, words
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.markup import escape, pipes, uncalled
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.identity import identity_of
 
 _SCHEMA = 1
@@ -138,11 +138,11 @@ def as_json(judgement: Judgement) -> str:
     return json.dumps(told, indent=1, allow_nan=False, default=str) + "\n"
 
 
-def _side(taken: Taken) -> dict[str, Any]:
+def _side(taken: Taken) -> Json:
     return {"runs": [_run(facts) for facts in taken.runs], "left_out": taken.left_out}
 
 
-def _run(facts: Facts) -> dict[str, Any]:
+def _run(facts: Facts) -> Json:
     return {
         "run_id": facts.get("run_id"),
         "machine": facts.get("machine"),
@@ -152,7 +152,7 @@ def _run(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _task(task: Compared) -> dict[str, Any]:
+def _task(task: Compared) -> Json:
     return {
         **task.head.columns,
         "verdict": task.verdict,
@@ -161,7 +161,7 @@ def _task(task: Compared) -> dict[str, Any]:
     }
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change(change: Change) -> Json:
     found = change.ratio
     interval = found if isinstance(found, Interval) else None
     return {
@@ -176,7 +176,7 @@ def _change(change: Change) -> dict[str, Any]:
     }
 
 
-def _alone(task: Measurement) -> dict[str, Any]:
+def _alone(task: Measurement) -> Json:
     return {**task.columns, "status": task.status, "reason": task.reason}
 
 

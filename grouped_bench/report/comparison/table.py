@@ -19,7 +19,7 @@ _MOST_FACTS, _MOST_NAMES, _MOST_TASKS = 12, 20, 100
 _INDENT = "  "
 _LONGEST_NAME, _LONGEST_NOTE = 300, 3
 
-Row = tuple[str, ...]
+TextRow = tuple[str, ...]
 
 
 def render(judgement: Judgement, format: str, *, everything: bool = False, width: int = 80) -> str:
@@ -131,7 +131,7 @@ def _tasks(tasks: Sequence[Compared], everything: bool, width: int) -> Iterator[
         yield from _grid(rows, notes, width)
 
 
-def _grid(rows: Sequence[Row], notes: Sequence[Sequence[str]], width: int) -> Iterator[str]:
+def _grid(rows: Sequence[TextRow], notes: Sequence[Sequence[str]], width: int) -> Iterator[str]:
     """The table, each row's notes below it; a name that leaves no room stands on a line of its own."""
     headers = ("task", "metric", *words.HEADERS)
     others = [row[1:] for row in rows]

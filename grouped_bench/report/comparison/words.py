@@ -9,7 +9,7 @@ from grouped_bench.analyse.compare import compare
 from grouped_bench.analyse.compare.apart import OTHER_KERNELS
 from grouped_bench.analyse.compare.compare import Change, Compared, Comparison
 from grouped_bench.analyse.compare.measurements import NOT_REACHED, Measurement
-from grouped_bench.analyse.compare.side_selection import Facts, Judgement, Taken
+from grouped_bench.analyse.compare.side_selection import Judgement, Taken
 from grouped_bench.analyse.environment import machines
 from grouped_bench.analyse.rows import case_title, setting_title
 from grouped_bench.analyse.stability import UNSTABLE
@@ -17,6 +17,7 @@ from grouped_bench.analyse.stats import Interval
 from grouped_bench.report.comparison.headline import share
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast, run_name
+from grouped_bench.space.facts import Facts
 from grouped_bench.units import earned_digits, format_bytes, format_count, format_seconds, significant
 
 HEADERS = ("base", "head", "head / base", "verdict")

@@ -6,7 +6,6 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import pandas as pd
@@ -18,20 +17,19 @@ from grouped_bench.report import figures
 from grouped_bench.report.drawing.panels import NothingToDrawError
 from grouped_bench.report.drawing.svg import STYLE, Drawn, Sketch, files_of, svg
 from grouped_bench.report.text.files import replace
-
-Metadata = Sequence[dict[str, Any]]
+from grouped_bench.space.facts import Facts
 
 
 @dataclasses.dataclass(frozen=True)
-class Record:
+class Drawable:
     """What figures draw: the rows of runs, the run-wide facts of each, and their history where there are enough."""
 
     rows: Sequence[Row]
-    metadata: Metadata = ()
+    metadata: Sequence[Facts] = ()
     history: History | None = None
 
 
-Draw = Callable[[Record, str], Sketch]
+Draw = Callable[[Drawable, str], Sketch]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +70,7 @@ def registered() -> dict[str, Figure]:
     return {one.name: one for one in sorted(_REGISTRY.values(), key=lambda one: one.place)}
 
 
-def draw(frame: pd.DataFrame, metadata: Metadata = (), past: History | None = None) -> list[Drawn]:
+def draw(frame: pd.DataFrame, metadata: Sequence[Facts] = (), past: History | None = None) -> list[Drawn]:
     """Every registered figure of `frame` as SVG text, the same to the byte for the same frame.
 
     Args:
@@ -84,7 +82,7 @@ def draw(frame: pd.DataFrame, metadata: Metadata = (), past: History | None = No
     return [_drawn(one, record) for one in registered().values()]
 
 
-def save(frame: pd.DataFrame, folder: str | Path, metadata: Metadata = ()) -> list[Path]:
+def save(frame: pd.DataFrame, folder: str | Path, metadata: Sequence[Facts] = ()) -> list[Path]:
     """Write every figure that has something to show as `<name>.svg` and `<name>.png`; the paths written.
 
     Raises:
@@ -107,11 +105,11 @@ def save(frame: pd.DataFrame, folder: str | Path, metadata: Metadata = ()) -> li
     return written
 
 
-def _record(frame: pd.DataFrame, metadata: Metadata, past: History | None = None) -> Record:
-    return Record(plain(frame), metadata, past or of_enough(frame, metadata))
+def _record(frame: pd.DataFrame, metadata: Sequence[Facts], past: History | None = None) -> Drawable:
+    return Drawable(plain(frame), metadata, past or of_enough(frame, metadata))
 
 
-def _sketch(one: Figure, record: Record) -> Sketch:
+def _sketch(one: Figure, record: Drawable) -> Sketch:
     """The figure, its title in the words of the rows: blocks have paths, and are measured by cardinality."""
     sketch = one.draw(record, worded(one.title, record.rows))
     for place in sketch.figure.axes:
@@ -129,7 +127,7 @@ def worded(title: str, rows: Sequence[Row]) -> str:
     return title.replace("number of groups", "cardinality").replace("groups", "cardinality")
 
 
-def _drawn(one: Figure, record: Record) -> Drawn:
+def _drawn(one: Figure, record: Drawable) -> Drawn:
     with matplotlib.rc_context(STYLE):
         title = worded(one.title, record.rows)
         try:
@@ -139,7 +137,7 @@ def _drawn(one: Figure, record: Record) -> Drawn:
         return Drawn(one.name, title, sketch.alt, svg(sketch.figure, one.name))
 
 
-def _files(one: Figure, record: Record) -> dict[str, bytes]:
+def _files(one: Figure, record: Drawable) -> dict[str, bytes]:
     """Content by suffix; nothing where there is nothing to draw."""
     with matplotlib.rc_context(STYLE):
         try:

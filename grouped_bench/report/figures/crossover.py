@@ -12,7 +12,7 @@ from grouped_bench.analyse.rows import FAMILY, Row, ascending, family, groups_of
 from grouped_bench.report.drawing.axes import caption, finish, group_axis
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panels, describe, groups_label, split
 from grouped_bench.report.drawing.points import alt
-from grouped_bench.report.drawing.registry import Record, figure
+from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.text import cells
@@ -33,7 +33,7 @@ _NOTE = (
 
 
 @figure("crossover", "From which number of groups on grouping is faster", place=3)
-def crossover(record: Record, title: str) -> Sketch:
+def crossover(record: Drawable, title: str) -> Sketch:
     """Raises NothingToDrawError where no shape was measured at two numbers of groups."""
     rows = record.rows
     found = [crossing for crossing in crossings(rows) if any(map(is_ok, crossing.rows))]

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
 from grouped_bench.analyse.compare.compare import RAW
-from grouped_bench.analyse.history.history import LEAST_POINTS, Moment, Series
+from grouped_bench.analyse.history.history import LEAST_POINTS, PlacedRun, Series
 from grouped_bench.analyse.rows import FAMILY, Row, varying
 from grouped_bench.report.drawing.axes import finish, grid
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, Panels, describe
 from grouped_bench.report.drawing.points import alt
-from grouped_bench.report.drawing.registry import Record, figure
+from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.history import by_how_much, short
@@ -31,7 +31,7 @@ _DIGITS_OF_A_TICK = 7
 
 
 @figure("history", "Latency over runs", place=9)
-def history(record: Record, title: str) -> Sketch:
+def history(record: Drawable, title: str) -> Sketch:
     """Raises NothingToDrawError where no task was measured by LEAST_POINTS runs of one machine."""
     past = record.history
     series = [one for one in past.series if len(one.points) >= LEAST_POINTS] if past else []
@@ -118,7 +118,7 @@ def _limits(one: Series) -> tuple[float, float]:
     return low - 0.15 * room, high + (0.15 + 0.2 * min(len(one.steps), _ROWS_OF_WORDS)) * room
 
 
-def _run_axis(place: Axes, moments: Sequence[Moment], seen: Sequence[int]) -> None:
+def _run_axis(place: Axes, moments: Sequence[PlacedRun], seen: Sequence[int]) -> None:
     """Ticks at some of the runs, each with its commit and date."""
     parts = min(_MOST_TICKS, len(seen)) - 1
     ticks = [seen[round(part * (len(seen) - 1) / parts)] for part in range(parts + 1)]

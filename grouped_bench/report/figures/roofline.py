@@ -11,8 +11,9 @@ from grouped_bench.report.drawing import svg
 from grouped_bench.report.drawing.axes import finish, grid, ratio_axis
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, split
 from grouped_bench.report.drawing.points import alt, positive, scatter, thinned
-from grouped_bench.report.drawing.registry import Record, figure
+from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.text import cells
+from grouped_bench.space.facts import Json
 from grouped_bench.units import significant
 
 PEAKS = {"peak_flops_per_s": "flops_per_s", "peak_bytes_per_s": "bytes_per_s"}
@@ -41,7 +42,7 @@ def with_peaks(rows: Iterable[Row], metadata: Sequence[Mapping[str, Any]]) -> li
             found = {name: _number(peak.get(key)) for name, key in PEAKS.items()}
             key = tuple(map(repr, (facts.get("run_id"), *(peak.get(name) for name in _OF_PEAK))))
             measured.setdefault(key, {name: value for name, value in found.items() if value})
-    unknown: dict[str, Any] = dict.fromkeys(PEAKS)
+    unknown: Json = dict.fromkeys(PEAKS)
     return [row | unknown | measured.get(_key(row), {}) for row in rows] if measured else [*rows]
 
 
@@ -49,7 +50,7 @@ def _key(row: Row) -> tuple[str, ...]:
     return tuple(map(repr, (row["run_id"], *(row[name] for name in _OF_PEAK))))
 
 
-def _dicts(value: Any) -> list[dict[str, Any]]:
+def _dicts(value: Any) -> list[Json]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
@@ -61,7 +62,7 @@ def _number(value: Any) -> float | None:
 
 
 @figure("roofline", "Achieved operations under the machine's roof", place=7)
-def roofline(record: Record, title: str) -> svg.Sketch:
+def roofline(record: Drawable, title: str) -> svg.Sketch:
     """Achieved operations a second against operations a byte, a panel a setting, each under its own roof."""
     roofed = [row for row in with_peaks(record.rows, record.metadata) if all(row.get(name) for name in PEAKS)]
     if not roofed:
@@ -103,7 +104,7 @@ def _draw_roof(place: Axes, row: Row) -> None:
     for share in _SHARES:
         if share * roof[-1] > place.get_ylim()[0]:
             place.plot(xs, [share * y for y in roof], color=_FAINT, linewidth=0.8, linestyle="dashed", zorder=1)
-            near: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": 7, "color": _FAINT}
+            near: Json = {"ha": "right", "va": "bottom", "fontsize": 7, "color": _FAINT}
             place.annotate(f"{100 * share:g} %", (xs[-1], share * roof[-1]), **near)
     told = f"roof {_rate(peak)} GFLOP/s, {_rate(bandwidth)} GB/s"
     place.set_title("\n".join(filter(None, [place.get_title(), told])), fontsize=9)

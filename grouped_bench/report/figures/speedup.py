@@ -17,7 +17,7 @@ from grouped_bench.analyse.rows import FAMILY, VERDICTS, Row, family, groups_of,
 from grouped_bench.report.drawing.axes import grid, label
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, groups_label, split
 from grouped_bench.report.drawing.points import alt
-from grouped_bench.report.drawing.registry import Record, figure
+from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.text import cells
 from grouped_bench.units import significant
@@ -36,7 +36,7 @@ _NOTE = (
 
 
 @figure("speedup", "Speed-up over the baseline, by groups", place=2)
-def speedup(record: Record, title: str) -> Sketch:
+def speedup(record: Drawable, title: str) -> Sketch:
     """A heat map a variant; its colour says no more than the verdict.
 
     Raises:

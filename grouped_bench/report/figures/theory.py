@@ -3,7 +3,7 @@
 from grouped_bench.report.drawing.axes import finish, grid, ratio_axis
 from grouped_bench.report.drawing.panels import split
 from grouped_bench.report.drawing.points import alt, reach, saving_words, scatter, thinned, with_savings
-from grouped_bench.report.drawing.registry import Record, figure
+from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.svg import Sketch, times
 
 _SETTING = (
@@ -13,7 +13,7 @@ _SETTING = (
 
 
 @figure("theory", "Time saved against multiply-accumulates saved", place=6)
-def theory(record: Record, title: str) -> Sketch:
+def theory(record: Drawable, title: str) -> Sketch:
     """Speed-up against the factor by which the MACs shrink; on the diagonal time falls as theory promises."""
     panels = split(with_savings(record.rows), _SETTING)
     savings = [1.0, *(row["saving"] for row in panels.rows)]

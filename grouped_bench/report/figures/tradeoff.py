@@ -11,8 +11,9 @@ from grouped_bench.report.drawing import svg
 from grouped_bench.report.drawing.axes import finish, grid, ratio_axis
 from grouped_bench.report.drawing.panels import Panel, Panels, split
 from grouped_bench.report.drawing.points import alt, front_words, pareto, positive, reach, scatter, thinned, unbeaten
-from grouped_bench.report.drawing.registry import Record, figure
+from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.text import cells
+from grouped_bench.space.facts import Json
 
 _MOST_FAMILIES = 3
 _COST = {"params": ("parameters", svg.count), "peak_memory_bytes": ("peak memory", svg.byte_count)}
@@ -24,7 +25,7 @@ _RINGS = "Ringed: no other in its row is as good in latency, parameters and memo
 
 
 @figure("tradeoff", "Latency against parameters and memory", place=5)
-def tradeoff(record: Record, title: str) -> svg.Sketch:
+def tradeoff(record: Drawable, title: str) -> svg.Sketch:
     """A row of panels a family: latency against parameters, and against memory where that is known closely."""
     points = positive(record.rows, "latency_s", "params")
     costs = ["params", *(["peak_memory_bytes"] if any(map(_has_memory, points)) else [])]
@@ -66,7 +67,7 @@ def _draw(place: Axes, rows: Sequence[Row], cost: str) -> str:
     scatter(place, shown, cost, "latency_s", alpha=0.85)
     _draw_front(place, front, cost)
     at: Callable[[str], list[Any]] = lambda name: [row[name] for row in rings]  # noqa: E731
-    ring: dict[str, Any] = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "#555555"}
+    ring: Json = {"marker": "o", "markersize": 11, "markerfacecolor": "none", "markeredgecolor": "#555555"}
     place.plot(at(cost), at("latency_s"), linestyle="none", zorder=1.5, **ring)
     return note
 
@@ -78,7 +79,7 @@ def _has_memory(row: Row) -> bool:
 def _draw_front(place: Axes, front: Sequence[Row], cost: str) -> None:
     xs, ys = [row[cost] for row in front], [row["latency_s"] for row in front]
     place.plot(xs, ys, color="#999999", linewidth=3, alpha=0.6, zorder=1, drawstyle="steps-post")
-    near: dict[str, Any] = {"textcoords": "offset points", "xytext": (6, -9), "fontsize": 7.5, "color": "#333333"}
+    near: Json = {"textcoords": "offset points", "xytext": (6, -9), "fontsize": 7.5, "color": "#333333"}
     for row in front:
         place.annotate(str(groups_of(row)), (row[cost], row["latency_s"]), **near)
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from grouped_bench.analyse.environment.differences import unread_variables
 from grouped_bench.analyse.leads import Part
-from grouped_bench.analyse.rows import VERDICTS, Cohort, Row, cohorts, is_ok, plain, varying, verdict_of
+from grouped_bench.analyse.rows import VERDICTS, CohortTasks, Row, cohorts, is_ok, plain, varying, verdict_of
 from grouped_bench.analyse.stability import FLAGS, UNSTABLE, is_unstable
 from grouped_bench.report.findings import claims, limits
 from grouped_bench.report.findings.sentences import Finding
@@ -15,6 +15,7 @@ from grouped_bench.report.run.summary import compared, counts, stop, tally
 from grouped_bench.report.run.surroundings import environment_findings
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast
+from grouped_bench.space.facts import Facts
 
 __all__ = ["Finding", "counts", "findings", "of_rows", "stop"]
 
@@ -35,12 +36,12 @@ _KINDS: tuple[Callable[[Part], list[Finding]], ...] = (
 )
 
 
-def findings(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]] = ()) -> list[Finding]:
+def findings(frame: pd.DataFrame, metadata: Sequence[Facts] = ()) -> list[Finding]:
     """`of_rows` of the rows of `frame`."""
     return of_rows(plain(frame), metadata)
 
 
-def of_rows(rows: Sequence[Row], metadata: Sequence[dict[str, Any]] = ()) -> list[Finding]:
+def of_rows(rows: Sequence[Row], metadata: Sequence[Facts] = ()) -> list[Finding]:
     """Sentences on what is fastest, where grouping pays, what memory decides, what failed and what stays open.
 
     Cohorts of unlike settings and passes are told apart, and runs that differ in what can change an answer. Only
@@ -59,7 +60,7 @@ def of_rows(rows: Sequence[Row], metadata: Sequence[dict[str, Any]] = ()) -> lis
     return [*told, *_unread(metadata), *limits.failures(rows), *_twins(found), *_open(found), *_flags(rows)]
 
 
-def _unread(metadata: Sequence[dict[str, Any]]) -> list[Finding]:
+def _unread(metadata: Sequence[Facts]) -> list[Finding]:
     """Variables that a run was told to give values and that a backend does not read."""
     return [Finding(text) for text in dict.fromkeys(text for facts in metadata for text in unread_variables(facts))]
 
@@ -86,10 +87,10 @@ def _merged(text: str, pairs: Iterable[tuple[Part, Finding]]) -> Finding:
     return Finding(f"{cells.listed(names)}: {text}" if names else text, rows)
 
 
-def _parts(rows: Sequence[Row], metadata: Sequence[dict[str, Any]]) -> list[Part]:
+def _parts(rows: Sequence[Row], metadata: Sequence[Facts]) -> list[Part]:
     apart = (*_SETTING, "run_id") if len(metadata) > 1 and contrast(metadata) else _SETTING
     names = varying(rows, apart)
-    found: dict[tuple[Any, ...], list[Cohort]] = {}
+    found: dict[tuple[Any, ...], list[CohortTasks]] = {}
     for cohort in cohorts(rows):
         found.setdefault(tuple(cohort.rows[0][name] for name in names), []).append(cohort)
     return [Part(_part_name(part[0].rows[0], names), part) for part in found.values()]
@@ -100,7 +101,7 @@ def _part_name(row: Row, names: Iterable[str]) -> str:
     return " ".join(words.get(name, "{}").format(cells.text_of(row[name])) for name in names)
 
 
-def _twins(found: Sequence[Cohort]) -> list[Finding]:
+def _twins(found: Sequence[CohortTasks]) -> list[Finding]:
     """With nothing split all our variants are one function: what differs is the implementation, or an error."""
     alike = [row for cohort in found if cohort.groups == 1 for row in compared(cohort.rows)]
     told = []
@@ -113,7 +114,7 @@ def _twins(found: Sequence[Cohort]) -> list[Finding]:
     return told
 
 
-def _open(found: Sequence[Cohort]) -> list[Finding]:
+def _open(found: Sequence[CohortTasks]) -> list[Finding]:
     judged = [row for cohort in found for row in compared(cohort.rows)]
     undecided = tuple(row for row in judged if verdict_of(row) == "undecided")
     if not undecided:

@@ -15,6 +15,7 @@ from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.findings.findings import Finding
 from grouped_bench.report.text import cells
+from grouped_bench.space.facts import Json
 from grouped_bench.store import schema
 
 # Beyond these a page would not open at once; the Parquet file has everything.
@@ -58,7 +59,7 @@ _SHAPES = {
 }
 
 
-def record(frame: pd.DataFrame, rows: Sequence[Row], told: Sequence[Finding]) -> dict[str, Any]:
+def record(frame: pd.DataFrame, rows: Sequence[Row], told: Sequence[Finding]) -> Json:
     """The first MOST_ROWS of `rows` as columns, their samples, and the rows of each finding.
 
     Args:
@@ -88,10 +89,10 @@ def packed_record(frame: pd.DataFrame, rows: Sequence[Row], told: Sequence[Findi
     return packed(json.dumps(record(frame, rows, told), ensure_ascii=False, separators=(",", ":"), allow_nan=False))
 
 
-def _column(name: str, rows: Sequence[Row]) -> dict[str, Any]:
+def _column(name: str, rows: Sequence[Row]) -> Json:
     """A column: its few distinct values in order and each row's place among them, or a value a row."""
     about = next(column for column in schema.COLUMNS if column.name == name)
-    told: dict[str, Any] = {
+    told: Json = {
         "name": name,
         "unit": about.unit,
         "summary": _SERIES[name][0] if name in _SERIES else "",
@@ -157,7 +158,7 @@ def _marks(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
     return {name: (mark.colour, _SHAPES[mark.shape]) for name, mark in marks.items()}
 
 
-def _samples(frame: pd.DataFrame, count: int) -> dict[str, Any]:
+def _samples(frame: pd.DataFrame, count: int) -> Json:
     """Samples of each row by visit, in per mille of their median; where they are many, quantiles of all."""
     raw = frame["samples_s"].tolist()[:count] if "samples_s" in frame.columns else []
     told = [[_finite(visit) for visit in _listed(visits)] for visits in raw]

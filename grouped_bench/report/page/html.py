@@ -24,6 +24,7 @@ from grouped_bench.report.run.sheets import sheets
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast, run_name
 from grouped_bench.report.text.files import replace
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import schema
 from grouped_bench.store.identity import identity_of
 from grouped_bench.units import format_clock, format_seconds
@@ -54,7 +55,7 @@ _TOO_FINE = re.compile(r"(?<![\d.])([1-9]\d*\.\d\d)\d+|(?<=\n)\s+")
 _UNIVERSAL = re.compile(r"<defs>\s*<style[^>]*>\*\{[^}]*\}</style>\s*</defs>", re.DOTALL)
 
 
-def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
+def page(frame: pd.DataFrame, metadata: Sequence[Facts]) -> str:
     """The whole page as HTML text.
 
     Args:
@@ -101,7 +102,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]]) -> str:
     )
 
 
-def write(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]], path: str | Path) -> Path:
+def write(frame: pd.DataFrame, metadata: Sequence[Facts], path: str | Path) -> Path:
     """Write the page to `path` in one step; its path.
 
     Raises:
@@ -123,7 +124,7 @@ def write(frame: pd.DataFrame, metadata: Sequence[dict[str, Any]], path: str | P
 class _Run:
     """What the page says of one run beside its rows."""
 
-    def __init__(self, facts: dict[str, Any], rows: Sequence[Row]) -> None:
+    def __init__(self, facts: Facts, rows: Sequence[Row]) -> None:
         self.name = run_name(facts)
         self.stop = findings.stop(facts)
         self.environment = list(_flat(facts.get("environment") or {}))
@@ -135,7 +136,7 @@ class _Run:
         self.time = _time(facts.get("time") or {})
 
 
-def _title(rows: Sequence[Row], metadata: Sequence[dict[str, Any]]) -> str:
+def _title(rows: Sequence[Row], metadata: Sequence[Facts]) -> str:
     classed = {told.partition(",")[0]: f"{told.replace(', ', ' (')})" for told in of_known_class(metadata)}
     names = sorted({str(row["machine"]) for row in rows if row["machine"] is not None})
     names = names or [str(facts["machine"]) for facts in metadata if facts.get("machine")]
@@ -143,7 +144,7 @@ def _title(rows: Sequence[Row], metadata: Sequence[dict[str, Any]]) -> str:
     return f"Convolutions in groups, measured{where}"
 
 
-def _identity(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _identity(facts: Facts) -> Iterator[tuple[str, str]]:
     for key, name in (
         ("machine", "machine"),
         ("started_at", "started"),
@@ -173,7 +174,7 @@ def _range(values: Sequence[int]) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def _control(control: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _control(control: Json) -> Iterator[tuple[str, str]]:
     for key, value in control.items():
         text = cells.text_of(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
@@ -181,7 +182,7 @@ def _control(control: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield _CONTROL.get(key, cells.clean(key)), text
 
 
-def _time(spent: dict[str, Any]) -> list[tuple[str, str, str]]:
+def _time(spent: Json) -> list[tuple[str, str, str]]:
     """Name, clock and share of the total, of each thing that time was spent on."""
     known = {key: value for key, value in spent.items() if isinstance(value, (int, float)) and value >= 0}
     total = known.get("total_s") or 0
@@ -193,9 +194,9 @@ def _time(spent: dict[str, Any]) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _skips(metadata: Sequence[dict[str, Any]]) -> list[tuple[str, int, str]]:
+def _skips(metadata: Sequence[Facts]) -> list[tuple[str, int, str]]:
     """Reason, how many cases have it, and one of them; the commonest first."""
-    reasons: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+    reasons: dict[str, list[Json]] = collections.defaultdict(list)
     for facts in metadata:
         for skip in facts.get("skipped") or ():
             reasons[cells.text_of(skip.get("reason"))].append(skip)
@@ -203,7 +204,7 @@ def _skips(metadata: Sequence[dict[str, Any]]) -> list[tuple[str, int, str]]:
     return sorted(found, key=lambda skip: -skip[1])
 
 
-def _example(skip: dict[str, Any]) -> str:
+def _example(skip: Json) -> str:
     names = [name for name in ("variant", *schema.COHORT_KEY) if skip.get(name) is not None]
     return ", ".join(f"{name} {cells.text_of(skip[name])}" for name in names) or cells.DASH
 

@@ -12,7 +12,7 @@ _DESCENDING = ("speedup", "speedup_low", "speedup_high")
 
 
 @dataclasses.dataclass(frozen=True)
-class Block:
+class Section:
     """Rows under one heading: those measured, in the order to show them, and those that were not."""
 
     heading: str
@@ -29,12 +29,12 @@ class Block:
         return list(found.values())
 
 
-def blocks(rows: Sequence[Row], *, by: str | None = None, sort: str | None = None) -> list[Block]:
+def blocks(rows: Sequence[Row], *, by: str | None = None, sort: str | None = None) -> list[Section]:
     """`rows` under their headings: one block a cohort, or one a value of column `by`."""
     return _blocks_by(rows, by, sort) if by else _blocks_of_cohorts(rows, sort)
 
 
-def _blocks_of_cohorts(rows: Sequence[Row], sort: str | None) -> list[Block]:
+def _blocks_of_cohorts(rows: Sequence[Row], sort: str | None) -> list[Section]:
     several = len({row["run_id"] for row in rows}) > 1
     found = []
     for cohort in cohorts(rows):
@@ -47,11 +47,11 @@ def _blocks_of_cohorts(rows: Sequence[Row], sort: str | None) -> list[Block]:
         ordered = tuple(row for part in functions for row in part)
         failed = tuple(row for row in cohort.rows if not is_ok(row))
         apart = ("computes", "macs") if cohort.rows[0]["scope"] == "block" else ("computes",)
-        found.append(Block(cohort.case_title, detail, ordered, failed, apart))
+        found.append(Section(cohort.case_title, detail, ordered, failed, apart))
     return found
 
 
-def _blocks_by(rows: Sequence[Row], by: str, sort: str | None) -> list[Block]:
+def _blocks_by(rows: Sequence[Row], by: str, sort: str | None) -> list[Section]:
     found: dict[Any, list[Row]] = {}
     for row in rows:
         found.setdefault(row[by], []).append(row)
@@ -60,10 +60,10 @@ def _blocks_by(rows: Sequence[Row], by: str, sort: str | None) -> list[Block]:
     return [_block_by(f"{by} {cells.column_text(found[value][0], by)}", found[value], apart, sort) for value in values]
 
 
-def _block_by(heading: str, rows: list[Row], apart: tuple[str, ...], sort: str | None) -> Block:
+def _block_by(heading: str, rows: list[Row], apart: tuple[str, ...], sort: str | None) -> Section:
     ordered = [row for cohort in cohorts(rows) for part in by_function(cohort.rows) for row in part]
     ordered = sorted_by(ordered, sort) if sort else ordered
-    return Block(heading, "", tuple(ordered), tuple(row for row in rows if not is_ok(row)), apart)
+    return Section(heading, "", tuple(ordered), tuple(row for row in rows if not is_ok(row)), apart)
 
 
 def _apart(rows: Sequence[Row], by: str) -> tuple[str, ...]:

@@ -9,13 +9,14 @@ from typing import Any
 
 from grouped_bench.analyse.rows import Row, ascending, is_ok
 from grouped_bench.report.findings.findings import Finding, of_rows
-from grouped_bench.report.run.blocks import Block, blocks, sorted_by
+from grouped_bench.report.run.blocks import Section, blocks, sorted_by
 from grouped_bench.report.run.summary import counts
 from grouped_bench.report.run.where import NAMES
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import Contrast, contrast
 from grouped_bench.report.text.markup import escape, pipes
 from grouped_bench.report.text.sheet import Sheet
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import schema
 
 
@@ -25,13 +26,13 @@ class Request:
 
     rows: list[Row]
     every: list[Row]
-    metadata: Sequence[dict[str, Any]]
+    metadata: Sequence[Facts]
     by: str | None
     sort: str | None
     width: int
     sheets: Sequence[Sheet] = ()
 
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[Section]:
         """The rows under their headings."""
         return blocks(self.rows, by=self.by, sort=self.sort)
 
@@ -123,7 +124,7 @@ def as_json(request: Request) -> str:
     """
     ordered = _flat(request)
     places = {id(row): place for place, row in enumerate(ordered)}
-    told: dict[str, Any] = {
+    told: Json = {
         "schema": schema.SCHEMA_VERSION,
         "tasks": [{name: row[name] for name in NAMES} for row in ordered],
         "findings": [
@@ -136,7 +137,7 @@ def as_json(request: Request) -> str:
     return json.dumps(told, indent=1, allow_nan=False, default=str) + "\n"
 
 
-def _differences(found: Contrast | None) -> list[dict[str, Any]]:
+def _differences(found: Contrast | None) -> list[Json]:
     if found is None:
         return []
     runs = found.runs

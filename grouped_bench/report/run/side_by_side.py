@@ -20,13 +20,13 @@ _NOTE = (
 )
 
 Place = tuple[Any, ...]
-Task = dict[Place, Row]
+ByPlace = dict[Place, Row]
 
 
 def side_by_side(rows: Sequence[Row]) -> list[Sheet]:
     """A table for each case with a variant that was measured in several places: a row a variant, a column a place."""
     firsts: dict[Place, Row] = {}
-    cases: dict[tuple[Any, ...], dict[str, Task]] = {}
+    cases: dict[tuple[Any, ...], dict[str, ByPlace]] = {}
     for row in rows:
         place = tuple(row[name] for name in _WHERE)
         firsts.setdefault(place, row)
@@ -45,7 +45,7 @@ def side_by_side(rows: Sequence[Row]) -> list[Sheet]:
     return found
 
 
-def _sheet(tasks: Sequence[Task], headers: tuple[str, ...], places: Sequence[Place]) -> Sheet:
+def _sheet(tasks: Sequence[ByPlace], headers: tuple[str, ...], places: Sequence[Place]) -> Sheet:
     row = next(iter(tasks[0].values()))
     case = ", ".join(filter(None, (case_title(row), Setting.from_columns(row).host.surroundings)))
     return Sheet(f"Side by side: {cells.clean(case)}", headers, tuple(_texts(task, places) for task in tasks))
@@ -55,7 +55,7 @@ def _place_name(row: Row, names: Sequence[str]) -> str:
     return " ".join(cells.text_of(row[name]) for name in names)
 
 
-def _texts(task: Task, places: Sequence[Place]) -> tuple[str, ...]:
+def _texts(task: ByPlace, places: Sequence[Place]) -> tuple[str, ...]:
     name = cells.text_of(next(iter(task.values()))["variant"])
     return (name, *(_text(task[place]) if place in task else cells.DASH for place in places))
 

@@ -7,6 +7,7 @@ from typing import Any
 from grouped_bench.analyse.environment import machines
 from grouped_bench.analyse.rows import VERDICTS, Row, cohorts, is_baseline, is_ok, verdict_of
 from grouped_bench.report.text import cells
+from grouped_bench.space.facts import Facts
 from grouped_bench.store import schema
 
 STOPS = {
@@ -17,7 +18,7 @@ STOPS = {
 }
 
 
-def counts(rows: Sequence[Row], metadata: Sequence[dict[str, Any]], *, of: int | None = None) -> list[str]:
+def counts(rows: Sequence[Row], metadata: Sequence[Facts], *, of: int | None = None) -> list[str]:
     """The closing lines of a table: tasks by status, verdicts, skips, and how each run stopped.
 
     Args:
@@ -41,7 +42,7 @@ def counts(rows: Sequence[Row], metadata: Sequence[dict[str, Any]], *, of: int |
     return lines + [line for facts in metadata for line in _run_lines(facts, several=len(metadata) > 1)]
 
 
-def stop(facts: dict[str, Any]) -> str:
+def stop(facts: Facts) -> str:
     """How a run ended, as words that follow `The run`."""
     why = facts.get("stopped_by")
     if why is not None:
@@ -64,7 +65,7 @@ def tally(values: Iterable[Any], order: Sequence[str] = ()) -> str:
     return ", ".join(f"{tally[name]} {name}" for name in names)
 
 
-def _run_lines(facts: dict[str, Any], *, several: bool) -> list[str]:
+def _run_lines(facts: Facts, *, several: bool) -> list[str]:
     name = f"Run {cells.clean(facts.get('run_id', 'without an id'))}" if several else "The run"
     lines = [f"{name} {stop(facts)}."]
     if isinstance(rounds := facts.get("thinned"), int):

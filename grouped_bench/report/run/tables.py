@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 import pandas as pd
 import tabulate
@@ -12,7 +11,7 @@ import tabulate
 from grouped_bench.analyse.rows import Row, plain
 from grouped_bench.errors import SpaceError
 from grouped_bench.report.run import exports
-from grouped_bench.report.run.blocks import Block
+from grouped_bench.report.run.blocks import Section
 from grouped_bench.report.run.exports import Request
 from grouped_bench.report.run.sheets import sheets
 from grouped_bench.report.run.where import NAMES, select
@@ -20,8 +19,7 @@ from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast
 from grouped_bench.report.text.contrast import lines as contrast_lines
 from grouped_bench.report.text.sheet import lines as sheet_lines
-
-Metadata = Sequence[dict[str, Any]]
+from grouped_bench.space.facts import Facts
 
 SORTS = {"latency": "latency_s", "memory": "peak_memory_bytes"}
 _FIRST_LEFT_OUT = ("memory", "params")
@@ -31,7 +29,7 @@ _LONGEST_REASON = 6
 
 def render(
     frame: pd.DataFrame,
-    metadata: Metadata,
+    metadata: Sequence[Facts],
     *,
     by: str | None = None,
     sort: str | None = None,
@@ -102,7 +100,7 @@ def _terminal(request: Request) -> str:
     return "\n".join(cells.shorten(line, width).rstrip() for line in lines) + "\n"
 
 
-def _failures(block: Block, width: int) -> Iterator[str]:
+def _failures(block: Section, width: int) -> Iterator[str]:
     """Two lines or more a row that was not measured: what it is and its status, then the reason."""
     for row in block.failed:
         marks = _label(row, [name for name in block.apart if name not in ("computes", "macs")])
@@ -114,7 +112,7 @@ def _failures(block: Block, width: int) -> Iterator[str]:
             yield from (f"  {line}" for line in told)
 
 
-def _choices(block: Block, width: int) -> list[str]:
+def _choices(block: Section, width: int) -> list[str]:
     """Which choices the figures of a block hold for."""
     made = dict.fromkeys((row["variant"], row["choice"]) for row in block.rows if row["choice"] is not None)
     told = f"Chosen: {'; '.join(' '.join(map(cells.text_of, one)) for one in made)}" if made else ""
@@ -135,7 +133,7 @@ class _Layout:
     left_out: tuple[str, ...] = ()
     name_width: int = 40
 
-    def lines(self, block: Block, width: int) -> list[str]:
+    def lines(self, block: Section, width: int) -> list[str]:
         """The table of a block, its labels wrapped to `width`."""
         if not block.rows:
             return []
@@ -150,7 +148,7 @@ class _Layout:
             told.append("  " + line)
         return told
 
-    def _grid(self, block: Block) -> list[str]:
+    def _grid(self, block: Section) -> list[str]:
         headers, *grid = self._texts(block)
         right = [header in ("memory", "params") for header in headers]
         text = tabulate.tabulate(
@@ -162,7 +160,7 @@ class _Layout:
         )
         return text.splitlines()
 
-    def _texts(self, block: Block) -> list[list[str]]:
+    def _texts(self, block: Section) -> list[list[str]]:
         """The headers and cells of a block's table."""
         apart = () if self.labelled else block.apart
         rows = [
@@ -176,11 +174,11 @@ class _Layout:
         short = [[cells.shorten(text, self.name_width) for text in row] for row in rows]
         return [["variant", *apart, *self.measures], *short]
 
-    def width(self, found: Iterable[Block]) -> int:
+    def width(self, found: Iterable[Section]) -> int:
         """Columns that the widest table of `found` takes."""
         return max((self._width(block) for block in found if block.rows), default=0)
 
-    def _width(self, block: Block) -> int:
+    def _width(self, block: Section) -> int:
         texts = self._texts(block)
         widths = [max(map(cells.display_width, column)) for column in zip(*texts[1:], strict=True)]
         return _width_of(tuple(texts[0]), tuple(widths), self.gap) + (2 if self.labelled else 0)
@@ -193,7 +191,7 @@ def _width_of(headers: tuple[str, ...], widths: tuple[int, ...], gap: int) -> in
     return max(map(cells.display_width, text.splitlines()))
 
 
-def _layout(found: Sequence[Block], request: Request) -> _Layout:
+def _layout(found: Sequence[Section], request: Request) -> _Layout:
     """The most telling layout whose table fits; beyond the last, names are shortened."""
     measures = dict(cells.MEASURES)
     sort = request.sort
@@ -211,7 +209,7 @@ def _layout(found: Sequence[Block], request: Request) -> _Layout:
     return _narrowed(found, candidates[-2:], request.width)
 
 
-def _narrowed(found: Sequence[Block], candidates: Sequence[_Layout], width: int) -> _Layout:
+def _narrowed(found: Sequence[Section], candidates: Sequence[_Layout], width: int) -> _Layout:
     for layout in candidates:
         for name_width in range(layout.name_width, _NARROWEST_NAME - 1, -2):
             narrow = dataclasses.replace(layout, name_width=name_width)

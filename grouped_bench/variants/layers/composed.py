@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from grouped_bench.backends.base import Backend, Part
+from grouped_bench.backends.base import Backend, BareConvolution
 from grouped_bench.space.case import Case
 from grouped_bench.space.choices import DEPTHWISE, MERGED, NATIVE, Composition, Form, forms, merges
 from grouped_bench.space.counts import Counts
-from grouped_bench.variants.base import REGISTRY, Convolve, KernelVariant, Trials, variant
+from grouped_bench.variants.base import REGISTRY, Chooser, Convolve, KernelVariant, variant
 
 # Forms that are a grouped convolution for the framework, and so is what it derives from them.
 _GROUPED_FORMS = (NATIVE, DEPTHWISE)
@@ -27,7 +27,7 @@ class Composed(KernelVariant):
         """Those of one form alone; `choose` combines them."""
         return tuple(_written(case, Composition(form, form, form)) for form in forms(case))
 
-    def choose(self, case: Case, trials: Trials) -> str:
+    def choose(self, case: Case, trials: Chooser) -> str:
         """The best form of each part in turn, unless one form alone is as fast for all of them."""
         every = forms(case)
         first = {f"forward={form}": form for form in every}
@@ -52,7 +52,7 @@ class Composed(KernelVariant):
             raise NotImplementedError(
                 f"XLA computes the kernel's gradient of a grouped convolution on a processor {case.groups} times over"
             )
-        parts = {form: Part(_form(form).convolve(case, backend), form.compiled) for form in found.forms}
+        parts = {form: BareConvolution(_form(form).convolve(case, backend), form.compiled) for form in found.forms}
         return backend.composed(*(parts[form] for form in found.forms))
 
 
