@@ -8,6 +8,7 @@ python bench/across.py --save --minutes 7 --threads 1   # the same with one thre
 """
 
 import argparse
+import dataclasses
 import tempfile
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -18,9 +19,9 @@ from scipy.stats import gmean
 import grouped_bench as gb
 from grouped_bench import variants
 from grouped_bench.analyse.network import gathered
-from grouped_bench.analyse.rows import Row, case_title, is_ok, plain
+from grouped_bench.analyse.rows import case_title, extended, is_ok, plain
 from grouped_bench.space.space import Point
-from grouped_bench.store.schema import COHORT_KEY
+from grouped_bench.store.schema import COHORT_KEY, Task
 
 PRESETS = ("quick", "resnext50", "regnet-width-sweep")
 OTHERS = ("jax", "torch")
@@ -29,6 +30,13 @@ KERAS = "grouped"
 LIMIT = 1.05
 SMOKE = [{"channels": 8, "size": 5, "groups": 2, "batch_size": 1}]
 _CASE = ("preset", *(name for name in COHORT_KEY if name not in ("backend", "execution")))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class PresetTask(Task):
+    """A task of a preset."""
+
+    preset: str = ""
 
 
 def main() -> None:
@@ -48,13 +56,13 @@ def main() -> None:
 def measure(given: argparse.Namespace) -> evidence.Findings:
     """The cases of every preset, those that miss the target among them, and what each variant gains."""
     names = ["smoke"] if given.smoke else given.presets.split(",")
-    rows: list[Row] = []
+    rows: list[PresetTask] = []
     for name in names:
-        rows += [row | {"preset": name} for row in _measured(name, given)]
+        rows += [extended(PresetTask, row, preset=name) for row in _measured(name, given)]
     return summary(rows)
 
 
-def summary(rows: Sequence[Row]) -> evidence.Findings:
+def summary(rows: Sequence[PresetTask]) -> evidence.Findings:
     """The same of rows that were measured, each with the preset that it is of."""
     cases = [one for group in gathered(rows, _CASE) if (one := compare(group))]
     within = sum(one["ratio"] is not None and one["ratio"] <= LIMIT for one in cases)
@@ -66,7 +74,7 @@ def summary(rows: Sequence[Row]) -> evidence.Findings:
     }
 
 
-def _measured(name: str, given: argparse.Namespace) -> list[Row]:
+def _measured(name: str, given: argparse.Namespace) -> list[Task]:
     """Rows of the grouped cases of a preset, inference and training, on every backend."""
     grouped = [point for point in points(name) if point.case.groups > 1 and point.case.scope == "layer"]
     space = gb.Space(cases=[table for point in grouped for table in _tables(point)], source=name)
@@ -93,29 +101,29 @@ def _tables(point: Point) -> Iterable[dict[str, Any]]:
         yield {**axes, "backend": [backend], "variant": [OWN]}
 
 
-def compare(rows: Sequence[Row]) -> evidence.Findings | None:
+def compare(rows: Sequence[PresetTask]) -> evidence.Findings | None:
     """TensorFlow's best exact variant against the best of the others' own operations; None where neither ran."""
-    exact = [row for row in rows if is_ok(row) and row["computes"] == "grouped"]
-    ours = min((row for row in exact if row["backend"] == "tensorflow"), key=_latency, default=None)
-    theirs = min((row for row in exact if row["backend"] in OTHERS), key=_latency, default=None)
+    exact = [row for row in rows if is_ok(row) and row.computes == "grouped"]
+    ours = min((row for row in exact if row.backend == "tensorflow"), key=_latency, default=None)
+    theirs = min((row for row in exact if row.backend in OTHERS), key=_latency, default=None)
     if ours is None and theirs is None:
         return None
     both = ours is not None and theirs is not None
     return {
-        "preset": rows[0]["preset"],
+        "preset": rows[0].preset,
         "case": case_title(rows[0]),
         "best": ours and _brief(ours),
         "other": theirs and _brief(theirs),
-        "ratio": ours["latency_s"] / theirs["latency_s"] if both else None,
+        "ratio": ours.latency_s / theirs.latency_s if both else None,
     }
 
 
-def gains(rows: Sequence[Row]) -> dict[str, evidence.Findings]:
+def gains(rows: Sequence[PresetTask]) -> dict[str, evidence.Findings]:
     """Of each exact variant on TensorFlow, and of the best of them, the speed-up over Keras' `groups=`."""
     found: dict[str, list[float]] = {}
-    exact = (row for row in rows if row["backend"] == "tensorflow" and row["computes"] == "grouped")
+    exact = (row for row in rows if row.backend == "tensorflow" and row.computes == "grouped")
     for case in gathered(exact, _CASE):
-        ok = {row["variant"]: row["latency_s"] for row in case if is_ok(row)}
+        ok = {row.variant: row.latency_s for row in case if is_ok(row)}
         if KERAS in ok:
             for name, latency in {**ok, "the best of them": min(ok.values())}.items():
                 found.setdefault(name, []).append(ok[KERAS] / latency)
@@ -126,17 +134,17 @@ def gains(rows: Sequence[Row]) -> dict[str, evidence.Findings]:
     }
 
 
-def _latency(row: Row) -> float:
-    return float(row["latency_s"])
+def _latency(row: Task) -> float:
+    return float(row.latency_s)
 
 
-def _brief(row: Row) -> evidence.Findings:
+def _brief(row: Task) -> evidence.Findings:
     keys = ("backend", "variant", "latency_s", "latency_low_s", "latency_high_s")
     return {key: row[key] for key in keys}
 
 
 def _told(one: evidence.Findings) -> str:
-    sides = [f"{side['backend']} {side['variant']} {evidence.shown(side['latency_s'], 's')}" if side else "none"
+    sides = [f"{side.backend} {side.variant} {evidence.shown(side.latency_s, 's')}" if side else "none"
              for side in (one["best"], one["other"])]  # fmt: skip
     return f"{' against '.join(sides)}: {evidence.shown(one['ratio'], '×')}"
 

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import evidence
 
-from grouped_bench.analyse.advise.advice import Advice, Question, Row, is_sure
+from grouped_bench.analyse.advise.advice import Advice, Question, is_sure
 from grouped_bench.analyse.advise.advise import advise, of_kind, questions, without
 from grouped_bench.analyse.advise.estimated import is_spanned
 from grouped_bench.analyse.rows import plain
 from grouped_bench.api import runs
+from grouped_bench.store.schema import Task
 
 MACHINE = evidence.EVIDENCE.parent / "amd-epyc-zen4-avx512-2-ec4238"
 RULES = {"grouped_native": "always grouped_native", "grouped": "always Keras' grouped"}
@@ -77,21 +78,21 @@ def main() -> None:
     evidence.conclude("advice", findings, given)
 
 
-def kept_rows() -> list[Row]:
+def kept_rows() -> list[Task]:
     """The rows of every run that is kept of the machine."""
     return plain(runs.joined(runs.load_all([str(MACHINE)])))
 
 
-def left_out(rows: Sequence[Row]) -> Iterator[LeftOut]:
+def left_out(rows: Sequence[Task]) -> Iterator[LeftOut]:
     """Every case of `rows` of whose function two variants or more were measured, advised on from all others."""
     for asked in questions(rows):
         rest = without(asked, rows)
         ids = set(map(id, rest))
-        own = [row for row in rows if id(row) not in ids and row["computes"] == asked.computes and is_sure(row)]
+        own = [row for row in rows if id(row) not in ids and row.computes == asked.computes and is_sure(row)]
         if len(own) > 1:
             pick = best_of(advise(asked, rest))
-            times = {row["variant"]: row["latency_s"] for row in own}
-            worked = {row["variant"] for row in rows if id(row) not in ids and row["status"] == "ok"}
+            times = {row.variant: row.latency_s for row in own}
+            worked = {row.variant for row in rows if id(row) not in ids and row.status == "ok"}
             spanned = is_spanned(asked, of_kind(asked, rest))
             yield LeftOut(asked, spanned, pick, times, frozenset(worked - set(times)))
 

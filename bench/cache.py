@@ -14,10 +14,10 @@ import evidence
 
 import grouped_bench as gb
 from grouped_bench.analyse.leads import lead_is_clear
-from grouped_bench.analyse.rows import Row, by_function, case_title, is_baseline, is_ok, plain
+from grouped_bench.analyse.rows import by_function, case_title, is_baseline, is_ok, plain
 from grouped_bench.plan import make_plan
 from grouped_bench.report.text import cells
-from grouped_bench.store.schema import COHORT_KEY
+from grouped_bench.store.schema import COHORT_KEY, Task
 from grouped_bench.units import significant
 
 READS_MUCH = [
@@ -40,7 +40,7 @@ def main() -> None:
         print(f"{case['case']}; cold over hot: {_listed(case['cold_over_hot'])}")
         for pair in case["pairs"]:
             told = "  ".join(f"{cache} {_told(pair[cache])}" for cache in CACHES)
-            print(f"  {pair['variant']:14}  {told}{'  CHANGED' if pair['changed'] else ''}")
+            print(f"  {pair.variant:14}  {told}{'  CHANGED' if pair['changed'] else ''}")
     for what in ("verdicts", "decided", "best", "clearly_best"):
         share = found["changed"][what]
         print(f"{_ASKED[what]}: changed in {share['hits']} of {share['of']}")
@@ -74,38 +74,38 @@ def measure(*, smoke: bool = False) -> evidence.Findings:
     }
 
 
-def _both_ways(rows: Iterable[Row]) -> Iterable[tuple[list[Row], list[Row]]]:
+def _both_ways(rows: Iterable[Task]) -> Iterable[tuple[list[Task], list[Task]]]:
     """The rows of each case, hot and cold."""
-    cases: dict[tuple[Any, ...], dict[str, list[Row]]] = {}
+    cases: dict[tuple[Any, ...], dict[str, list[Task]]] = {}
     for row in rows:
         caches = cases.setdefault(tuple(row[name] for name in _CASE), {cache: [] for cache in CACHES})
-        caches[row["cache"]].append(row)
+        caches[row.cache].append(row)
     return ((caches["hot"], caches["cold"]) for caches in cases.values())
 
 
-def _case(hot: list[Row], cold: list[Row]) -> evidence.Findings:
+def _case(hot: list[Task], cold: list[Task]) -> evidence.Findings:
     """What one case answers hot and cold."""
-    other = {row["variant"]: row for row in cold}
-    pairs = [(row, other[row["variant"]]) for row in hot]
+    other = {row.variant: row for row in cold}
+    pairs = [(row, other[row.variant]) for row in hot]
     return {
         "case": case_title(hot[0]),
-        "statuses": {row["variant"]: [row["status"], twin["status"]] for row, twin in pairs},
-        "reasons": {row["variant"]: row["reason"] for row in (*hot, *cold) if row["reason"]},
+        "statuses": {row.variant: [row.status, twin.status] for row, twin in pairs},
+        "reasons": {row.variant: row.reason for row in (*hot, *cold) if row.reason},
         "cold_over_hot": {
-            row["variant"]: twin["latency_s"] / row["latency_s"] for row, twin in pairs if is_ok(row) and is_ok(twin)
+            row.variant: twin.latency_s / row.latency_s for row, twin in pairs if is_ok(row) and is_ok(twin)
         },
         "pairs": [_pair(row, twin) for row, twin in pairs if not is_baseline(row) and _judged(row) and _judged(twin)],
     }
 
 
-def _pair(hot: Row, cold: Row) -> evidence.Findings:
+def _pair(hot: Task, cold: Task) -> evidence.Findings:
     keys = ("verdict", "speedup", "speedup_low", "speedup_high", "latency_s", "latency_low_s", "latency_high_s")
     both = {cache: {key: row[key] for key in keys} for cache, row in zip(CACHES, (hot, cold), strict=True)}
-    changed = hot["verdict"] != cold["verdict"]
-    return {"variant": hot["variant"], "computes": hot["computes"], **both, "changed": changed}
+    changed = hot.verdict != cold.verdict
+    return {"variant": hot.variant, "computes": hot.computes, **both, "changed": changed}
 
 
-def _changed(found: list[evidence.Findings], twice: list[tuple[list[Row], list[Row]]]) -> evidence.Findings:
+def _changed(found: list[evidence.Findings], twice: list[tuple[list[Task], list[Task]]]) -> evidence.Findings:
     """Shares of the answers that differ."""
     pairs = [pair for case in found for pair in case["pairs"]]
     decided = [pair for pair in pairs if "undecided" not in (pair["hot"]["verdict"], pair["cold"]["verdict"])]
@@ -119,22 +119,22 @@ def _changed(found: list[evidence.Findings], twice: list[tuple[list[Row], list[R
     }
 
 
-def _firsts(hot: list[Row], cold: list[Row]) -> Iterable[tuple[list[Row], list[Row]]]:
+def _firsts(hot: list[Task], cold: list[Task]) -> Iterable[tuple[list[Task], list[Task]]]:
     """The two fastest of each function that has two, hot and cold."""
-    ranked = [{rows[0]["computes"]: rows[:2] for rows in by_function(way) if len(rows) > 1} for way in (hot, cold)]
+    ranked = [{rows[0].computes: rows[:2] for rows in by_function(way) if len(rows) > 1} for way in (hot, cold)]
     return ((ranked[0][function], ranked[1][function]) for function in ranked[0] if function in ranked[1])
 
 
-def _renamed(firsts: list[tuple[Row, Row]]) -> evidence.Findings:
-    return evidence.proportion(sum(hot["variant"] != cold["variant"] for hot, cold in firsts), len(firsts))
+def _renamed(firsts: list[tuple[Task, Task]]) -> evidence.Findings:
+    return evidence.proportion(sum(hot.variant != cold.variant for hot, cold in firsts), len(firsts))
 
 
-def _judged(row: Row) -> bool:
-    return is_ok(row) and row["verdict"] is not None and row["speedup"] is not None
+def _judged(row: Task) -> bool:
+    return is_ok(row) and row.verdict is not None and row.speedup is not None
 
 
 def _told(way: evidence.Findings) -> str:
-    return f"{way['verdict']:10} {cells.ratio(way['speedup'], way['speedup_low'], way['speedup_high']):22}"
+    return f"{way.verdict:10} {cells.ratio(way.speedup, way.speedup_low, way.speedup_high):22}"
 
 
 def _listed(ratios: dict[str, float]) -> str:

@@ -26,6 +26,7 @@ from grouped_bench.measure.rounds import read_clock
 from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE
+from grouped_bench.space.facts import Json
 
 PROCESSES, WARM_UPS, VALUES, VALUE_S = 20, 1, 3, 0.1
 VARIANTS = (BASELINE, "grouped_native", "split_concat")
@@ -96,7 +97,7 @@ def compare(
     ]
 
 
-def pair(cohort: Cohort, name: str, width: float, fixed_s: float, records: list[visits.Record]) -> evidence.Findings:
+def pair(cohort: Cohort, name: str, width: float, fixed_s: float, records: list[Json]) -> evidence.Findings:
     """Seconds of both designs to the same width."""
     count = next((n for n in range(1, len(records) + 1) if is_as_narrow(records[:n], name, width)), None)
     ours_s = sum(record["seconds"] for record in records[:count])
@@ -112,17 +113,17 @@ def pair(cohort: Cohort, name: str, width: float, fixed_s: float, records: list[
     }
 
 
-def our_design(host: Host, cohort: Cohort, name: str, width: float, allowed_s: float) -> list[visits.Record]:
+def our_design(host: Host, cohort: Cohort, name: str, width: float, allowed_s: float) -> list[Json]:
     """Records of a run of one pair until its interval is as narrow as `width`, or `allowed_s` have passed."""
 
-    def enough(records: list[visits.Record]) -> bool:
+    def enough(records: list[Json]) -> bool:
         return is_as_narrow(records, name, width) or sum(r["seconds"] for r in records) > allowed_s
 
     alone = dataclasses.replace(cohort, variants=(BASELINE, name))
     return visits.sweep(host, alone, CONTROL, enough=enough, endless=True)
 
 
-def is_as_narrow(records: list[visits.Record], name: str, width: float) -> bool:
+def is_as_narrow(records: list[Json], name: str, width: float) -> bool:
     """Whether a run may stop and its interval is no wider than `width`."""
     found = visits.ratio_width(records, name) if len(records) >= LEAST_VISITS else None
     return found is not None and found <= width

@@ -12,8 +12,8 @@ from typing import Any
 import evidence
 
 import grouped_bench as gb
-from grouped_bench.analyse.rows import Row, plain
-from grouped_bench.store.schema import COHORT_KEY
+from grouped_bench.analyse.rows import plain
+from grouped_bench.store.schema import COHORT_KEY, Task
 
 NOBODY = "GROUPED_BENCH_NOBODY_READS_THIS"
 VALUES = ["1", "a value that is a good deal longer than the other one, as a path would be"]
@@ -44,8 +44,8 @@ def twins(*, smoke: bool) -> evidence.Findings:
     space = gb.Space(cases=cases, groups=2, variant=VARIANTS, batch_size=2, env={NOBODY: VALUES})
     limits: dict[str, Any] = {"visits": 3} if smoke else {"visits": 6, "visit_time": "30ms"}
     rows, facts = _run(space, **limits)
-    compared = [row for row in rows if row["env_verdict"] is not None]
-    verdicts = [row["env_verdict"] for row in compared]
+    compared = [row for row in rows if row.env_verdict is not None]
+    verdicts = [row.env_verdict for row in compared]
     wrong = sum(verdict in ("faster", "slower") for verdict in verdicts)
     return {
         "comparisons": len(compared),
@@ -64,13 +64,13 @@ def onednn(*, smoke: bool) -> evidence.Findings:
     rows, facts = _run(space, **limits)
     return {
         "tasks": [_task(row) for row in rows],
-        "decided": sum(row["env_verdict"] in ("faster", "slower") for row in rows),
+        "decided": sum(row.env_verdict in ("faster", "slower") for row in rows),
         "total_s": facts["time"]["total_s"],
         "case": {name: rows[0][name] for name in COHORT_KEY if name not in ("env", "threads")},
     }
 
 
-def _task(row: Row) -> dict[str, Any]:
+def _task(row: Task) -> dict[str, Any]:
     names = (
         "variant",
         "env",
@@ -84,7 +84,7 @@ def _task(row: Row) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 
-def _run(space: gb.Space, **limits: Any) -> tuple[list[Row], dict[str, Any]]:
+def _run(space: gb.Space, **limits: Any) -> tuple[list[Task], dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         run = gb.run(space, out=folder, memory=False, page=False, quiet=False, **limits)
     return plain(run.frame), run.metadata

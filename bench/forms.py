@@ -10,6 +10,7 @@ python bench/forms.py --save --minutes 15 --pass inference
 import argparse
 import collections
 import contextlib
+import dataclasses
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -20,9 +21,9 @@ from scipy.stats import gmean
 
 import grouped_bench as gb
 from grouped_bench.analyse.network import gathered
-from grouped_bench.analyse.rows import Row, case_title, is_ok, plain
+from grouped_bench.analyse.rows import case_title, extended, is_ok, plain
 from grouped_bench.space.space import Point
-from grouped_bench.store.schema import COHORT_KEY
+from grouped_bench.store.schema import COHORT_KEY, Task
 
 PRESETS = ("quick", "resnext50", "regnet-width-sweep")
 SMOKE = [{"channels": 8, "size": 5, "groups": 2, "batch_size": 1}]
@@ -41,6 +42,14 @@ ASKED = (("oneDNN off", "oneDNN on"), ("jax", "torch"))
 LIMIT, SLACK = 2.0, 1.05
 _SKIPPED = ("scope", "in_channels", "out_channels", "pass", "cardinality", "width")
 _CASE = ("preset", *(name for name in COHORT_KEY if name not in ("backend", "execution")))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FormTask(Task):
+    """A task of a preset, as one side measured it."""
+
+    preset: str = ""
+    side: str = ""
 
 
 def main() -> None:
@@ -63,17 +72,19 @@ def main() -> None:
     evidence.conclude("forms" if given.pass_ == "training" else f"forms-{given.pass_}", found, given)
 
 
-def measure(given: argparse.Namespace) -> list[Row]:
+def measure(given: argparse.Namespace) -> list[FormTask]:
     """Rows of every preset and side, each with its `preset` and its `side`."""
     presets = ["smoke"] if given.smoke else given.presets.split(",")
     sides = given.sides.split(",")
     cases = {name: list(_cases(name)) for name in presets}
     total = sum(map(len, cases.values())) * len(sides)
-    rows: list[Row] = []
+    rows: list[FormTask] = []
     for preset, points in cases.items():
         for side in sides:
             minutes = given.minutes * len(points) / total
-            rows += [{**row, "preset": preset, "side": side} for row in _measured(points, side, minutes, given)]
+            rows += [
+                extended(FormTask, row, preset=preset, side=side) for row in _measured(points, side, minutes, given)
+            ]
     return rows
 
 
@@ -87,7 +98,7 @@ def _cases(preset: str) -> Iterator[Point]:
     yield from shapes.values()
 
 
-def _measured(points: Sequence[Point], side: str, minutes: float, given: argparse.Namespace) -> list[Row]:
+def _measured(points: Sequence[Point], side: str, minutes: float, given: argparse.Namespace) -> list[Task]:
     backend, variants, environment = SIDES[side]
     tables = [
         {**_table(point), "backend": [backend], "variant": [*variants], "pass": [given.pass_]} for point in points
@@ -120,7 +131,7 @@ def _table(point: Point) -> dict[str, Any]:
     return {**axes, "channels": [(columns["in_channels"], columns["out_channels"])], "label": point.label}
 
 
-def summary(rows: Sequence[Row]) -> evidence.Findings:
+def summary(rows: Sequence[FormTask]) -> evidence.Findings:
     """Each case with the best of every side, the geometric means that were asked for, and the targets."""
     cases = [one for group in gathered(rows, _CASE) if (one := _case(group))["best"]]
     means = {}
@@ -156,18 +167,16 @@ def gains(cases: Sequence[evidence.Findings]) -> dict[str, evidence.Findings]:
     return found
 
 
-def _case(rows: Sequence[Row]) -> evidence.Findings:
+def _case(rows: Sequence[FormTask]) -> evidence.Findings:
     """One case: the best row of each side, `split_concat`, and every latency."""
-    ok = [row for row in rows if is_ok(row) and row["computes"] == "grouped"]
-    by_side = {side: [row for row in ok if row["side"] == side] for side in dict.fromkeys(row["side"] for row in ok)}
-    split = {side: _latency(row) for side, mine in by_side.items() for row in mine if row["variant"] == SPLIT}
+    ok = [row for row in rows if is_ok(row) and row.computes == "grouped"]
+    by_side = {side: [row for row in ok if row.side == side] for side in dict.fromkeys(row.side for row in ok)}
+    split = {side: _latency(row) for side, mine in by_side.items() for row in mine if row.variant == SPLIT}
     others = {
-        side: [_latency(row) for row in mine if row["variant"] != SPLIT]
-        for side, mine in by_side.items()
-        if side in split
+        side: [_latency(row) for row in mine if row.variant != SPLIT] for side, mine in by_side.items() if side in split
     }
     return {
-        "preset": rows[0]["preset"],
+        "preset": rows[0].preset,
         "case": case_title(rows[0]),
         "best": {side: _brief(min(mine, key=_latency)) for side, mine in by_side.items()},
         "split": split,
@@ -179,11 +188,11 @@ def _case(rows: Sequence[Row]) -> evidence.Findings:
     }
 
 
-def _latency(row: Row) -> float:
-    return float(row["latency_s"])
+def _latency(row: FormTask) -> float:
+    return row.seconds
 
 
-def _brief(row: Row) -> evidence.Findings:
+def _brief(row: FormTask) -> evidence.Findings:
     return {key: row[key] for key in ("variant", "choice", "latency_s", "latency_low_s", "latency_high_s")}
 
 

@@ -21,6 +21,7 @@ from grouped_bench.measure.rounds import read_clock
 from grouped_bench.plan import Cohort
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE
+from grouped_bench.space.facts import Json
 
 CONTROL = Control(margin=0.005, precision=0.0025, visits=1000)
 DEFAULT = Control(visits=1000)
@@ -80,7 +81,7 @@ LEVELS = tuple(injected.SLOWER.values())
 def trials(host: Host, cohort: Cohort, names: Sequence[str], followed_s: float) -> list[evidence.Findings]:
     """One cohort with `names` slowed down: of each when it was found, if it was, and what was estimated."""
 
-    def followed(records: list[visits.Record]) -> bool:
+    def followed(records: list[Json]) -> bool:
         return all(
             visits.seconds_of(records, name) >= followed_s for name in records[-1]["samples"] if name != BASELINE
         )
@@ -89,7 +90,7 @@ def trials(host: Host, cohort: Cohort, names: Sequence[str], followed_s: float) 
     return [trial(records, cohort, name) for name in names if any(name in r["samples"] for r in records)]
 
 
-def trial(records: list[visits.Record], cohort: Cohort, name: str) -> evidence.Findings:
+def trial(records: list[Json], cohort: Cohort, name: str) -> evidence.Findings:
     """What a run of the pair alone would have said, with the narrow margin and with the default."""
     narrow = visits.stand(records, cohort, name, CONTROL)
     default = visits.stand(records, cohort, name, DEFAULT)

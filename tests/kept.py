@@ -1,5 +1,7 @@
 """Findings of every measuring script in the shape in which they are kept, small and made up."""
 
+from dataclasses import replace
+
 import across
 import baselines
 import budget
@@ -20,6 +22,8 @@ import truth
 import twins
 from cases import make_case
 from drawn import drawn
+
+from grouped_bench.analyse.rows import extended, task_of
 
 CASE = "Conv2D 8→8 k3x3 on 7x7 groups 1 batch 1 inference"
 
@@ -131,13 +135,15 @@ def across_rows():
         ("torch", "grouped_native"): (0.01, 0.02),
     }
     return [
-        {
-            **make_case(groups=groups).to_columns(),
-            **{"preset": "quick", "backend": backend, "execution": "x", "device": "cpu", "cache": "hot"},
-            **{"env": None, "threads": None},
-            **{"variant": variant, "computes": "grouped", "status": "ok", "latency_s": both[place]},
-            **{"latency_low_s": None, "latency_high_s": None},
-        }
+        extended(
+            across.PresetTask,
+            replace(
+                task_of(make_case(groups=groups).to_columns()),
+                **{"backend": backend, "execution": "x", "device": "cpu", "cache": "hot"},
+                **{"variant": variant, "computes": "grouped", "status": "ok", "latency_s": both[place]},
+            ),
+            preset="quick",
+        )
         for (backend, variant), both in seconds.items()
         for place, groups in enumerate((2, 4))
     ]
@@ -211,7 +217,9 @@ def forms_rows():
     """JAX twice PyTorch's own operation, and a choice."""
     kept = [row for row in across_rows() if row["variant"] in ("grouped_native", "split_concat")]
     sides = {"tensorflow": "oneDNN on", "jax": "jax", "torch": "torch"}
-    return [{**row, "side": sides[row["backend"]], "choice": "m=2"} for row in kept]
+    return [
+        extended(forms.FormTask, replace(row, choice="m=2"), preset=row.preset, side=sides[row.backend]) for row in kept
+    ]
 
 
 def env_axis_run():

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -190,11 +191,11 @@ def test_neighbours_tell_what_they_were_drawn_around():
 
 def test_what_failed_nearby_is_not_advised_and_what_was_interrupted_is():
     made = without(question(case_of(groups=8), SETTING), plain(many()))
-    native = [{**row, "status": "unsupported"} if is_native(row, 16) else row for row in made]
+    native = [replace(row, status="unsupported") if is_native(row, 16) else row for row in made]
     found = advise(question(case_of(groups=8), SETTING), native)
     assert found.best.variant == "split_concat"
     assert dict(found.left_out)["grouped_native"].startswith("nearby unsupported")
-    stopped = [{**row, "status": "interrupted"} if is_native(row, 16) else row for row in made]
+    stopped = [replace(row, status="interrupted") if is_native(row, 16) else row for row in made]
     assert advise(question(case_of(groups=8), SETTING), stopped).best.variant == "grouped_native"
 
 
@@ -204,7 +205,9 @@ def is_native(row, groups):
 
 def test_unstable_neighbours_are_none():
     made = without(question(case_of(groups=8), SETTING), plain(many()))
-    assert advise(question(case_of(groups=8), SETTING), [{**row, "flags": ("unstable",)} for row in made]).best is None
+    assert (
+        advise(question(case_of(groups=8), SETTING), [replace(row, flags=("unstable",)) for row in made]).best is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -262,11 +265,12 @@ def test_a_choice_that_could_cost_much_is_left_open_and_one_that_could_not_is_ma
         rows = without(question(case_of(groups=8), SETTING), plain(many()))
         same = {"split_concat": 1.0, "grouped_native": 1.0}
         base = {(r["groups"], r["in_channels"]): r["latency_s"] for r in rows if r["variant"] == "regular"}
-        rows = [row for row in rows if row["variant"] in (*same, "regular")]
-        for row in rows:
-            if row["variant"] in same:
-                row["latency_s"] = base[row["groups"], row["in_channels"]] * np.exp(spread * rng.standard_normal())
-        return rows
+
+        def drawn(row):
+            return base[row.groups, row.in_channels] * np.exp(spread * rng.standard_normal())
+
+        rows = [row for row in rows if row.variant in (*same, "regular")]
+        return [replace(row, latency_s=drawn(row)) if row.variant in same else row for row in rows]
 
     found = advise(question(case_of(groups=8), SETTING), noisy(1.0))
     assert found.best is None
@@ -691,7 +695,7 @@ def test_a_whole_run_is_told_case_by_case_and_what_is_open_with_its_reason():
 )
 def test_numbers_of_a_foreign_record_that_make_no_case_are_no_evidence(numbers):
     sound = plain(many())
-    odd = [{**row, **numbers} for row in sound if row["groups"] == 16]
+    odd = [replace(row, **numbers) for row in sound if row["groups"] == 16]
     assert sensible([*odd, *sound]) == sound
 
 

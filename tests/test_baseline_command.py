@@ -56,9 +56,9 @@ def test_saving_listing_pruning_and_comparing(call, runs):
 
 def test_options_reach_the_library(call, monkeypatch):
     made = []
-    monkeypatch.setattr(baselines, "save", lambda *names, **how: made.append((names, how)) or [])
-    monkeypatch.setattr(baselines, "prune", lambda *names, **how: made.append((names, how)) or [])
-    monkeypatch.setattr(baselines, "kept", lambda *names: made.append((names, {})) or [])
+    monkeypatch.setattr(baselines, "save_baselines", lambda *names, **how: made.append((names, how)) or [])
+    monkeypatch.setattr(baselines, "prune_baselines", lambda *names, **how: made.append((names, how)) or [])
+    monkeypatch.setattr(baselines, "baselines", lambda *names: made.append((names, {})) or [])
     assert call("baseline", "save", "latest", "x")[0] == 0
     assert call("baseline", "save", "latest", "--to", "b", "--samples", 3, "--out", "o")[0] == 0
     assert call("baseline", "list")[0] == 0

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import evidence
 import pytest
@@ -117,7 +118,7 @@ def test_the_best_of_each_side_is_compared_and_what_failed_is_not():
     best = found["gains"]["the best of them"]
     assert (best["cases"], best["worst"], best["best"]) == pytest.approx((2, 4.0, 0.8 / 0.012))
     assert best["mean"] == pytest.approx((4.0 * 0.8 / 0.012) ** 0.5)
-    failed = [row | {"status": "oom"} if row["backend"] != "tensorflow" else row for row in rows]
+    failed = [replace(row, status="oom") if row.backend != "tensorflow" else row for row in rows]
     assert [one["ratio"] for one in across.summary(failed)["cases"]] == [None, None]
 
 

@@ -1,10 +1,12 @@
 """The summary of bench/forms.py: best exact variants by side, their ratios, and what is slower than a split."""
 
+from dataclasses import replace
+
 import forms
 import pytest
 from frames import frame
 
-from grouped_bench.analyse.rows import plain
+from grouped_bench.analyse.rows import extended, plain
 
 
 def rows(**latencies):
@@ -14,8 +16,8 @@ def rows(**latencies):
         made = frame(groups=[4], channels=[64], variants=["regular", *["grouped"] * len(costs)])
         table = plain(made)[: 1 + len(costs)]
         for row, (name, latency) in zip(table[1:], costs.items(), strict=True):
-            row |= {"variant": name, "computes": "grouped", "latency_s": latency}
-        found += [{**row, "preset": "quick", "side": side.replace("_", " ")} for row in table]
+            changed = replace(row, variant=name, computes="grouped", latency_s=latency)
+            found.append(extended(forms.FormTask, changed, preset="quick", side=side.replace("_", " ")))
     return found
 
 

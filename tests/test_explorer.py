@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from frames import HOSTILE, fail, frame
 
-from grouped_bench.analyse.rows import plain
+from grouped_bench.analyse.rows import extended, plain
 from grouped_bench.report.drawing import style
+from grouped_bench.report.drawing.points import Saving
 from grouped_bench.report.findings.findings import Finding
 from grouped_bench.report.page import explorer
 from grouped_bench.store import schema
@@ -135,7 +136,7 @@ def test_rows_beyond_what_a_page_holds_are_counted(monkeypatch):
 def test_a_finding_has_its_rows_as_stretches(monkeypatch):
     made = small()
     rows = plain(made)
-    told = [Finding("none"), Finding("some", (rows[7], rows[1], {**rows[2], "saving": 2}, rows[0]))]
+    told = [Finding("none"), Finding("some", (rows[7], rows[1], extended(Saving, rows[2], saving=2), rows[0]))]
     assert explorer.record(made, rows, told)["findings"] == [[], [0, 2, 7, 7]]
     monkeypatch.setattr(explorer, "MOST_ROWS", 3)
     assert explorer.record(made, rows, told)["findings"] == [[], [0, 2]]

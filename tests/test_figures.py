@@ -3,6 +3,7 @@
 import itertools
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from grouped_bench.report.drawing.registry import Drawable
 from grouped_bench.report.drawing.style import KNOWN, mark_of
 from grouped_bench.report.figures.roofline import with_peaks
 from grouped_bench.report.figures.speedup import speedup
+from grouped_bench.store.schema import Task
 
 
 def small(**options):
@@ -112,7 +114,7 @@ def test_nulls_are_left_out_and_counted_not_drawn_as_zero():
 
 def test_pareto_front_on_known_points():
     points = [(1, 9.0), (2, 5.0), (2, 4.0), (3, 4.0), (4, 6.0), (5, 1.0), (6, 1.0)]
-    front = pareto([{"params": params, "latency_s": latency, "flags": ()} for params, latency in points])
+    front = pareto([Task(params=params, latency_s=latency, flags=()) for params, latency in points])
     assert [(row["params"], row["latency_s"]) for row in front] == [(1, 9.0), (2, 4.0), (5, 1.0)]
 
 
@@ -160,13 +162,13 @@ def test_lines_join_only_one_variant_in_the_order_of_groups():
 
 
 def test_a_variant_has_one_mark_whether_we_know_it_or_not():
-    row = {"variant": "regular", "computes": "dense"}
-    unknown = [mark_of({**row, "variant": name}) for name in ("mine", "theirs", "mine")]
+    row = Task(variant="regular", computes="dense")
+    unknown = [mark_of(replace(row, variant=name)) for name in ("mine", "theirs", "mine")]
     assert unknown[0] == unknown[2] != unknown[1]
-    known = [mark_of({**row, "variant": name}) for name in ("regular", "grouped", "grouped_native", "split_sum")]
+    known = [mark_of(replace(row, variant=name)) for name in ("regular", "grouped", "grouped_native", "split_sum")]
     assert len({(mark.colour, mark.shape) for mark in known}) == 4
-    assert mark_of({**row, "computes": "grouped"}).line != mark_of(row).line
-    assert not mark_of({**row, "variant": "_mine"}).label.startswith("_")
+    assert mark_of(replace(row, computes="grouped")).line != mark_of(row).line
+    assert not mark_of(replace(row, variant="_mine")).label.startswith("_")
 
 
 def test_heat_map_claims_no_more_than_the_verdict():
@@ -333,8 +335,8 @@ def test_a_peak_that_is_none_or_another_draws_no_roof(facts):
 
 def test_a_policy_of_mixed_precision_stands_under_the_roof_recorded_for_it():
     rows = plain(small(dtype="mixed_bfloat16"))
-    assert with_peaks(rows, [peaks(dtype="mixed_bfloat16")])[0]["peak_flops_per_s"] == 1.2e11
-    assert with_peaks(rows, [peaks(dtype="bfloat16")])[0]["peak_flops_per_s"] is None
+    assert with_peaks(rows, [peaks(dtype="mixed_bfloat16")])[0].peak_flops_per_s == 1.2e11
+    assert with_peaks(rows, [peaks(dtype="bfloat16")]) == []
 
 
 # Costs
@@ -342,7 +344,7 @@ def test_a_policy_of_mixed_precision_stands_under_the_roof_recorded_for_it():
 
 def test_nothing_unbeaten_is_beaten_in_all_three():
     rows = [
-        {"params": p, "latency_s": s, "peak_memory_bytes": m, "flags": f}
+        Task(params=p, latency_s=s, peak_memory_bytes=m, flags=f)
         for p, s, m, f in [(1, 9, 9, ()), (2, 8, 9, ()), (2, 8, 10, ()), (3, 9, 8, ()), (1, 1, 1, ("unstable",))]
     ]
     assert unbeaten(rows) == [rows[0], rows[1], rows[3]]
@@ -396,7 +398,7 @@ def test_intervals_without_end_leave_the_points_to_be_seen(end):
 
 def test_many_points_are_thinned_and_said_to_be():
     made = plain(small(groups=[1]))
-    rows = [{**row, "latency_s": 1.0 + i} for i in range(400) for row in made]
+    rows = [replace(row, latency_s=1.0 + i) for i in range(400) for row in made]
     shown, note = thinned(rows, always=[rows[-1]])
     assert len(shown) <= 601
     assert any(row is rows[-1] for row in shown)

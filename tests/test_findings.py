@@ -1,5 +1,7 @@
 """Findings: sentences against frames whose answers are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -109,13 +111,13 @@ def test_a_lead_needs_intervals_verdicts_and_stillness():
     assert lead_is_clear(native, concat)
     assert lead_is_clear(native, base)
     assert lead_is_clear(base, total)
-    assert not lead_is_clear({**native, "speedup_low": None}, concat)
-    assert not lead_is_clear({**native, "speedup_low": 1.9}, {**concat, "speedup_high": 2.0})
-    assert not lead_is_clear({**native, "verdict": "undecided"}, concat)
-    assert not lead_is_clear({**native, "verdict": "equivalent"}, {**concat, "verdict": "equivalent"})
-    assert not lead_is_clear(native, {**concat, "flags": ("unstable",)})
-    assert not lead_is_clear(base, {**total, "verdict": "equivalent"})
-    assert not lead_is_clear({**native, "verdict": "equivalent"}, base)
+    assert not lead_is_clear(replace(native, speedup_low=None), concat)
+    assert not lead_is_clear(replace(native, speedup_low=1.9), replace(concat, speedup_high=2.0))
+    assert not lead_is_clear(replace(native, verdict="undecided"), concat)
+    assert not lead_is_clear(replace(native, verdict="equivalent"), replace(concat, verdict="equivalent"))
+    assert not lead_is_clear(native, replace(concat, flags=("unstable",)))
+    assert not lead_is_clear(base, replace(total, verdict="equivalent"))
+    assert not lead_is_clear(replace(native, verdict="equivalent"), base)
 
 
 def test_everything_undecided_gives_no_claim():

@@ -70,7 +70,7 @@ def test_what_could_not_be_compared_is_no_task_without_a_regression():
     assert of_sides(*refused) == "No regression in 1 of 2 tasks; 1 is unsupported on both sides."
     assert of_sides(refused[0], failed(one[1], "oom")) == "No regression in 1 of 2 tasks; 1 failed on both sides."
     assert of_sides(drawn(1), drawn(2, groups=[4])) == "No regression in 2 of 4 tasks; 2 are gone."
-    assert headline(one[0], one[1][:1]) == "No regression in 1 of 2 tasks; 1 is gone."
+    assert of_sides(one[0], one[1][:1]) == "No regression in 1 of 2 tasks; 1 is gone."
     told = of_sides(drawn(1), failed(drawn(2)), thresholds={"status": None})
     assert told == "No regression in 2 of 4 tasks; 2 worked and now fail, which is not judged."
 

@@ -5,6 +5,7 @@ from frames import fail, frame
 
 from grouped_bench.analyse.network import networks, own_variant, parts
 from grouped_bench.analyse.rows import plain
+from grouped_bench.store.schema import Task
 
 
 def network(**options):
@@ -97,7 +98,7 @@ def test_passes_and_batches_are_networks_of_their_own():
 
 
 def test_the_own_variant_of_a_layer_is_that_of_keras():
-    rows = [{"groups": groups, "in_use": None} for groups in (None, 1, 2)]
+    rows = [Task(groups=groups) for groups in (None, 1, 2)]
     assert [own_variant(row) for row in rows] == ["regular", "regular", "grouped"]
 
 

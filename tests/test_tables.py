@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -370,7 +371,8 @@ def test_a_selection_keeps_only_findings_that_whole_cohorts_carry():
 
 
 def test_tables_and_findings_start_without_what_is_slow_to_start():
-    code = "import sys; from grouped_bench import api; from grouped_bench.report import tables; print(*sys.modules)"
+    imports = "from grouped_bench.api import runs; from grouped_bench.report.run import tables"
+    code = f"import sys; {imports}; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in run.stdout.split()}
     assert not {"matplotlib", "scipy", "jinja2", "tensorflow"} & loaded
@@ -384,9 +386,9 @@ def test_only_failed_rows_are_no_crash():
 
 def test_one_wide_number_or_null_interval_is_written_with_what_is_known():
     row = plain(one_cohort())[2]
-    assert latency({**row, "latency_s": 3.714e-3, "latency_low_s": None}) == "3.7 ms"
-    assert latency({**row, "latency_s": 3.714e-3, "latency_low_s": 3.64e-3, "latency_high_s": 3.79e-3}) == "3.71 ms ±2%"
-    assert speedup({**row, "speedup": 7.02, "speedup_low": 6.8, "speedup_high": 7.2}) == "7.02× [6.80–7.20]"
+    assert latency(replace(row, latency_s=3.714e-3, latency_low_s=None)) == "3.7 ms"
+    assert latency(replace(row, latency_s=3.714e-3, latency_low_s=3.64e-3, latency_high_s=3.79e-3)) == "3.71 ms ±2%"
+    assert speedup(replace(row, speedup=7.02, speedup_low=6.8, speedup_high=7.2)) == "7.02× [6.80–7.20]"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 import dataclasses
 from collections.abc import Iterable
 
-from grouped_bench.analyse.rows import DENSE, Row, family, groups_of, is_baseline, is_ok, verdict_of
+from grouped_bench.analyse.rows import DENSE, family, groups_of, is_baseline, is_ok, verdict_of
+from grouped_bench.store.schema import Task
 
 FROM, NEVER, OPEN = "from", "never", "open"
 _LEAST_COUNTS = 2
@@ -17,7 +18,7 @@ class Crossing:
     or equivalent at the largest, OPEN where the largest ended without a decided verdict.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[Task, ...]
     kind: str
     groups: int | None
 
@@ -28,28 +29,28 @@ class Crossing:
         return not below or settled(below[-1]) in ("slower", "equivalent")
 
 
-def settled(row: Row) -> str | None:
+def settled(row: Task) -> str | None:
     """`faster`, `slower` or `equivalent`; None where the row carries no such claim."""
     verdict = verdict_of(row) if is_ok(row) else None
     return verdict if verdict in ("faster", "slower", "equivalent") else None
 
 
-def crossings(rows: Iterable[Row]) -> list[Crossing]:
+def crossings(rows: Iterable[Task]) -> list[Crossing]:
     """A crossing for each shape and variant of another function than the baseline's, in the order of the record.
 
     One group or path is left out: there all variants are one function.
     """
     split = [row for row in rows if (groups_of(row) or 0) > 1 and not is_baseline(row)]
     names = ("variant", "computes", *family(split))
-    dense = {row["computes"] for row in rows if is_baseline(row)} | set(DENSE)
-    found: dict[tuple[object, ...], dict[int, Row]] = {}
+    dense = {row.computes for row in rows if is_baseline(row)} | set(DENSE)
+    found: dict[tuple[object, ...], dict[int, Task]] = {}
     for row in split:
-        if row["computes"] not in dense:
+        if row.computes not in dense:
             found.setdefault(tuple(row[name] for name in names), {})[groups_of(row) or 0] = row
     return [_crossing(by_groups) for by_groups in found.values() if len(by_groups) >= _LEAST_COUNTS]
 
 
-def _crossing(by_groups: dict[int, Row]) -> Crossing:
+def _crossing(by_groups: dict[int, Task]) -> Crossing:
     rows = tuple(by_groups[groups] for groups in sorted(by_groups))
     verdicts = [settled(row) for row in rows]
     if verdicts[-1] != "faster":

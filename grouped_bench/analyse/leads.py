@@ -5,8 +5,9 @@ import functools
 from collections.abc import Sequence
 
 from grouped_bench.analyse.crossings import settled
-from grouped_bench.analyse.rows import CohortTasks, Row, by_function, is_baseline, varying
+from grouped_bench.analyse.rows import CohortTasks, by_function, is_baseline, varying
 from grouped_bench.analyse.stability import is_unstable
+from grouped_bench.store.schema import Task
 
 _SHAPE = ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "size", "batch_size")
 
@@ -24,14 +25,14 @@ class Part:
         return [cohort for cohort in self.cohorts if cohort.groups > 1]
 
     @functools.cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Task]:
         """The rows of all cohorts."""
         return [row for cohort in self.cohorts for row in cohort.rows]
 
-    def saving(self, row: Row) -> float | None:
+    def saving(self, row: Task) -> float | None:
         """The baseline's multiply-accumulates over the row's; None where they are not known."""
         base = self._base_macs.get(id(row))
-        return base / row["macs"] if base and row["macs"] else None
+        return base / row.macs if base and row.macs else None
 
     @functools.cached_property
     def leaders(self) -> frozenset[int]:
@@ -49,12 +50,12 @@ class Part:
         """By row, since a row knows nothing of its cohort."""
         found: dict[int, int | None] = {}
         for cohort in self.cohorts:
-            base = next((row["macs"] for row in cohort.rows if is_baseline(row)), None)
+            base = next((row.macs for row in cohort.rows if is_baseline(row)), None)
             found.update(dict.fromkeys(map(id, cohort.rows), base))
         return found
 
 
-def lead_is_clear(first: Row, second: Row) -> bool:
+def lead_is_clear(first: Task, second: Task) -> bool:
     """Whether `first` is faster than `second`, as far as verdicts carry it.
 
     Against the baseline its verdict says so; else the intervals of the two speed-ups over it must not meet, and the
@@ -68,14 +69,14 @@ def lead_is_clear(first: Row, second: Row) -> bool:
         return settled(second) == "slower"
     if settled(first) is None or settled(first) == settled(second) == "equivalent":
         return False
-    low, high = first["speedup_low"], second["speedup_high"]
+    low, high = first.speedup_low, second.speedup_high
     return low is not None and high is not None and bool(low > high)
 
 
-def leader(rows: Sequence[Row]) -> Row | None:
+def leader(rows: Sequence[Task]) -> Task | None:
     """The one of `rows`, all of one cohort and function, that has a clear lead over all others; None without any."""
-    timed = [row for row in rows if row["latency_s"] is not None]
+    timed = [row for row in rows if row.latency_s is not None]
     if len(timed) < 2:
         return None
-    first = min(timed, key=lambda row: row["latency_s"])
+    first = min(timed, key=lambda row: row.seconds)
     return first if all(lead_is_clear(first, row) for row in timed if row is not first) else None

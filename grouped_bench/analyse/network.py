@@ -6,9 +6,8 @@ from typing import Any
 
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import BASELINE
-from grouped_bench.store.schema import COHORT_KEY
+from grouped_bench.store.schema import COHORT_KEY, Task
 
-Row = dict[str, Any]
 OWN_GROUPED = "grouped"
 # What is the same for every layer of a network that runs: rows that differ in these are of different networks.
 PART = (
@@ -27,7 +26,7 @@ class Layer:
     why. `faster` is the fastest variant of the same function, None where none has a clear lead.
     """
 
-    row: Row
+    row: Task
     times: int
     seconds: float | None
     share: float | None
@@ -44,35 +43,35 @@ class Network:
     seconds: float
 
 
-def own_variant(row: Row) -> str:
+def own_variant(row: Task) -> str:
     """The variant as which the network has the layer; unless that is known `grouped` with groups, else the baseline."""
-    return row["in_use"] or (OWN_GROUPED if (row["groups"] or 1) > 1 else BASELINE)
+    return row.in_use or (OWN_GROUPED if (row.groups or 1) > 1 else BASELINE)
 
 
-def is_stand_in(row: Row) -> bool:
+def is_stand_in(row: Task) -> bool:
     """Whether the network may have the layer as another variant: its channels are convolved alone, and it tells none.
 
     Runs made before networks told it have such rows, and a network with a depthwise layer and a grouped one alike.
     """
-    return bool(row["in_use"] is None and 1 < (row["groups"] or 1) == row["in_channels"])
+    return bool(row.in_use is None and 1 < (row.groups or 1) == row.in_channels)
 
 
-def parts(rows: Iterable[Row]) -> list[list[Row]]:
+def parts(rows: Iterable[Task]) -> list[list[Task]]:
     """`rows` by run, setting, pass and batch, in the order of the record."""
     return gathered(rows, PART)
 
 
-def networks(rows: Iterable[Row]) -> list[Network]:
+def networks(rows: Iterable[Task]) -> list[Network]:
     """The networks whose layers `rows` are: those of cases that say how often they stand in one.
 
     Args:
         rows: plain rows of the record, nulls None.
     """
-    found = [row for row in rows if row["multiplicity"] is not None and row["scope"] == "layer"]
+    found = [row for row in rows if row.multiplicity is not None and row.scope == "layer"]
     return [_network(gathered(part, COHORT_KEY)) for part in parts(found)]
 
 
-def _network(cohorts: Sequence[list[Row]]) -> Network:
+def _network(cohorts: Sequence[list[Task]]) -> Network:
     layers = [_layer(cohort) for cohort in cohorts]
     total = sum(layer.seconds or 0.0 for layer in layers)
     shared = [
@@ -82,47 +81,47 @@ def _network(cohorts: Sequence[list[Row]]) -> Network:
     return Network(tuple(sorted(shared, key=lambda layer: -(layer.seconds or 0.0))), total)
 
 
-def _layer(cohort: Sequence[Row]) -> Layer:
-    first, times = cohort[0], cohort[0]["multiplicity"]
-    own = next((row for row in cohort if row["variant"] == own_variant(first)), None)
-    if own is None or own["status"] != "ok" or own["latency_s"] is None:
-        why = f"{own_variant(first)} {'not in the plan' if own is None else own['status']}"
+def _layer(cohort: Sequence[Task]) -> Layer:
+    first, times = cohort[0], cohort[0].multiplicity or 0
+    own = next((row for row in cohort if row.variant == own_variant(first)), None)
+    if own is None or own.status != "ok" or own.latency_s is None:
+        why = f"{own_variant(first)} {'not in the plan' if own is None else own.status}"
         return Layer(own or first, times, None, None, None, None, why)
-    best = min(_exact(own, cohort), key=lambda row: row["latency_s"], default=None)
+    best = min(_exact(own, cohort), key=lambda row: row.seconds, default=None)
     problem = UNSTABLE if is_unstable(own) else None
     if best is None or not is_clear(best, own):
-        return Layer(own, times, own["latency_s"] * times, None, None, None, problem)
-    saved = (own["latency_s"] - best["latency_s"]) * times
-    return Layer(own, times, own["latency_s"] * times, None, best["variant"], saved, problem)
+        return Layer(own, times, own.seconds * times, None, None, None, problem)
+    saved = (own.seconds - best.seconds) * times
+    return Layer(own, times, own.seconds * times, None, best.variant, saved, problem)
 
 
-def _exact(own: Row, cohort: Iterable[Row]) -> list[Row]:
+def _exact(own: Task, cohort: Iterable[Task]) -> list[Task]:
     """The others of the cohort that were measured and compute the same function."""
-    same = _ONE_OF_ONE_GROUP if own["groups"] == 1 and own["computes"] in _ONE_OF_ONE_GROUP else {own["computes"]}
+    same = _ONE_OF_ONE_GROUP if own.groups == 1 and own.computes in _ONE_OF_ONE_GROUP else {own.computes}
     return [
         row
         for row in cohort
-        if row is not own and row["computes"] in same and row["status"] == "ok" and row["latency_s"] is not None
+        if row is not own and row.computes in same and row.status == "ok" and row.latency_s is not None
     ]
 
 
-def is_clear(best: Row, own: Row) -> bool:
+def is_clear(best: Task, own: Task) -> bool:
     """Whether `best` is faster by intervals that do not meet: of speed-ups over a shared baseline, else latencies."""
     if is_unstable(best) or is_unstable(own):
         return False
-    if own["variant"] == BASELINE:
-        return bool(best["verdict"] == "faster")
-    if best["variant"] == BASELINE:
-        return bool(own["verdict"] == "slower")
-    if best["speedup_low"] is not None and own["speedup_high"] is not None:
-        return bool(best["speedup_low"] > own["speedup_high"])
-    ends = best["latency_high_s"], own["latency_low_s"]
-    return None not in ends and bool(ends[0] < ends[1])
+    if own.variant == BASELINE:
+        return bool(best.verdict == "faster")
+    if best.variant == BASELINE:
+        return bool(own.verdict == "slower")
+    if best.speedup_low is not None and own.speedup_high is not None:
+        return bool(best.speedup_low > own.speedup_high)
+    high, low = best.latency_high_s, own.latency_low_s
+    return high is not None and low is not None and high < low
 
 
-def gathered(rows: Iterable[Row], names: Sequence[str]) -> list[list[Row]]:
+def gathered(rows: Iterable[Task], names: Sequence[str]) -> list[list[Task]]:
     """`rows` that are alike in the columns `names` together, in the order in which each kind first appears."""
-    found: dict[tuple[Any, ...], list[Row]] = {}
+    found: dict[tuple[Any, ...], list[Task]] = {}
     for row in rows:
         found.setdefault(tuple(row[name] for name in names), []).append(row)
     return list(found.values())

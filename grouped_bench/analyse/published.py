@@ -3,9 +3,10 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from grouped_bench.analyse.network import Row, own_variant, parts
+from grouped_bench.analyse.network import own_variant, parts
 from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.space.published import Published
+from grouped_bench.store.schema import Task
 
 NOT_HERE = "not measured here"
 _SEPARATOR = "; "
@@ -19,14 +20,14 @@ class Beside:
     published: Published
     ours: float | None
     problem: str | None
-    row: Row | None
+    row: Task | None
 
 
 class _MissingError(Exception):
     """Why a quantity cannot be told from the rows."""
 
 
-def besides(rows: Iterable[Row], published: Sequence[Published]) -> list[Beside]:
+def besides(rows: Iterable[Task], published: Sequence[Published]) -> list[Beside]:
     """Each of `published` with ours: once, or once for each setting, pass and batch of the run.
 
     Args:
@@ -41,7 +42,7 @@ def besides(rows: Iterable[Row], published: Sequence[Published]) -> list[Beside]
     return found
 
 
-def _beside(one: Published, rows: Sequence[Row]) -> Beside:
+def _beside(one: Published, rows: Sequence[Task]) -> Beside:
     if one.ours is None or not rows:
         return Beside(one, None, NOT_HERE, None)
     try:
@@ -50,38 +51,38 @@ def _beside(one: Published, rows: Sequence[Row]) -> Beside:
         return Beside(one, None, str(missing), rows[0])
 
 
-def _ours(one: Published, rows: Sequence[Row]) -> float:
+def _ours(one: Published, rows: Sequence[Task]) -> float:
     chosen = _chosen(rows, one.label, one.variant)
     if one.ours == "speedup":
         over = _chosen(rows, one.over_label or one.label, one.over_variant or one.variant)
         return _seconds(over) / _seconds(chosen)
     if one.ours == "params":
-        return float(sum(row["params"] * _times(row) for row in chosen))
-    return float(sum(row["macs"] * _times(row) / row["batch_size"] / _FORWARDS.get(row["pass"], 1) for row in chosen))
+        return float(sum(row.params * _times(row) for row in chosen))
+    return float(sum(row.macs * _times(row) / row.batch_size / _FORWARDS.get(row.pass_, 1) for row in chosen))
 
 
-def _chosen(rows: Sequence[Row], label: str | None, variant: str | None) -> list[Row]:
+def _chosen(rows: Sequence[Task], label: str | None, variant: str | None) -> list[Task]:
     """The rows of the cases with this label, or of all, one a case."""
     found = [
         row
         for row in rows
-        if row["variant"] == (variant or own_variant(row))
-        and (label is None or label in (row["label"] or "").split(_SEPARATOR))
+        if row.variant == (variant or own_variant(row))
+        and (label is None or label in (row.label or "").split(_SEPARATOR))
     ]
     if not found or any(row[name] is None for row in found for name in ("params", "macs", "batch_size")):
         raise _MissingError(NOT_HERE)
     return found
 
 
-def _seconds(rows: Sequence[Row]) -> float:
+def _seconds(rows: Sequence[Task]) -> float:
     """What the cases take together, each as often as it stands in its network."""
     for row in rows:
-        if row["status"] != "ok" or row["latency_s"] is None:
-            raise _MissingError(f"{row['variant']} {row['status']}")
+        if row.status != "ok" or row.latency_s is None:
+            raise _MissingError(f"{row.variant} {row.status}")
         if is_unstable(row):
-            raise _MissingError(f"{row['variant']} unstable")
-    return float(sum(row["latency_s"] * _times(row) for row in rows))
+            raise _MissingError(f"{row.variant} unstable")
+    return float(sum(row.seconds * _times(row) for row in rows))
 
 
-def _times(row: Row) -> int:
-    return row["multiplicity"] or 1
+def _times(row: Task) -> int:
+    return row.multiplicity or 1

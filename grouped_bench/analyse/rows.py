@@ -3,8 +3,8 @@
 import dataclasses
 import datetime
 import math
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -12,15 +12,14 @@ from grouped_bench.analyse.network import gathered
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import BASELINE, BASELINES, Case, Setting
 from grouped_bench.store import schema
+from grouped_bench.store.schema import Task
 
-Row = dict[str, Any]
-
+Extended = TypeVar("Extended", bound=Task)
 # The functions that are dense, and those that are split: of layers and of blocks.
 DENSE, GROUPED = ("dense", "bottleneck"), ("grouped", "resnext")
 # What the figures of one line have in common: all of a cohort but how far it is split.
 FAMILY = (*(name for name in schema.COHORT_KEY if name not in ("groups", "cardinality")), "machine", "run_id")
 VERDICTS = ("faster", "slower", "equivalent", "undecided", UNSTABLE)
-_UNREAD = ("samples_s", "reference_s")
 _AS_THEY_ARE = (str, int, bool, type(None))  # most values, so that a large frame is soon read
 _INTEGERS = frozenset(column.name for column in schema.COLUMNS if "int64" in str(column.type))
 
@@ -29,7 +28,7 @@ _INTEGERS = frozenset(column.name for column in schema.COLUMNS if "int64" in str
 class CohortTasks:
     """The rows of one case and setting in one run, in the order of the record."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[Task, ...]
 
     @property
     def groups(self) -> int:
@@ -47,52 +46,63 @@ class CohortTasks:
         return setting_title(self.rows[0])
 
 
-def plain(frame: pd.DataFrame) -> list[Row]:
-    """Rows of `frame` under every name of the schema but the samples'; a missing column is all None."""
-    names = [name for name in schema.NAMES if name not in _UNREAD]
-    columns = {name: _column(frame, name) for name in names}
-    return [{name: columns[name][i] for name in names} for i in range(len(frame))]
+def plain(frame: pd.DataFrame) -> list[Task]:
+    """The tasks of `frame`, without their samples; a missing column is all None."""
+    none = [None] * len(frame)
+    columns = (none if name in schema.RAW else _column(frame, name) for name in schema.NAMES)
+    return [Task(*values) for values in zip(*columns, strict=True)]
 
 
-def cohorts(rows: Iterable[Row]) -> list[CohortTasks]:
+def task_of(columns: Mapping[str, Any]) -> Task:
+    """A task of which only these columns are known; names that are no columns are left out."""
+    known = {schema.ATTRIBUTES[name]: value for name, value in columns.items() if name in schema.ATTRIBUTES}
+    return Task(**known)
+
+
+def extended(kind: Callable[..., Extended], task: Task, **more: Any) -> Extended:
+    """`task` as one of `kind`, a task with more than the columns."""
+    return kind(*task, **more)
+
+
+def cohorts(rows: Iterable[Task]) -> list[CohortTasks]:
     """The cohorts of `rows`, in the order in which each first appears; runs are kept apart."""
     return [CohortTasks(tuple(alike)) for alike in gathered(rows, ("run_id", *schema.COHORT_KEY))]
 
 
-def groups_of(row: Row) -> int | None:
+def groups_of(row: Task) -> int | None:
     """Groups of a layer, paths of a block: into how many parts the work is split."""
-    count: int | None = row["cardinality"] or row["groups"]
+    count: int | None = row.cardinality or row.groups
     return count
 
 
-def is_ok(row: Row) -> bool:
+def is_ok(row: Task) -> bool:
     """Whether the task was measured and may be ranked."""
-    return bool(row["status"] == "ok")
+    return bool(row.status == "ok")
 
 
-def verdict_of(row: Row) -> str | None:
+def verdict_of(row: Task) -> str | None:
     """The row's verdict, `unstable` where its figures are not to be relied on, None where there is none."""
-    return UNSTABLE if row["verdict"] is not None and is_unstable(row) else row["verdict"]
+    return UNSTABLE if row.verdict is not None and is_unstable(row) else row.verdict
 
 
-def is_baseline(row: Row) -> bool:
+def is_baseline(row: Task) -> bool:
     """Whether the others of its cohort are compared with this row."""
-    return bool(row["variant"] == baseline_name(row))
+    return bool(row.variant == baseline_name(row))
 
 
-def baseline_name(row: Row) -> str:
+def baseline_name(row: Task) -> str:
     """The variant with which the others of the row's cohort are compared."""
-    return BASELINES.get(row["scope"], BASELINE)
+    return BASELINES.get(row.scope, BASELINE)
 
 
-def by_function(rows: Iterable[Row]) -> list[list[Row]]:
+def by_function(rows: Iterable[Task]) -> list[list[Task]]:
     """Ok rows by the function they compute, fastest first in each; the function with the fastest row first.
 
     Rows of different functions are never ranked with each other: they are not the same thing done faster.
     """
-    functions: dict[str, list[Row]] = {}
-    for row in sorted(filter(is_ok, rows), key=lambda row: ascending(row["latency_s"])):
-        functions.setdefault(row["computes"], []).append(row)
+    functions: dict[str, list[Task]] = {}
+    for row in sorted(filter(is_ok, rows), key=lambda row: ascending(row.latency_s)):
+        functions.setdefault(row.computes, []).append(row)
     return list(functions.values())
 
 
@@ -104,24 +114,24 @@ def ascending(value: Any) -> tuple[bool, str, Any]:
     return (value is None, "" if number else type(value).__name__, 0 if value is None else value)
 
 
-def varying(rows: Sequence[Row], names: Iterable[str]) -> list[str]:
+def varying(rows: Sequence[Task], names: Iterable[str]) -> list[str]:
     """Those of `names` in which `rows` differ."""
     return [name for name in names if len({row[name] for row in rows}) > 1]
 
 
-def family(rows: Sequence[Row]) -> tuple[str, ...]:
+def family(rows: Sequence[Task]) -> tuple[str, ...]:
     """FAMILY, without the width where it goes with the cardinality, as in blocks of equal cost."""
     return tuple(name for name in FAMILY if name != "width" or not widths(rows))
 
 
-def widths(rows: Iterable[Row]) -> list[int]:
+def widths(rows: Iterable[Task]) -> list[int]:
     """The widths of blocks in the order of their cardinalities, where several have one each; else none."""
-    pairs = sorted({(row["cardinality"], row["width"]) for row in rows if row["cardinality"] and row["width"]})
+    pairs = sorted({(row.cardinality, row.width) for row in rows if row.cardinality and row.width})
     widths = [width for _, width in pairs]
     return widths if len(set(widths)) > 1 and len(dict(pairs)) == len(pairs) else []
 
 
-def case_title(row: Row) -> str:
+def case_title(row: Task) -> str:
     """One line that names the row's case, as far as the record tells it."""
     try:
         return Case.from_columns(row).title()
@@ -131,7 +141,7 @@ def case_title(row: Row) -> str:
         return ", ".join(told) or "case that the record does not tell"
 
 
-def setting_title(row: Row) -> str:
+def setting_title(row: Task) -> str:
     """One line that names the row's setting."""
     return Setting.from_columns(row).title()
 

@@ -1,12 +1,12 @@
 """Whether the machine stood still while a task was measured: calm visits, and the flags of what was not."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from grouped_bench.analyse import stats
+from grouped_bench.store.schema import Task
 
 # A visit is disturbed where other programs took more of the processors' time than STOLEN_SHARE (a quiet machine's own
 # chores take up to 0.07), or a quota or a low clock held it back for more than THROTTLED_SHARE of it.
@@ -58,9 +58,9 @@ def flags(visits: Sequence[Visit], samples: Sequence[np.ndarray], reference: Seq
     return [UNSTABLE, *causes] if causes else []
 
 
-def is_unstable(row: Mapping[str, Any]) -> bool:
+def is_unstable(row: Task) -> bool:
     """Whether the machine moved while the row was measured, so that its figures are not to be relied on."""
-    return UNSTABLE in (row["flags"] or ())
+    return UNSTABLE in (row.flags or ())
 
 
 def speed_changed(reference: Sequence[np.ndarray]) -> bool:

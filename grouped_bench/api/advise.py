@@ -17,8 +17,9 @@ from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 
 if TYPE_CHECKING:
-    from grouped_bench.analyse.advise.advice import Advice, Question, Row
+    from grouped_bench.analyse.advise.advice import Advice, Question
     from grouped_bench.harness.inspect.here import Here, Machines
+    from grouped_bench.store.schema import Task
 
 # For each environment that is tried.
 SECONDS_A_CASE = 60
@@ -75,7 +76,7 @@ def advise(
         return [_answer(one, [*rows, *fresh], here) for one in asked]
 
 
-def _answer(asked: "Question", rows: "list[Row]", here: "Here") -> "Advice":
+def _answer(asked: "Question", rows: "list[Task]", here: "Here") -> "Advice":
     """The advice of what was measured here, tried here; else what was found elsewhere, which is none."""
     from grouped_bench.analyse.advise.advise import advise as answered
     from grouped_bench.analyse.advise.advise import is_measured, with_alternative
@@ -92,14 +93,14 @@ def _answer(asked: "Question", rows: "list[Row]", here: "Here") -> "Advice":
     return found
 
 
-def _tried(asked: "Question", rows: "list[Row]", here: "Here") -> "Advice":
+def _tried(asked: "Question", rows: "list[Task]", here: "Here") -> "Advice":
     """The advice whose code works here: a variant that fails is not advised, and its reason is told."""
     from grouped_bench.analyse.advise.advise import advise as answered
     from grouped_bench.report.advice.text import code_of
 
     failed: dict[str, str] = {}
     while True:
-        found = answered(asked, [row for row in rows if row["variant"] not in failed])
+        found = answered(asked, [row for row in rows if row.variant not in failed])
         code = code_of(found)
         problem = None if code is None else here.trials.problem(asked.case, asked.setting, code)
         if found.best is None or problem is None:
@@ -146,7 +147,7 @@ def _questions(space: Space, computes: str | None) -> "list[Question]":
     return [question(cohort.case, cohort.setting, computes) for cohort in plan.cohorts]
 
 
-def _evidence(names: Sequence[str], out: Path) -> "tuple[list[Row], Machines]":
+def _evidence(names: Sequence[str], out: Path) -> "tuple[list[Task], Machines]":
     """The rows of the runs that may be asked, and the machine of each run."""
     try:
         runs = load_all(list(names or [str(out)]), out)
@@ -157,7 +158,7 @@ def _evidence(names: Sequence[str], out: Path) -> "tuple[list[Row], Machines]":
     return _told([one for one in runs if names or not (one.metadata.get("control") or {}).get("tf32")])
 
 
-def _told(runs: Sequence[Run]) -> "tuple[list[Row], Machines]":
+def _told(runs: Sequence[Run]) -> "tuple[list[Task], Machines]":
     """The rows of some runs, and the machine of each run."""
     from grouped_bench.analyse.advise.advise import sensible
     from grouped_bench.analyse.rows import plain
@@ -167,7 +168,7 @@ def _told(runs: Sequence[Run]) -> "tuple[list[Row], Machines]":
     return sensible(plain(joined(list(runs)))) if runs else [], machines
 
 
-def _measured(tables: Sequence[Json], out: Path, *, wait: bool, quiet: bool) -> "tuple[list[Row], Machines]":
+def _measured(tables: Sequence[Json], out: Path, *, wait: bool, quiet: bool) -> "tuple[list[Task], Machines]":
     space = Space(cases=list(tables), source="advise")
     environments = sum(max(1, len(make_plan(Space(cases=[table], source="advise")).cohorts)) for table in tables)
     budget = SECONDS_A_CASE * environments

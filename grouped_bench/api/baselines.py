@@ -5,7 +5,7 @@ import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from grouped_bench.errors import OutputError, RunError, SpaceError
 from grouped_bench.space.facts import Facts, Json
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     # What a file of a run holds: the frame, and the metadata of all of it.
-    _Content = tuple[pd.DataFrame, dict[str, Any]]
+    _Content = tuple[pd.DataFrame, Facts]
 
 DEFAULT_FOLDER = "baselines"
 ROUNDS = 1

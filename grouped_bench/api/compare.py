@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from grouped_bench.api.runs import Run, load, ordered
 from grouped_bench.errors import RunError, SpaceError, UnavailableError
-from grouped_bench.space.facts import Json
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.units import parse_share
@@ -18,7 +18,6 @@ from grouped_bench.units import parse_share
 if TYPE_CHECKING:
     from grouped_bench.analyse.compare.measurements import Side
     from grouped_bench.analyse.compare.side_selection import Judgement, Taken
-    from grouped_bench.space.facts import Facts
 
 OFF = "off"
 # What two interpreters measure where nothing else is asked for, and for how long whatever they measure.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from grouped_bench.api.runs import joined, load_all
 from grouped_bench.errors import RunError
+from grouped_bench.space.facts import Facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from grouped_bench.analyse.history.history import History
-    from grouped_bench.space.facts import Facts
 
 
 def history(folder: str | Path, *, where: str | None = None) -> "History":

@@ -10,7 +10,7 @@ from grouped_bench import variants
 from grouped_bench.errors import CutShortError
 from grouped_bench.plan import Plan, make_plan, resolved
 from grouped_bench.space.axes import Control
-from grouped_bench.space.facts import Facts, Json
+from grouped_bench.space.facts import Facts
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.variants.plugins import refuse_unknown
@@ -230,7 +230,7 @@ def load_all(names: list[str], out: str | Path = DEFAULT_OUT) -> list[Run]:
     return [Run(*_read(path), path) for path in paths]
 
 
-def _read(path: Path) -> "tuple[pd.DataFrame, Json]":
+def _read(path: Path) -> "tuple[pd.DataFrame, Facts]":
     from grouped_bench.harness.record import read_unfinished
     from grouped_bench.store.journal import SUFFIX
     from grouped_bench.store.runs import read_run

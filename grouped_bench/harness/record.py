@@ -8,7 +8,7 @@ import pandas as pd
 
 from grouped_bench.analyse.derive import derive
 from grouped_bench.errors import RunError
-from grouped_bench.space.facts import Json
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.older import as_now
 from grouped_bench.store.records import read_checked
 from grouped_bench.store.rows import make_rows
@@ -48,7 +48,7 @@ def metadata_of(header: Json, records: Sequence[Json], stopped_by: str | None) -
     }
 
 
-def read_unfinished(path: Path) -> tuple[pd.DataFrame, Json]:
+def read_unfinished(path: Path) -> tuple[pd.DataFrame, Facts]:
     """Frame and metadata of the run whose journal is at `path`, as far as it has come.
 
     Raises:
@@ -58,7 +58,7 @@ def read_unfinished(path: Path) -> tuple[pd.DataFrame, Json]:
     return as_read(header, records, path)
 
 
-def as_read(header: Json, records: Sequence[Json], path: Path) -> tuple[pd.DataFrame, Json]:
+def as_read(header: Json, records: Sequence[Json], path: Path) -> tuple[pd.DataFrame, Facts]:
     """Frame and metadata of a run that has not ended, held to what a run's file may hold. Raises RunError."""
     try:
         metadata = metadata_of(header, records, None)

@@ -16,7 +16,7 @@ from grouped_bench.analyse.history.history import (
     Series,
     Unmatched,
 )
-from grouped_bench.analyse.rows import case_title, setting_title
+from grouped_bench.analyse.rows import case_title, setting_title, task_of
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.markup import escape, pipes, uncalled
@@ -54,8 +54,8 @@ def sentences(history: History) -> list[str]:
 
 def task_title(series: Series) -> str:
     """Variant, case and setting in one line."""
-    row = dict(series.columns)
-    return f"{cells.text_of(row['variant'])}, {cells.clean(case_title(row))}, {cells.clean(setting_title(row))}"
+    row = task_of(series.columns)
+    return f"{cells.text_of(row.variant)}, {cells.clean(case_title(row))}, {cells.clean(setting_title(row))}"
 
 
 def short(moment: PlacedRun) -> str:

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 
-from grouped_bench.space.facts import Json
+from grouped_bench.space.facts import Columns, Json
 
 PASSES = ("inference", "training")
 BASELINES = {"layer": "regular", "block": "bottleneck"}
@@ -147,7 +147,7 @@ class Case:
         return columns
 
     @classmethod
-    def from_columns(cls, columns: Json) -> "Case":
+    def from_columns(cls, columns: Columns) -> "Case":
         """The case that `to_columns` wrote, from a dict that may carry more."""
         names = {field.name for field in dataclasses.fields(cls)} - {"pass_"}
         values = {name: columns[name] for name in names}
@@ -237,9 +237,9 @@ class Setting:
         return ", ".join(filter(None, (title, cache, self.host.surroundings)))
 
     @classmethod
-    def from_columns(cls, columns: Json) -> "Setting":
+    def from_columns(cls, columns: Columns) -> "Setting":
         """The setting of a row of the record; a row of an older one has no environment."""
-        cache, env, threads = columns["cache"] or "hot", columns.get("env"), columns.get("threads")
+        cache, env, threads = columns["cache"] or "hot", columns["env"], columns["threads"]
         return cls(columns["backend"], columns["execution"], columns["device"], cache, env, threads)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from grouped_bench.measure.machine.in_force import STEERING
-from grouped_bench.space.facts import Json
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.identity import identified
 
 
-def as_now(frame: pd.DataFrame, metadata: Json) -> tuple[pd.DataFrame, Json]:
+def as_now(frame: pd.DataFrame, metadata: Facts) -> tuple[pd.DataFrame, Facts]:
     """Frame and metadata of a run, with `machine`, `identity` and `in_force` as far as an older one tells them."""
     facts = identified(metadata)
     told = _in_force(facts)

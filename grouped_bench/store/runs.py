@@ -26,7 +26,7 @@ _COMPACT: Json = {
 }
 
 
-def write_run(frame: pd.DataFrame, metadata: Json, path: Path, *, compact: bool = False) -> Path:
+def write_run(frame: pd.DataFrame, metadata: Facts, path: Path, *, compact: bool = False) -> Path:
     """Write `frame` and `metadata` to `path`; a reader sees the old file or the new one, never a part.
 
     A compact file leaves out what tells a stranger about the columns, which would be most of a small one.
@@ -59,7 +59,7 @@ def write_run(frame: pd.DataFrame, metadata: Json, path: Path, *, compact: bool 
     return path
 
 
-def read_run(path: Path) -> tuple[pd.DataFrame, Json]:
+def read_run(path: Path) -> tuple[pd.DataFrame, Facts]:
     """The frame, with every column of the schema, and the metadata of the run at `path`.
 
     Raises:
@@ -78,7 +78,7 @@ def read_run(path: Path) -> tuple[pd.DataFrame, Json]:
     return as_now(frame, metadata)
 
 
-def read_facts(path: Path) -> Json:
+def read_facts(path: Path) -> Facts:
     """The metadata alone of the run at `path`, which is soon read of many. Raises RunError."""
     try:
         metadata = _metadata(pq.read_schema(path), path)
@@ -108,7 +108,7 @@ def are_same(one: tuple[pd.DataFrame, Facts], other: tuple[pd.DataFrame, Facts])
     return one[1] == other[1] and to_table(one[0]).equals(to_table(other[0]))
 
 
-def checked(table: pa.Table, metadata: Json, path: Path) -> pd.DataFrame:
+def checked(table: pa.Table, metadata: Facts, path: Path) -> pd.DataFrame:
     """The frame of a table that has the columns of the schema; RunError where a value or fact is none of a run's."""
     table.validate(full=True)
     problem = value_problem(table) or metadata_problem(metadata)
@@ -240,7 +240,7 @@ def _refusal(problem: str, path: Path) -> RunError:
     )
 
 
-def _with_later_columns(table: pa.Table, metadata: Json) -> pa.Table:
+def _with_later_columns(table: pa.Table, metadata: Facts) -> pa.Table:
     """The table with the columns that came after it was written: null, but for threads, which held for a whole run."""
     control = metadata.get("control")
     threads = control.get("threads") if isinstance(control, dict) else None

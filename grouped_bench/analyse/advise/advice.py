@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 from grouped_bench.analyse.advise.kriging import Estimate
 from grouped_bench.analyse.network import OWN_GROUPED
@@ -11,8 +10,8 @@ from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import BASELINE, Case, Setting
 from grouped_bench.space.counts import Counts, convolution_counts
 from grouped_bench.space.facts import Json
+from grouped_bench.store.schema import Task
 
-Row = dict[str, Any]
 # A choice between variants that cannot be told apart is left open where it could cost more than this share.
 COSTLY = 0.25
 MEASURED, NEIGHBOURS = "measured", "neighbours"
@@ -81,7 +80,7 @@ class Advice:
     ties: tuple[str, ...] = ()
     at_most: float | None = None
     left_out: tuple[tuple[str, str], ...] = ()
-    evidence: tuple[Row, ...] = ()
+    evidence: tuple[Task, ...] = ()
     regular: Option | None = None
     abstains: str | None = None
     why_elsewhere: str | None = None
@@ -147,21 +146,21 @@ def _may_meet(least: Estimate, other: Estimate) -> bool:
     return least.high is None or other.low is None or other.low <= least.high
 
 
-def is_timed(row: Row) -> bool:
+def is_timed(row: Task) -> bool:
     """Whether the row was measured and has a latency."""
-    return bool(row["status"] == "ok" and row["latency_s"])
+    return bool(row.status == "ok" and row.latency_s)
 
 
-def is_sure(row: Row) -> bool:
+def is_sure(row: Task) -> bool:
     """Whether its latency is evidence."""
     return is_timed(row) and not is_unstable(row)
 
 
-def failures(rows: Iterable[Row], computes: str) -> dict[str, str]:
+def failures(rows: Iterable[Task], computes: str) -> dict[str, str]:
     """Variants of a function that ended in another status than ok, or were unstable, each with its first reason."""
     found: dict[str, str] = {}
     for row in rows:
-        if row["computes"] == computes and not is_sure(row):
-            reason = row["status"] if row["reason"] is None else f"{row['status']}: {explained(row['reason'], row)}"
-            found.setdefault(row["variant"], UNSTABLE if row["status"] == "ok" else reason)
+        if row.computes == computes and not is_sure(row):
+            reason = row.status if row.reason is None else f"{row.status}: {explained(row.reason, row)}"
+            found.setdefault(row.variant, UNSTABLE if row.status == "ok" else reason)
     return found

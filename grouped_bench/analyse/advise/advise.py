@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from grouped_bench.analyse.advise.advice import Advice, Alternative, Question, Row, is_sure, is_timed, question
+from grouped_bench.analyse.advise.advice import Advice, Alternative, Question, is_sure, is_timed, question
 from grouped_bench.analyse.advise.estimated import from_neighbours
 from grouped_bench.analyse.advise.measured import from_measured
 from grouped_bench.analyse.network import gathered
 from grouped_bench.space.case import Case, Setting
-from grouped_bench.store.schema import COHORT_KEY
+from grouped_bench.space.facts import Columns
+from grouped_bench.store.schema import COHORT_KEY, Task
 
 # Cases that differ in one of these say nothing of each other.
 KIND = (
@@ -17,14 +18,14 @@ KIND = (
 )
 
 
-def advise(asked: Question, rows: Iterable[Row]) -> Advice:
+def advise(asked: Question, rows: Iterable[Task]) -> Advice:
     """What `rows`, plain rows of one machine, say to the question; unstable ones are no evidence."""
     columns, alike = asked.columns(), of_kind(asked, rows)
     exact = [row for row in alike if _agree(row, columns, COHORT_KEY)]
     return from_measured(asked, exact) or _with_unrest(from_neighbours(asked, alike), exact)
 
 
-def with_alternative(advice: Advice, others: Mapping[str, Iterable[Row]]) -> Advice:
+def with_alternative(advice: Advice, others: Mapping[str, Iterable[Task]]) -> Advice:
     """`advice` with the environment in which the case was measured to be faster by its interval, if there is one.
 
     Args:
@@ -36,12 +37,12 @@ def with_alternative(advice: Advice, others: Mapping[str, Iterable[Row]]) -> Adv
     return dataclasses.replace(advice, alternative=best)
 
 
-def _alternative(advice: Advice, env: str, rows: Iterable[Row]) -> Alternative | None:
+def _alternative(advice: Advice, env: str, rows: Iterable[Task]) -> Alternative | None:
     """What the case itself says under `env`, in the run on which the advice rests where it rests on one."""
     asked = dataclasses.replace(advice.question, setting=dataclasses.replace(advice.question.setting, env=env))
     columns = asked.columns()
-    runs = {row["run_id"] for row in advice.evidence}
-    same = [row for row in rows if _agree(row, columns, COHORT_KEY) and (advice.best is None or row["run_id"] in runs)]
+    runs = {row.run_id for row in advice.evidence}
+    same = [row for row in rows if _agree(row, columns, COHORT_KEY) and (advice.best is None or row.run_id in runs)]
     told = from_measured(asked, same)
     if told is None or told.best is None:
         return None
@@ -51,9 +52,9 @@ def _alternative(advice: Advice, env: str, rows: Iterable[Row]) -> Alternative |
     return Alternative(env, told, over) if over.exceeds(1) else None
 
 
-def _with_unrest(advice: Advice, exact: Iterable[Row]) -> Advice:
+def _with_unrest(advice: Advice, exact: Iterable[Task]) -> Advice:
     """An abstention that says where the case itself was measured on a machine that did not stand still."""
-    unstable = {row["variant"] for row in exact if is_timed(row) and not is_sure(row)}
+    unstable = {row.variant for row in exact if is_timed(row) and not is_sure(row)}
     if not unstable or not advice.abstains:
         return advice
     variants = f"{len(unstable)} variant{'s' if len(unstable) > 1 else ''}"
@@ -61,44 +62,44 @@ def _with_unrest(advice: Advice, exact: Iterable[Row]) -> Advice:
     return dataclasses.replace(advice, abstains=f"{moved}, {advice.abstains}")
 
 
-def of_kind(asked: Question, rows: Iterable[Row]) -> list[Row]:
+def of_kind(asked: Question, rows: Iterable[Task]) -> list[Task]:
     """The rows that may say something to the question."""
     columns = asked.columns()
     return [row for row in rows if _agree(row, columns, KIND)]
 
 
-def is_measured(asked: Question, rows: Iterable[Row]) -> bool:
+def is_measured(asked: Question, rows: Iterable[Task]) -> bool:
     """Whether the very case was measured in the setting, whatever came of it."""
     columns = asked.columns()
     return any(_agree(row, columns, COHORT_KEY) for row in rows)
 
 
-def without(asked: Question, rows: Iterable[Row]) -> list[Row]:
+def without(asked: Question, rows: Iterable[Task]) -> list[Task]:
     """`rows` but for those of the very case and setting that is asked for."""
     columns = asked.columns()
     return [row for row in rows if not _agree(row, columns, COHORT_KEY)]
 
 
-def questions(rows: Iterable[Row], computes: str | None = None) -> list[Question]:
+def questions(rows: Iterable[Task], computes: str | None = None) -> list[Question]:
     """A question for every layer that `rows` hold, in their order, each in the environment as it is."""
     names = [name for name in COHORT_KEY if name != "env"]
-    layers = gathered((row for row in rows if row["scope"] == "layer"), names)
+    layers = gathered((row for row in rows if row.scope == "layer"), names)
     return [question(Case.from_columns(found[0]), _setting(found[0]), computes) for found in layers]
 
 
-def sensible(rows: Iterable[Row]) -> list[Row]:
+def sensible(rows: Iterable[Task]) -> list[Task]:
     """Those of cases that can be computed: a file from elsewhere may hold any numbers."""
     return [row for row in rows if _makes_sense(row)]
 
 
-def _makes_sense(row: Row) -> bool:
+def _makes_sense(row: Task) -> bool:
     counts = (row[name] for name in ("batch_size", "in_channels", "out_channels", "groups", "min_bytes"))
     return all(counts) and Case.from_columns(row).problem() is None
 
 
-def _agree(row: Row, columns: Row, names: Iterable[str]) -> bool:
+def _agree(row: Task, columns: Columns, names: Iterable[str]) -> bool:
     return all(row[name] == columns[name] for name in names)
 
 
-def _setting(row: Row) -> Setting:
+def _setting(row: Task) -> Setting:
     return dataclasses.replace(Setting.from_columns(row), env=None)

@@ -4,11 +4,11 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from grouped_bench.analyse.advise.advice import COSTLY, NEIGHBOURS, Advice, Option, Question, Row, failures, is_sure
+from grouped_bench.analyse.advise.advice import COSTLY, NEIGHBOURS, Advice, Option, Question, failures, is_sure
 from grouped_bench.analyse.advise.kriging import LEAST_NEIGHBOURS, Estimate, distances, estimate, outside, within_reach
 from grouped_bench.analyse.network import OWN_GROUPED, gathered
 from grouped_bench.space.case import BASELINE, Case
-from grouped_bench.store.schema import COHORT_KEY
+from grouped_bench.store.schema import COHORT_KEY, Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,10 +16,10 @@ class _Neighbour:
     """A case and its stable rows by variant, each the newest."""
 
     case: Case
-    rows: dict[str, Row]
+    rows: dict[str, Task]
 
 
-def from_neighbours(asked: Question, rows: Iterable[Row]) -> Advice:
+def from_neighbours(asked: Question, rows: Iterable[Task]) -> Advice:
     """The advice of `rows`, which are of the kind asked for; it abstains outside of what they span.
 
     With one group every variant is the same convolution, so such cases and those with groups tell nothing of each
@@ -36,35 +36,35 @@ def from_neighbours(asked: Question, rows: Iterable[Row]) -> Advice:
     return _ranked(asked, nearest, failed)
 
 
-def is_spanned(asked: Question, rows: Iterable[Row]) -> bool:
+def is_spanned(asked: Question, rows: Iterable[Task]) -> bool:
     """Whether the case lies inside of what `rows`, which are of its kind, span."""
     known = _known(asked, _alike(asked, rows))
     return _problem(asked, [one.case for one in known]) is None
 
 
-def _alike(asked: Question, rows: Iterable[Row]) -> list[Row]:
-    return [row for row in rows if (row["groups"] > 1) == (asked.case.groups > 1)]
+def _alike(asked: Question, rows: Iterable[Task]) -> list[Task]:
+    return [row for row in rows if (row.groups > 1) == (asked.case.groups > 1)]
 
 
-def _known(asked: Question, alike: Iterable[Row]) -> list[_Neighbour]:
+def _known(asked: Question, alike: Iterable[Task]) -> list[_Neighbour]:
     return [made for made in map(_neighbour, gathered(alike, COHORT_KEY)) if _names(made, asked)]
 
 
-def _neighbour(rows: Sequence[Row]) -> _Neighbour:
-    oldest_first = sorted(filter(is_sure, rows), key=lambda row: str(row["started_at"]))
-    return _Neighbour(Case.from_columns(rows[0]), {row["variant"]: row for row in oldest_first})
+def _neighbour(rows: Sequence[Task]) -> _Neighbour:
+    oldest_first = sorted(filter(is_sure, rows), key=lambda row: str(row.started_at))
+    return _Neighbour(Case.from_columns(rows[0]), {row.variant: row for row in oldest_first})
 
 
 def _names(one: _Neighbour, asked: Question) -> list[str]:
-    return [name for name, row in one.rows.items() if row["computes"] == asked.computes]
+    return [name for name, row in one.rows.items() if row.computes == asked.computes]
 
 
-def _failed_nearby(asked: Question, rows: Sequence[Row]) -> dict[str, str]:
+def _failed_nearby(asked: Question, rows: Sequence[Task]) -> dict[str, str]:
     """Variants that came to nothing at a case within reach: there they may fail here too.
 
     One that was interrupted did not fail, and one whose machine moved only lacks that neighbour.
     """
-    failed = [row for row in rows if row["status"] not in ("ok", "interrupted")]
+    failed = [row for row in rows if row.status not in ("ok", "interrupted")]
     near = within_reach(asked.case, [Case.from_columns(row) for row in failed])
     told = failures((row for row, is_near in zip(failed, near, strict=True) if is_near), asked.computes)
     return {name: f"nearby {reason}" for name, reason in told.items()}
@@ -127,8 +127,8 @@ def _judged(base: Advice, known: Sequence[_Neighbour]) -> Advice:
 def _option(asked: Question, name: str, known: Sequence[_Neighbour]) -> Option | None:
     # Memory goes with the bytes that must be held; time less than with them, since a call has costs of its own.
     counts = asked.counts(name)
-    latency = _estimate(asked, known, [name], lambda rows: rows[0]["latency_s"] / math.sqrt(rows[0]["min_bytes"]))
-    memory = _estimate(asked, known, [name], lambda rows: (rows[0]["peak_memory_bytes"] or 0) / rows[0]["min_bytes"])
+    latency = _estimate(asked, known, [name], lambda rows: rows[0].seconds / math.sqrt(rows[0].min_bytes))
+    memory = _estimate(asked, known, [name], lambda rows: (rows[0].peak_memory_bytes or 0) / rows[0].min_bytes)
     if latency is None:
         return None
     return Option(
@@ -137,18 +137,18 @@ def _option(asked: Question, name: str, known: Sequence[_Neighbour]) -> Option |
         over_regular=_over(asked, name, BASELINE, known),
         over_grouped=_over(asked, name, OWN_GROUPED, known),
         memory=memory.times(counts.min_bytes) if memory else None,
-        is_coarse=any(one.rows[name]["memory_source"] == "resident" for one in known if name in one.rows),
+        is_coarse=any(one.rows[name].memory_source == "resident" for one in known if name in one.rows),
         params=counts.params,
     )
 
 
 def _over(asked: Question, name: str, other: str, known: Sequence[_Neighbour]) -> Estimate | None:
     """How many times as fast as `other` the variant `name` would be."""
-    return _estimate(asked, known, [name, other], lambda rows: rows[1]["latency_s"] / rows[0]["latency_s"])
+    return _estimate(asked, known, [name, other], lambda rows: rows[1].seconds / rows[0].seconds)
 
 
 def _estimate(
-    asked: Question, known: Sequence[_Neighbour], names: Sequence[str], value: Callable[[list[Row]], float | None]
+    asked: Question, known: Sequence[_Neighbour], names: Sequence[str], value: Callable[[list[Task]], float | None]
 ) -> Estimate | None:
     """`value` of the rows of `names` at the case asked for, from the neighbours that have them all."""
     cases, values = [], []

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from grouped_bench.analyse.advise.advice import MEASURED, Advice, Option, Question, Row, failures, is_sure, is_timed
+from grouped_bench.analyse.advise.advice import MEASURED, Advice, Option, Question, failures, is_sure, is_timed
 from grouped_bench.analyse.advise.kriging import Estimate
 from grouped_bench.analyse.network import OWN_GROUPED, gathered, is_clear
 from grouped_bench.space.case import BASELINE
+from grouped_bench.store.schema import Task
 
 # Keras' own layer is advised where it is within this share of the fastest and not told apart from it.
 PLAIN_SHARE = 0.03
@@ -16,7 +17,7 @@ _COARSE = 1.25
 _NOTHING_KNOWN = 100
 
 
-def from_measured(asked: Question, rows: Iterable[Row]) -> Advice | None:
+def from_measured(asked: Question, rows: Iterable[Task]) -> Advice | None:
     """The advice of the newest run with intervals among `rows`, all of the case asked for, that lets a choice be made.
 
     None without one. A choice is between two stable variants or more, none of which an unstable one has overtaken.
@@ -28,20 +29,20 @@ def from_measured(asked: Question, rows: Iterable[Row]) -> Advice | None:
     return None
 
 
-def _worth(cohort: Sequence[Row]) -> tuple[bool, str]:
-    return any(row["latency_low_s"] is not None for row in cohort), str(cohort[0]["started_at"])
+def _worth(cohort: Sequence[Task]) -> tuple[bool, str]:
+    return any(row.latency_low_s is not None for row in cohort), str(cohort[0].started_at)
 
 
-def _advice(asked: Question, cohort: Sequence[Row], stable: Sequence[Row]) -> Advice:
+def _advice(asked: Question, cohort: Sequence[Task], stable: Sequence[Task]) -> Advice:
     best = _plain_choice(asked, stable)
     ties = [row for row in stable if row is not best and not _is_ahead(best, row)]
     ranked = [best, *(row for row in stable if row is not best)]
-    dense = [row for row in cohort if row["variant"] == BASELINE != asked.keras and is_sure(row)]
+    dense = [row for row in cohort if row.variant == BASELINE != asked.keras and is_sure(row)]
     return Advice(
         question=asked,
         basis=MEASURED,
         options=tuple(_option(asked, row, cohort) for row in ranked),
-        ties=tuple(row["variant"] for row in ties),
+        ties=tuple(row.variant for row in ties),
         at_most=_at_worst(best, ties),
         left_out=tuple(failures(cohort, asked.computes).items()),
         evidence=tuple(cohort),
@@ -49,79 +50,79 @@ def _advice(asked: Question, cohort: Sequence[Row], stable: Sequence[Row]) -> Ad
     )
 
 
-def _is_ahead(first: Row, second: Row) -> bool:
+def _is_ahead(first: Task, second: Task) -> bool:
     return is_clear(first, second) or _over(first, second).exceeds(1)
 
 
-def _stable(cohort: Iterable[Row], computes: str) -> list[Row]:
+def _stable(cohort: Iterable[Task], computes: str) -> list[Task]:
     """The rows that may be ranked, fastest first."""
-    fit = [row for row in cohort if is_sure(row) and row["computes"] == computes]
-    return sorted(fit, key=lambda row: row["latency_s"])
+    fit = [row for row in cohort if is_sure(row) and row.computes == computes]
+    return sorted(fit, key=lambda row: row.seconds)
 
 
-def _is_overtaken(cohort: Iterable[Row], stable: Sequence[Row]) -> bool:
+def _is_overtaken(cohort: Iterable[Task], stable: Sequence[Task]) -> bool:
     """Whether a variant whose figures are unsure was faster than all that are sure."""
     unsure = (row for row in cohort if is_timed(row) and not is_sure(row))
-    return any(r["computes"] == stable[0]["computes"] and r["latency_s"] < stable[0]["latency_s"] for r in unsure)
+    return any(r.computes == stable[0].computes and r.seconds < stable[0].seconds for r in unsure)
 
 
-def _plain_choice(asked: Question, stable: Sequence[Row]) -> Row:
+def _plain_choice(asked: Question, stable: Sequence[Task]) -> Task:
     """The fastest; Keras' own layer where that is as fast, since there is nothing to paste.
 
     With one group all are the same convolution, so that a difference would have to be shown.
     """
     fastest = stable[0]
-    limit = (1 + PLAIN_SHARE) * fastest["latency_s"] if asked.case.groups > 1 else math.inf
-    own = next((row for row in stable if row["variant"] == asked.keras and row["latency_s"] <= limit), fastest)
+    limit = (1 + PLAIN_SHARE) * fastest.seconds if asked.case.groups > 1 else math.inf
+    own = next((row for row in stable if row.variant == asked.keras and row.seconds <= limit), fastest)
     return fastest if _is_ahead(fastest, own) else own
 
 
-def _option(asked: Question, row: Row, cohort: Iterable[Row]) -> Option:
-    sure = {other["variant"]: other for other in cohort if is_sure(other)}
+def _option(asked: Question, row: Task, cohort: Iterable[Task]) -> Option:
+    sure = {other.variant: other for other in cohort if is_sure(other)}
     return Option(
-        variant=row["variant"],
+        variant=row.variant,
         latency=_latency(row),
         over_regular=_over(row, sure[BASELINE]) if BASELINE in sure else None,
         over_grouped=_over(row, sure[OWN_GROUPED]) if OWN_GROUPED in sure else None,
         memory=_memory(row),
-        is_coarse=row["memory_source"] == "resident",
-        params=asked.counts(row["variant"]).params,
-        choice=row["choice"],
+        is_coarse=row.memory_source == "resident",
+        params=asked.counts(row.variant).params,
+        choice=row.choice,
     )
 
 
-def _over(row: Row, other: Row) -> Estimate:
+def _over(row: Task, other: Task) -> Estimate:
     """How many times as fast as `other` the row is.
 
     Paired by round where the run compared both with its baseline. Those intervals are corrected for every pair of the
     run; where the two latencies' own are narrower, these are taken, since one case alone is asked for.
     """
-    if row["variant"] == other["variant"]:
+    if row.variant == other.variant:
         return Estimate(1.0, 1.0, 1.0)
     quotient = _latency(other).over(_latency(row))
     paired = _speedup(row), _speedup(other)
     return paired[0].over(paired[1]).narrower(quotient) if paired[0] and paired[1] else quotient
 
 
-def _latency(row: Row) -> Estimate:
-    return Estimate(row["latency_s"], row["latency_low_s"], row["latency_high_s"])
+def _latency(row: Task) -> Estimate:
+    return Estimate(row.seconds, row.latency_low_s, row.latency_high_s)
 
 
-def _speedup(row: Row) -> Estimate | None:
-    if row["variant"] == BASELINE:
+def _speedup(row: Task) -> Estimate | None:
+    if row.variant == BASELINE:
         return Estimate(1.0, 1.0, 1.0)
-    return Estimate(row["speedup"], row["speedup_low"], row["speedup_high"]) if row["speedup"] else None
+    return Estimate(row.speedup, row.speedup_low, row.speedup_high) if row.speedup else None
 
 
-def _memory(row: Row) -> Estimate | None:
-    found = row["peak_memory_bytes"]
+def _memory(row: Task) -> Estimate | None:
+    found = row.peak_memory_bytes
     if found is None:
         return None
-    slack = _COARSE if row["memory_source"] == "resident" else 1.0
+    slack = _COARSE if row.memory_source == "resident" else 1.0
     return Estimate(found, found / slack, found * slack)
 
 
-def _at_worst(best: Row, rivals: Iterable[Row]) -> float | None:
+def _at_worst(best: Task, rivals: Iterable[Task]) -> float | None:
     """Share by which `best` may be slower than a rival at the far end of the interval; None where that says nothing."""
     highs = [_over(rival, best).high for rival in rivals]
     known = [high for high in highs if high is not None and high < _NOTHING_KNOWN]

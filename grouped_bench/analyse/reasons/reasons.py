@@ -7,13 +7,14 @@ from typing import Any
 
 from grouped_bench.analyse.reasons.refusals import REFUSALS, Refusal, Where
 from grouped_bench.space.case import MIXED_PREFIX
+from grouped_bench.space.facts import Columns
 
 # The exact variant that makes ordinary convolutions of a function's groups, which every framework has.
 _SPLIT = {"grouped": "split_concat", "resnext": "resnext_concat"}
 _FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
-def explain_reason(reason: str | None, row: Mapping[str, Any]) -> Refusal | None:
+def explain_reason(reason: str | None, row: Columns) -> Refusal | None:
     """The known refusal that `reason` is, its remedy naming a variant of the row's function; None if it is none.
 
     Args:
@@ -27,30 +28,37 @@ def explain_reason(reason: str | None, row: Mapping[str, Any]) -> Refusal | None
     return dataclasses.replace(met[0], remedy=met[0].remedy.format(split=split))
 
 
-def matching(reason: str | None, row: Mapping[str, Any]) -> list[Refusal]:
+def matching(reason: str | None, row: Columns) -> list[Refusal]:
     """The entries that `reason` meets: one at most, as a test holds."""
     where = _where(row)
     return [refusal for refusal in REFUSALS if reason and refusal.is_met(reason, where)]
 
 
-def explained(reason: str | None, row: Mapping[str, Any]) -> str | None:
+def explained(reason: str | None, row: Columns) -> str | None:
     """`Cause. Remedy. (TensorFlow: its words)` where the refusal is known, else `reason` as it is."""
     refusal = explain_reason(reason, row)
     if refusal is None or reason is None:
         return reason
-    said_by = refusal.says or _FRAMEWORKS.get(str(row.get("backend")), "the framework")
+    said_by = refusal.says or _FRAMEWORKS.get(str(_known(row, "backend")), "the framework")
     return f"{refusal.cause} {refusal.remedy} ({said_by}: {reason.rstrip('. ')})"
 
 
-def _where(row: Mapping[str, Any]) -> Where:
+def _where(row: Columns) -> Where:
     return Where(
-        backend=str(row.get("backend") or ""),
-        dtype=str(row.get("dtype") or "").removeprefix(MIXED_PREFIX),
-        rank=_whole(row.get("rank")),
-        groups=_whole(row.get("groups")),
-        computes=str(row.get("computes") or ""),
-        onednn=_onednn(row.get("in_force")),
+        backend=str(_known(row, "backend") or ""),
+        dtype=str(_known(row, "dtype") or "").removeprefix(MIXED_PREFIX),
+        rank=_whole(_known(row, "rank")),
+        groups=_whole(_known(row, "groups")),
+        computes=str(_known(row, "computes") or ""),
+        onednn=_onednn(_known(row, "in_force")),
     )
+
+
+def _known(row: Columns, name: str) -> Any:
+    try:
+        return row[name]
+    except KeyError:
+        return None
 
 
 def _whole(value: object) -> int | None:

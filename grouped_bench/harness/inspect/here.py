@@ -14,8 +14,8 @@ from grouped_bench.harness.progress import Progress
 from grouped_bench.measure.machine import environment
 from grouped_bench.space.case import HostKey, Setting
 from grouped_bench.store.identity import Identity
+from grouped_bench.store.schema import Task
 
-Row = dict[str, Any]
 # The machine of each run, by its id; None where its facts do not tell.
 Machines = dict[str, Identity | None]
 _PLACE = ("backend", "execution", "device", "cache")
@@ -31,9 +31,9 @@ class Sorted:
         elsewhere: of each other machine or state of it why it is one, and its rows, the newest first.
     """
 
-    own: list[Row]
-    others: dict[str, list[Row]]
-    elsewhere: list[tuple[str, list[Row]]]
+    own: list[Task]
+    others: dict[str, list[Task]]
+    elsewhere: list[tuple[str, list[Task]]]
 
 
 class Here:
@@ -47,29 +47,28 @@ class Here:
     def __init__(self, machines: Mapping[str, Identity | None], trials: Trials) -> None:
         self._machines, self.trials = machines, trials
 
-    def sort(self, asked: Setting, rows: Iterable[Row]) -> Sorted:
+    def sort(self, asked: Setting, rows: Iterable[Task]) -> Sorted:
         """`rows` of the backend, execution, device and cache that are asked for, by where they were measured."""
-        own: dict[str, tuple[tuple[Any, ...], list[Row]]] = {}
-        others: dict[str, list[Row]] = {}
-        elsewhere: dict[tuple[str, Any], tuple[str, list[Row]]] = {}
-        environment_ = {"env": asked.env, "threads": asked.threads}
+        own: dict[str, tuple[tuple[Any, ...], list[Task]]] = {}
+        others: dict[str, list[Task]] = {}
+        elsewhere: dict[tuple[str, Any], tuple[str, list[Task]]] = {}
         for row in rows:
             if any(row[name] != getattr(asked, name) for name in _PLACE):
                 continue
             why, is_here = self._why_not(asked, row)
             if why is None:
                 # Of a run in several environments that are alike in all that counts here, the first speaks for it.
-                env, mine = own.setdefault(row["run_id"], ((row["env"], row["threads"]), []))
-                if env == (row["env"], row["threads"]):
-                    mine.append(row | environment_)
-            elif is_here and row["env"] is not None:
-                others.setdefault(row["env"], []).append(row | {"threads": asked.threads})
+                env, mine = own.setdefault(row.run_id, ((row.env, row.threads), []))
+                if env == (row.env, row.threads):
+                    mine.append(dataclasses.replace(row, env=asked.env, threads=asked.threads))
+            elif is_here and row.env is not None:
+                others.setdefault(row.env, []).append(dataclasses.replace(row, threads=asked.threads))
             else:
-                place = (row["machine"], row["in_force"])
-                elsewhere.setdefault(place, (why, []))[1].append(row | environment_)
-        newest = sorted(
-            elsewhere.values(), key=lambda told: max(str(row["started_at"]) for row in told[1]), reverse=True
-        )
+                place = (row.machine, row.in_force)
+                elsewhere.setdefault(place, (why, []))[1].append(
+                    dataclasses.replace(row, env=asked.env, threads=asked.threads)
+                )
+        newest = sorted(elsewhere.values(), key=lambda told: max(row.started_at for row in told[1]), reverse=True)
         return Sorted([row for _, mine in own.values() for row in mine], others, newest)
 
     def changes(self, setting: Setting, env: str) -> bool:
@@ -80,7 +79,7 @@ class Here:
             return False
         return bool(in_force_differences(changed.in_force, as_it_is.in_force))
 
-    def _why_not(self, asked: Setting, row: Row) -> tuple[str | None, bool]:
+    def _why_not(self, asked: Setting, row: Task) -> tuple[str | None, bool]:
         """Why the row is no evidence for the setting as things are here, and whether it is of this machine at all."""
         key = tuple(row[name] for name in ("run_id", "machine", "threads", "in_force"))
         return self._told(asked.host, asked.device, *key)

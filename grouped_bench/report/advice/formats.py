@@ -32,7 +32,7 @@ def _as_json(found: Sequence[Advice]) -> Json:
 def _one_as_json(advice: Advice) -> Json:
     return {
         **advice.question.columns(),
-        "machine": advice.evidence[0]["machine"] if advice.evidence else None,
+        "machine": advice.evidence[0].machine if advice.evidence else None,
         "elsewhere": advice.why_elsewhere is not None,
         "why_elsewhere": advice.why_elsewhere,
         "computes": advice.question.computes,

@@ -62,7 +62,7 @@ def _abstentions(found: Iterable[Advice]) -> dict[str, list[str]]:
 def _why_not(advice: Advice) -> str:
     """Why there is no advice for here."""
     if advice.why_elsewhere and advice.best is not None:
-        machine = cells.clean(advice.evidence[0]["machine"])
+        machine = cells.clean(advice.evidence[0].machine)
         best = cells.clean(advice.best.variant)
         return f"measured on {machine} alone, where {best} is fastest ({advice.why_elsewhere})"
     return str(advice.abstains)

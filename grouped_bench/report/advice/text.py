@@ -81,7 +81,7 @@ def _named(option: Option) -> str:
 def heading(advice: Advice) -> Iterator[str]:
     """Case, setting and machine."""
     setting = advice.question.setting.title()
-    machine = advice.evidence[0]["machine"] if advice.evidence else None
+    machine = advice.evidence[0].machine if advice.evidence else None
     yield from wrapped(cells.clean(advice.question.case.title()))
     yield cells.shorten(cells.clean(f"{setting}, {machine}" if machine else setting), WIDTH)
     yield ""
@@ -89,7 +89,7 @@ def heading(advice: Advice) -> Iterator[str]:
 
 def _elsewhere(advice: Advice) -> Iterator[str]:
     """What was found on another machine or in another environment: no advice, and how to get one."""
-    machine = cells.clean(advice.evidence[0]["machine"]) if advice.evidence else "elsewhere"
+    machine = cells.clean(advice.evidence[0].machine) if advice.evidence else "elsewhere"
     yield from wrapped(f"Not measured here, but on {machine}: {cells.clean(advice.why_elsewhere)}.")
     yield ""
     yield from wrapped(cells.clean(advice.question.case.title()))
@@ -197,9 +197,9 @@ def _left_out(advice: Advice) -> Iterator[str]:
 
 
 def _rests_on(advice: Advice) -> str:
-    runs = [(str(rows[0]["run_id"]), len(rows)) for rows in gathered(advice.evidence, ("run_id",))]
+    runs = [(str(rows[0].run_id), len(rows)) for rows in gathered(advice.evidence, ("run_id",))]
     told = cells.listed(f"{cells.shorten(cells.clean(run), 40)} ({cells.counted(n, 'row')})" for run, n in runs)
-    versions = sorted({str(row["backend_version"]) for row in advice.evidence})
+    versions = sorted({str(row.backend_version) for row in advice.evidence})
     with_ = cells.clean(f"{advice.question.setting.backend} {', '.join(versions)}")
     text = f"It rests on {'run' if len(runs) == 1 else 'runs'} {told}, with {with_}."
     if advice.basis == MEASURED:

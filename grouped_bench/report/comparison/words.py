@@ -11,7 +11,7 @@ from grouped_bench.analyse.compare.compare import Change, Compared, Comparison
 from grouped_bench.analyse.compare.measurements import NOT_REACHED, Measurement
 from grouped_bench.analyse.compare.side_selection import Judgement, Taken
 from grouped_bench.analyse.environment import machines
-from grouped_bench.analyse.rows import case_title, setting_title
+from grouped_bench.analyse.rows import case_title, setting_title, task_of
 from grouped_bench.analyse.stability import UNSTABLE
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.report.comparison.headline import share
@@ -68,9 +68,9 @@ def basis(comparison: Comparison) -> str:
 
 def titles(task: Measurement) -> tuple[str, str]:
     """The case and the setting of a task, the group of a benchmark and nothing."""
-    row = dict(task.columns)
     if is_benchmark(task):
-        return cells.clean(row.get("group") or "benchmarks"), ""
+        return cells.clean(task.columns.get("group") or "benchmarks"), ""
+    row = task_of(task.columns)
     return cells.clean(case_title(row)), cells.clean(setting_title(row))
 
 

@@ -2,20 +2,21 @@
 
 from collections.abc import Callable, Sequence
 
-from grouped_bench.analyse.rows import Row, family, groups_of, is_ok
+from grouped_bench.analyse.rows import family, groups_of, is_ok
 from grouped_bench.report.drawing.axes import finish, grid, group_axis, ratio_axis
 from grouped_bench.report.drawing.panels import groups_label, lines, split
 from grouped_bench.report.drawing.points import alt, bars, line_words, positive, reach
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.drawing.svg import Sketch, byte_count
 from grouped_bench.report.text import cells
+from grouped_bench.store.schema import Task
 
 _DODGE = 1.04
 _BARS = {"latency_s": "bars: 95 % intervals", "first_call_s": "bars: from the least to the most of its processes"}
 
 
 def against_groups(
-    rows: Sequence[Row],
+    rows: Sequence[Task],
     title: str,
     column: str,
     *,

@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from grouped_bench.report.drawing.panels import Panels
 from grouped_bench.report.drawing.style import legend_entries
+from grouped_bench.store.schema import Task
 
 _LEAST_SPAN = 5.0
 _MOST_NAMED = 24
@@ -20,7 +21,7 @@ _LINE = 0.14
 
 
 def grid(
-    panels: Panels,
+    panels: Panels[Task],
     title: str,
     *,
     columns: int = 2,
@@ -44,14 +45,14 @@ def grid(
     return figure, shown
 
 
-def caption(figure: Figure, title: str, panels: Panels) -> None:
+def caption(figure: Figure, title: str, panels: Panels[Task]) -> None:
     """The figure's own title, and under it what all its panels have in common."""
     figure.suptitle("\n".join([title, *_wrapped(panels.common, 90)]), fontsize=10)
 
 
 def finish(
     figure: Figure,
-    panels: Panels,
+    panels: Panels[Task],
     *,
     joined: bool,
     notes: Iterable[str],

@@ -3,11 +3,12 @@
 import dataclasses
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from grouped_bench.analyse.rows import Row, groups_of, varying, widths
+from grouped_bench.analyse.rows import groups_of, varying, widths
 from grouped_bench.report.text.cells import clean, column_text, shorten
 from grouped_bench.store import schema
+from grouped_bench.store.schema import Task
 
 MOST_PANELS = 6
 _TOLD_FIRST = (
@@ -52,34 +53,38 @@ class NothingToDrawError(Exception):
     """The reason why a frame has nothing for a figure to show."""
 
 
+T = TypeVar("T", bound=Task)
+Shown_co = TypeVar("Shown_co", bound=Task, covariant=True)
+
+
 @dataclasses.dataclass(frozen=True)
-class Panel:
+class Panel(Generic[Shown_co]):
     """Rows that are alike in all that the figure does not show, and the words that tell them apart."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[Shown_co, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Panels:
+class Panels(Generic[Shown_co]):
     """The panels to draw, what all of them have in common, and what was left out."""
 
-    shown: tuple[Panel, ...]
+    shown: tuple[Panel[Shown_co], ...]
     common: str
     left_out: str
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[Shown_co]:
         """The rows of all panels shown."""
         return [row for panel in self.shown for row in panel.rows]
 
 
-def split(rows: Sequence[Row], names: Sequence[str], *, most: int = MOST_PANELS, always: Sequence[str] = ()) -> Panels:
+def split(rows: Sequence[T], names: Sequence[str], *, most: int = MOST_PANELS, always: Sequence[str] = ()) -> Panels[T]:
     """`rows` in panels of equal `names`, at most `most`: the fullest of each backend and pass in turn.
 
     A panel is called by the names in which panels differ, and by those in `always`.
     """
-    found: dict[Any, list[Row]] = {}
+    found: dict[Any, list[T]] = {}
     key = operator.itemgetter(*names)
     for row in rows:
         found.setdefault(key(row), []).append(row)
@@ -96,10 +101,10 @@ def split(rows: Sequence[Row], names: Sequence[str], *, most: int = MOST_PANELS,
     return Panels(panels, describe(rows[0], alike, brief=True), left_out)
 
 
-def _chosen(found: list[list[Row]], most: int) -> list[list[Row]]:
+def _chosen(found: list[list[T]], most: int) -> list[list[T]]:
     """In turns: each run and backend, and of each its passes and ranks, the fullest panels first."""
     largest = sorted(range(len(found)), key=lambda i: (-len(found[i]), i))
-    turns = _turns(largest, [(*_setting(rows[0]), rows[0]["pass"], rows[0]["rank"]) for rows in found])
+    turns = _turns(largest, [(*_setting(rows[0]), rows[0].pass_, rows[0].rank) for rows in found])
     of_setting = _turns(sorted(largest, key=lambda i: turns[i]), [_setting(rows[0]) for rows in found])
     order = sorted(largest, key=lambda i: (of_setting[i], turns[i]))
     return [found[i] for i in sorted(order[:most])]
@@ -114,11 +119,11 @@ def _turns(order: Iterable[int], kinds: Sequence[tuple[Any, ...]]) -> dict[int, 
     return turns
 
 
-def _setting(row: Row) -> tuple[Any, ...]:
+def _setting(row: Task) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("run_id", "machine", "backend", "execution", "device"))
 
 
-def describe(row: Row, names: Iterable[str], *, brief: bool = False) -> str:
+def describe(row: Task, names: Iterable[str], *, brief: bool = False) -> str:
     """The row's values of `names` in words; `brief` leaves the usual ones unsaid."""
     order = (
         *_TOLD_FIRST,
@@ -132,7 +137,7 @@ def describe(row: Row, names: Iterable[str], *, brief: bool = False) -> str:
     return shorten(clean(" ".join(filter(None, texts))), 160)
 
 
-def _words(row: Row, name: str, names: Sequence[str]) -> str:
+def _words(row: Task, name: str, names: Sequence[str]) -> str:
     if row[name] is None or (name == "scope" and row[name] == "layer"):
         return ""
     if name == "in_channels":
@@ -143,21 +148,21 @@ def _words(row: Row, name: str, names: Sequence[str]) -> str:
     return _WORDS[name](text) if name in _WORDS else f"{name} {text}"
 
 
-def _usual(row: Row, name: str) -> bool:
+def _usual(row: Task, name: str) -> bool:
     return name == "run_id" or set(column_text(row, name).split("x")) == {_UNSAID[name]}
 
 
-def groups_label(rows: Sequence[Row]) -> str:
+def groups_label(rows: Sequence[Task]) -> str:
     """What `groups_of` counts in all of `rows`, with the widths that go with it."""
-    names = {"cardinality" if row["cardinality"] else "groups" for row in rows}
+    names = {"cardinality" if row.cardinality else "groups" for row in rows}
     told = f" (width {', '.join(map(str, widths(rows)))})" if widths(rows) else ""
     return " or ".join(sorted(names, reverse=True)) + told
 
 
-def lines(rows: Iterable[Row]) -> Iterator[tuple[Row, list[Row]]]:
+def lines(rows: Iterable[T]) -> Iterator[tuple[T, list[T]]]:
     """The rows of each variant in the order of their groups, with one row that stands for them."""
-    found: dict[tuple[Any, Any], list[Row]] = {}
+    found: dict[tuple[Any, Any], list[T]] = {}
     for row in sorted(rows, key=lambda row: groups_of(row) or 0):
-        found.setdefault((str(row["computes"]), str(row["variant"])), []).append(row)
+        found.setdefault((str(row.computes), str(row.variant)), []).append(row)
     for key in sorted(found):
         yield found[key][0], found[key]

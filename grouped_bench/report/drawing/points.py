@@ -1,5 +1,6 @@
 """The points of a figure: which rows have them, their intervals, their Pareto front, and their words."""
 
+import dataclasses
 import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
@@ -7,12 +8,13 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from grouped_bench.analyse.rows import Row, cohorts, groups_of, is_baseline, is_ok, verdict_of
+from grouped_bench.analyse.rows import cohorts, extended, groups_of, is_baseline, is_ok, verdict_of
 from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.report.drawing import svg
-from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, Panels, lines
+from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, Panels, T, lines
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.text import cells
+from grouped_bench.store.schema import Task
 from grouped_bench.units import significant
 
 INTERVALS = {
@@ -26,7 +28,7 @@ _MOST_POINTS = 600
 _MOST_TOLD = 3
 
 
-def positive(rows: Iterable[Row], *names: str) -> list[Row]:
+def positive(rows: Iterable[T], *names: str) -> list[T]:
     """The ok rows in which every one of `names` is above 0, as a logarithmic axis needs it.
 
     Raises:
@@ -38,7 +40,7 @@ def positive(rows: Iterable[Row], *names: str) -> list[Row]:
     return points
 
 
-def bars(rows: Iterable[Row], column: str) -> list[list[float]]:
+def bars(rows: Iterable[Task], column: str) -> list[list[float]]:
     """Lengths of the error bars below and above; 0, which draws none, where the interval is not known."""
     spans = [(row[column], _span(row, column)) for row in rows]
     return [
@@ -47,12 +49,12 @@ def bars(rows: Iterable[Row], column: str) -> list[list[float]]:
     ]
 
 
-def reach(rows: Iterable[Row], column: str) -> list[float]:
+def reach(rows: Iterable[Task], column: str) -> list[float]:
     """Values and interval ends of `column` that an axis must hold."""
     return [end for row in rows for end in (row[column], *_span(row, column)) if end > 0]
 
 
-def scatter(place: Axes, rows: Sequence[Row], x: str, y: str, *, alpha: float) -> None:
+def scatter(place: Axes, rows: Sequence[Task], x: str, y: str, *, alpha: float) -> None:
     """Points with their intervals, all of a variant at once; a cloud of them as an image, smaller than its points."""
     for first, some in lines(rows):
         style = {**mark_of(first).style(joined=False), "rasterized": len(rows) > _CLOUD}
@@ -61,7 +63,7 @@ def scatter(place: Axes, rows: Sequence[Row], x: str, y: str, *, alpha: float) -
         place.errorbar(xs, ys, yerr=lengths, elinewidth=1, alpha=alpha, **style)
 
 
-def thinned(rows: Sequence[Row], always: Iterable[Row] = ()) -> tuple[list[Row], str]:
+def thinned(rows: Sequence[Task], always: Iterable[Task] = ()) -> tuple[list[Task], str]:
     """At most some hundreds of `rows`, evenly chosen, and those in `always`; a note where some are left out."""
     if len(rows) <= _MOST_POINTS:
         return list(rows), ""
@@ -70,65 +72,81 @@ def thinned(rows: Sequence[Row], always: Iterable[Row] = ()) -> tuple[list[Row],
     return list(kept.values()), f"At most {_MOST_POINTS} points a panel, evenly chosen, and those of the front"
 
 
-def pareto(rows: Iterable[Row], cost: str = "params") -> list[Row]:
+def pareto(rows: Iterable[Task], cost: str = "params") -> list[Task]:
     """The rows that no other beats in `cost` without losing in latency, the cheapest first; unstable ones beat none."""
-    front: list[Row] = []
-    for row in sorted(_stable(rows), key=lambda row: (row[cost], row["latency_s"])):
-        if not front or row["latency_s"] < front[-1]["latency_s"]:
+    front: list[Task] = []
+    for row in sorted(_stable(rows), key=lambda row: (row[cost], row.latency_s)):
+        if not front or row.seconds < front[-1].seconds:
             front.append(row)
     return front
 
 
-def unbeaten(rows: Iterable[Row]) -> list[Row]:
+def unbeaten(rows: Iterable[Task]) -> list[Task]:
     """The rows to which no other is at least equal in latency, parameters and memory."""
     names = ("params", "latency_s", "peak_memory_bytes")
-    front: list[Row] = []
+    front: list[Task] = []
     for row in sorted(_stable(rows), key=lambda row: tuple(row[name] for name in names)):
         if not any(all(other[name] <= row[name] for name in names) for other in front):
             front.append(row)
     return front
 
 
-def _stable(rows: Iterable[Row]) -> list[Row]:
+def _stable(rows: Iterable[Task]) -> list[Task]:
     """Those that are not unstable, or all where none is."""
     every = list(rows)
     return [row for row in every if not is_unstable(row)] or every
 
 
-def with_first_calls(rows: Iterable[Row]) -> list[Row]:
-    """Rows with the median, least and most of their first calls as columns.
+@dataclasses.dataclass(frozen=True, slots=True)
+class FirstCalls(Task):
+    """A task with the median, least and most of its first calls."""
+
+    first_call_s: float = 0.0
+    first_call_low_s: float = 0.0
+    first_call_high_s: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Saving(Task):
+    """A task with how many times fewer multiply-accumulates it has than the baseline."""
+
+    saving: float = 1.0
+
+
+def with_first_calls(rows: Iterable[Task]) -> list[FirstCalls]:
+    """Tasks with their first calls.
 
     Raises:
         NothingToDrawError: no row that ended ok has first calls.
     """
     found = []
     for row in rows:
-        calls = [call for call in row["first_calls_s"] or () if call]
+        calls = [call for call in row.first_calls_s or () if call]
         if is_ok(row) and calls:
             ends = {"first_call_low_s": min(calls), "first_call_high_s": max(calls)}
-            found.append({**row, "first_call_s": statistics.median(calls), **ends})
+            found.append(extended(FirstCalls, row, first_call_s=statistics.median(calls), **ends))
     if not found:
         raise NothingToDrawError("no task that ended ok has first_calls_s")
     return found
 
 
-def with_savings(rows: Iterable[Row]) -> list[Row]:
-    """Rows but the baseline's with `saving`: the baseline's multiply-accumulates over this one's.
+def with_savings(rows: Iterable[Task]) -> list[Saving]:
+    """All tasks but the baseline's, with what each saves.
 
     Raises:
         NothingToDrawError: no row has a speed-up and a baseline with known multiply-accumulates.
     """
     found = []
     for cohort in cohorts(rows):
-        base = next((row["macs"] for row in cohort.rows if is_baseline(row) and row["macs"]), None)
-        others = [row for row in cohort.rows if is_ok(row) and not is_baseline(row) and row["macs"] and row["speedup"]]
-        found += [{**row, "saving": base / row["macs"]} for row in others if base]
+        base = next((row.macs for row in cohort.rows if is_baseline(row) and row.macs), None)
+        others = [row for row in cohort.rows if is_ok(row) and not is_baseline(row) and row.macs and row.speedup]
+        found += [extended(Saving, row, saving=base / row.macs) for row in others if base]
     if not found:
         raise NothingToDrawError("no task that ended ok has both a speed-up and a baseline to save against")
     return found
 
 
-def alt(title: str, panels: Panels, told: Sequence[str], *, most: int = _MOST_TOLD) -> str:
+def alt(title: str, panels: Panels[Task], told: Sequence[str], *, most: int = _MOST_TOLD) -> str:
     """What is seen, for those who do not see it: the words of the first panels, and how many more."""
     start = f"{title}. {panels.common}." if panels.common else f"{title}."
     named = [
@@ -138,39 +156,39 @@ def alt(title: str, panels: Panels, told: Sequence[str], *, most: int = _MOST_TO
     return " ".join([start, *(f"{words}." for words in [*named[:most], *more, *filter(None, [panels.left_out])])])
 
 
-def line_words(line: Sequence[Row], column: str, write: Callable[[float], str]) -> str:
+def line_words(line: Sequence[Task], column: str, write: Callable[[float], str]) -> str:
     """Where a line begins and ends: `grouped_native from 26 ms at 1 group to 3.7 ms at 32`."""
     first, last = line[0], line[-1]
-    name, start = cells.text_of(first["variant"]), f"{write(first[column])} at {cells.splits(first)}"
+    name, start = cells.text_of(first.variant), f"{write(first[column])} at {cells.splits(first)}"
     return f"{name} {start}" if len(line) == 1 else f"{name} from {start} to {write(last[column])} at {groups_of(last)}"
 
 
-def front_words(front: Sequence[Row], cost: str) -> str:
+def front_words(front: Sequence[Task], cost: str) -> str:
     """The ends of a Pareto front."""
     write: dict[str, Callable[[Any], str]] = {"params": cells.params, "peak_memory_bytes": cells.memory}
     what = {"params": " parameters"}.get(cost, "")
     ends = [front[0]] if len(front) == 1 else [front[0], front[-1]]
-    named = [f"{cells.text_of(row['variant'])} with {cells.splits(row)} ({write[cost](row)}{what}, "
-             f"{svg.seconds(row['latency_s'])})" for row in ends]  # fmt: skip
+    named = [f"{cells.text_of(row.variant)} with {cells.splits(row)} ({write[cost](row)}{what}, "
+             f"{svg.seconds(row.seconds)})" for row in ends]  # fmt: skip
     return f"Pareto front from {' to '.join(named)}" if len(named) > 1 else f"Pareto front is {named[0]} alone"
 
 
-def saving_words(panel: Panel) -> str:
+def saving_words(panel: Panel[Saving]) -> str:
     """How many points keep what theory promises."""
-    saving = [row for row in panel.rows if row["saving"] > 1]
+    saving = [row for row in panel.rows if row.saving > 1]
     if not saving:
         return f"{cells.counted(len(panel.rows), 'point')}, none with fewer multiply-accumulates than it"
-    kept = sum(row["speedup"] >= row["saving"] for row in saving)
+    kept = sum(row.factor >= row.saving for row in saving)
     slower = sum(verdict_of(row) == "slower" for row in saving)
     points = cells.counted(len(saving), "point")
-    most = significant(max(row["saving"] for row in saving), 2)
+    most = significant(max(row.saving for row in saving), 2)
     return (
         f"of {points} with fewer multiply-accumulates {kept} on or above the diagonal, {slower} slower than "
         f"the baseline; at most {most} times fewer"
     )
 
 
-def _span(row: Row, column: str) -> tuple[float, float]:
+def _span(row: Task, column: str) -> tuple[float, float]:
     """The ends of the interval; further off than _FURTHEST they say that nothing is known, and no axis holds them."""
     value = row[column]
     low, high = (row[name] for name in INTERVALS.get(column, (column, column)))

@@ -11,20 +11,21 @@ import matplotlib
 import pandas as pd
 
 from grouped_bench.analyse.history.history import History, of_enough
-from grouped_bench.analyse.rows import Row, is_ok, plain
+from grouped_bench.analyse.rows import is_ok, plain
 from grouped_bench.errors import OutputError
 from grouped_bench.report import figures
 from grouped_bench.report.drawing.panels import NothingToDrawError
 from grouped_bench.report.drawing.svg import STYLE, Drawn, Sketch, files_of, svg
 from grouped_bench.report.text.files import replace
 from grouped_bench.space.facts import Facts
+from grouped_bench.store.schema import Task
 
 
 @dataclasses.dataclass(frozen=True)
 class Drawable:
     """What figures draw: the rows of runs, the run-wide facts of each, and their history where there are enough."""
 
-    rows: Sequence[Row]
+    rows: Sequence[Task]
     metadata: Sequence[Facts] = ()
     history: History | None = None
 
@@ -119,9 +120,9 @@ def _sketch(one: Figure, record: Drawable) -> Sketch:
     return sketch
 
 
-def worded(title: str, rows: Sequence[Row]) -> str:
+def worded(title: str, rows: Sequence[Task]) -> str:
     """`title` for these rows: where all that were measured are blocks, their cardinality stands for groups."""
-    scopes = {bool(row["cardinality"]) for row in rows if is_ok(row)}
+    scopes = {bool(row.cardinality) for row in rows if is_ok(row)}
     if scopes != {True}:
         return title
     return title.replace("number of groups", "cardinality").replace("groups", "cardinality")

@@ -7,8 +7,9 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 
-from grouped_bench.analyse.rows import DENSE, GROUPED, Row
+from grouped_bench.analyse.rows import DENSE, GROUPED
 from grouped_bench.report.text.cells import shorten, text_of
+from grouped_bench.store.schema import Task
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart; yellow is left out as too pale on white.
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
@@ -72,9 +73,9 @@ class Mark:
         }
 
 
-def mark_of(row: Row) -> Mark:
+def mark_of(row: Task) -> Mark:
     """The mark of the row's variant: by its name alone, so that it is the same in every figure and page."""
-    name, function = text_of(row["variant"]), text_of(row["computes"])
+    name, function = text_of(row.variant), text_of(row.computes)
     chance = zlib.crc32(name.encode("utf-8", "replace"))
     unknown = (_COLOURS[chance % len(_COLOURS)], _SHAPES[chance // len(_COLOURS) % len(_SHAPES)])
     colour, shape = KNOWN.get(name, unknown)
@@ -84,8 +85,8 @@ def mark_of(row: Row) -> Mark:
     return Mark(label, colour, shape, _LINES.get(function, "dotted"), "white" if function in DENSE else colour)
 
 
-def legend_entries(rows: Iterable[Row], *, joined: bool) -> list[Line2D]:
+def legend_entries(rows: Iterable[Task], *, joined: bool) -> list[Line2D]:
     """A legend entry for each variant in `rows`, grouped by function."""
-    firsts = {(text_of(row["computes"]), text_of(row["variant"])): row for row in rows}
+    firsts = {(text_of(row.computes), text_of(row.variant)): row for row in rows}
     marks = [mark_of(firsts[key]) for key in sorted(firsts)]
     return [Line2D([], [], label=mark.label, **mark.style(joined=joined)) for mark in marks]

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grouped_bench.analyse.crossings import FROM, OPEN, Crossing, crossings, settled
-from grouped_bench.analyse.rows import FAMILY, Row, ascending, family, groups_of, is_ok, varying, verdict_of
+from grouped_bench.analyse.rows import FAMILY, ascending, family, groups_of, is_ok, varying, verdict_of
 from grouped_bench.report.drawing.axes import caption, finish, group_axis
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panels, describe, groups_label, split
 from grouped_bench.report.drawing.points import alt
@@ -17,6 +17,7 @@ from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.crossings import in_words
+from grouped_bench.store.schema import Task
 
 _SETTING = (
     *("run_id", "machine", "scope", "rank", "pass", "dtype", "data_format"),
@@ -62,11 +63,11 @@ def _chosen(lanes: list[Crossing], most: int) -> list[Crossing]:
     return sorted((lane for lane in lanes if id(lane) in kept), key=lambda lane: _shape_of(lane.rows[0]))
 
 
-def _shape_of(row: Row) -> list[Any]:
+def _shape_of(row: Task) -> list[Any]:
     return [ascending(row[name]) for name in _SHAPE if name != "width"]
 
 
-def _places(panels: Panels, title: str, counts: Sequence[int]) -> tuple[Figure, list[Axes]]:
+def _places(panels: Panels[Task], title: str, counts: Sequence[int]) -> tuple[Figure, list[Axes]]:
     """One panel below the other, each as high as its lanes."""
     heights = [_LANE * count + 0.3 for count in counts]
     figure = Figure(figsize=(8.0, sum(heights) + 0.35 * len(counts) + 1.3), layout="constrained")
@@ -92,7 +93,7 @@ def _draw(place: Axes, lanes: Sequence[Crossing], names: Sequence[str]) -> None:
             _point(place, row, height)
 
 
-def _point(place: Axes, row: Row, height: int) -> None:
+def _point(place: Axes, row: Task, height: int) -> None:
     mark, verdict, at = mark_of(row), settled(row), groups_of(row) or 1
     if verdict in ("faster", "slower"):
         filling = mark.colour if verdict == "faster" else "white"
@@ -102,9 +103,9 @@ def _point(place: Axes, row: Row, height: int) -> None:
     place.text(at, height, sign, ha="center", va="center", fontsize=9, color=mark.colour)
 
 
-def _lane_name(row: Row, names: Sequence[str]) -> str:
+def _lane_name(row: Task, names: Sequence[str]) -> str:
     shape = describe(row, names)
-    name = cells.shorten(cells.text_of(row["variant"]), 24)
+    name = cells.shorten(cells.text_of(row.variant), 24)
     return cells.shorten(f"{shape}  {name}" if shape else name, 56)
 
 
@@ -112,5 +113,5 @@ def _words(lanes: Sequence[Crossing]) -> str:
     """`grouped_native from 4 groups on in 2 shapes; grouped never in 2`."""
     of_variant: dict[str, list[Crossing]] = collections.defaultdict(list)
     for lane in lanes:
-        of_variant[cells.text_of(lane.rows[0]["variant"])].append(lane)
+        of_variant[cells.text_of(lane.rows[0].variant)].append(lane)
     return "; ".join(f"{name} {in_words(some)}" for name, some in of_variant.items())

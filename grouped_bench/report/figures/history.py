@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNL
 
 from grouped_bench.analyse.compare.compare import RAW
 from grouped_bench.analyse.history.history import LEAST_POINTS, PlacedRun, Series
-from grouped_bench.analyse.rows import FAMILY, Row, varying
+from grouped_bench.analyse.rows import FAMILY, task_of, varying
 from grouped_bench.report.drawing.axes import finish, grid
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, Panels, describe
 from grouped_bench.report.drawing.points import alt
@@ -17,6 +17,7 @@ from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.history import by_how_much, short
 from grouped_bench.report.text import cells
+from grouped_bench.store.schema import Task
 from grouped_bench.units import format_seconds
 
 MOST_PANELS = 12
@@ -55,8 +56,8 @@ def history(record: Drawable, title: str) -> Sketch:
     return Sketch(sketch, alt(title, panels, list(map(_words, shown)), most=MOST_PANELS))
 
 
-def _panels(series: Sequence[Series], shown: Sequence[Series]) -> Panels:
-    rows: list[Row] = [dict(one.columns) for one in shown]
+def _panels(series: Sequence[Series], shown: Sequence[Series]) -> Panels[Task]:
+    rows: list[Task] = [task_of(one.columns) for one in shown]
     names = [name for name in _NAMES if name == "variant" or varying(rows, [name])]
     titles = [
         describe(row, names) + (", raw" if one.basis == RAW else "") for row, one in zip(rows, shown, strict=True)
@@ -70,7 +71,7 @@ def _draw(place: Axes, one: Series, xs: Sequence[int]) -> None:
     seconds = [point.seconds for point in one.points]
     crowded = len(xs) > _CROWD
     # A line from point to point, where there are many, hides what is to be seen.
-    style = mark_of(dict(one.columns)).style(joined=not crowded)
+    style = mark_of(task_of(one.columns)).style(joined=not crowded)
     style |= {"markersize": 2.5 if crowded else 4.5, "linewidth": 0.8, "rasterized": len(xs) > 5 * _CROWD}
     low, high = _limits(one)
     lengths = [

@@ -13,13 +13,14 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from grouped_bench.analyse.rows import FAMILY, VERDICTS, Row, family, groups_of, is_baseline, is_ok, verdict_of
+from grouped_bench.analyse.rows import FAMILY, VERDICTS, family, groups_of, is_baseline, is_ok, verdict_of
 from grouped_bench.report.drawing.axes import grid, label
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, groups_label, split
 from grouped_bench.report.drawing.points import alt
 from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.text import cells
+from grouped_bench.store.schema import Task
 from grouped_bench.units import significant
 
 _NAMES = ("variant", "computes", *(name for name in FAMILY if name not in ("in_channels", "out_channels", "width")))
@@ -42,7 +43,7 @@ def speedup(record: Drawable, title: str) -> Sketch:
     Raises:
         NothingToDrawError: no row but the baseline's has a speed-up.
     """
-    compared = [row for row in record.rows if not is_baseline(row) and groups_of(row) and row["in_channels"]]
+    compared = [row for row in record.rows if not is_baseline(row) and groups_of(row) and row.in_channels]
     if not any(map(_measured, compared)):
         raise NothingToDrawError("no task that ended ok has a speed-up over a baseline")
     down = _down(compared)
@@ -72,18 +73,18 @@ def speedup(record: Drawable, title: str) -> Sketch:
     return Sketch(sketch, alt(title, panels, [_words(panel) for panel in panels.shown], most=_MOST_PANELS))
 
 
-def _levels(panel: Panel, down: "_Down", levels: Sequence[Any]) -> list[Any]:
+def _levels(panel: Panel[Task], down: "_Down", levels: Sequence[Any]) -> list[Any]:
     """What stands down the side of a panel: channels are the same in all, variants those that the panel has."""
     own = {down.of(row) for row in panel.rows}
     return [level for level in levels if down is _CHANNELS_DOWN or level in own]
 
 
-def _measured(row: Row) -> bool:
-    return is_ok(row) and (row["speedup"] or 0) > 0
+def _measured(row: Task) -> bool:
+    return is_ok(row) and (row.speedup or 0) > 0
 
 
-def _channels(row: Row) -> tuple[int, int, int]:
-    return (row["in_channels"], row["out_channels"] or 0, row["width"] or 0)
+def _channels(row: Task) -> tuple[int, int, int]:
+    return (row.in_channels, row.out_channels or 0, row.width or 0)
 
 
 def _channels_text(channels: tuple[int, int, int]) -> str:
@@ -97,7 +98,7 @@ class _Down:
 
     noun: str
     label: str
-    of: Callable[[Row], Any]
+    of: Callable[[Task], Any]
     text: Callable[[Any], str]
     panel: tuple[str, ...]
     told: tuple[str, ...]
@@ -107,19 +108,19 @@ _CHANNELS_DOWN = _Down("channels", "channels, in→out", _channels, _channels_te
 _VARIANTS_DOWN = _Down(
     "variants",
     "",
-    lambda row: (cells.text_of(row["computes"]), cells.text_of(row["variant"])),
+    lambda row: (cells.text_of(row.computes), cells.text_of(row.variant)),
     lambda names: cells.shorten(names[1], 24),
     FAMILY,
     (),
 )
 
 
-def _down(rows: Sequence[Row]) -> _Down:
+def _down(rows: Sequence[Task]) -> _Down:
     """Channels, unless they do not vary beside the rest, or variants down the side leave fewer panels out."""
     channels: dict[tuple[Any, ...], set[tuple[int, int]]] = {}
     for row in rows:
         key = tuple(row[name] for name in _NAMES)
-        channels.setdefault(key, set()).add((row["in_channels"], row["out_channels"]))
+        channels.setdefault(key, set()).add((row.in_channels, row.out_channels))
     names = family(rows)
     families = len({tuple(row[name] for name in names) for row in rows})
     if max(map(len, channels.values())) > 1 and (families > _MOST_PANELS or len(channels) <= _MOST_PANELS):
@@ -127,9 +128,9 @@ def _down(rows: Sequence[Row]) -> _Down:
     return dataclasses.replace(_VARIANTS_DOWN, panel=names)
 
 
-def _scale(rows: Sequence[Row]) -> Normalize:
+def _scale(rows: Sequence[Task]) -> Normalize:
     """Powers of two to both sides of 1, at least to 2 and 1/2, the same in every panel."""
-    reach = max([1.0, *(abs(math.log2(row["speedup"])) for row in rows if _measured(row))])
+    reach = max([1.0, *(abs(math.log2(row.factor)) for row in rows if _measured(row))])
     return Normalize(-reach, reach)
 
 
@@ -141,10 +142,10 @@ def _rule(place: Axes, groups: Sequence[int], levels: Sequence[str]) -> None:
     place.set_yticks(range(len(levels)), levels)
 
 
-def _cell(place: Axes, row: Row, spot: tuple[int, int], paint: Callable[[float], Any], *, written: bool) -> None:
+def _cell(place: Axes, row: Task, spot: tuple[int, int], paint: Callable[[float], Any], *, written: bool) -> None:
     measured = _measured(row)
     decided = measured and verdict_of(row) in ("faster", "slower", "equivalent")
-    colour: Any = paint(row["speedup"]) if decided else _UNDECIDED
+    colour: Any = paint(row.factor) if decided else _UNDECIDED
     hatch = None if measured else "////"
     corner, edge = (spot[0] - 0.5, spot[1] - 0.5), "#bbbbbb" if hatch else "white"
     place.add_patch(Rectangle(corner, 1, 1, facecolor=colour, edgecolor=edge, hatch=hatch, linewidth=0.8))
@@ -153,11 +154,11 @@ def _cell(place: Axes, row: Row, spot: tuple[int, int], paint: Callable[[float],
         place.text(*spot, _text(row, measured), ha="center", va="center", fontsize=7, color=ink)
 
 
-def _text(row: Row, measured: bool) -> str:
+def _text(row: Task, measured: bool) -> str:
     if not measured:
-        status = cells.text_of(row["status"])
+        status = cells.text_of(row.status)
         return "none" if status == "ok" else _SHORT.get(status, cells.shorten(status, 9))
-    number = f"{significant(row['speedup'], 2)}×"
+    number = f"{significant(row.factor, 2)}×"
     return {"equivalent": f"≈{number}", "faster": number, "slower": number}.get(verdict_of(row) or "", f"{number} ?")
 
 
@@ -178,18 +179,18 @@ def _power(power: float) -> str:
     return f"{2**whole}×" if power >= 0 else f"1/{2**whole}×"
 
 
-def _words(panel: Panel) -> str:
+def _words(panel: Panel[Task]) -> str:
     measured = list(filter(_measured, panel.rows))
     if not measured:
         return "nothing measured"
-    low, high = (pick(measured, key=lambda row: row["speedup"]) for pick in (min, max))
+    low, high = (pick(measured, key=lambda row: row.factor) for pick in (min, max))
     span = f"from {_point(low)} to {_point(high)}" if low is not high else _point(low)
     verdicts = [verdict_of(row) for row in measured]
     tally = [f"{verdicts.count(word)} {word}" for word in VERDICTS]
     return f"speed-up {span}; {', '.join(text for text in tally if not text.startswith('0 '))}"
 
 
-def _point(row: Row) -> str:
-    ratio = cells.bare_ratio(row["speedup"], row["speedup_low"], row["speedup_high"])
-    name = cells.text_of(row["variant"])
-    return f"{ratio} ({name} at {cells.splits(row)} and {row['in_channels']} channels)"
+def _point(row: Task) -> str:
+    ratio = cells.bare_ratio(row.factor, row.speedup_low, row.speedup_high)
+    name = cells.text_of(row.variant)
+    return f"{ratio} ({name} at {cells.splits(row)} and {row.in_channels} channels)"

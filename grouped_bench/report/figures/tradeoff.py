@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from grouped_bench.analyse.rows import Row, family, groups_of
+from grouped_bench.analyse.rows import family, groups_of
 from grouped_bench.report.drawing import svg
 from grouped_bench.report.drawing.axes import finish, grid, ratio_axis
 from grouped_bench.report.drawing.panels import Panel, Panels, split
@@ -14,6 +14,7 @@ from grouped_bench.report.drawing.points import alt, front_words, pareto, positi
 from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Json
+from grouped_bench.store.schema import Task
 
 _MOST_FAMILIES = 3
 _COST = {"params": ("parameters", svg.count), "peak_memory_bytes": ("peak memory", svg.byte_count)}
@@ -45,7 +46,7 @@ def tradeoff(record: Drawable, title: str) -> svg.Sketch:
     return svg.Sketch(sketch, alt(title, families, [_words(panel, costs) for panel in families.shown]))
 
 
-def _beside(families: Panels, costs: Sequence[str]) -> tuple[Panels, list[str]]:
+def _beside(families: Panels[Task], costs: Sequence[str]) -> tuple[Panels[Task], list[str]]:
     """A panel for each family and cost, and the cost of each; with memory only what tells it closely is shown."""
     shown, columns = [], []
     for panel in families.shown:
@@ -56,7 +57,7 @@ def _beside(families: Panels, costs: Sequence[str]) -> tuple[Panels, list[str]]:
     return dataclasses.replace(families, shown=tuple(shown)), columns
 
 
-def _draw(place: Axes, rows: Sequence[Row], cost: str) -> str:
+def _draw(place: Axes, rows: Sequence[Task], cost: str) -> str:
     """Points, front and rings in one panel; the note on points that are not shown."""
     if not rows:
         place.text(0.5, 0.5, "memory not known closely", ha="center", fontsize=8, transform=place.transAxes)
@@ -72,19 +73,19 @@ def _draw(place: Axes, rows: Sequence[Row], cost: str) -> str:
     return note
 
 
-def _has_memory(row: Row) -> bool:
-    return bool(row["peak_memory_bytes"]) and not cells.is_coarse(row)
+def _has_memory(row: Task) -> bool:
+    return bool(row.peak_memory_bytes) and not cells.is_coarse(row)
 
 
-def _draw_front(place: Axes, front: Sequence[Row], cost: str) -> None:
-    xs, ys = [row[cost] for row in front], [row["latency_s"] for row in front]
+def _draw_front(place: Axes, front: Sequence[Task], cost: str) -> None:
+    xs, ys = [row[cost] for row in front], [row.seconds for row in front]
     place.plot(xs, ys, color="#999999", linewidth=3, alpha=0.6, zorder=1, drawstyle="steps-post")
     near: Json = {"textcoords": "offset points", "xytext": (6, -9), "fontsize": 7.5, "color": "#333333"}
     for row in front:
-        place.annotate(str(groups_of(row)), (row[cost], row["latency_s"]), **near)
+        place.annotate(str(groups_of(row)), (row[cost], row.latency_s), **near)
 
 
-def _words(panel: Panel, costs: Sequence[str]) -> str:
+def _words(panel: Panel[Task], costs: Sequence[str]) -> str:
     told = [front_words(pareto(panel.rows, "params"), "params")]
     known = [row for row in panel.rows if _has_memory(row)]
     if len(costs) > 1 and known:

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Sequence
 
 from grouped_bench.analyse.crossings import FROM, OPEN, Crossing, crossings, settled
 from grouped_bench.analyse.leads import Part, leader
-from grouped_bench.analyse.rows import DENSE, GROUPED, Row, baseline_name, by_function, is_baseline, is_ok
+from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, by_function, is_baseline, is_ok
 from grouped_bench.report.findings.sentences import Finding, at
 from grouped_bench.report.run.summary import compared
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.crossings import in_words
+from grouped_bench.store.schema import Task
 from grouped_bench.units import significant
 
 _GLOSSES = {
@@ -31,26 +32,26 @@ _MOST_VARIANTS = 4
 
 def fastest(part: Part) -> list[Finding]:
     """For each function with a choice of ways: which has a clear lead over the others in how many cohorts."""
-    choices: dict[str, list[Row | None]] = collections.defaultdict(list)
+    choices: dict[str, list[Task | None]] = collections.defaultdict(list)
     for cohort in part.split:
         for rows in by_function(cohort.rows):
-            if sum(row["latency_s"] is not None for row in rows) > 1:
-                choices[rows[0]["computes"]].append(leader(rows))
+            if sum(row.latency_s is not None for row in rows) > 1:
+                choices[rows[0].computes].append(leader(rows))
     return [told for function, leaders in choices.items() for told in _fastest_of(part, function, leaders)]
 
 
-def _fastest_of(part: Part, function: str, leaders: Sequence[Row | None]) -> list[Finding]:
+def _fastest_of(part: Part, function: str, leaders: Sequence[Task | None]) -> list[Finding]:
     clear = [row for row in leaders if row is not None]
-    wins = collections.Counter(row["variant"] for row in clear).most_common()
+    wins = collections.Counter(row.variant for row in clear).most_common()
     if all(map(is_baseline, clear)):
         return []
     name, won = next((name, won) for name, won in wins if name != baseline_name(clear[0]))
-    mine = [row for row in clear if row["variant"] == name]
+    mine = [row for row in clear if row.variant == name]
     text = (
         f"{cells.text_of(name)} is clearly the fastest way to the {cells.text_of(function)} function in {won} of "
         f"{cells.counted(len(leaders), 'cohort')} with more than one {_noun(mine[0])}"
     )
-    timed = [row for row in mine if row["speedup"]]
+    timed = [row for row in mine if row.speedup]
     # Where these are the same rows, it is told of where grouping pays.
     if timed and set(map(id, timed)) != set(map(id, _by_outcome(part)[0])):
         text += f", {_reach(part, timed)} as fast as {baseline_name(mine[0])}"
@@ -75,37 +76,37 @@ def paying(part: Part) -> list[Finding]:
     return [Finding("; ".join([text, *told]) + ".", (*best, *barren))]
 
 
-def _by_outcome(part: Part) -> tuple[list[Row], list[Row], int]:
+def _by_outcome(part: Part) -> tuple[list[Task], list[Task], int]:
     """One row a cohort: the fastest where one is faster, the least slow where none is; and how many are open."""
-    best: list[Row] = []
-    barren: list[Row] = []
+    best: list[Task] = []
+    barren: list[Task] = []
     unclear = 0
     for cohort in part.split:
-        rows = [row for row in cohort.rows if row["computes"] in GROUPED and is_ok(row) and not is_baseline(row)]
-        faster = [row for row in rows if settled(row) == "faster" and row["speedup"]]
+        rows = [row for row in cohort.rows if row.computes in GROUPED and is_ok(row) and not is_baseline(row)]
+        faster = [row for row in rows if settled(row) == "faster" and row.speedup]
         if faster:
-            best.append(max(faster, key=lambda row: row["speedup"]))
-        elif rows and all(settled(row) and row["speedup"] for row in rows):
-            barren.append(max(rows, key=lambda row: row["speedup"]))
+            best.append(max(faster, key=lambda row: row.factor))
+        elif rows and all(settled(row) and row.speedup for row in rows):
+            barren.append(max(rows, key=lambda row: row.factor))
         elif rows:
             unclear += 1
     return best, barren, unclear
 
 
-def _kept(part: Part, best: Sequence[Row]) -> str:
+def _kept(part: Part, best: Sequence[Task]) -> str:
     """How much of the time that fewer multiply-accumulates promise is saved indeed."""
     known = [(row, saving) for row in best if (saving := part.saving(row)) and saving >= _FEWER]
     if not known:
         return ""
-    shares = sorted(known, key=lambda pair: pair[0]["speedup"] / pair[1])
+    shares = sorted(known, key=lambda pair: pair[0].factor / pair[1])
     ends = shares if len(shares) == 1 else [shares[0], shares[-1]]
     told = " to ".join(f"{_share(row, saving)} of {_times(saving)}" for row, saving in ends)
     return f", which keeps {told} that fewer multiply-accumulates promise"
 
 
-def _share(row: Row, saving: float) -> str:
+def _share(row: Task, saving: float) -> str:
     parts = [None if row[name] is None else 100 * row[name] / saving for name in ("speedup_low", "speedup_high")]
-    text = f"{significant(100 * row['speedup'] / saving, 2)} %"
+    text = f"{significant(100 * row.factor / saving, 2)} %"
     low, high = parts
     return text if low is None or high is None else f"{text} [{significant(low, 2)}–{significant(high, 2)}]"
 
@@ -114,8 +115,8 @@ def crossing(part: Part) -> list[Finding]:
     """From which number of groups on each way of grouping is faster; nothing where none is from any number on."""
     of_variant: dict[str, list[Crossing]] = collections.defaultdict(list)
     for one in crossings(part.rows):
-        if one.rows[0]["computes"] in GROUPED:
-            of_variant[one.rows[0]["variant"]].append(one)
+        if one.rows[0].computes in GROUPED:
+            of_variant[one.rows[0].variant].append(one)
     starts = {name: min((one.groups or 0 for one in some if one.kind == FROM), default=0)
               for name, some in of_variant.items()}  # fmt: skip
     order = sorted((name for name in starts if starts[name]), key=lambda name: starts[name])[:_MOST_VARIANTS]
@@ -133,7 +134,7 @@ def idle(part: Part) -> list[Finding]:
     return _of_variants(part, _idle_of)
 
 
-def _idle_of(part: Part, judged: Sequence[Row]) -> list[Finding]:
+def _idle_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
     fewer = [row for row in judged if (part.saving(row) or 0) >= _FEWER]
     rows = [row for row in fewer if settled(row) in ("slower", "equivalent")]
     if not rows:
@@ -152,7 +153,7 @@ def losing(part: Part) -> list[Finding]:
     return _of_variants(part, _losing_of)
 
 
-def _losing_of(part: Part, judged: Sequence[Row]) -> list[Finding]:
+def _losing_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
     rows = [row for row in judged if settled(row) == "slower" and (part.saving(row) or 0) < _FEWER]
     if not rows:
         return []
@@ -161,11 +162,11 @@ def _losing_of(part: Part, judged: Sequence[Row]) -> list[Finding]:
     return [Finding(text, tuple(rows))]
 
 
-def _worst(part: Part, rows: Sequence[Row]) -> str:
-    slower = [row for row in rows if settled(row) == "slower" and row["speedup"]]
+def _worst(part: Part, rows: Sequence[Task]) -> str:
+    slower = [row for row in rows if settled(row) == "slower" and row.speedup]
     if not slower:
         return ""
-    worst = min(slower, key=lambda row: row["speedup"])
+    worst = min(slower, key=lambda row: row.factor)
     return f", at worst {_slowdown(worst)} of {baseline_name(worst)} ({at(part, worst)})"
 
 
@@ -174,41 +175,41 @@ def winning(part: Part) -> list[Finding]:
     return _of_variants(part, _winning_of)
 
 
-def _winning_of(part: Part, judged: Sequence[Row]) -> list[Finding]:
-    faster = [row for row in judged if settled(row) == "faster" and row["speedup"]]
-    if all(id(row) in part.leaders for row in faster) or judged[0]["computes"] in GROUPED:
+def _winning_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
+    faster = [row for row in judged if settled(row) == "faster" and row.speedup]
+    if all(id(row) in part.leaders for row in faster) or judged[0].computes in GROUPED:
         return []
     share = f"{len(faster)} of {cells.counted(len(judged), 'cohort')}"
     text = (
         f"{_glossed(faster[0])} was faster than {baseline_name(faster[0])} in {share}, {_reach(part, faster)} as fast"
     )
-    another = "" if faster[0]["computes"] in DENSE else "; it is another function"
+    another = "" if faster[0].computes in DENSE else "; it is another function"
     return [Finding(f"{text}{another}.", tuple(faster))]
 
 
-def _of_variants(part: Part, tell: Callable[[Part, Sequence[Row]], list[Finding]]) -> list[Finding]:
-    judged: dict[str, list[Row]] = collections.defaultdict(list)
+def _of_variants(part: Part, tell: Callable[[Part, Sequence[Task]], list[Finding]]) -> list[Finding]:
+    judged: dict[str, list[Task]] = collections.defaultdict(list)
     for row in compared(part.rows):
-        judged[row["variant"]].append(row)
+        judged[row.variant].append(row)
     return [told for rows in judged.values() for told in tell(part, rows)]
 
 
-def _reach(part: Part, rows: Iterable[Row], *, named: bool = False) -> str:
+def _reach(part: Part, rows: Iterable[Task], *, named: bool = False) -> str:
     """`2.30× [2.25–2.35] (4 groups) to 8.00× [7.84–8.16] (32 groups)`."""
-    ends = sorted((row for row in rows if row["speedup"]), key=lambda row: row["speedup"])
-    names = [f"{cells.text_of(row['variant'])}, " if named else "" for row in ends]
+    ends = sorted((row for row in rows if row.speedup), key=lambda row: row.factor)
+    names = [f"{cells.text_of(row.variant)}, " if named else "" for row in ends]
     told = [f"{_ratio(row)} ({name}{at(part, row)})" for row, name in zip(ends, names, strict=True)]
     return told[0] if len(told) == 1 else f"{told[0]} to {told[-1]}"
 
 
-def _ratio(row: Row) -> str:
-    return cells.ratio(row["speedup"], row["speedup_low"], row["speedup_high"])
+def _ratio(row: Task) -> str:
+    return cells.ratio(row.factor, row.speedup_low, row.speedup_high)
 
 
-def _slowdown(row: Row) -> str:
+def _slowdown(row: Task) -> str:
     """How many times as long as the baseline it took: the speed-up and its interval turned over."""
-    low, high = row["speedup_low"], row["speedup_high"]
-    text = cells.ratio(1 / row["speedup"], 1 / high if high else None, 1 / low if low else None)
+    low, high = row.speedup_low, row.speedup_high
+    text = cells.ratio(1 / row.factor, 1 / high if high else None, 1 / low if low else None)
     return f"{text} the time"
 
 
@@ -216,11 +217,11 @@ def _times(value: float) -> str:
     return f"{significant(value, 2).removesuffix('.0')}×"
 
 
-def _noun(row: Row) -> str:
-    return "path" if row["cardinality"] else "group"
+def _noun(row: Task) -> str:
+    return "path" if row.cardinality else "group"
 
 
-def _glossed(row: Row) -> str:
-    function = cells.text_of(row["computes"])
-    gloss = f"{_GLOSSES[row['variant']]}; {function} function" if row["variant"] in _GLOSSES else f"{function} function"
-    return f"{cells.text_of(row['variant'])} ({gloss})"
+def _glossed(row: Task) -> str:
+    function = cells.text_of(row.computes)
+    gloss = f"{_GLOSSES[row.variant]}; {function} function" if row.variant in _GLOSSES else f"{function} function"
+    return f"{cells.text_of(row.variant)} ({gloss})"

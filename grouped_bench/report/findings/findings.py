@@ -7,7 +7,7 @@ import pandas as pd
 
 from grouped_bench.analyse.environment.differences import unread_variables
 from grouped_bench.analyse.leads import Part
-from grouped_bench.analyse.rows import VERDICTS, CohortTasks, Row, cohorts, is_ok, plain, varying, verdict_of
+from grouped_bench.analyse.rows import VERDICTS, CohortTasks, cohorts, is_ok, plain, varying, verdict_of
 from grouped_bench.analyse.stability import FLAGS, UNSTABLE, is_unstable
 from grouped_bench.report.findings import claims, limits
 from grouped_bench.report.findings.sentences import Finding
@@ -16,6 +16,7 @@ from grouped_bench.report.run.surroundings import environment_findings
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast
 from grouped_bench.space.facts import Facts
+from grouped_bench.store.schema import Task
 
 __all__ = ["Finding", "counts", "findings", "of_rows", "stop"]
 
@@ -41,7 +42,7 @@ def findings(frame: pd.DataFrame, metadata: Sequence[Facts] = ()) -> list[Findin
     return of_rows(plain(frame), metadata)
 
 
-def of_rows(rows: Sequence[Row], metadata: Sequence[Facts] = ()) -> list[Finding]:
+def of_rows(rows: Sequence[Task], metadata: Sequence[Facts] = ()) -> list[Finding]:
     """Sentences on what is fastest, where grouping pays, what memory decides, what failed and what stays open.
 
     Cohorts of unlike settings and passes are told apart, and runs that differ in what can change an answer. Only
@@ -87,7 +88,7 @@ def _merged(text: str, pairs: Iterable[tuple[Part, Finding]]) -> Finding:
     return Finding(f"{cells.listed(names)}: {text}" if names else text, rows)
 
 
-def _parts(rows: Sequence[Row], metadata: Sequence[Facts]) -> list[Part]:
+def _parts(rows: Sequence[Task], metadata: Sequence[Facts]) -> list[Part]:
     apart = (*_SETTING, "run_id") if len(metadata) > 1 and contrast(metadata) else _SETTING
     names = varying(rows, apart)
     found: dict[tuple[Any, ...], list[CohortTasks]] = {}
@@ -96,7 +97,7 @@ def _parts(rows: Sequence[Row], metadata: Sequence[Facts]) -> list[Part]:
     return [Part(_part_name(part[0].rows[0], names), part) for part in found.values()]
 
 
-def _part_name(row: Row, names: Iterable[str]) -> str:
+def _part_name(row: Task, names: Iterable[str]) -> str:
     words = {"rank": "Conv{}D", "cache": "{} cache", "threads": "{} threads", "run_id": "run {}"}
     return " ".join(words.get(name, "{}").format(cells.text_of(row[name])) for name in names)
 
@@ -106,7 +107,7 @@ def _twins(found: Sequence[CohortTasks]) -> list[Finding]:
     alike = [row for cohort in found if cohort.groups == 1 for row in compared(cohort.rows)]
     told = []
     for words, functions in _TWINS.items():
-        rows = tuple(row for row in alike if row["computes"] in functions)
+        rows = tuple(row for row in alike if row.computes in functions)
         verdicts = tally(map(verdict_of, rows), VERDICTS)
         if rows:
             count = cells.counted(len(rows), "comparison")
@@ -126,18 +127,18 @@ def _open(found: Sequence[CohortTasks]) -> list[Finding]:
     return [Finding(text, undecided)]
 
 
-def _flags(rows: Sequence[Row]) -> list[Finding]:
+def _flags(rows: Sequence[Task]) -> list[Finding]:
     told = []
     moved = tuple(filter(is_unstable, rows))
     if moved:
-        causes = tally(flag for row in moved for flag in row["flags"] if flag in _CAUSES)
+        causes = tally(flag for row in moved for flag in row.flags or () if flag in _CAUSES)
         text = (
             f"The machine moved under {len(moved)} of {cells.counted(len(rows), 'task')}, which are unstable: "
             f"nothing is claimed of their speed-ups. Causes: {causes}."
         )
         told.append(Finding(text, moved))
-    others = tuple(row for row in rows if set(row["flags"] or ()) - set(FLAGS))
+    others = tuple(row for row in rows if set(row.flags or ()) - set(FLAGS))
     if others:
-        flags = tally(flag for row in others for flag in row["flags"] if flag not in FLAGS)
+        flags = tally(flag for row in others for flag in row.flags or () if flag not in FLAGS)
         told.append(Finding(f"Flags of tasks besides: {flags}.", others))
     return told

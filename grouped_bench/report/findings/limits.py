@@ -2,17 +2,19 @@
 
 import collections
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 from grouped_bench.analyse.crossings import settled
 from grouped_bench.analyse.leads import Part, leader
 from grouped_bench.analyse.reasons.reasons import explain_reason
 from grouped_bench.analyse.reasons.refusals import Refusal
-from grouped_bench.analyse.rows import Row, baseline_name, by_function, cohorts, is_baseline, is_ok
+from grouped_bench.analyse.rows import baseline_name, by_function, cohorts, is_baseline, is_ok
 from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.report.findings.sentences import Finding, at
 from grouped_bench.report.text import cells
 from grouped_bench.store import schema
+from grouped_bench.store.schema import Task
 from grouped_bench.units import significant
 
 # Allocators count blocks that they round up: less than this is no difference to choose by.
@@ -26,13 +28,12 @@ _LONGEST_REASON = 160
 class _Dearer:
     """Two rows that may be chosen between: `more` takes clearly more memory than `less`."""
 
-    more: Row
-    less: Row
+    more: Task
+    less: Task
 
     @property
     def ratio(self) -> float:
-        ratio: float = self.more["peak_memory_bytes"] / self.less["peak_memory_bytes"]
-        return ratio
+        return (self.more.peak_memory_bytes or 0) / (self.less.peak_memory_bytes or math.inf)
 
 
 def memory(part: Part) -> list[Finding]:
@@ -42,21 +43,21 @@ def memory(part: Part) -> list[Finding]:
     for cohort in part.cohorts:
         for rows in by_function(cohort.rows):
             for pair in _costly_leads(rows):
-                leads[pair.more["variant"], pair.less["variant"]].append(pair)
+                leads[pair.more.variant, pair.less.variant].append(pair)
         for pair in _costly_equals(cohort.rows):
-            equals[pair.more["variant"], pair.less["variant"]].append(pair)
+            equals[pair.more.variant, pair.less.variant].append(pair)
     told = [_lead_words(part, pairs) for pairs in leads.values()]
     return told + [_equal_words(part, pairs) for pairs in equals.values()]
 
 
-def _costly_leads(rows: Sequence[Row]) -> list[_Dearer]:
+def _costly_leads(rows: Sequence[Task]) -> list[_Dearer]:
     """The leader of one function beside the fastest other that takes clearly less memory."""
     first = leader(rows)
     others = [row for row in rows if row is not first and first is not None and _is_dearer(first, row)]
     return [_Dearer(first, others[0])] if first is not None and others else []
 
 
-def _costly_equals(rows: Iterable[Row]) -> list[_Dearer]:
+def _costly_equals(rows: Iterable[Task]) -> list[_Dearer]:
     """Variants that are equivalent to the baseline in time, and not in memory."""
     every = list(rows)
     base = next((row for row in every if is_baseline(row) and is_ok(row) and not is_unstable(row)), None)
@@ -67,25 +68,25 @@ def _costly_equals(rows: Iterable[Row]) -> list[_Dearer]:
     return [_Dearer(more, less) for more, less in pairs if _is_dearer(more, less)]
 
 
-def _is_dearer(more: Row, less: Row) -> bool:
+def _is_dearer(more: Task, less: Task) -> bool:
     """Whether both are known from one close source, and apart by more than its rounding."""
-    if any(not row["peak_memory_bytes"] or cells.is_coarse(row) for row in (more, less)):
+    if any(cells.is_coarse(row) for row in (more, less)) or more.memory_source != less.memory_source:
         return False
-    same = more["memory_source"] == less["memory_source"]
-    return bool(same and more["peak_memory_bytes"] >= _CLEARLY_MORE * less["peak_memory_bytes"])
+    high, low = more.peak_memory_bytes, less.peak_memory_bytes
+    return bool(high and low and high >= _CLEARLY_MORE * low)
 
 
 def _lead_words(part: Part, pairs: Sequence[_Dearer]) -> Finding:
     first = pairs[0]
     text = (
         f"The fastest is not the leanest in {cells.counted(len(pairs), 'cohort')}: "
-        f"{cells.text_of(first.more['variant'])} takes more memory than {cells.text_of(first.less['variant'])}"
+        f"{cells.text_of(first.more.variant)} takes more memory than {cells.text_of(first.less.variant)}"
     )
     return Finding(f"{text}, {_most(part, pairs)}.", _rows(pairs))
 
 
 def _equal_words(part: Part, pairs: Sequence[_Dearer]) -> Finding:
-    more, less = (cells.text_of(row["variant"]) for row in (pairs[0].more, pairs[0].less))
+    more, less = (cells.text_of(row.variant) for row in (pairs[0].more, pairs[0].less))
     other = less if more == baseline_name(pairs[0].more) else more
     base = baseline_name(pairs[0].more)
     text = f"{other} and {base} are equivalent in time in {cells.counted(len(pairs), 'cohort')} where {more} takes"
@@ -99,19 +100,19 @@ def _most(part: Part, pairs: Sequence[_Dearer]) -> str:
     return f"{at_most}{significant(worst.ratio, 2)}×: {amounts} ({at(part, worst.more)})"
 
 
-def _rows(pairs: Iterable[_Dearer]) -> tuple[Row, ...]:
+def _rows(pairs: Iterable[_Dearer]) -> tuple[Task, ...]:
     return tuple(row for pair in pairs for row in (pair.more, pair.less))
 
 
-def failures(rows: Sequence[Row]) -> list[Finding]:
+def failures(rows: Sequence[Task]) -> list[Finding]:
     """What was not measured: by status with its commonest reasons, and known refusals with their remedies.
 
     First of all where memory ended it.
     """
-    found: dict[str, list[Row]] = collections.defaultdict(list)
+    found: dict[str, list[Task]] = collections.defaultdict(list)
     for row in rows:
         if not is_ok(row):
-            found[row["status"] or ""].append(row)
+            found[row.status or ""].append(row)
     order = (*_OUT_OF_MEMORY, *schema.STATUSES)
     statuses = sorted(found, key=lambda status: order.index(status) if status in order else len(order))
     told = _out_of_memory(rows)
@@ -123,7 +124,7 @@ def failures(rows: Sequence[Row]) -> list[Finding]:
     return [*told, Finding(" ".join([text, *_refusals(failed)]), failed)]
 
 
-def _reasons(status: str, rows: Sequence[Row]) -> str:
+def _reasons(status: str, rows: Sequence[Task]) -> str:
     tally = collections.Counter(_reason(row) for row in rows if not _refusal(row)).most_common()
     told = [f"{reason} ({count})" if count < len(rows) else reason for reason, count in tally[:_MOST_REASONS] if reason]
     rest = len(tally) - _MOST_REASONS
@@ -131,9 +132,9 @@ def _reasons(status: str, rows: Sequence[Row]) -> str:
     return f"{len(rows)} {cells.text_of(status or None)}" + (f", {', '.join(told)}" if told else "")
 
 
-def _refusals(failed: Iterable[Row]) -> Iterator[str]:
+def _refusals(failed: Iterable[Task]) -> Iterator[str]:
     """Cause, remedy and an example of the words of each known refusal, the commonest first."""
-    same: dict[Refusal, list[Row]] = collections.defaultdict(list)
+    same: dict[Refusal, list[Task]] = collections.defaultdict(list)
     for row in failed:
         if refusal := _refusal(row):
             same[refusal].append(row)
@@ -144,23 +145,23 @@ def _refusals(failed: Iterable[Row]) -> Iterator[str]:
         yield f"{cells.counted(len(ordered) - _MOST_REASONS, 'more cause')}."
 
 
-def _refusal(row: Row) -> Refusal | None:
-    return explain_reason(row["reason"], row)
+def _refusal(row: Task) -> Refusal | None:
+    return explain_reason(row.reason, row)
 
 
-def _reason(row: Row) -> str:
-    text = "" if row["reason"] is None else cells.clean(row["reason"])
+def _reason(row: Task) -> str:
+    text = "" if row.reason is None else cells.clean(row.reason)
     return cells.shorten(text, _LONGEST_REASON).rstrip(".")
 
 
-def _out_of_memory(rows: Sequence[Row]) -> list[Finding]:
+def _out_of_memory(rows: Sequence[Task]) -> list[Finding]:
     """Which variants had too little memory where others of the same function did not."""
-    lost: dict[str, list[Row]] = collections.defaultdict(list)
+    lost: dict[str, list[Task]] = collections.defaultdict(list)
     for cohort in cohorts(rows):
-        fitting = {row["computes"] for row in cohort.rows if is_ok(row)}
+        fitting = {row.computes for row in cohort.rows if is_ok(row)}
         for row in cohort.rows:
-            if row["status"] in _OUT_OF_MEMORY and row["computes"] in fitting:
-                lost[row["variant"]].append(row)
+            if row.status in _OUT_OF_MEMORY and row.computes in fitting:
+                lost[row.variant].append(row)
     if not lost:
         return []
     named = cells.listed(

@@ -3,9 +3,9 @@
 import dataclasses
 
 from grouped_bench.analyse.leads import Part
-from grouped_bench.analyse.rows import Row
 from grouped_bench.report.drawing.panels import describe
 from grouped_bench.report.text import cells
+from grouped_bench.store.schema import Task
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,9 +13,9 @@ class Finding:
     """A sentence, and the rows of the record that it rests on; a sentence on a whole run has none."""
 
     text: str
-    rows: tuple[Row, ...] = ()
+    rows: tuple[Task, ...] = ()
 
 
-def at(part: Part, row: Row) -> str:
+def at(part: Part, row: Task) -> str:
     """Where `row` stands among its part: `32 groups`, and its shape where shapes differ."""
     return ", ".join(filter(None, [cells.splits(row), describe(row, part.varying_shape)]))

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse.rows import Row, ascending, is_ok, verdict_of
+from grouped_bench.analyse.rows import ascending, is_ok, verdict_of
 from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.findings.findings import Finding
 from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Json
 from grouped_bench.store import schema
+from grouped_bench.store.schema import Task
 
 # Beyond these a page would not open at once; the Parquet file has everything.
 MOST_ROWS = 20_000
@@ -59,7 +60,7 @@ _SHAPES = {
 }
 
 
-def record(frame: pd.DataFrame, rows: Sequence[Row], told: Sequence[Finding]) -> Json:
+def record(frame: pd.DataFrame, rows: Sequence[Task], told: Sequence[Finding]) -> Json:
     """The first MOST_ROWS of `rows` as columns, their samples, and the rows of each finding.
 
     Args:
@@ -84,12 +85,12 @@ def packed(content: str | bytes) -> str:
     return base64.b64encode(gzip.compress(raw, mtime=0)).decode("ascii")
 
 
-def packed_record(frame: pd.DataFrame, rows: Sequence[Row], told: Sequence[Finding]) -> str:
+def packed_record(frame: pd.DataFrame, rows: Sequence[Task], told: Sequence[Finding]) -> str:
     """`record`, packed."""
     return packed(json.dumps(record(frame, rows, told), ensure_ascii=False, separators=(",", ":"), allow_nan=False))
 
 
-def _column(name: str, rows: Sequence[Row]) -> Json:
+def _column(name: str, rows: Sequence[Task]) -> Json:
     """A column: its few distinct values in order and each row's place among them, or a value a row."""
     about = next(column for column in schema.COLUMNS if column.name == name)
     told: Json = {
@@ -108,7 +109,7 @@ def _column(name: str, rows: Sequence[Row]) -> Json:
     return {**told, "distinct": distinct, "places": [places[value] for value in values]}
 
 
-def _in_order(rows: Sequence[Row], name: str, values: Sequence[Any]) -> Callable[[Any], Any]:
+def _in_order(rows: Sequence[Task], name: str, values: Sequence[Any]) -> Callable[[Any], Any]:
     """Extents are texts that go by their numbers; all else goes by itself."""
     if name in _EXTENTS:
         known = {text: row[name] or () for row, text in zip(rows, values, strict=True)}
@@ -116,7 +117,7 @@ def _in_order(rows: Sequence[Row], name: str, values: Sequence[Any]) -> Callable
     return ascending
 
 
-def _value(row: Row, name: str, form: str) -> Any:
+def _value(row: Task, name: str, form: str) -> Any:
     """A number, a line of text or None: a task that did not end ok has no answer, an unstable one no interval."""
     value: Any = verdict_of(row) if name == "verdict" else row[name]
     if value is None or (name in _MEASURED and not is_ok(row)) or (name in _INTERVALS and is_unstable(row)):
@@ -151,9 +152,9 @@ def _form(column: schema.Column) -> str:
     return "number" if number else "text"
 
 
-def _marks(rows: Sequence[Row]) -> dict[str, tuple[str, str]]:
+def _marks(rows: Sequence[Task]) -> dict[str, tuple[str, str]]:
     """Colour and shape of each variant, as in every other figure."""
-    firsts = {cells.text_of(row["variant"]): row for row in rows}
+    firsts = {cells.text_of(row.variant): row for row in rows}
     marks = {name: mark_of(row) for name, row in firsts.items()}
     return {name: (mark.colour, _SHAPES[mark.shape]) for name, mark in marks.items()}
 
@@ -189,7 +190,7 @@ def _relative(visits: Sequence[Sequence[float]], most: int | None) -> list[Any] 
     return [_rounded(middle), *([round(_PER_MILLE * (value / middle - 1)) for value in visit] for visit in visits)]
 
 
-def _places(rows: Sequence[Row], told: Sequence[Finding]) -> list[list[int]]:
+def _places(rows: Sequence[Task], told: Sequence[Finding]) -> list[list[int]]:
     """Of each finding the rows it rests on, as a flat list of firsts and lasts of stretches."""
     if not any(finding.rows for finding in told):
         return [[] for _ in told]
@@ -198,7 +199,7 @@ def _places(rows: Sequence[Row], told: Sequence[Finding]) -> list[list[int]]:
     return [_stretches(sorted(places)) for places in found]
 
 
-def _key(row: Row) -> tuple[Any, ...]:
+def _key(row: Task) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("run_id", "variant", *schema.COHORT_KEY))
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from grouped_bench.analyse.environment.machines import of_known_class
 from grouped_bench.analyse.history.history import of_enough
-from grouped_bench.analyse.rows import Row, case_title, cohorts, is_ok, plain, verdict_of
+from grouped_bench.analyse.rows import case_title, cohorts, is_ok, plain, verdict_of
 from grouped_bench.errors import OutputError
 from grouped_bench.report import explanation, history
 from grouped_bench.report.drawing import registry
@@ -27,6 +27,7 @@ from grouped_bench.report.text.files import replace
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import schema
 from grouped_bench.store.identity import identity_of
+from grouped_bench.store.schema import Task
 from grouped_bench.units import format_clock, format_seconds
 
 _MOST_REASONS = 100
@@ -124,21 +125,21 @@ def write(frame: pd.DataFrame, metadata: Sequence[Facts], path: str | Path) -> P
 class _Run:
     """What the page says of one run beside its rows."""
 
-    def __init__(self, facts: Facts, rows: Sequence[Row]) -> None:
+    def __init__(self, facts: Facts, rows: Sequence[Task]) -> None:
         self.name = run_name(facts)
         self.stop = findings.stop(facts)
         self.environment = list(_flat(facts.get("environment") or {}))
         self.command = cells.clean(" ".join(str(word) for word in facts.get("command") or ()))
-        mine = [row for row in rows if row["run_id"] == facts.get("run_id") and is_ok(row)]
+        mine = [row for row in rows if row.run_id == facts.get("run_id") and is_ok(row)]
         self.facts = [*_identity(facts), *_effort(mine), *_control(facts.get("control") or {})]
         space = facts.get("space") or {}
         self.space = list(_flat({name: value for name, value in space.items() if name not in _IN_SHEETS}))
         self.time = _time(facts.get("time") or {})
 
 
-def _title(rows: Sequence[Row], metadata: Sequence[Facts]) -> str:
+def _title(rows: Sequence[Task], metadata: Sequence[Facts]) -> str:
     classed = {told.partition(",")[0]: f"{told.replace(', ', ' (')})" for told in of_known_class(metadata)}
-    names = sorted({str(row["machine"]) for row in rows if row["machine"] is not None})
+    names = sorted({str(row.machine) for row in rows if row.machine is not None})
     names = names or [str(facts["machine"]) for facts in metadata if facts.get("machine")]
     where = f" on {cells.listed(cells.clean(classed.get(name, name)) for name in names)}" if names else ""
     return f"Convolutions in groups, measured{where}"
@@ -158,13 +159,13 @@ def _identity(facts: Facts) -> Iterator[tuple[str, str]]:
         yield "class", machine.machine_class
 
 
-def _effort(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+def _effort(rows: Sequence[Task]) -> Iterator[tuple[str, str]]:
     """Visits and processes of a task, from its own record."""
-    made = [row["visit_process"] for row in rows if row["visit_process"]]
+    made = [row.visit_process for row in rows if row.visit_process]
     if made:
         yield "visits of a task", _range([len(processes) for processes in made])
         yield "processes of a task", _range([len(set(processes)) for processes in made])
-    calls = [row["iterations"] for row in rows if row["iterations"]]
+    calls = [row.iterations for row in rows if row.iterations]
     if calls:
         yield "calls a sample", _range(calls)
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from grouped_bench.analyse.rows import Row, ascending, is_ok
+from grouped_bench.analyse.rows import ascending, is_ok
 from grouped_bench.report.findings.findings import Finding, of_rows
 from grouped_bench.report.run.blocks import Section, blocks, sorted_by
 from grouped_bench.report.run.summary import counts
@@ -18,14 +18,15 @@ from grouped_bench.report.text.markup import escape, pipes
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import schema
+from grouped_bench.store.schema import Task
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
     """Rows to tell, selected from `every`, and how they are to be grouped, ordered and set."""
 
-    rows: list[Row]
-    every: list[Row]
+    rows: list[Task]
+    every: list[Task]
     metadata: Sequence[Facts]
     by: str | None
     sort: str | None
@@ -51,7 +52,7 @@ class Request:
         return [one for one in told if one.rows and all(id(row) in shown for row in one.rows)]
 
 
-def _cohort(row: Row) -> tuple[Any, ...]:
+def _cohort(row: Task) -> tuple[Any, ...]:
     return tuple(row[name] for name in ("run_id", *schema.COHORT_KEY))
 
 
@@ -108,7 +109,7 @@ def comma_separated(request: Request) -> str:
     return text.getvalue()
 
 
-def _csv_cell(row: Row, name: str) -> str:
+def _csv_cell(row: Task, name: str) -> str:
     value = row[name]
     if value is None:
         return ""
@@ -147,7 +148,7 @@ def _differences(found: Contrast | None) -> list[Json]:
     ]
 
 
-def _flat(request: Request) -> list[Row]:
+def _flat(request: Request) -> list[Task]:
     """Every row: in the order of the record, or with `by` and `sort` in the order of the table."""
     if not request.by and not request.sort:
         return request.rows

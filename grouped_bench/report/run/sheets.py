@@ -5,13 +5,14 @@ from typing import Any
 
 from grouped_bench.analyse.network import Layer, Network, is_stand_in, networks, own_variant
 from grouped_bench.analyse.published import Beside, besides
-from grouped_bench.analyse.rows import Row, case_title, setting_title
+from grouped_bench.analyse.rows import case_title, setting_title
 from grouped_bench.report.run.side_by_side import side_by_side
 from grouped_bench.report.run.surroundings import environment_sheets
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import run_name
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.published import recorded_published
+from grouped_bench.store.schema import Task
 from grouped_bench.units import format_count, format_seconds, significant
 
 _UNSURE_DIGITS = 2
@@ -30,15 +31,15 @@ _METHOD = (
 )
 
 
-def sheets(rows: Sequence[Row], metadata: Sequence[Mapping[str, Any]]) -> list[Sheet]:
+def sheets(rows: Sequence[Task], metadata: Sequence[Mapping[str, Any]]) -> list[Sheet]:
     """What was measured in several environments or places, then the sheets of each run in turn; none without any."""
     several = len(metadata) > 1
     of_runs = (sheet for facts in metadata for sheet in _of_run(rows, facts, several))
     return [*environment_sheets(rows), *side_by_side(rows), *of_runs]
 
 
-def _of_run(rows: Sequence[Row], facts: Mapping[str, Any], several: bool) -> Iterator[Sheet]:
-    mine = [row for row in rows if not several or row["run_id"] == facts.get("run_id")]
+def _of_run(rows: Sequence[Task], facts: Mapping[str, Any], several: bool) -> Iterator[Sheet]:
+    mine = [row for row in rows if not several or row.run_id == facts.get("run_id")]
     run = f", run {run_name(facts)}" if several else ""
     space = facts.get("space")
     for network in networks(mine):
@@ -56,7 +57,7 @@ def _left_out(space: Any) -> list[str]:
 
 def _network_sheet(network: Network, run: str, left_out: Sequence[str]) -> Sheet:
     first = network.layers[0].row
-    where = f"{first['pass']}, batch {first['batch_size']}, {setting_title(first)}{run}"
+    where = f"{first.pass_}, batch {first.batch_size}, {setting_title(first)}{run}"
     table = tuple(_layer_row(layer) for layer in network.layers)
     title = cells.clean(f"Share of the convolutions' time: {where}")
     stand_ins = any(is_stand_in(layer.row) for layer in network.layers)
@@ -65,7 +66,7 @@ def _network_sheet(network: Network, run: str, left_out: Sequence[str]) -> Sheet
 
 
 def _layer_row(layer: Layer) -> tuple[str, ...]:
-    name = cells.text_of(layer.row["label"]) if layer.row["label"] else cells.clean(case_title(layer.row))
+    name = cells.text_of(layer.row.label) if layer.row.label else cells.clean(case_title(layer.row))
     if layer.seconds is None:
         return (name, str(layer.times), cells.DASH, cells.DASH, cells.clean(layer.problem), cells.DASH, cells.DASH)
     saved = cells.DASH if layer.saved_s is None else format_seconds(layer.saved_s)
@@ -112,7 +113,7 @@ def _published_row(one: Beside) -> tuple[str, ...]:
     figure = one.published
     ours = cells.clean(one.problem) if one.ours is None else _value(one.ours, figure.ours, figure.unit)
     if one.ours is not None and figure.ours == "speedup" and one.row is not None:
-        ours += f" ({one.row['pass']}, batch {one.row['batch_size']}, {setting_title(one.row)})"
+        ours += f" ({one.row.pass_}, batch {one.row.batch_size}, {setting_title(one.row)})"
     texts = (figure.what, figure.label or "all", _value(figure.value, figure.ours, figure.unit), ours, figure.source)
     return tuple(map(cells.clean, texts))
 

@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from grouped_bench.analyse.rows import Row, case_title, is_ok, varying
+from grouped_bench.analyse.rows import case_title, is_ok, varying
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.case import Setting
-from grouped_bench.store.schema import COHORT_KEY
+from grouped_bench.store.schema import COHORT_KEY, Task
 
 # Where and how a task was measured; the rest of a row's key says what.
 _WHERE = ("machine", "run_id", "backend", "execution", "device", "cache")
@@ -20,18 +20,18 @@ _NOTE = (
 )
 
 Place = tuple[Any, ...]
-ByPlace = dict[Place, Row]
+ByPlace = dict[Place, Task]
 
 
-def side_by_side(rows: Sequence[Row]) -> list[Sheet]:
+def side_by_side(rows: Sequence[Task]) -> list[Sheet]:
     """A table for each case with a variant that was measured in several places: a row a variant, a column a place."""
-    firsts: dict[Place, Row] = {}
+    firsts: dict[Place, Task] = {}
     cases: dict[tuple[Any, ...], dict[str, ByPlace]] = {}
     for row in rows:
         place = tuple(row[name] for name in _WHERE)
         firsts.setdefault(place, row)
         case = cases.setdefault(tuple(row[name] for name in _WHAT), {})
-        case.setdefault(row["variant"], {})[place] = row
+        case.setdefault(row.variant, {})[place] = row
     shared = [[task for task in case.values() if sum(map(is_ok, task.values())) > 1] for case in cases.values()]
     shared = [tasks for tasks in shared if tasks]
     meeting = {place for tasks in shared for task in tasks for place in task}
@@ -51,17 +51,17 @@ def _sheet(tasks: Sequence[ByPlace], headers: tuple[str, ...], places: Sequence[
     return Sheet(f"Side by side: {cells.clean(case)}", headers, tuple(_texts(task, places) for task in tasks))
 
 
-def _place_name(row: Row, names: Sequence[str]) -> str:
+def _place_name(row: Task, names: Sequence[str]) -> str:
     return " ".join(cells.text_of(row[name]) for name in names)
 
 
 def _texts(task: ByPlace, places: Sequence[Place]) -> tuple[str, ...]:
-    name = cells.text_of(next(iter(task.values()))["variant"])
+    name = cells.text_of(next(iter(task.values())).variant)
     return (name, *(_text(task[place]) if place in task else cells.DASH for place in places))
 
 
-def _text(row: Row) -> str:
-    return cells.latency(row) if is_ok(row) else cells.text_of(row["status"])
+def _text(row: Task) -> str:
+    return cells.latency(row) if is_ok(row) else cells.text_of(row.status)
 
 
 def _notes(places: int, cases: int) -> tuple[str, ...]:

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from grouped_bench.analyse.environment import machines
-from grouped_bench.analyse.rows import VERDICTS, Row, cohorts, is_baseline, is_ok, verdict_of
+from grouped_bench.analyse.rows import VERDICTS, cohorts, is_baseline, is_ok, verdict_of
 from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Facts
 from grouped_bench.store import schema
+from grouped_bench.store.schema import Task
 
 STOPS = {
     "settled": "stopped when every verdict was settled",
@@ -18,7 +19,7 @@ STOPS = {
 }
 
 
-def counts(rows: Sequence[Row], metadata: Sequence[Facts], *, of: int | None = None) -> list[str]:
+def counts(rows: Sequence[Task], metadata: Sequence[Facts], *, of: int | None = None) -> list[str]:
     """The closing lines of a table: tasks by status, verdicts, skips, and how each run stopped.
 
     Args:
@@ -28,7 +29,7 @@ def counts(rows: Sequence[Row], metadata: Sequence[Facts], *, of: int | None = N
     """
     total = len(rows)
     shown = f"{total} of {cells.counted(of, 'task')}" if of not in (None, total) else cells.counted(total, "task")
-    statuses = tally((row["status"] for row in rows), schema.STATUSES)
+    statuses = tally((row.status for row in rows), schema.STATUSES)
     verdicts = tally(map(verdict_of, compared(rows)), VERDICTS)
     lines = [f"{shown} in {cells.counted(len(cohorts(rows)), 'cohort')}: {statuses}." if total else f"{shown}."]
     if verdicts:
@@ -53,9 +54,9 @@ def stop(facts: Facts) -> str:
     return f"is not finished: {visits:,} visits so far" if isinstance(visits, int) else "is not finished"
 
 
-def compared(rows: Iterable[Row]) -> list[Row]:
+def compared(rows: Iterable[Task]) -> list[Task]:
     """The ok rows that have a verdict against their baseline."""
-    return [row for row in rows if is_ok(row) and not is_baseline(row) and row["verdict"] is not None]
+    return [row for row in rows if is_ok(row) and not is_baseline(row) and row.verdict is not None]
 
 
 def tally(values: Iterable[Any], order: Sequence[str] = ()) -> str:

@@ -4,14 +4,14 @@ import string
 from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.network import gathered
-from grouped_bench.analyse.rows import VERDICTS, Row, case_title, is_ok
+from grouped_bench.analyse.rows import VERDICTS, case_title, is_ok
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.report.findings.sentences import Finding
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space import variables
 from grouped_bench.space.case import Setting
-from grouped_bench.store.schema import COHORT_KEY
+from grouped_bench.store.schema import COHORT_KEY, Task
 
 _HEADERS = ("variant", "in", "latency", "against A", "verdict")
 _LETTERS = string.ascii_uppercase
@@ -23,13 +23,13 @@ _NOTE = (
 )
 
 
-def families(rows: Iterable[Row]) -> list[list[Row]]:
+def families(rows: Iterable[Task]) -> list[list[Task]]:
     """The rows of each case and setting that was measured under several environments, the first environment first."""
     found = gathered(rows, _FAMILY)
     return [family for family in found if len({_environment(row) for row in family}) > 1]
 
 
-def environment_sheets(rows: Sequence[Row]) -> list[Sheet]:
+def environment_sheets(rows: Sequence[Task]) -> list[Sheet]:
     """A table for each case that was measured under several environments: a row a variant and environment."""
     found = families(rows)
     sheets = [_sheet(family) for family in found[:_MOST_CASES]]
@@ -38,37 +38,37 @@ def environment_sheets(rows: Sequence[Row]) -> list[Sheet]:
     return [*sheets[:-1], *(Sheet(s.title, s.headers, s.rows, (_NOTE, *more)) for s in sheets[-1:])]
 
 
-def environment_findings(rows: Sequence[Row]) -> list[Finding]:
+def environment_findings(rows: Sequence[Task]) -> list[Finding]:
     """What each environment changes against the first of its run, the most telling first."""
-    compared: dict[tuple[str, str], list[Row]] = {}
-    alone: dict[str, list[Row]] = {}
+    compared: dict[tuple[str, str], list[Task]] = {}
+    alone: dict[str, list[Task]] = {}
     for family in families(rows):
         first = _environment(family[0])
-        worked = {row["variant"] for row in family if _environment(row) == first and is_ok(row)}
+        worked = {row.variant for row in family if _environment(row) == first and is_ok(row)}
         for row in family:
             name = name_of(row, family)
-            if row["env_verdict"] is not None:
+            if row.env_verdict is not None:
                 compared.setdefault((name, name_of(family[0], family)), []).append(row)
-            elif is_ok(row) and _environment(row) != first and row["variant"] not in worked:
+            elif is_ok(row) and _environment(row) != first and row.variant not in worked:
                 alone.setdefault(name, []).append(row)
     told = [_compared(name, first, found) for (name, first), found in compared.items()]
     return [*told, *(_alone(name, found) for name, found in alone.items())]
 
 
-def name_of(row: Row, family: Sequence[Row]) -> str:
+def name_of(row: Task, family: Sequence[Task]) -> str:
     """The row's environment in words, without what is the same in all of its family."""
-    shared = set.intersection(*(set(variables.parsed(other["env"]).items()) for other in family))
-    own = {name: value for name, value in variables.parsed(row["env"]).items() if (name, value) not in shared}
-    alike = len({other["threads"] for other in family}) == 1
-    setting = Setting("", "", "", env=variables.described(own) or None, threads=None if alike else row["threads"])
+    shared = set.intersection(*(set(variables.parsed(other.env).items()) for other in family))
+    own = {name: value for name, value in variables.parsed(row.env).items() if (name, value) not in shared}
+    alike = len({other.threads for other in family}) == 1
+    setting = Setting("", "", "", env=variables.described(own) or None, threads=None if alike else row.threads)
     return setting.host.surroundings or "as it is"
 
 
-def _environment(row: Row) -> tuple[str | None, int | None]:
-    return row["env"], row["threads"]
+def _environment(row: Task) -> tuple[str | None, int | None]:
+    return row.env, row.threads
 
 
-def _sheet(family: Sequence[Row]) -> Sheet:
+def _sheet(family: Sequence[Task]) -> Sheet:
     first = family[0]
     where = Setting.from_columns(first).apart.title()
     names = dict.fromkeys(map(_environment, family))
@@ -86,34 +86,34 @@ def _letters(place: int) -> str:
     return (_letters(more - 1) if more else "") + _LETTERS[last]
 
 
-def _texts(row: Row, name: str) -> tuple[str, ...]:
-    variant = cells.text_of(row["variant"])
+def _texts(row: Task, name: str) -> tuple[str, ...]:
+    variant = cells.text_of(row.variant)
     if not is_ok(row):
-        return (variant, name, cells.text_of(row["status"]), cells.DASH, cells.DASH)
+        return (variant, name, cells.text_of(row.status), cells.DASH, cells.DASH)
     is_first = name == _LETTERS[0]
-    factor = _factor(row) if row["env_speedup"] else cells.DASH
+    factor = _factor(row, row.env_speedup) if row.env_speedup else cells.DASH
     return (variant, name, cells.latency(row), factor, cells.DASH if is_first else _verdict(row))
 
 
-def _factor(row: Row) -> str:
-    return cells.ratio(row["env_speedup"], row["env_speedup_low"], row["env_speedup_high"])
+def _factor(row: Task, speedup: float) -> str:
+    return cells.ratio(speedup, row.env_speedup_low, row.env_speedup_high)
 
 
-def _verdict(row: Row) -> str:
-    return UNSTABLE if row["env_verdict"] is not None and is_unstable(row) else cells.text_of(row["env_verdict"])
+def _verdict(row: Task) -> str:
+    return UNSTABLE if row.env_verdict is not None and is_unstable(row) else cells.text_of(row.env_verdict)
 
 
-def _compared(name: str, first: str, rows: Sequence[Row]) -> Finding:
+def _compared(name: str, first: str, rows: Sequence[Task]) -> Finding:
     verdicts = [_verdict(row) for row in rows]
     counts = ", ".join(f"{verdicts.count(one)} {one}" for one in VERDICTS if one in verdicts)
     text = f"{name} against {first}, in {cells.counted(len(rows), 'task')}: {counts}."
     faster = [row for row in rows if _verdict(row) == "faster"]
     if faster:
-        best = max(faster, key=lambda row: float(row["env_speedup_low"]))
-        text += f" The most: {best['variant']}, {_factor(best)} as fast in {case_title(best)}."
+        best = max(faster, key=lambda row: row.env_speedup_low or 0.0)
+        text += f" The most: {best.variant}, {_factor(best, best.env_speedup or 1.0)} as fast in {case_title(best)}."
     return Finding(cells.clean(text), tuple(rows))
 
 
-def _alone(name: str, rows: Sequence[Row]) -> Finding:
-    variants = cells.listed(dict.fromkeys(str(row["variant"]) for row in rows))
+def _alone(name: str, rows: Sequence[Task]) -> Finding:
+    variants = cells.listed(dict.fromkeys(str(row.variant) for row in rows))
     return Finding(cells.clean(f"Only {name} runs {variants}, in {cells.counted(len(rows), 'task')}."), tuple(rows))

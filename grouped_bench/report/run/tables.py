@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import pandas as pd
 import tabulate
 
-from grouped_bench.analyse.rows import Row, plain
+from grouped_bench.analyse.rows import plain
 from grouped_bench.errors import SpaceError
 from grouped_bench.report.run import exports
 from grouped_bench.report.run.blocks import Section
@@ -20,6 +20,7 @@ from grouped_bench.report.text.contrast import contrast
 from grouped_bench.report.text.contrast import lines as contrast_lines
 from grouped_bench.report.text.sheet import lines as sheet_lines
 from grouped_bench.space.facts import Facts
+from grouped_bench.store.schema import Task
 
 SORTS = {"latency": "latency_s", "memory": "peak_memory_bytes"}
 _FIRST_LEFT_OUT = ("memory", "params")
@@ -104,22 +105,22 @@ def _failures(block: Section, width: int) -> Iterator[str]:
     """Two lines or more a row that was not measured: what it is and its status, then the reason."""
     for row in block.failed:
         marks = _label(row, [name for name in block.apart if name not in ("computes", "macs")])
-        name = cells.text_of(row["variant"]) + (f" ({marks})" if marks else "")
-        status = cells.text_of(row["status"])
+        name = cells.text_of(row.variant) + (f" ({marks})" if marks else "")
+        status = cells.text_of(row.status)
         yield f"{cells.shorten(name, max(_NARROWEST_NAME, width - len(status) - 2))}  {status}"
-        if row["reason"] is not None:
+        if row.reason is not None:
             told = textwrap.wrap(cells.reason(row), width - 2, max_lines=_LONGEST_REASON, placeholder=" …")
             yield from (f"  {line}" for line in told)
 
 
 def _choices(block: Section, width: int) -> list[str]:
     """Which choices the figures of a block hold for."""
-    made = dict.fromkeys((row["variant"], row["choice"]) for row in block.rows if row["choice"] is not None)
+    made = dict.fromkeys((row.variant, row.choice) for row in block.rows if row.choice is not None)
     told = f"Chosen: {'; '.join(' '.join(map(cells.text_of, one)) for one in made)}" if made else ""
     return textwrap.wrap(told, width, subsequent_indent="  ")
 
 
-def _label(row: Row, names: Iterable[str]) -> str:
+def _label(row: Task, names: Iterable[str]) -> str:
     return ", ".join(f"{name} {cells.column_text(row, name)}" for name in names)
 
 
@@ -127,7 +128,7 @@ def _label(row: Row, names: Iterable[str]) -> str:
 class _Layout:
     """Which columns a table has, what stands between the rows instead, and how narrow it is set."""
 
-    measures: dict[str, Callable[[Row], str]]
+    measures: dict[str, Callable[[Task], str]]
     labelled: bool
     gap: int
     left_out: tuple[str, ...] = ()
@@ -165,7 +166,7 @@ class _Layout:
         apart = () if self.labelled else block.apart
         rows = [
             [
-                cells.text_of(row["variant"]),
+                cells.text_of(row.variant),
                 *(cells.column_text(row, name) for name in apart),
                 *(write(row) for write in self.measures.values()),
             ]

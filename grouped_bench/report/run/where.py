@@ -8,9 +8,9 @@ import tokenize
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from grouped_bench.analyse.rows import Row
 from grouped_bench.errors import SpaceError
 from grouped_bench.store import schema
+from grouped_bench.store.schema import Task
 
 NAMES = tuple(name for name in schema.NAMES if name not in schema.RAW)
 
@@ -29,7 +29,7 @@ _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 }
 
 
-def select(rows: Sequence[Row], where: str | None) -> list[Row]:
+def select(rows: Sequence[Task], where: str | None) -> list[Task]:
     """The rows for which the expression `where` holds; all of them when it is None.
 
     A null compares with nothing but None, a list with one number holds when it holds for every entry.
@@ -102,7 +102,7 @@ def _refuse_name(name: str) -> None:
     )
 
 
-def _value(node: ast.expr, row: Row) -> Any:
+def _value(node: ast.expr, row: Task) -> Any:
     found: Any = None
     match node:
         case ast.Name(id=name):

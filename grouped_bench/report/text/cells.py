@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from grouped_bench.analyse.reasons.reasons import explained
-from grouped_bench.analyse.rows import Row, groups_of, is_baseline, verdict_of
+from grouped_bench.analyse.rows import groups_of, is_baseline, verdict_of
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import format_extents
+from grouped_bench.store.schema import Task
 from grouped_bench.units import earned_digits, format_bytes, format_count, format_seconds, significant
 
 DASH = "—"
@@ -45,9 +46,9 @@ def shorten(text: str, width: int) -> str:
     return (kept + "…")[: max(0, width)]
 
 
-def latency(row: Row) -> str:
+def latency(row: Task) -> str:
     """Seconds an iteration, with half the width of its interval in per cent: `3.71 ms ±2%`, or `3.7 ms unstable`."""
-    value, low, high = row["latency_s"], row["latency_low_s"], row["latency_high_s"]
+    value, low, high = row.latency_s, row.latency_low_s, row.latency_high_s
     if value is None:
         return DASH
     if is_unstable(row):
@@ -59,9 +60,9 @@ def latency(row: Row) -> str:
     return f"{text} ±{significant(half, 1 if half < 10 else 2)}%"
 
 
-def speedup(row: Row) -> str:
+def speedup(row: Task) -> str:
     """Ratio against the baseline with its interval: `7.0× [6.8–7.2]`."""
-    value, low, high = row["speedup"], row["speedup_low"], row["speedup_high"]
+    value, low, high = row.speedup, row.speedup_low, row.speedup_high
     if is_baseline(row):
         return "baseline"
     if value is None:
@@ -82,42 +83,42 @@ def bare_ratio(value: float, low: float | None, high: float | None) -> str:
     return f"{significant(value, _digits(value, low, high))}×"
 
 
-def verdict(row: Row) -> str:
+def verdict(row: Task) -> str:
     """faster, slower, equivalent, undecided or unstable; a dash where no verdict was reached."""
     return text_of(verdict_of(row))
 
 
-def memory(row: Row) -> str:
+def memory(row: Task) -> str:
     """Peak memory of a call: `12.5 MiB`, `~52.0 KiB` from the resident set; a dash where nothing could tell it."""
-    if row["peak_memory_bytes"] is None:
+    if row.peak_memory_bytes is None:
         return DASH
-    return f"{'~' if is_coarse(row) else ''}{format_bytes(row['peak_memory_bytes'])}"
+    return f"{'~' if is_coarse(row) else ''}{format_bytes(row.peak_memory_bytes)}"
 
 
-def is_coarse(row: Row) -> bool:
+def is_coarse(row: Task) -> bool:
     """Whether the row's memory was read from the resident set, which moves from reading to reading."""
-    return row["peak_memory_bytes"] is not None and row["memory_source"] == "resident"
+    return row.peak_memory_bytes is not None and row.memory_source == "resident"
 
 
-def params(row: Row) -> str:
+def params(row: Task) -> str:
     """Weights and biases: `4.61 k`."""
-    return DASH if row["params"] is None else format_count(row["params"])
+    return DASH if row.params is None else format_count(row.params)
 
 
-def macs(row: Row) -> str:
+def macs(row: Task) -> str:
     """Multiply-accumulates of the whole batch: `1.2 G`."""
-    return DASH if row["macs"] is None else format_count(row["macs"])
+    return DASH if row.macs is None else format_count(row.macs)
 
 
-def outcome(row: Row) -> str:
+def outcome(row: Task) -> str:
     """`ok`, or the status and why."""
-    status = text_of(row["status"])
-    return status if row["reason"] is None else f"{status}: {reason(row)}"
+    status = text_of(row.status)
+    return status if row.reason is None else f"{status}: {reason(row)}"
 
 
-def reason(row: Row) -> str:
+def reason(row: Task) -> str:
     """Why the task was not measured: cause and remedy where they are known, and the framework's words."""
-    return text_of(explained(row["reason"], row))
+    return text_of(explained(row.reason, row))
 
 
 def text_of(value: object) -> str:
@@ -133,7 +134,7 @@ def text_of(value: object) -> str:
     return clean(value)
 
 
-def column_text(row: Row, name: str) -> str:
+def column_text(row: Task, name: str) -> str:
     """The value of column `name`, written as its unit asks."""
     value = row[name]
     if value is None:
@@ -163,7 +164,7 @@ def fact_text(name: str, value: object) -> str:
     return format_bytes(value) if name.endswith("_bytes") else str(value)
 
 
-MEASURES: dict[str, Callable[[Row], str]] = {
+MEASURES: dict[str, Callable[[Task], str]] = {
     "latency": latency,
     "speed-up": speedup,
     "verdict": verdict,
@@ -178,9 +179,9 @@ def listed(parts: Iterable[Any]) -> str:
     return texts[0] if len(texts) == 1 else " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
 
 
-def splits(row: Row) -> str:
+def splits(row: Task) -> str:
     """`1 group` of a layer, `32 paths` of a block."""
-    return counted(groups_of(row) or 0, "path" if row["cardinality"] else "group")
+    return counted(groups_of(row) or 0, "path" if row.cardinality else "group")
 
 
 def counted(number: int, noun: str) -> str:

@@ -10,7 +10,7 @@ from grouped_bench.report.text import cells
 
 def in_words(found: Sequence[Crossing]) -> str:
     """`from 4 groups on in 2 shapes, not at 32 groups, the most tried, in 1 shape`."""
-    noun = "path" if found[0].rows[0]["cardinality"] else "group"
+    noun = "path" if found[0].rows[0].cardinality else "group"
     starts = collections.Counter((one.groups or 0, _reserve(one)) for one in found if one.kind == FROM)
     told = [
         f"from {cells.counted(groups, noun)} on{reserve} in {cells.counted(count, 'shape')}"
