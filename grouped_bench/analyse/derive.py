@@ -1,6 +1,7 @@
 """From raw samples to latency, speed-up, verdict and flags of each task: all can be derived again from a file."""
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,17 @@ import pandas as pd
 from grouped_bench.analyse import stability, stats
 from grouped_bench.analyse.environment.turns import by_turn, turn_ratios
 from grouped_bench.analyse.stability import Visit
-from grouped_bench.analyse.tasks import Pair, Value, as_array, by_process, counted, judge, latencies, log_ratios
+from grouped_bench.analyse.tasks import (
+    Pair,
+    Samples,
+    Value,
+    as_array,
+    by_process,
+    counted,
+    judge,
+    latencies,
+    log_ratios,
+)
 from grouped_bench.space.case import BASELINE, BASELINES
 from grouped_bench.store.schema import COHORT_KEY
 
@@ -26,6 +37,30 @@ _RAW = (
 )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Raw:
+    """What a row holds before anything is derived from it."""
+
+    variant: str
+    is_baseline: bool
+    is_ok: bool
+    flags: tuple[str, ...]
+    samples: Samples
+    reference: Samples
+    visits: tuple[Visit, ...]
+    turns: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Timed:
+    """The latency of a task, None where nothing tells it, and what makes it unsure."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    flags: tuple[str, ...]
+
+
 def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     """`frame` of one run with latency, speed-up, verdict and flag columns filled from its samples.
 
@@ -33,22 +68,43 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     is not ok under the first environment of its family.
     """
     keys = [tuple(map(_hashable, row)) for row in frame[list(COHORT_KEY)].itertuples(index=False)]
-    records: list[dict[str, Any]] = frame[list(_RAW)].to_dict("records")  # type: ignore[assignment]
-    baselines = {key: record for key, record in zip(keys, records, strict=True) if _is_baseline(record)}
-    others = [r for k, r in zip(keys, records, strict=True) if k in baselines and not _is_baseline(r)]
-    firsts = _firsts(keys, records)
-    pairs = len(others) + sum(first is not None for first in firsts)
-    made = [visits_of(record) for record in records]
-    for record, visits in zip(records, made, strict=True):
-        record.update(_latency(record, visits))
-    for key, record, visits, first in zip(keys, records, made, firsts, strict=True):
-        record.update(_speedup(record, baselines.get(key), visits, pairs, margin))
-        record.update(_env_speedup(record, first, pairs, margin))
-    derived = {name: pd.Series([r[name] for r in records], frame.index, dtype=object) for name in _DERIVED}
+    tasks = [_raw(record) for record in frame[list(_RAW)].to_dict("records")]
+    timed = {id(task): _timed(task) for task in tasks}
+    baselines = {key: task for key, task in zip(keys, tasks, strict=True) if task.is_baseline}
+    firsts = _firsts(keys, tasks)
+    pairs = sum(key in baselines and not task.is_baseline for key, task in zip(keys, tasks, strict=True))
+    pairs += sum(first is not None for first in firsts)
+    rows = []
+    for key, task, first in zip(keys, tasks, firsts, strict=True):
+        own, baseline = timed[id(task)], baselines.get(key)
+        pair = _speedup(task, baseline, pairs, margin)
+        flags = list(own.flags)
+        if baseline is not None and pair is not None:  # a ratio is no steadier than its baseline
+            theirs = [flag for flag in timed[id(baseline)].flags if flag in stability.FLAGS]
+            flags = list(dict.fromkeys([*theirs, *flags]))
+        in_turn = _judged(_env_speedup(task, first, pairs, margin))
+        rows.append((own.value, own.low, own.high, flags, *_judged(pair), *in_turn))
+    derived = {
+        name: pd.Series([row[place] for row in rows], frame.index, dtype=object) for place, name in enumerate(_DERIVED)
+    }
     return frame.assign(**derived)
 
 
-def _firsts(keys: Sequence[tuple[Any, ...]], records: Sequence[dict[str, Any]]) -> list[dict[str, Any] | None]:
+def _raw(record: Mapping[Hashable, Any]) -> _Raw:
+    samples = record["samples_s"] if has_values(record["samples_s"]) else ()
+    return _Raw(
+        variant=record["variant"],
+        is_baseline=record["variant"] == BASELINES.get(record["scope"], BASELINE),
+        is_ok=record["status"] == "ok",
+        flags=tuple(flag for flag in _plain(record["flags"]) if flag not in stability.FLAGS),
+        samples=samples,
+        reference=record["reference_s"] if has_values(record["reference_s"]) else (),
+        visits=tuple(visits_of(record)),
+        turns=tuple(map(int, record["visit_turn"])) if has_values(record["visit_turn"]) else (),
+    )
+
+
+def _firsts(keys: Sequence[tuple[Any, ...]], tasks: Sequence[_Raw]) -> list[_Raw | None]:
     """Of each task the same one under the first environment of its family; None for that one, and where it has none."""
     places = [COHORT_KEY.index(name) for name in _APART]
     environments = [COHORT_KEY.index(name) for name in _ENVIRONMENT]
@@ -57,18 +113,12 @@ def _firsts(keys: Sequence[tuple[Any, ...]], records: Sequence[dict[str, Any]]) 
     first_of: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for family, environment in zip(families, own, strict=True):
         first_of.setdefault(family, environment)
-    tasks = {
-        (family, record["variant"]): record
-        for family, environment, record in zip(families, own, records, strict=True)
-        if environment == first_of[family]
-    }
-    return [
-        None if environment == first_of[family] else tasks.get((family, record["variant"]))
-        for family, environment, record in zip(families, own, records, strict=True)
-    ]
+    members = list(zip(families, own, tasks, strict=True))
+    firsts = {(family, task.variant): task for family, env, task in members if env == first_of[family]}
+    return [None if env == first_of[family] else firsts.get((family, task.variant)) for family, env, task in members]
 
 
-def visits_of(record: dict[str, Any]) -> list[Visit]:
+def visits_of(record: Mapping[Any, Any]) -> list[Visit]:
     """How each visit of a row went; a file may not say what was stolen."""
     lists = [record[name] for name in ("visit_process", "visit_stolen", "visit_throttled")]
     count = len(record["samples_s"])
@@ -76,69 +126,46 @@ def visits_of(record: dict[str, Any]) -> list[Visit]:
     return [Visit(int(process), *disturbed) for process, *disturbed in zip(*columns, strict=True)]
 
 
-def _is_baseline(record: dict[str, Any]) -> bool:
-    return bool(record["variant"] == BASELINES.get(record["scope"], BASELINE))
-
-
-def _latency(record: dict[str, Any], visits: Sequence[Visit]) -> dict[str, Any]:
-    found = counted(latencies(record["samples_s"], visits)) if record["status"] == "ok" else []
-    kept = [flag for flag in _plain(record["flags"]) if flag not in stability.FLAGS]
+def _timed(task: _Raw) -> _Timed:
+    found = counted(latencies(task.samples, task.visits)) if task.is_ok else []
     if not found:
-        return {"latency_s": None, "latency_low_s": None, "latency_high_s": None, "flags": kept}
+        return _Timed(None, None, None, task.flags)
     interval = stats.latency_interval(by_process(found))
     latency = float(np.median([value.value for value in found]))
     used = {value.visit for value in found}
-    places = [place for place, visit in enumerate(visits) if visit in used]
-    reference = record["reference_s"] if has_values(record["reference_s"]) else None
+    places = [place for place, visit in enumerate(task.visits) if visit in used]
     flags = stability.flags(
-        [visits[place] for place in places],
-        [as_array(record["samples_s"][place]) for place in places],
-        [as_array(reference[place]) for place in places] if reference is not None else [],
+        [task.visits[place] for place in places],
+        [as_array(task.samples[place]) for place in places],
+        [as_array(task.reference[place]) for place in places] if len(task.reference) else [],
     )
-    return {
-        "latency_s": latency,
-        "latency_low_s": min(interval.low, latency) if interval else None,
-        "latency_high_s": max(interval.high, latency) if interval else None,
-        "flags": [*flags, *kept],
-    }
+    low, high = (min(interval.low, latency), max(interval.high, latency)) if interval else (None, None)
+    return _Timed(latency, low, high, (*flags, *task.flags))
 
 
-def _speedup(
-    record: dict[str, Any], baseline: dict[str, Any] | None, visits: Sequence[Visit], pairs: int, margin: float
-) -> dict[str, Any]:
-    empty = dict.fromkeys(("speedup", "speedup_low", "speedup_high", "verdict"))
-    if baseline is None or baseline is record or record["status"] != "ok" or baseline["status"] != "ok":
-        return empty
-    pair = judge(log_ratios(baseline["samples_s"], record["samples_s"], visits), pairs=pairs, margin=margin)
-    return {
-        **_judged("", pair),
-        # A ratio is no steadier than its baseline.
-        "flags": list(dict.fromkeys([*(f for f in baseline["flags"] if f in stability.FLAGS), *record["flags"]])),
-    }
+def _speedup(task: _Raw, baseline: _Raw | None, pairs: int, margin: float) -> Pair | None:
+    """The task against its baseline; None where one of them tells nothing."""
+    if baseline is None or baseline is task or not task.is_ok or not baseline.is_ok:
+        return None
+    return judge(log_ratios(baseline.samples, task.samples, task.visits), pairs=pairs, margin=margin)
 
 
-def _env_speedup(record: dict[str, Any], first: dict[str, Any] | None, pairs: int, margin: float) -> dict[str, Any]:
-    if first is None or record["status"] != "ok" or first["status"] != "ok":
-        return dict.fromkeys(("env_speedup", "env_speedup_low", "env_speedup_high", "env_verdict"))
-    return _judged("env_", judge(turn_ratios(_turned(first), _turned(record)), pairs=pairs, margin=margin))
+def _env_speedup(task: _Raw, first: _Raw | None, pairs: int, margin: float) -> Pair | None:
+    """The task against itself under the first environment; None where one of them tells nothing."""
+    if first is None or not task.is_ok or not first.is_ok:
+        return None
+    return judge(turn_ratios(_turned(first), _turned(task)), pairs=pairs, margin=margin)
 
 
-def _turned(record: dict[str, Any]) -> dict[int, Value]:
-    turns = record["visit_turn"]
-    if not has_values(turns):
-        return {}
-    return by_turn(record["samples_s"], visits_of(record), [int(turn) for turn in turns])
+def _turned(task: _Raw) -> dict[int, Value]:
+    return by_turn(task.samples, task.visits, task.turns) if task.turns else {}
 
 
-def _judged(prefix: str, pair: Pair) -> dict[str, Any]:
-    """A pair under the names of the record."""
-    found = pair.interval
-    return {
-        f"{prefix}speedup": found.estimate if found else None,
-        f"{prefix}speedup_low": found.low if found else None,
-        f"{prefix}speedup_high": found.high if found else None,
-        f"{prefix}verdict": pair.verdict,
-    }
+def _judged(pair: Pair | None) -> tuple[float | None, float | None, float | None, str | None]:
+    """The estimate, its ends and the verdict, as the record has them."""
+    found = pair.interval if pair else None
+    ends = (found.estimate, found.low, found.high) if found else (None, None, None)
+    return *ends, pair.verdict if pair else None
 
 
 def has_values(values: Any) -> bool:
