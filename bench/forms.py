@@ -20,8 +20,7 @@ import evidence
 from scipy.stats import gmean
 
 import grouped_bench as gb
-from grouped_bench.analyse.network import gathered
-from grouped_bench.analyse.rows import case_title, extended, is_ok, plain
+from grouped_bench.analyse.rows import case_title, extended, gathered, is_ok, plain
 from grouped_bench.space.space import Point
 from grouped_bench.store.schema import COHORT_KEY, Task
 

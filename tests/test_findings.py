@@ -8,7 +8,7 @@ import pytest
 from frames import HOSTILE, fail, frame, metadata
 
 from grouped_bench.analyse.crossings import FROM, NEVER, OPEN, crossings, settled
-from grouped_bench.analyse.leads import lead_is_clear
+from grouped_bench.analyse.leads import is_clearly_faster
 from grouped_bench.analyse.rows import is_baseline, is_ok, plain
 from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.report.findings.findings import counts, findings
@@ -108,16 +108,16 @@ def test_leads_within_the_noise_are_not_called_clear():
 def test_a_lead_needs_intervals_verdicts_and_stillness():
     rows = {row["variant"]: row for row in plain(training(groups=[4], channels=[64]))}
     native, concat, base, total = (rows[name] for name in ("grouped_native", "split_concat", "regular", "split_sum"))
-    assert lead_is_clear(native, concat)
-    assert lead_is_clear(native, base)
-    assert lead_is_clear(base, total)
-    assert not lead_is_clear(replace(native, speedup_low=None), concat)
-    assert not lead_is_clear(replace(native, speedup_low=1.9), replace(concat, speedup_high=2.0))
-    assert not lead_is_clear(replace(native, verdict="undecided"), concat)
-    assert not lead_is_clear(replace(native, verdict="equivalent"), replace(concat, verdict="equivalent"))
-    assert not lead_is_clear(native, replace(concat, flags=("unstable",)))
-    assert not lead_is_clear(base, replace(total, verdict="equivalent"))
-    assert not lead_is_clear(replace(native, verdict="equivalent"), base)
+    assert is_clearly_faster(native, concat)
+    assert is_clearly_faster(native, base)
+    assert is_clearly_faster(base, total)
+    assert not is_clearly_faster(replace(native, speedup_low=None), concat)
+    assert not is_clearly_faster(replace(native, speedup_low=1.9), replace(concat, speedup_high=2.0))
+    assert not is_clearly_faster(replace(native, verdict="undecided"), concat)
+    assert not is_clearly_faster(replace(native, verdict="equivalent"), replace(concat, verdict="equivalent"))
+    assert not is_clearly_faster(native, replace(concat, flags=("unstable",)))
+    assert not is_clearly_faster(base, replace(total, verdict="equivalent"))
+    assert not is_clearly_faster(replace(native, verdict="equivalent"), base)
 
 
 def test_everything_undecided_gives_no_claim():
@@ -371,7 +371,9 @@ def test_nothing_measured_and_no_verdicts():
 
 
 def test_a_missing_baseline_and_null_latencies_are_no_crash():
-    assert "fastest" not in said(training(variants=["grouped", "grouped_native"], speedup=None, verdict=None))
+    alone = training(variants=["grouped", "grouped_native"], speedup=None, verdict=None)
+    assert "grouped_native is clearly the fastest way" in said(alone)  # by latencies whose intervals do not meet
+    assert "fastest" not in said(alone.assign(latency_low_s=None))
     assert "fastest" not in said(training(latency_s=None))
     assert "25 %" not in said(training(macs=None))
 

@@ -55,22 +55,36 @@ class Part:
         return found
 
 
-def lead_is_clear(first: Task, second: Task) -> bool:
-    """Whether `first` is faster than `second`, as far as verdicts carry it.
+def is_clearly_faster(first: Task, second: Task, *, alone: bool = False) -> bool:
+    """Whether `first` is faster than `second`, both of one cohort: the one rule of every claim that names a winner.
 
-    Against the baseline its verdict says so; else the intervals of the two speed-ups over it must not meet, and the
-    first must have a decided verdict.
+    Against the baseline the verdict says so. Of two others the first must have a decided verdict, and the intervals of
+    their speed-ups must not meet; in a cohort without a baseline those of their latencies. Nothing is claimed of what
+    is unstable, nor of two that are both equivalent to the baseline.
+
+    Args:
+        first, second: measured tasks.
+        alone: whether the user asks about this pair alone, so that no correction for the other pairs of the run is
+            due: then it is enough that the intervals of the latencies do not meet.
     """
     if is_unstable(first) or is_unstable(second):
         return False
+    apart = _is_below(first.latency_high_s, second.latency_low_s)
+    if alone and apart:
+        return True
     if is_baseline(second):
         return settled(first) == "faster"
     if is_baseline(first):
         return settled(second) == "slower"
+    if first.speedup is None and second.speedup is None:
+        return apart
     if settled(first) is None or settled(first) == settled(second) == "equivalent":
         return False
-    low, high = first.speedup_low, second.speedup_high
-    return low is not None and high is not None and bool(low > high)
+    return _is_below(second.speedup_high, first.speedup_low)
+
+
+def _is_below(high: float | None, low: float | None) -> bool:
+    return high is not None and low is not None and high < low
 
 
 def leader(rows: Sequence[Task]) -> Task | None:
@@ -79,4 +93,4 @@ def leader(rows: Sequence[Task]) -> Task | None:
     if len(timed) < 2:
         return None
     first = min(timed, key=lambda row: row.seconds)
-    return first if all(lead_is_clear(first, row) for row in timed if row is not first) else None
+    return first if all(is_clearly_faster(first, row) for row in timed if row is not first) else None

@@ -2,8 +2,9 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from grouped_bench.analyse.leads import is_clearly_faster
+from grouped_bench.analyse.rows import gathered
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import BASELINE
 from grouped_bench.store.schema import COHORT_KEY, Task
@@ -89,7 +90,7 @@ def _layer(cohort: Sequence[Task]) -> Layer:
         return Layer(own or first, times, None, None, None, None, why)
     best = min(_exact(own, cohort), key=lambda row: row.seconds, default=None)
     problem = UNSTABLE if is_unstable(own) else None
-    if best is None or not is_clear(best, own):
+    if best is None or not is_clearly_faster(best, own):
         return Layer(own, times, own.seconds * times, None, None, None, problem)
     saved = (own.seconds - best.seconds) * times
     return Layer(own, times, own.seconds * times, None, best.variant, saved, problem)
@@ -103,25 +104,3 @@ def _exact(own: Task, cohort: Iterable[Task]) -> list[Task]:
         for row in cohort
         if row is not own and row.computes in same and row.status == "ok" and row.latency_s is not None
     ]
-
-
-def is_clear(best: Task, own: Task) -> bool:
-    """Whether `best` is faster by intervals that do not meet: of speed-ups over a shared baseline, else latencies."""
-    if is_unstable(best) or is_unstable(own):
-        return False
-    if own.variant == BASELINE:
-        return bool(best.verdict == "faster")
-    if best.variant == BASELINE:
-        return bool(own.verdict == "slower")
-    if best.speedup_low is not None and own.speedup_high is not None:
-        return bool(best.speedup_low > own.speedup_high)
-    high, low = best.latency_high_s, own.latency_low_s
-    return high is not None and low is not None and high < low
-
-
-def gathered(rows: Iterable[Task], names: Sequence[str]) -> list[list[Task]]:
-    """`rows` that are alike in the columns `names` together, in the order in which each kind first appears."""
-    found: dict[tuple[Any, ...], list[Task]] = {}
-    for row in rows:
-        found.setdefault(tuple(row[name] for name in names), []).append(row)
-    return list(found.values())

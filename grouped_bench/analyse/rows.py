@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from grouped_bench.analyse.network import gathered
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import BASELINE, BASELINES, Case, Setting
 from grouped_bench.store import schema
@@ -62,6 +61,14 @@ def task_of(columns: Mapping[str, Any]) -> Task:
 def extended(kind: Callable[..., Extended], task: Task, **more: Any) -> Extended:
     """`task` as one of `kind`, a task with more than the columns."""
     return kind(*task, **more)
+
+
+def gathered(rows: Iterable[Task], names: Sequence[str]) -> list[list[Task]]:
+    """`rows` that are alike in the columns `names` together, in the order in which each kind first appears."""
+    found: dict[tuple[Any, ...], list[Task]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[name] for name in names), []).append(row)
+    return list(found.values())
 
 
 def cohorts(rows: Iterable[Task]) -> list[CohortTasks]:

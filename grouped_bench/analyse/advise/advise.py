@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from grouped_bench.analyse.advise.advice import Advice, Alternative, Question, is_sure, is_timed, question
 from grouped_bench.analyse.advise.estimated import from_neighbours
 from grouped_bench.analyse.advise.measured import from_measured
-from grouped_bench.analyse.network import gathered
+from grouped_bench.analyse.rows import gathered
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Columns
 from grouped_bench.store.schema import COHORT_KEY, Task

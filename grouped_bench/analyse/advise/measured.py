@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.advise.advice import MEASURED, Advice, Option, Question, failures, is_sure, is_timed
 from grouped_bench.analyse.advise.kriging import Estimate
-from grouped_bench.analyse.network import OWN_GROUPED, gathered, is_clear
+from grouped_bench.analyse.leads import is_clearly_faster
+from grouped_bench.analyse.network import OWN_GROUPED
+from grouped_bench.analyse.rows import gathered
 from grouped_bench.space.case import BASELINE
 from grouped_bench.store.schema import Task
 
@@ -35,7 +37,7 @@ def _worth(cohort: Sequence[Task]) -> tuple[bool, str]:
 
 def _advice(asked: Question, cohort: Sequence[Task], stable: Sequence[Task]) -> Advice:
     best = _plain_choice(asked, stable)
-    ties = [row for row in stable if row is not best and not _is_ahead(best, row)]
+    ties = [row for row in stable if row is not best and not is_clearly_faster(best, row, alone=True)]
     ranked = [best, *(row for row in stable if row is not best)]
     dense = [row for row in cohort if row.variant == BASELINE != asked.keras and is_sure(row)]
     return Advice(
@@ -48,10 +50,6 @@ def _advice(asked: Question, cohort: Sequence[Task], stable: Sequence[Task]) -> 
         evidence=tuple(cohort),
         regular=_option(asked, dense[0], cohort) if dense else None,
     )
-
-
-def _is_ahead(first: Task, second: Task) -> bool:
-    return is_clear(first, second) or _over(first, second).exceeds(1)
 
 
 def _stable(cohort: Iterable[Task], computes: str) -> list[Task]:
@@ -74,7 +72,7 @@ def _plain_choice(asked: Question, stable: Sequence[Task]) -> Task:
     fastest = stable[0]
     limit = (1 + PLAIN_SHARE) * fastest.seconds if asked.case.groups > 1 else math.inf
     own = next((row for row in stable if row.variant == asked.keras and row.seconds <= limit), fastest)
-    return fastest if _is_ahead(fastest, own) else own
+    return fastest if is_clearly_faster(fastest, own, alone=True) else own
 
 
 def _option(asked: Question, row: Task, cohort: Iterable[Task]) -> Option:

@@ -4,8 +4,8 @@ import textwrap
 from collections.abc import Iterator
 
 from grouped_bench.analyse.advise.advice import MEASURED, Advice, Alternative, Option
-from grouped_bench.analyse.network import OWN_GROUPED, gathered
-from grouped_bench.analyse.rows import case_title
+from grouped_bench.analyse.network import OWN_GROUPED
+from grouped_bench.analyse.rows import case_title, gathered
 from grouped_bench.report.advice import quantities
 from grouped_bench.report.advice.snippets import snippet
 from grouped_bench.report.plans import WIDTH

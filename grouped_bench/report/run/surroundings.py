@@ -3,8 +3,7 @@
 import string
 from collections.abc import Iterable, Sequence
 
-from grouped_bench.analyse.network import gathered
-from grouped_bench.analyse.rows import VERDICTS, case_title, is_ok
+from grouped_bench.analyse.rows import VERDICTS, case_title, gathered, is_ok
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.report.findings.sentences import Finding
 from grouped_bench.report.text import cells
