@@ -72,15 +72,12 @@ def is_clearly_faster(first: Task, second: Task, *, alone: bool = False) -> bool
     apart = _is_below(first.latency_high_s, second.latency_low_s)
     if alone and apart:
         return True
-    if is_baseline(second):
-        return settled(first) == "faster"
-    if is_baseline(first):
-        return settled(second) == "slower"
+    if is_baseline(first) or is_baseline(second):
+        return settled(second) == "slower" if is_baseline(first) else settled(first) == "faster"
     if first.speedup is None and second.speedup is None:
         return apart
-    if settled(first) is None or settled(first) == settled(second) == "equivalent":
-        return False
-    return _is_below(second.speedup_high, first.speedup_low)
+    both_equal = settled(first) == settled(second) == "equivalent"
+    return settled(first) is not None and not both_equal and _is_below(second.speedup_high, first.speedup_low)
 
 
 def _is_below(high: float | None, low: float | None) -> bool:
