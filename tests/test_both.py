@@ -11,7 +11,7 @@ from killed_runs import COSTS, Quick
 import grouped_bench as gb
 from grouped_bench.api import compare
 from grouped_bench.errors import CutShortError, HostError, OutputError, RunError, UnavailableError
-from grouped_bench.harness import side_by_side
+from grouped_bench.harness import session, side_by_side
 from grouped_bench.harness.processes import probing
 from grouped_bench.store.journal import Journal, read_journal
 from grouped_bench.store.runs import read_run, write_run
@@ -100,7 +100,8 @@ def clock(monkeypatch):
     """One clock of both hosts and of what measures on them."""
     clock = FakeClock()
     monkeypatch.setattr(side_by_side, "read_clock", clock)
-    monkeypatch.setattr(side_by_side, "Sweep", functools.partial(side_by_side.Sweep, clock=clock))
+    monkeypatch.setattr(session, "read_clock", clock)
+    monkeypatch.setattr(session, "Sweep", functools.partial(session.Sweep, clock=clock))
     return clock
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouped_bench.api.runs import Run, load, ordered
+from grouped_bench.api.runs import Run, load
 from grouped_bench.errors import RunError, SpaceError, UnavailableError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
@@ -99,16 +99,7 @@ def compare(
 
 
 def run_both(
-    base_python: str | Path,
-    head_python: str | Path,
-    space: Space | None = None,
-    *,
-    out: str | Path = DEFAULT_OUT,
-    memory: bool = True,
-    quiet: bool = True,
-    force: bool = False,
-    wait: bool = False,
-    **options: Any,
+    base_python: str | Path, head_python: str | Path, space: Space | None = None, **options: Any
 ) -> tuple[Run, Run]:
     """Measure `space` in two interpreters, visit beside visit, and return the runs of base and head.
 
@@ -118,22 +109,19 @@ def run_both(
     Args:
         base_python, head_python: interpreters, such as `venv/bin/python`, with NumPy and the backends of the space.
         space: what to sweep, the preset `ci` unless given.
-        out, memory, quiet, force, wait: as of `run`.
-        **options: `seed`, `command`, `files`, axes and controls as of `run`. Controls that neither they nor the space
-            set are those of the preset `ci`.
+        **options: as of `run`. Controls that neither they nor the space set are those of the preset `ci`.
 
     Raises:
         UnavailableError: no such interpreter; the others of `run`.
     """
+    from grouped_bench.harness.request import RunRequest
     from grouped_bench.harness.side_by_side import carry_out_both
 
     pythons = _interpreter(base_python), _interpreter(head_python)
     usual = Space.preset(PRESET)
     space = usual if space is None else space
-    asked = {**usual.control, **space.control, **options}
-    order = ordered(space, out=out, memory=memory, quiet=quiet, force=force, wait=wait, **asked)
-    base, head = carry_out_both(order, pythons)
-    return load(base), load(head)
+    base, head = carry_out_both(RunRequest.of(space, {**usual.control, **space.control, **options}), pythons)
+    return Run(base.frame, base.metadata, base.path), Run(head.frame, head.metadata, head.path)
 
 
 def _interpreter(path: str | Path) -> str:

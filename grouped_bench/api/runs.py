@@ -1,8 +1,6 @@
 """Runs: `run`, `resume`, `plan_run`, `load`, `show`, `write_report`, and the `Run` that they give."""
 
 import dataclasses
-import secrets
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +11,12 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.variants.plugins import refuse_unknown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from grouped_bench.harness.request import Order
+    from grouped_bench.harness.record import Written
+    from grouped_bench.harness.request import RunRequest
     from grouped_bench.variants import Files
 
 
@@ -46,36 +44,13 @@ def plan_run(space: Space, *, files: "Files" = (), **options: Any) -> tuple[Plan
     return make_plan(space), control
 
 
-def run(
-    space: Space,
-    *,
-    out: str | Path = DEFAULT_OUT,
-    seed: int | None = None,
-    memory: bool = True,
-    page: bool = True,
-    quiet: bool = True,
-    command: list[str] | None = None,
-    files: "Files" = (),
-    force: bool = False,
-    wait: bool = False,
-    explain: bool = False,
-    **options: Any,
-) -> Run:
+def run(space: Space, **options: Any) -> Run:
     """Measure `space`, write the Parquet file and the page, and return the run.
 
     Args:
         space: what to sweep.
-        out: folder; the file is `OUT/<machine>/<run_id>.parquet`, the page beside it.
-        seed: of inputs, weights and orders; drawn when not given.
-        memory: whether to read each task's peak memory, in a pass of its own.
-        page: whether to write the HTML page.
-        quiet: whether to show no progress on stderr.
-        command: the command line to record, this process' own when not given.
-        files: Python files that register variants, run in this process and in those that measure.
-        force: whether to try tasks that are predicted to run out of memory.
-        wait: whether to wait for another run on this machine to end, rather than to refuse.
-        explain: whether to look, after the sweep and beyond its budget, into the slowest and the fastest of each case.
-        **options: axes that replace those of the space (`device="cpu"`) and controls (`budget="10m"`).
+        **options: what `RunRequest` names (`out`, `seed`, `memory`, `page`, `quiet`, `files`, `force`, `wait`,
+            `explain`, `command`), axes that replace those of the space (`device="cpu"`), and controls (`budget="10m"`).
 
     Raises:
         SpaceError: an argument breaks a rule, or no legal case is left.
@@ -85,118 +60,53 @@ def run(
         HostError: a backend cannot start.
         CutShortError: the run ended before its file was written; `resume` goes on with it.
     """
+    from grouped_bench.harness.request import RunRequest
     from grouped_bench.harness.session import carry_out
 
-    order = ordered(
-        space, out=out, seed=seed, memory=memory, quiet=quiet, command=command, files=files, force=force, wait=wait,
-        explain=explain, **options,
-    )  # fmt: skip
-    return _finished(carry_out(order), order.out, page=page, quiet=quiet)
+    request = RunRequest.of(space, options)
+    return _finished(carry_out(request), request)
 
 
-def ordered(
-    space: Space,
-    *,
-    out: str | Path,
-    seed: int | None = None,
-    command: list[str] | None = None,
-    files: "Files" = (),
-    memory: bool,
-    quiet: bool,
-    force: bool,
-    wait: bool,
-    explain: bool = False,
-    **options: Any,
-) -> "Order":
-    """What a run with these arguments of `run` is asked to do. Raises SpaceError, VariantError."""
-    from grouped_bench.harness.request import Order
-
-    paths = variants.import_files(files)
-    space, control = resolved(space, options)
-    planned = make_plan(space)
-    refuse_unknown(planned.variants, paths)
-    return Order(
-        plan=planned,
-        control=control,
-        space=space.to_dict(),
-        out=Path(out),
-        seed=secrets.randbelow(2**31) if seed is None else seed,
-        memory=memory,
-        quiet=quiet,
-        command=sys.argv if command is None else command,
-        files=paths,
-        force=force,
-        wait=wait,
-        explain=explain,
-    )
-
-
-def resume(
-    name: str | Path,
-    *,
-    space: Space | None = None,
-    out: str | Path = DEFAULT_OUT,
-    page: bool = True,
-    quiet: bool = True,
-    wait: bool = False,
-    explain: bool = False,
-    command: list[str] | None = None,
-    **options: Any,
-) -> Run:
+def resume(name: str | Path, *, space: Space | None = None, out: str | Path = DEFAULT_OUT, **options: Any) -> Run:
     """Go on with a run that did not end, and return it: what it measured is not measured again.
 
     Args:
         name: its journal, its run id, or `latest`.
-        space, **options: may repeat those of the run (`seed`, `memory`, `force` and `files` too), and no others.
-        out, page, quiet, wait, explain, command: as of `run`.
+        space: may be the run's own, and no other.
+        out: folder of run ids and `latest`.
+        **options: `page`, `quiet`, `wait`, `explain` and `command` as of `run`; others may repeat those of the run.
 
     Raises:
         RunError: the run has ended, was asked for something else, or was made by another version or machine.
         The others of `run`.
     """
     from grouped_bench.harness.record import as_read
-    from grouped_bench.harness.request import Order
-    from grouped_bench.harness.resume import planned_again, refuse_half, same_files
+    from grouped_bench.harness.request import RunRequest
+    from grouped_bench.harness.resume import refuse_half
     from grouped_bench.harness.session import go_on
     from grouped_bench.store.records import read_checked
     from grouped_bench.store.runs import find_journal
 
     path = find_journal(str(name), Path(out))
-    header, records, _ = read_checked(path)
+    header, records, torn = read_checked(path)
     as_read(header, records, path)  # refuses facts and values that no run has written
     refuse_half(header, path)
-    asked = header["order"]
-    files = variants.import_files(same_files(header, options))
-    plan, control = planned_again(header, space, options)
-    order = Order(
-        plan=plan,
-        control=control,
-        space=header["space"],
-        out=Path(out),
-        seed=header["seed"],
-        memory=asked["memory"],
-        quiet=quiet,
-        command=sys.argv if command is None else command,
-        files=files,
-        force=asked["force"],
-        wait=wait,
-        explain=explain,
-    )
-    return _finished(go_on(path, order), order.out, page=page, quiet=quiet)
+    request = RunRequest.again(header, space, {"out": out, **options})
+    return _finished(go_on(path, header, records, torn, request), request)
 
 
-def _finished(path: Path, out: Path, *, page: bool, quiet: bool) -> Run:
-    """The run at `path`, with its page where that is wanted."""
+def _finished(written: "Written", request: "RunRequest") -> Run:
+    """The run, with its page where that is wanted."""
     from grouped_bench.harness.progress import Progress
 
-    result = load(path)
-    if page:
-        with Progress(quiet) as progress:
+    result = Run(written.frame, written.metadata, written.path)
+    if request.page:
+        with Progress(request.quiet) as progress:
             progress.say("writing the page")
             try:
                 result.report(result.path.with_suffix(".html"))
             except KeyboardInterrupt:
-                raise _without_page(result, out) from None
+                raise _without_page(result, request.out) from None
     return result
 
 

@@ -1,11 +1,12 @@
 """`grouped-bench compare`: whether head is worse than base, by more than a threshold, and how sure that is."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from grouped_bench.commands.options import measuring_options, space_of, space_options
+from grouped_bench.commands.options import measuring_options, space_of, space_options, with_progress
 from grouped_bench.commands.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say
 
 # Options whose parameters have other names.
@@ -48,8 +49,6 @@ def compare(
     saves: tuple[str, ...],
     everything: bool,
     out: str,
-    wait: bool,
-    quiet: bool,
     **options: Any,
 ) -> int:
     """Say whether HEAD is worse than BASE, task by task, and how sure that is.
@@ -98,16 +97,16 @@ def compare(
     from grouped_bench.report.comparison import table
     from grouped_bench.store.runs import check_writable
 
-    asked = {name: value for name, value in options.items() if value is not None}
-    measured = _is_measured((base, head), (base_python, head_python), {**asked, **({"wait": wait} if wait else {})})
+    asked = [name for name, value in options.items() if value is not None and name != "quiet"]
+    measured = _is_measured((base, head), (base_python, head_python), asked)
     named = {Path(name): table.format_of(name) for name in saves}
     for path in named:
         check_writable(path.parent)
     limits = read_thresholds(thresholds)
     limits_of(limits)  # refused before anything is measured
     if measured:
-        space, given = space_of(options, usual=PRESET)
-        runs = gb.run_both(str(base_python), str(head_python), space, out=out, quiet=quiet, wait=wait, **given)
+        space, given = space_of(with_progress(options), usual=PRESET)
+        runs = gb.run_both(str(base_python), str(head_python), space, out=out, **given)
         for run in runs:
             click.echo(f"Wrote {run.path}", err=True)
         base, head = (str(run.path) for run in runs)
@@ -125,7 +124,7 @@ def compare(
 
 
 def _is_measured(
-    sides: tuple[str | None, str | None], pythons: tuple[str | None, str | None], asked: dict[str, Any]
+    sides: tuple[str | None, str | None], pythons: tuple[str | None, str | None], asked: Sequence[str]
 ) -> bool:
     """Whether both sides are yet to be measured; UsageError where that is not clear."""
     if any(pythons):
@@ -135,7 +134,6 @@ def _is_measured(
     if not all(sides):
         raise click.UsageError("Give BASE and HEAD, or --base-python and --head-python")
     if asked:
-        parameter = next(iter(asked))
-        option = _OPTIONS.get(parameter, parameter).replace("_", "-")
+        option = _OPTIONS.get(asked[0], asked[0]).replace("_", "-")
         raise click.UsageError(f"--{option} says how to measure, and goes with --base-python and --head-python")
     return False

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 import click
 
 from grouped_bench.space.axes import DEFAULT_PATHS, OPTION_AXES, Control, axis_field
+from grouped_bench.space.facts import Json
 
 F = TypeVar("F", bound=Callable[..., Any])
+_AXES = {"passes" if axis == "pass" else axis for axis in OPTION_AXES}
 _SOURCES = ("preset", "space_file", "model", "input_shape")
 
 
@@ -36,15 +38,20 @@ def space_options(function: F) -> F:
 
 def measuring_options(function: F) -> F:
     """The options that say how to measure a space, apart from its controls."""
-    function = click.option("--quiet", is_flag=True, help="Show no progress.")(function)
+    function = click.option("--quiet", is_flag=True, default=None, help="Show no progress.")(function)
     wait = "Wait for another run on this machine to end, instead of refusing."
-    function = click.option("--wait", is_flag=True, help=wait)(function)
+    function = click.option("--wait", is_flag=True, default=None, help=wait)(function)
     force = "Try tasks that are predicted to run out of memory."
     function = click.option("--force", is_flag=True, default=None, help=force)(function)
     pass_ = "Leave out the memory pass."
     function = click.option("--no-memory", "memory", flag_value=False, default=None, help=pass_)(function)
     seed = "Seed of inputs, weights and orders."
     return click.option("--seed", type=click.IntRange(0, 2**31 - 1), help=seed)(function)
+
+
+def with_progress(options: Json) -> Json:
+    """The options of a run from the command line, which shows its progress unless told otherwise."""
+    return {**options, "quiet": bool(options["quiet"])}
 
 
 def case_options(function: F) -> F:
@@ -118,7 +125,7 @@ def _default(axis: str) -> str:
     return ",".join(values)
 
 
-def space_of(options: dict[str, Any], *, resumed: bool = False, usual: str = "quick") -> tuple[Any, dict[str, Any]]:
+def space_of(options: Json, *, resumed: bool = False, usual: str = "quick") -> tuple[Any, Json]:
     """The space that the options name, and those options that replace its axes or controls or say how to run.
 
     A run that is resumed has a space of its own, so that none may be named. `usual` is the preset where nothing is.
@@ -135,13 +142,13 @@ def space_of(options: dict[str, Any], *, resumed: bool = False, usual: str = "qu
         return _network(model, shape, given), given
     if file:
         return Space.from_toml(Path(file)), given
-    axes = set(given) - set(Control.model_fields) - {"seed", "memory", "force", "files"}
+    axes = _AXES & set(given)
     if resumed and not axes and not preset:
         return None, given
     return (Space(source="options") if axes and not preset else Space.preset(preset or usual)), given
 
 
-def _network(model: str, shape: str | None, given: dict[str, Any]) -> Any:
+def _network(model: str, shape: str | None, given: Json) -> Any:
     """The convolutions of the model as a space; what it leaves out is told on stderr."""
     import grouped_bench as gb
 

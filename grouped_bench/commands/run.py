@@ -6,31 +6,23 @@ from typing import Any
 
 import click
 
-from grouped_bench.commands.options import measuring_options, space_of, space_options
+from grouped_bench.commands.options import measuring_options, space_of, space_options, with_progress
 from grouped_bench.commands.output import FAILED, INTERRUPTED, OK, RUN_FORMATS, drop_output
-from grouped_bench.space.facts import Json
+from grouped_bench.store import DEFAULT_OUT
 
 
 @click.command()
 @space_options
-@click.option("--out", default="results", show_default=True, help="Folder for the run's files.")
+@click.option("--out", help="Folder for the run's files.  [default: results]")
 @measuring_options
 @click.option("--resume", metavar="RUN", help="Go on with a run that did not end: its id, its journal, or latest.")
-@click.option("--explain", is_flag=True, help="Explain each case's slowest and fastest variant, after the budget.")
-@click.option("--no-report", is_flag=True, help="Leave out the HTML page.")
+@click.option(
+    "--explain", is_flag=True, default=None, help="Explain each case's slowest and fastest variant, after the budget."
+)
+@click.option("--no-report", "page", flag_value=False, default=None, help="Leave out the HTML page.")
 @click.option("--strict", is_flag=True, help="Exit 1 when a task's status is not ok.")
 @click.option("--format", "format_", type=click.Choice(RUN_FORMATS), default="table", show_default=True)
-def run(
-    out: str,
-    resume: str | None,
-    wait: bool,
-    explain: bool,
-    no_report: bool,
-    strict: bool,
-    quiet: bool,
-    format_: str,
-    **options: Any,
-) -> int:
+def run(resume: str | None, strict: bool, format_: str, **options: Any) -> int:
     """Measure a space: print the tables, write the Parquet file and the page.
 
     Without any axis, preset, file or model this runs the preset `quick`. With an
@@ -47,23 +39,20 @@ def run(
       grouped-bench run --resume latest
     """
     import grouped_bench as gb
-    from grouped_bench.report.run import tables
+    from grouped_bench.store.journal import resume_command
 
-    how: Json = {"out": out, "page": not no_report, "quiet": quiet, "wait": wait, "explain": explain}
-    space, given = space_of(options, resumed=resume is not None)
-    result = gb.resume(resume, space=space, **how, **given) if resume else gb.run(space, **how, **given)
-    files = [result.path] if no_report else [result.path, result.path.with_suffix(".html")]
+    space, given = space_of(with_progress(options), resumed=resume is not None)
+    made = gb.resume(resume, space=space, **given) if resume else gb.run(space, **given)
+    files = [made.path, *([] if given.get("page") is False else [made.path.with_suffix(".html")])]
     try:
-        click.echo(tables.render(result.frame, [result.metadata], format=format_))
+        click.echo(gb.show([made], format=format_))
         for file in files:
             click.echo(f"Wrote {file}", err=format_ != "table")
         sys.stdout.flush()
     except BrokenPipeError:
         drop_output()  # a reader who has gone still gets the exit code, and how to go on
-    if result.metadata["stopped_by"] == "user":
-        from grouped_bench.store.journal import resume_command
-
-        go_on = resume_command(result.path, Path(out))
+    if made.metadata["stopped_by"] == "user":
+        go_on = resume_command(made.path, Path(given.get("out", DEFAULT_OUT)))
         click.echo(f"Interrupted: what was measured is kept in the file above. Go on with `{go_on}`.", err=True)
         return INTERRUPTED
-    return FAILED if strict and (result.frame["status"] != "ok").any() else OK
+    return FAILED if strict and (made.frame["status"] != "ok").any() else OK

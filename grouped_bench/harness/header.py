@@ -7,7 +7,7 @@ from grouped_bench.analyse.stats import FAMILY_ALPHA, PAIR_ALPHA
 from grouped_bench.harness.commit import read_commit
 from grouped_bench.harness.processes.identification import header_facts
 from grouped_bench.harness.processes.probing import Probe, full_name
-from grouped_bench.harness.request import Order
+from grouped_bench.harness.request import RunRequest
 from grouped_bench.measure.machine import environment, gpu
 from grouped_bench.plan import Cohort, Plan
 from grouped_bench.space.case import HostKey, Setting
@@ -16,9 +16,9 @@ from grouped_bench.store.schema import SCHEMA_VERSION
 from grouped_bench.variants.plugins import digests
 
 
-def make_header(order: Order, probes: dict[HostKey, Probe]) -> Json:
+def make_header(request: RunRequest, probes: dict[HostKey, Probe]) -> Json:
     """What is known of a run before its first visit, but for its name and its beginning."""
-    found = environment.describe(order.command)
+    found = environment.describe(request.command)
     # Those of the interpreter that measures, which need not be this one; all hosts of a run have the same.
     measuring = next(iter(probes.values()))
     # Of the first environment that a backend started in; what holds in each stands in the tasks.
@@ -27,22 +27,22 @@ def make_header(order: Order, probes: dict[HostKey, Probe]) -> Json:
     return {
         "schema": SCHEMA_VERSION,
         "version": __version__,
-        **header_facts(order.plan, by_backend, found),
-        "space": order.space,
-        "control": {**order.control.model_dump(), "alpha": FAMILY_ALPHA, "pair_alpha": PAIR_ALPHA},
-        "seed": order.seed,
+        **header_facts(request.plan, by_backend, found),
+        "space": request.space,
+        "control": {**request.control.model_dump(), "alpha": FAMILY_ALPHA, "pair_alpha": PAIR_ALPHA},
+        "seed": request.seed,
         "commit": read_commit(),  # not of the environment, in which runs of two commits do not differ
         "environment": {
             **found,
-            "gpus": _gpus(order.plan),
+            "gpus": _gpus(request.plan),
             "backend": {name: probe.facts for name, probe in by_backend.items()},
             "in_force": {name: probe.in_force for name, probe in by_backend.items()},
             **_unread(probes),
-            "imports": digests(order.files),
+            "imports": digests(request.files),
         },
-        "skipped": [skip.to_columns() for skip in order.plan.skipped],
-        "tasks": [{**task, **_backend_columns(task, probes)} for task in order.plan.numbered()],
-        "order": {name: getattr(order, name) for name in ("memory", "files", "force")},
+        "skipped": [skip.to_columns() for skip in request.plan.skipped],
+        "tasks": [{**task, **_backend_columns(task, probes)} for task in request.plan.numbered()],
+        "order": {name: getattr(request, name) for name in ("memory", "files", "force")},
     }
 
 

@@ -1,5 +1,6 @@
 """From a journal to the frame of its run: what an ended run writes, and what a reader sees of one that goes on."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -23,6 +24,15 @@ _UNREACHED = {
     "user": "interrupted by the user before its first visit",
     None: "the run goes on, or ended without a word, before its first visit",
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """A run as its file holds it."""
+
+    frame: pd.DataFrame
+    metadata: Facts
+    path: Path
 
 
 def frame_of(header: Json, records: Sequence[Json], stopped_by: str | None) -> pd.DataFrame:

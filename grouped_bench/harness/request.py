@@ -1,27 +1,100 @@
-"""What a run was asked to do."""
+"""What a user asks of a run: one frozen value, from the command line to the sweep."""
 
 import dataclasses
+import secrets
+import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Self
 
-from grouped_bench.plan import Plan
+from grouped_bench import variants
+from grouped_bench.harness.resume import planned_again, same_files
+from grouped_bench.plan import Plan, make_plan, resolved
 from grouped_bench.space.axes import Control
-from grouped_bench.space.facts import Json
+from grouped_bench.space.facts import Facts, Json
+from grouped_bench.space.space import Space
+from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.variants.plugins import refuse_unknown
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
-    """What a run was asked to do."""
+class RunRequest:
+    """Everything that a user asked of a run.
+
+    Args:
+        plan, control: what to measure, and how closely.
+        space: where the plan comes from, as it is recorded.
+        out: folder; the file is `OUT/<machine>/<run_id>.parquet`, the page beside it.
+        seed: of inputs, weights and orders; drawn when not given.
+        memory: whether to read each task's peak memory, in a pass of its own.
+        page: whether to write the HTML page.
+        quiet: whether to show no progress on stderr.
+        command: the command line to record, this process' own when not given.
+        files: Python files that register variants, run in this process and in those that measure.
+        force: whether to try tasks that are predicted to run out of memory.
+        wait: whether to wait for another run on this machine to end, rather than to refuse.
+        explain: whether to look, after the sweep and beyond its budget, into the slowest and the fastest of each case.
+        peaks: whether to measure the machine's peaks before the sweep.
+    """
 
     plan: Plan
     control: Control
-    space: Json
-    out: Path
-    seed: int
-    memory: bool
-    quiet: bool
-    command: list[str]
+    space: Json = dataclasses.field(default_factory=dict)
+    out: Path = DEFAULT_OUT
+    seed: int = dataclasses.field(default_factory=lambda: secrets.randbelow(2**31))
+    memory: bool = True
+    page: bool = True
+    quiet: bool = True
+    command: list[str] = dataclasses.field(default_factory=lambda: list(sys.argv))
     files: tuple[str, ...] = ()
     force: bool = False
     wait: bool = False
-    peaks: bool = True
     explain: bool = False
+    peaks: bool = True
+
+    @classmethod
+    def of(cls, space: Space, options: Mapping[str, Any]) -> Self:
+        """A request for `space`; `options` are fields of a request, axes that replace those of the space, and controls.
+
+        Raises:
+            SpaceError: an argument breaks a rule, or no legal case is left.
+            VariantError: a file of variants cannot be used, or a variant is known to this process alone.
+        """
+        own, rest = _split(options)
+        own["files"] = variants.import_files(own.get("files", ()))
+        space, control = resolved(space, rest)
+        plan = make_plan(space)
+        refuse_unknown(plan.variants, own["files"])
+        return cls(plan=plan, control=control, space=space.to_dict(), **own)
+
+    @classmethod
+    def again(cls, header: Facts, space: Space | None, options: Mapping[str, Any]) -> Self:
+        """The request with which the run with this header goes on.
+
+        Args:
+            header: of the run's journal.
+            space, options: may repeat those of the run, and no others; what does not change what is measured is new.
+
+        Raises:
+            RunError: the run was asked for something else.
+        """
+        files = variants.import_files(same_files(header, options))
+        plan, control = planned_again(header, space, {n: v for n, v in options.items() if n not in _OF_EACH_PART})
+        own, _ = _split(options)
+        begun = {"seed": header["seed"], **{name: header["order"][name] for name in ("memory", "force")}}
+        return cls(plan=plan, control=control, space=header["space"], **{**own, **begun, "files": files})
+
+
+# What may differ between the parts of a run that is gone on with.
+_OF_EACH_PART = ("out", "page", "quiet", "wait", "explain", "command")
+_FIELDS = tuple(
+    field.name for field in dataclasses.fields(RunRequest) if field.name not in ("plan", "control", "space")
+)
+
+
+def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options that are fields of a request and were given, and the others."""
+    own = {name: value for name, value in options.items() if name in _FIELDS and value is not None}
+    if "out" in own:
+        own["out"] = Path(own["out"])
+    return own, {name: value for name, value in options.items() if name not in _FIELDS}

@@ -15,7 +15,7 @@ from grouped_bench.variants.plugins import digests
 _ONCE = ("seed", "memory", "force")
 
 
-def same_files(header: Facts, options: Json) -> list[str]:
+def same_files(header: Facts, options: Facts) -> list[str]:
     """The run's files of variants, by absolute paths; RunError where others are asked for or one has changed."""
     files: list[str] = header["order"]["files"]
     if "files" in options and list(variants.absolute(options["files"])) != files:
@@ -45,7 +45,7 @@ def refuse_half(header: Facts, path: Path) -> None:
         )
 
 
-def planned_again(header: Facts, space: Space | None, options: Json) -> tuple[Plan, Control]:
+def planned_again(header: Facts, space: Space | None, options: Facts) -> tuple[Plan, Control]:
     """The plan and controls of the run with this header; RunError where `space` and `options` ask for others."""
     own = {name: header["control"].get(name) for name in Control.model_fields}
     made, control = resolved(space or Space(**header["space"]), _without(options, (*_ONCE, "files")))
@@ -62,7 +62,7 @@ def planned_again(header: Facts, space: Space | None, options: Json) -> tuple[Pl
     return plan, validate(Control, own, "journal")
 
 
-def _without(options: Json, names: tuple[str, ...]) -> Json:
+def _without(options: Facts, names: tuple[str, ...]) -> Json:
     return {name: value for name, value in options.items() if name not in names}
 
 

@@ -1,11 +1,14 @@
-"""One run from its plan to its Parquet file: lock, hosts, devices, sweep, record; and one that is gone on with."""
+"""One session: the machine held for a request, hosts of each interpreter, and runs from journal to Parquet file."""
 
 import contextlib
+import dataclasses
 import datetime
 import functools
 import secrets
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -15,27 +18,86 @@ from grouped_bench.harness.header import make_header
 from grouped_bench.harness.inspect.explain import Explainer
 from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone
-from grouped_bench.harness.processes.peaks import Peak, read_peaks
-from grouped_bench.harness.processes.probing import hosts_of, probed
+from grouped_bench.harness.processes.peaks import read_peaks
+from grouped_bench.harness.processes.probing import Hosts, Probe, hosts_of, probed
 from grouped_bench.harness.progress import Progress
-from grouped_bench.harness.record import RESUMED, frame_of, measured, metadata_of
-from grouped_bench.harness.request import Order
+from grouped_bench.harness.record import RESUMED, Written, frame_of, measured, metadata_of
+from grouped_bench.harness.request import RunRequest
 from grouped_bench.harness.sweep.sweep import SPENT, Sweep
 from grouped_bench.measure.rounds import read_clock
+from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
 from grouped_bench.store.journal import SUFFIX, Journal, read_journal, resume_command
-from grouped_bench.store.records import read_checked
-from grouped_bench.store.runs import check_writable, write_run
+from grouped_bench.store.runs import as_written, check_writable, write_run
 
 # From a run's tasks and the number of each's cohort to looks at some of them.
 Looks = Callable[[pd.DataFrame, list[int]], Iterable[Json]]
-# The journal of a run, new or gone on with, and the records that it holds already; given the run's header, and what
-# reads the machine's peaks.
-Opened = Callable[[Json, Callable[[], list[Peak]]], tuple[Journal, list[Json]]]
 
 
-def carry_out(order: Order) -> Path:
-    """Measure what `order` asks and return the path of the run's file.
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One interpreter that measures: its hosts, and what was found on them."""
+
+    hosts: Hosts
+    probes: dict[HostKey, Probe]
+
+    @property
+    def import_s(self) -> float:
+        """Seconds in which its backends were imported."""
+        return sum(host.import_s for host in self.hosts.values())
+
+
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """The machine, held for one request: `began` is the reading of the clock when nothing else measured any more."""
+
+    request: RunRequest
+    progress: Progress
+    sides: tuple[Side, ...]
+    began: float
+
+    @property
+    def side(self) -> Side:
+        """The one interpreter of a session that has no other."""
+        (side,) = self.sides
+        return side
+
+    def header(self, side: Side) -> Json:
+        """What is known of a side's run before its first visit."""
+        return make_header(self.request, side.probes)
+
+    def sweep(self, side: Side, journal: Journal, **more: Any) -> Sweep:
+        """The sweep of a side, whose records go to `journal`."""
+        asked = self.request
+        given: dict[str, Any] = {"seed": asked.seed, "memory": asked.memory, "force": asked.force, **more}
+        return Sweep(
+            asked.plan, asked.control, hosts=side.hosts, keep=journal.append, progress=self.progress,
+            **{"started": self.began, **given},
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def opened(request: RunRequest, pythons: Sequence[str] = (sys.executable,)) -> Iterator[Session]:
+    """A session: progress, the machine's lock, and hosts of each interpreter, which end with the block.
+
+    Args:
+        request: what is asked for.
+        pythons: paths of the interpreters that measure, the one at hand unless given.
+
+    Raises:
+        UnavailableError: a device is not there, or another run is measuring.
+        HostError: a backend cannot start.
+    """
+    with Progress(request.quiet) as progress, alone(progress.tell, wait=request.wait), contextlib.ExitStack() as stack:
+        began = read_clock()  # no wait for another run counts
+        plan, control = request.plan, request.control
+        hosts = [stack.enter_context(hosts_of(plan, control, request.files, progress, python)) for python in pythons]
+        sides = tuple(Side(running, probed(plan, control, running)) for running in hosts)
+        yield Session(request, progress, sides, began)
+
+
+def carry_out(request: RunRequest) -> Written:
+    """Measure what is asked for, and return the run as its file holds it.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -45,12 +107,31 @@ def carry_out(order: Order) -> Path:
             others nothing was written.
     """
     name = new_name()
-    check_writable(order.out)
+    check_writable(request.out)
+    with opened(request) as session:
+        header = {**name, **session.header(session.side)}
+        peaks, peaks_s = _peaks(session)
+        journal = new_journal(request.out, {**header, "peaks": peaks})
+        return _measured(session, journal, (), peaks_s)
 
-    def begin(header: Json, peaks: Callable[[], list[Peak]]) -> tuple[Journal, list[Json]]:
-        return new_journal(order.out, {**name, **header, "peaks": peaks()}), []
 
-    return _measure(order, begin)
+def go_on(path: Path, header: Json, records: Sequence[Json], torn: bool, request: RunRequest) -> Written:
+    """Go on with a run, and return it as its file holds it.
+
+    Args:
+        path: of its journal.
+        header, records, torn: what the journal holds, and whether its last record was torn.
+        request: what the run was asked for.
+
+    Raises:
+        RunError: the run was made in another environment.
+        CutShortError, and the others of `carry_out`.
+    """
+    with opened(request) as session:
+        _check_same(header, session.header(session.side))
+        journal = Journal.reopen(path, header)
+        journal.append({"kind": RESUMED, "at": _spent(records), "torn": torn})
+        return _measured(session, journal, measured(records), 0.0)
 
 
 def new_name() -> dict[str, str]:
@@ -64,53 +145,31 @@ def new_journal(out: Path, header: Json) -> Journal:
     return Journal(out / header["machine"] / f"{header['run_id']}{SUFFIX}", header)
 
 
-def go_on(path: Path, order: Order) -> Path:
-    """Go on with the run whose journal is at `path`, and return the path of its file.
-
-    Raises:
-        RunError: not a journal that can be read, or its run was made in another environment.
-        CutShortError, and the others of `carry_out`.
-    """
-
-    def reopen(header: Json, peaks: Callable[[], list[Peak]]) -> tuple[Journal, list[Json]]:
-        earlier, records, torn = read_checked(path)
-        _check_same(earlier, header)
-        journal = Journal.reopen(path, earlier)
-        journal.append({"kind": RESUMED, "at": _spent(records), "torn": torn})
-        return journal, measured(records)
-
-    return _measure(order, reopen)
+def _peaks(session: Session) -> tuple[list[Json], float]:
+    """The machine's peaks where they are asked for, and the seconds that they took."""
+    opening, asked = read_clock(), session.request
+    found = read_peaks(asked.plan, session.side.hosts, asked.control) if asked.peaks else []
+    return found, read_clock() - opening
 
 
-def _measure(order: Order, open_journal: Opened) -> Path:
-    """The run's file."""
-    with Progress(order.quiet) as progress, alone(progress.tell, wait=order.wait):
-        began = read_clock()  # no wait for another run counts
-        with hosts_of(order.plan, order.control, order.files, progress) as hosts:
-            probes = probed(order.plan, order.control, hosts)
-            header, opening = make_header(order, probes), read_clock()
-            for sentence in unread_variables(header):
-                progress.tell(sentence)
-            journal, records = open_journal(
-                header, lambda: read_peaks(order.plan, hosts, order.control) if order.peaks else []
-            )
-            spent = {"import_s": sum(host.import_s for host in hosts.values()), "peaks_s": read_clock() - opening}
-            # Reading of the clock when the run began, had it been made in one part.
-            started = began - _spent(records)
-            with kept(journal, order.out), interrupts() as stop:
-                if records and not order.quiet:
-                    progress.tell(f"going on after {len(records)} records")
-                sweep = Sweep(
-                    order.plan, order.control, hosts=hosts, keep=journal.append, progress=progress, seed=order.seed,
-                    memory=order.memory, started=started, force=order.force, stop=stop, recalled=records,
-                )  # fmt: skip
-                del records
-                stopped_by = sweep.run()
-                time = sweep.time | {**spent, "total_s": read_clock() - started}
-                del sweep  # what it keeps of every visit stands in the journal
-                explainer = Explainer(hosts, order.control, order.seed, journal.header.get("peaks", ()))
-                looks = functools.partial(explainer.ends, order.plan.cohorts, stop=stop)
-                return conclude(journal, stopped_by, time, looks if order.explain else None)
+def _measured(session: Session, journal: Journal, records: Sequence[Json], peaks_s: float) -> Written:
+    """The run of a session with one side, whose journal holds `records` already."""
+    asked, side = session.request, session.side
+    for sentence in unread_variables(journal.header):
+        session.progress.tell(sentence)
+    # Reading of the clock when the run began, had it been made in one part.
+    started = session.began - _spent(records)
+    with kept(journal, asked.out), interrupts() as stop:
+        if records and not asked.quiet:
+            session.progress.tell(f"going on after {len(records)} records")
+        sweep = session.sweep(side, journal, started=started, stop=stop, recalled=records)
+        del records
+        stopped_by = sweep.run()
+        time = sweep.time | {"import_s": side.import_s, "peaks_s": peaks_s, "total_s": read_clock() - started}
+        del sweep  # what it keeps of every visit stands in the journal
+        explainer = Explainer(side.hosts, asked.control, asked.seed, journal.header.get("peaks", ()))
+        looks = functools.partial(explainer.ends, asked.plan.cohorts, stop=stop)
+        return conclude(journal, stopped_by, time, looks if asked.explain else None)
 
 
 def _spent(records: Sequence[Json]) -> float:
@@ -120,7 +179,7 @@ def _spent(records: Sequence[Json]) -> float:
 
 def conclude(
     journal: Journal, stopped_by: str, time: dict[str, float], looks: Looks | None, *, keep: bool = False
-) -> Path:
+) -> Written:
     """Write the file of a run that has ended, from its journal, which goes unless the user may go on, or `keep`."""
     header, records, _ = read_journal(journal.path)
     if stopped_by == "user" and not records:
@@ -138,7 +197,7 @@ def conclude(
     path = write_run(frame, metadata, journal.path.with_suffix(".parquet"))
     if stopped_by != "user" and not keep:
         journal.remove()
-    return path
+    return Written(*as_written(frame, metadata, path), path)
 
 
 @contextlib.contextmanager

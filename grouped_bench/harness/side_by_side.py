@@ -3,18 +3,14 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from grouped_bench.errors import CutShortError, GroupedBenchError
-from grouped_bench.harness.header import make_header
 from grouped_bench.harness.interrupts import interrupts
-from grouped_bench.harness.lock import alone
-from grouped_bench.harness.processes.probing import hosts_of, probed
-from grouped_bench.harness.progress import Progress
-from grouped_bench.harness.request import Order
-from grouped_bench.harness.session import conclude, new_journal, new_name
+from grouped_bench.harness.record import Written
+from grouped_bench.harness.request import RunRequest
+from grouped_bench.harness.session import Session, conclude, new_journal, new_name, opened
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.sweep import Sweep
 from grouped_bench.measure.rounds import read_clock
@@ -26,16 +22,16 @@ ROLES = ("base", "head")
 
 
 @dataclasses.dataclass(frozen=True)
-class _Side:
-    """One interpreter's half."""
+class _Half:
+    """One interpreter's half: its sweep, and the journal of its run."""
 
     sweep: Sweep
     journal: Journal
     import_s: float
 
 
-def carry_out_both(order: Order, pythons: tuple[str, str]) -> tuple[Path, Path]:
-    """Measure what `order` asks in each of two interpreters, and return the paths of the files, base and head.
+def carry_out_both(request: RunRequest, pythons: tuple[str, str]) -> tuple[Written, Written]:
+    """Measure what is asked for in each of two interpreters, and return the runs of base and head.
 
     Every cohort gets as many visits as the controls allow at most, in turn on both sides, so that neither side's
     figures decide how long the other is measured.
@@ -44,64 +40,49 @@ def carry_out_both(order: Order, pythons: tuple[str, str]) -> tuple[Path, Path]:
         OutputError, UnavailableError, HostError: as of `carry_out`.
         CutShortError: it ended before the files were written; the journals keep what was measured.
     """
-    check_writable(order.out)
-    control = order.control.model_copy(update={"least_visits": order.control.visits})
-    order = dataclasses.replace(order, control=control)
-    with (
-        Progress(order.quiet) as progress,
-        alone(progress.tell, wait=order.wait),
-        contextlib.ExitStack() as stack,
-    ):
-        started = read_clock()
-        sides = _open(order, pythons, started, progress, stack)
-        with _kept(sides), interrupts() as stop:
-            stopped_by = _take_turns(sides, order, stop, progress, started)
-            base, head = [_conclude(side, stopped_by, started) for side in sides]
-            for side in sides:  # not before both files are written: a half of the two is nothing to go on with
-                side.journal.remove()
+    check_writable(request.out)
+    control = request.control.model_copy(update={"least_visits": request.control.visits})
+    with opened(dataclasses.replace(request, control=control), pythons) as session, contextlib.ExitStack() as stack:
+        halves = _halves(session, stack)
+        with _kept(halves), interrupts() as stop:
+            stopped_by = _take_turns(halves, session, stop)
+            base, head = [_conclude(half, stopped_by, session.began) for half in halves]
+            for half in halves:  # not before both files are written: a half of the two is nothing to go on with
+                half.journal.remove()
     return base, head
 
 
-def _open(
-    order: Order, pythons: Sequence[str], started: float, progress: Progress, stack: contextlib.ExitStack
-) -> list[_Side]:
-    names = [new_name() for _ in pythons]
-    hosts = [stack.enter_context(hosts_of(order.plan, order.control, order.files, progress, p)) for p in pythons]
-    sides = []
-    for number, (name, running) in enumerate(zip(names, hosts, strict=True)):
-        header = make_header(order, probed(order.plan, order.control, running))
+def _halves(session: Session, stack: contextlib.ExitStack) -> list[_Half]:
+    names = [new_name() for _ in session.sides]
+    halves = []
+    for number, (name, side) in enumerate(zip(names, session.sides, strict=True)):
         partner = {"role": ROLES[number], "partner": names[1 - number]["run_id"]}
         # The folder at hand, whose commit a run tells, is that of neither interpreter.
-        journal = new_journal(order.out, {**name, **header, "commit": None, "side_by_side": partner})
+        header = {**name, **session.header(side), "commit": None, "side_by_side": partner}
+        journal = new_journal(session.request.out, header)
         stack.callback(journal.close)
-        sweep = Sweep(
-            order.plan, order.control, hosts=running, keep=journal.append, progress=progress, seed=order.seed,
-            memory=order.memory, started=started, force=order.force, visits_a_process=1,
-        )  # fmt: skip
-        sides.append(_Side(sweep, journal, sum(host.import_s for host in running.values())))
-    return sides
+        halves.append(_Half(session.sweep(side, journal, visits_a_process=1), journal, side.import_s))
+    return halves
 
 
-def _take_turns(
-    sides: Sequence[_Side], order: Order, stop: Callable[[], bool], progress: Progress, started: float
-) -> str:
+def _take_turns(halves: Sequence[_Half], session: Session, stop: Callable[[], bool]) -> str:
     """All visits; says what ended them."""
-    rng, plan = np.random.default_rng(order.seed), order.plan
-    most = len(plan.cohorts) * order.control.visits
-    for done, (number, cohort) in enumerate(_turns(rng, len(plan.cohorts), order.control.visits)):
+    plan, visits = session.request.plan, session.request.control.visits
+    rng, most = np.random.default_rng(session.request.seed), len(plan.cohorts) * visits
+    for done, (number, cohort) in enumerate(_turns(rng, len(plan.cohorts), visits)):
         if stop():
             return "user"
-        needed = sum(side.sweep.standings[cohort].seconds for side in sides)
-        if not all(side.sweep.affords(needed) for side in sides):
+        needed = sum(half.sweep.standings[cohort].seconds for half in halves)
+        if not all(half.sweep.affords(needed) for half in halves):
             return "budget"
-        left = (read_clock() - started) / done * (most - done) if done else None
-        progress.say(_line(number + 1, order.control.visits, left, plan.cohorts[cohort].title()))
-        for place in rng.permutation(len(sides)):
-            sides[place].sweep.visit(cohort, process=number)
-            _agree([side.sweep.standings[cohort] for side in sides])
+        left = (read_clock() - session.began) / done * (most - done) if done else None
+        session.progress.say(_line(number + 1, visits, left, plan.cohorts[cohort].title()))
+        for place in rng.permutation(len(halves)):
+            halves[place].sweep.visit(cohort, process=number)
+            _agree([half.sweep.standings[cohort] for half in halves])
         if done == len(plan.cohorts) - 1:
-            for side in sides:
-                side.sweep.read_memory()
+            for half in halves:
+                half.sweep.read_memory()
     return "visits"
 
 
@@ -125,23 +106,23 @@ def _line(number: int, most: int, left: float | None, now: str) -> str:
     return f"pass {number}/{most} on both sides{told} · {now}"
 
 
-def _conclude(side: _Side, stopped_by: str, started: float) -> Path:
-    time = {**side.sweep.time, "import_s": side.import_s, "total_s": read_clock() - started}
-    return conclude(side.journal, stopped_by, time, None, keep=True)
+def _conclude(half: _Half, stopped_by: str, started: float) -> Written:
+    time = {**half.sweep.time, "import_s": half.import_s, "total_s": read_clock() - started}
+    return conclude(half.journal, stopped_by, time, None, keep=True)
 
 
 @contextlib.contextmanager
-def _kept(sides: Sequence[_Side]) -> Iterator[None]:
+def _kept(halves: Sequence[_Half]) -> Iterator[None]:
     """Whatever ends the block, the journals stay, and the error names them."""
     try:
         yield
     except (GroupedBenchError, KeyboardInterrupt) as error:
-        if not any(read_journal(side.journal.path)[1] for side in sides):
-            for side in sides:
-                side.journal.remove()
+        if not any(read_journal(half.journal.path)[1] for half in halves):
+            for half in halves:
+                half.journal.remove()
             raise
         told = error if isinstance(error, GroupedBenchError) else None
-        journals = " ".join(str(side.journal.path) for side in sides)
+        journals = " ".join(str(half.journal.path) for half in halves)
         raise CutShortError(
             told.rule if told else "A comparison keeps what it has measured",
             received=told.received if told else "an interrupt",

@@ -59,6 +59,12 @@ def write_run(frame: pd.DataFrame, metadata: Facts, path: Path, *, compact: bool
     return path
 
 
+def as_written(frame: pd.DataFrame, metadata: Facts, path: Path) -> tuple[pd.DataFrame, Facts]:
+    """What `read_run` gives of a file that was written with these."""
+    facts = json.loads(json.dumps(metadata))
+    return as_now(checked(to_table(frame), facts, path), facts)
+
+
 def read_run(path: Path) -> tuple[pd.DataFrame, Facts]:
     """The frame, with every column of the schema, and the metadata of the run at `path`.
 

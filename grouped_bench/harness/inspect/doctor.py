@@ -14,7 +14,7 @@ from grouped_bench.analyse.derive import visits_of
 from grouped_bench.analyse.stability import SPEED_SPREAD, STOLEN_SHARE, THROTTLED_SHARE, speed_spread
 from grouped_bench.backends import onednn
 from grouped_bench.harness.processes.probing import probe_backend
-from grouped_bench.harness.request import Order
+from grouped_bench.harness.request import RunRequest
 from grouped_bench.harness.session import carry_out
 from grouped_bench.measure.machine import environment
 from grouped_bench.plan import make_plan
@@ -22,7 +22,6 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
 from grouped_bench.store import identity
-from grouped_bench.store.runs import read_run
 
 GOOD, POOR, UNFIT, UNKNOWN = "good", "poor", "unfit", "unknown"
 MEASURING_S = 18.0
@@ -113,19 +112,12 @@ def _share(values: list[float | None], limit: float) -> float | None:
 def _measure_twins() -> Json:
     """The row of a twin of the baseline, measured for MEASURING_S."""
     control = Control(budget=MEASURING_S, visits=200, precision=0.001, margin=0.0001)
-    order = Order(
-        plan=make_plan(Space(**_TWINS)),
-        control=control,
-        space={},
-        out=Path(),
-        seed=0,
-        memory=False,
-        quiet=True,
-        command=[],
-        peaks=False,
-    )
     with tempfile.TemporaryDirectory() as folder:
-        frame, _ = read_run(carry_out(dataclasses.replace(order, out=Path(folder))))
+        request = RunRequest(
+            plan=make_plan(Space(**_TWINS)), control=control, out=Path(folder), seed=0, memory=False, command=[],
+            peaks=False,
+        )  # fmt: skip
+        frame = carry_out(request).frame
     return {str(name): value for name, value in frame[frame["variant"] == "split_sum"].iloc[0].items()}
 
 

@@ -1,19 +1,14 @@
 """One look at a case, without a run: hosts, peaks, and what runs inside each variant."""
 
-from collections.abc import Sequence
-
 from grouped_bench.errors import SpaceError
 from grouped_bench.harness.inspect.explain import Explainer
-from grouped_bench.harness.lock import alone
 from grouped_bench.harness.processes.peaks import read_peaks
-from grouped_bench.harness.processes.probing import hosts_of, probed
-from grouped_bench.harness.progress import Progress
-from grouped_bench.plan import Plan
-from grouped_bench.space.axes import Control
+from grouped_bench.harness.request import RunRequest
+from grouped_bench.harness.session import opened
 from grouped_bench.space.facts import Json
 
 
-def look_at(plan: Plan, control: Control, *, seed: int, files: Sequence[str], quiet: bool) -> list[Json]:
+def look_at(request: RunRequest) -> list[Json]:
     """A look at every variant of the plan's one case, in each of its settings.
 
     Raises:
@@ -21,6 +16,7 @@ def look_at(plan: Plan, control: Control, *, seed: int, files: Sequence[str], qu
         UnavailableError: a device is not there, or a run is measuring.
         HostError: a backend cannot start.
     """
+    plan, control = request.plan, request.control
     cases = dict.fromkeys(cohort.case.title() for cohort in plan.cohorts)
     if len(cases) > 1:
         raise SpaceError(
@@ -28,16 +24,12 @@ def look_at(plan: Plan, control: Control, *, seed: int, files: Sequence[str], qu
             received=f"{len(cases)}: {'; '.join(cases)}",
             remedy="Give one value to each axis but variant, backend, execution, device and cache",
         )
-    with (
-        Progress(quiet) as progress,
-        alone(progress.tell, wait=False),
-        hosts_of(plan, control, files, progress) as hosts,
-    ):
-        probed(plan, control, hosts)
-        progress.say("reading the machine's peaks")
-        explainer = Explainer(hosts, control, seed, read_peaks(plan, hosts, control))
+    with opened(request) as session:
+        hosts = session.side.hosts
+        session.progress.say("reading the machine's peaks")
+        explainer = Explainer(hosts, control, request.seed, read_peaks(plan, hosts, control))
         looks: list[Json] = []
         for cohort in plan.cohorts:
-            progress.say(f"looking into {cohort.title()}")
+            session.progress.say(f"looking into {cohort.title()}")
             looks += explainer.cohort(cohort)
         return looks

@@ -3,7 +3,6 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
 
 from grouped_bench.errors import HostError
 from grouped_bench.harness.processes.slots import HostLike
@@ -19,18 +18,17 @@ _SHARE_OF_BUDGET = 0.05
 _USUAL_S = 1.0
 _LONGEST_S = 10.0
 _RATES = ("flops_per_s", "bytes_per_s")
-Peak = dict[str, Any]
 
 
 def read_peaks(
     plan: Plan, hosts: Mapping[HostKey, HostLike], control: Control, clock: Clock = read_clock
-) -> list[Peak]:
+) -> list[Json]:
     """Operations and bytes a second by backend, environment, device and dtype as the plan names them.
 
     What cannot be read is left out, and what would take more than `_SHARE_OF_BUDGET` of the budget: the sweep does
     without.
     """
-    found: list[Peak] = []
+    found: list[Json] = []
     end = math.inf if control.budget is None else clock() + _SHARE_OF_BUDGET * control.budget
     for (key, device, dtype), policies in _wanted(plan).items():
         if clock() + _USUAL_S > end:
@@ -53,7 +51,7 @@ def _wanted(plan: Plan) -> dict[tuple[HostKey, str, str], list[str]]:
     return found
 
 
-def _rates(host: HostLike, limits: Limits, request: Json) -> Peak:
+def _rates(host: HostLike, limits: Limits, request: Json) -> Json:
     """What a worker answers; nothing where it failed."""
     try:
         worker = host.fork(limits)
