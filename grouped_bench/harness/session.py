@@ -35,7 +35,7 @@ Looks = Callable[[pd.DataFrame, list[int]], Iterable[Json]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Side:
+class Interpreter:
     """One interpreter that measures: its hosts, and what was found on them."""
 
     hosts: Hosts
@@ -53,20 +53,20 @@ class Session:
 
     request: RunRequest
     progress: Progress
-    sides: tuple[Side, ...]
+    sides: tuple[Interpreter, ...]
     began: float
 
     @property
-    def side(self) -> Side:
+    def side(self) -> Interpreter:
         """The one interpreter of a session that has no other."""
         (side,) = self.sides
         return side
 
-    def header(self, side: Side) -> Json:
+    def header(self, side: Interpreter) -> Json:
         """What is known of a side's run before its first visit."""
         return make_header(self.request, side.probes)
 
-    def sweep(self, side: Side, journal: Journal, **more: Any) -> Sweep:
+    def sweep(self, side: Interpreter, journal: Journal, **more: Any) -> Sweep:
         """The sweep of a side, whose records go to `journal`."""
         asked = self.request
         given: dict[str, Any] = {"seed": asked.seed, "memory": asked.memory, "force": asked.force, **more}
@@ -92,7 +92,7 @@ def opened(request: RunRequest, pythons: Sequence[str] = (sys.executable,)) -> I
         began = read_clock()  # no wait for another run counts
         plan, control = request.plan, request.control
         hosts = [stack.enter_context(hosts_of(plan, control, request.files, progress, python)) for python in pythons]
-        sides = tuple(Side(running, probed(plan, control, running)) for running in hosts)
+        sides = tuple(Interpreter(running, probed(plan, control, running)) for running in hosts)
         yield Session(request, progress, sides, began)
 
 
