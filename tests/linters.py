@@ -22,7 +22,7 @@ require(process.argv[1]).createLinter().then((lint) => {
 def need(name, found=None):
     """Skip the test where a program is missing, or fail it where GROUPED_BENCH_LINTERS names it."""
     if not (shutil.which(name) if found is None else found):
-        (pytest.fail if name in REQUIRED else pytest.skip)(f"{name} is not installed; the README says how, under Tests")
+        (pytest.fail if name in REQUIRED else pytest.skip)(f"{name} is not installed; CONTRIBUTING.md says how")
 
 
 def shellcheck(*paths):

@@ -306,7 +306,7 @@ def test_a_wrong_group_order_is_caught(backend, monkeypatch):
 def test_a_bias_on_the_wrong_axis_is_caught(backend, on_tensorflow):
     """Keras 3.15 adds a channels_first bias along the last spatial axis when that is as long as the bias.
 
-    When this test fails, Keras has mended it, and the README's list of findings should say so.
+    When this test fails, Keras has mended it, and bench/README.md should say so.
     """
     case = make_case(rank=1, groups=1, channels=(4, 8), size=8, data_format="channels_first", bias=True)
     with pytest.raises(AssertionError, match="off by"):

@@ -22,7 +22,7 @@ from grouped_bench.measure import worker
 from grouped_bench.variants import plugins
 from grouped_bench.variants.base import Variant, origin
 
-README = Path(__file__).parent.parent / "README.md"
+README = Path(__file__).parent.parent / "grouped_bench" / "variants" / "README.md"
 MINE = """
 import grouped_bench as gb
 from grouped_bench.variants.layers.regular import Regular
