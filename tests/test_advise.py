@@ -554,7 +554,7 @@ def test_a_layer_that_was_measured_in_several_environments_is_one_question(here,
 
 
 def test_blocks_are_refused(here):
-    with pytest.raises(SpaceError, match="Advice is given on layers"):
+    with pytest.raises(SpaceError, match="`advise` takes layers"):
         gb.advise(Space(scope=["block"]), out=here.out)
 
 

@@ -108,7 +108,7 @@ def test_a_bad_value_of_an_axis_is_refused_in_words(axis, value):
     assert error.received is value
     option = axis.replace("_", "-")
     assert error.remedy.startswith(f"Write it like --{option} ")
-    assert f', or {axis} = "' in error.remedy
+    assert f', {axis} = "' in error.remedy
 
 
 @pytest.mark.parametrize(("name", "value"), pairs(BAD_CONTROLS))
@@ -122,7 +122,7 @@ def test_a_bad_control_is_refused_in_words(name, value):
 @pytest.mark.parametrize("key", ["group", "pass_", "passes", "caches", "scopes", 3, "", "a\x1b[31m"])
 def test_an_unknown_axis_is_refused_with_those_there_are(key):
     error = refusal(Axes, {key: 1})
-    assert "there is no key `" in error.rule
+    assert "every key must be known" in error.rule
     assert error.received.endswith(" = 1")
     assert error.remedy == "Use one of " + ", ".join(RULES)
     assert str(error).isprintable()
@@ -131,7 +131,7 @@ def test_an_unknown_axis_is_refused_with_those_there_are(key):
 def test_an_unknown_control_is_refused_with_those_there_are():
     error = refusal(Control, {"speed": 1})
     assert str(error) == (
-        "Space: there is no key `speed`. Received: speed = 1. "
+        "Space: every key must be known. Received: speed = 1. "
         "Use one of precision, margin, visits, least_visits, visit_time, reference, budget, task_timeout, "
         "memory_limit, tf32."
     )

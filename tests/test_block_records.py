@@ -109,19 +109,20 @@ def test_the_baseline_of_a_block_stands_first_and_makes_pairs():
     [
         (
             "--cardinality 8",
-            "only blocks have a cardinality. Received: cardinality 8 with scope layer. "
+            "`cardinality` must go with scope block. Received: cardinality 8 with scope layer. "
             'Leave it out, or add --scope block, which is scope = "block" in TOML.',
         ),
-        ("--width 4", "only blocks have a width. Received: width 4 with scope layer. "),
-        ("--preset quick --width 4", "quick.toml [[case]] 1: only blocks have a width. "),
+        ("--width 4", "`width` must go with scope block. Received: width 4 with scope layer. "),
+        ("--preset quick --width 4", "quick.toml [[case]] 1: `width. "),
         (
             "--scope block --variant regular",
-            "a variant computes what has its scope. Received: regular, which is of scope layer, for scope block. Use "
+            "a variant must have the scope of its case. Received: regular, a variant of scope layer, for scope "
+            "block. Use "
             "one of bottleneck, resnext_concat, resnext_grouped, resnext_native, resnext_sum, or all.",
         ),
-        ("--variant all,resnext_sum", "Received: resnext_sum, which is of scope block, for scope layer. Use one of "),
-        ("--scope layer,block --variant regular", "Received: regular, which is of scope layer, for scope block. "),
-        ("--scope block --groups 4", "blocks take cardinality, and groups 1. Change the axis that the reason names."),
+        ("--variant all,resnext_sum", "Received: resnext_sum, a variant of scope block, for scope layer. Use one of "),
+        ("--scope layer,block --variant regular", "Received: regular, a variant of scope layer, for scope block. "),
+        ("--scope block --groups 4", "blocks take cardinality, and groups 1. Change the axis named in the reason."),
         ("--scope block --channels 3:64", "a skip connection needs channels in = out. Change "),
         ("--scope block --stride 2", "a skip connection needs stride 1. Change "),
         ("--scope block --padding valid", "a skip connection needs padding same. Change "),
@@ -253,5 +254,5 @@ def test_a_space_from_python_may_hold_both_scopes_in_tables():
         ("layer", 4, None),
         ("block", 1, 8),
     ]
-    with pytest.raises(SpaceError, match=r"\[\[case\]\] 1: only blocks have a cardinality"):
+    with pytest.raises(SpaceError, match=r"\[\[case\]\] 1: `cardinality"):
         space.replace(cardinality=4)

@@ -429,7 +429,7 @@ def test_save_writes_svg_and_png(tmp_path):
 
 def test_save_says_where_it_cannot_write(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match=r"folder that can be written.*Received: .*file.*--figures"):
+    with pytest.raises(OutputError, match=r"folder of figures must be writable.*Received: .*file.*Name another folder"):
         registry.save(small(), tmp_path / "file" / "folder")
 
 

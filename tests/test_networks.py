@@ -120,7 +120,7 @@ def test_open_extents_come_from_the_shape_that_is_given(keras, told):
     assert found["size"] == [10, 12]
     asked = refused(told, model)
     assert asked["received"] == "no --input-shape for a model that takes (None, None, 3)"
-    assert asked["remedy"] == "Give such as --input-shape 224,224,3"
+    assert asked["remedy"] == "Write it like 224,224,3"
 
 
 def test_a_shape_that_the_model_does_not_take_is_refused(keras, told):
@@ -214,7 +214,7 @@ def test_a_file_that_holds_no_model_is_refused(name, content, tmp_path):
     else:
         path.write_bytes(content)
     answer = refused(network._config, str(path))
-    assert answer["rule"] == "--model takes a file that model.save() wrote as .keras"
+    assert answer["rule"] == "A model must be a file that model.save() wrote as .keras"
     assert answer["received"].startswith(f"{name} (")
 
 
@@ -233,7 +233,9 @@ def test_a_config_of_something_else_is_refused(config, keras, tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps(config))
     answer = refused(network._read, {"file": str(path), "input_shape": None})
-    assert answer["rule"].startswith(("A model must be made of Keras' own layers", "A .keras file must hold a model"))
+    assert answer["rule"].startswith(
+        ("A model must be made of Keras' own layers", "A .keras file must contain a model")
+    )
 
 
 def test_custom_layers_are_refused(keras, told):
@@ -242,7 +244,7 @@ def test_custom_layers_are_refused(keras, told):
             return inputs
 
     answer = refused(told, sequence(keras, Mine()))
-    assert answer["rule"] == "A model must be made of Keras' own layers, without Lambda layers and custom objects"
+    assert answer["rule"] == "A model must consist of Keras' own layers, without Lambda layers and custom objects"
 
 
 def test_a_lambda_layer_is_refused_before_anything_of_it_runs(keras, told, tmp_path, monkeypatch):
@@ -270,21 +272,21 @@ def test_a_path_that_is_no_keras_file_is_refused(model, words, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.h5").write_bytes(b"")
     told = refused(read_network, model)
-    assert told.startswith("--model takes a .keras file, or keras.applications:NAME. Received: ")
+    assert told.startswith("A model must be a .keras file, or keras.applications:NAME. Received: ")
     assert words in told
 
 
 @pytest.mark.parametrize("shape", ["", "a", "0,1", "-1", "1,2,3,4,5", "224x224x3", "9" * 12, [1.5], ["a"], []])
 def test_an_input_shape_of_something_else_is_refused(shape):
     told = refused(read_network, "keras.applications:MobileNet", shape)
-    assert told.startswith("--input-shape takes positive integers, one an axis of an example, channels with them.")
-    assert told.endswith("Write it like --input-shape 224,224,3.")
+    assert told.startswith("An input shape must be 1 to 4 integers from 1 to 16,777,216, channels included.")
+    assert told.endswith("Write it like 224,224,3.")
 
 
 def test_a_child_that_takes_too_long_or_ends_early_is_told_in_words(monkeypatch):
     monkeypatch.setattr(networks, "_SECONDS", 0.001)
     assert refused(read_network, "keras.applications:VGG16") == (
-        "A model must be read within 0.001 s. Received: keras.applications:VGG16. Give a smaller one."
+        "A model must load within 0.001 s. Received: keras.applications:VGG16. Use a smaller model."
     )
     monkeypatch.setattr(networks, "_SECONDS", 60.0)
     monkeypatch.setattr(networks.sys, "executable", "false")

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from grouped_bench.commands.options import axis_options
-from grouped_bench.commands.output import INCONCLUSIVE, OK
+from grouped_bench.commands.output import INCONCLUSIVE, OK, usage_error
 from grouped_bench.space.axes import OPTION_AXES
 from grouped_bench.space.facts import Json
 
@@ -64,7 +64,8 @@ def advise(
 
     axes = {name: value for name, value in options.items() if value is not None}
     if not axes and not runs:
-        raise click.UsageError("Give a case, such as --channels 128 --groups 32, or a RUN")
+        remedy = "Give a case, such as --channels 128 --groups 32, or a RUN"
+        raise usage_error("`advise` takes a case or runs", received="neither", remedy=remedy)
     space = gb.Space(source="options") if axes else None
     how: Json = {"out": out, "measure": measure, "wait": wait, "quiet": quiet}
     found = gb.advise(space, runs, computes=computes, **how, **axes)

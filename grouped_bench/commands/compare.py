@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from grouped_bench.commands.options import measuring_options, space_of, space_options
-from grouped_bench.commands.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say
+from grouped_bench.commands.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say, usage_error
 
 # Options whose parameters have other names.
 _OPTIONS = {"space_file": "space", "files": "import", "passes": "pass", "memory": "no-memory"}
@@ -128,14 +128,22 @@ def _is_measured(
     sides: tuple[str | None, str | None], pythons: tuple[str | None, str | None], asked: dict[str, Any]
 ) -> bool:
     """Whether both sides are yet to be measured; UsageError where that is not clear."""
+    named = dict(zip(("BASE", "HEAD", "--base-python", "--head-python"), (*sides, *pythons), strict=True))
+    given = [name for name, value in named.items() if value]
+    if given not in (["BASE", "HEAD"], ["--base-python", "--head-python"]):
+        raise usage_error(
+            "`compare` takes BASE and HEAD, or --base-python and --head-python",
+            received=", ".join(given) or "none of them",
+            remedy="Give one of the two pairs",
+        )
     if any(pythons):
-        if not all(pythons) or any(sides):
-            raise click.UsageError("Give BASE and HEAD, or --base-python and --head-python")
         return True
-    if not all(sides):
-        raise click.UsageError("Give BASE and HEAD, or --base-python and --head-python")
     if asked:
         parameter = next(iter(asked))
         option = _OPTIONS.get(parameter, parameter).replace("_", "-")
-        raise click.UsageError(f"--{option} says how to measure, and goes with --base-python and --head-python")
+        raise usage_error(
+            f"--{option} must go with --base-python and --head-python",
+            received="BASE and HEAD, which are measured already",
+            remedy="Leave it out, or measure both sides now",
+        )
     return False

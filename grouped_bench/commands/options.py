@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
+from grouped_bench.commands.output import usage_error
 from grouped_bench.space.axes import DEFAULT_PATHS, OPTION_AXES, Control, axis_field
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -127,10 +128,15 @@ def space_of(options: dict[str, Any], *, resumed: bool = False, usual: str = "qu
 
     given = {name: value for name, value in options.items() if value is not None}
     preset, file, model, shape = (given.pop(name, None) for name in _SOURCES)
-    if sum(source is not None for source in (preset, file, model)) > 1:
-        raise click.UsageError("Give one of --preset, --space and --model")
+    named = [
+        f"--{name}" for name, value in (("preset", preset), ("space", file), ("model", model)) if value is not None
+    ]
+    if len(named) > 1:
+        remedy = "Give one of --preset, --space and --model"
+        raise usage_error("A space must come from one option", received=" and ".join(named), remedy=remedy)
     if shape is not None and model is None:
-        raise click.UsageError("--input-shape goes with --model")
+        remedy = "Name a network with --model"
+        raise usage_error("--input-shape must go with --model", received="no --model", remedy=remedy)
     if model is not None:
         return _network(model, shape, given), given
     if file:

@@ -76,7 +76,7 @@ def as_read(header: Json, records: Sequence[Json], path: Path) -> tuple[pd.DataF
         NotImplementedError,
     ) as problem:
         raise RunError(
-            "A journal must hold what grouped-bench run writes",
+            "A journal must contain what `grouped-bench run` writes",
             received=f"{path.name} ({type(problem).__name__}: {problem})",
             remedy="Measure the run again",
         ) from None

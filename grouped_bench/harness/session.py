@@ -152,21 +152,21 @@ def kept(journal: Journal, out: Path) -> Iterator[None]:
             raise
         told = error if isinstance(error, GroupedBenchError) else None
         raise CutShortError(
-            told.rule if told else "A run keeps what it has measured",
+            told.rule if told else "A run must end before it is written",
             received=told.received if told else "an interrupt",
-            remedy=f"{'Mend that, then go' if told else 'Go'} on with `{resume_command(journal.path, out)}`",
+            remedy=f"{'Correct that, then resume' if told else 'Resume'} with `{resume_command(journal.path, out)}`",
         ) from None
     finally:
         journal.close()
 
 
 def _check_same(earlier: Json, now: Json) -> None:
-    """Refuse to go on in another environment: figures of two would stand in one run."""
+    """Refuse to resume in another environment: one run would mix figures of two."""
     certain = [one for one in differences([earlier, now]) if one.is_certain]
     if certain:
         before, after = (shown(str(value), 40) for value in certain[0].values)
         raise RunError(
-            "A run is resumed in the environment in which it began",
+            "A run must be resumed in the environment in which it began",
             received=f"{certain[0].fact}: {before} then, {after} now",
             remedy="Restore it, or start a new run",
         )

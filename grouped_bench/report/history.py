@@ -21,7 +21,7 @@ from grouped_bench.analyse.stats import Interval
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.markup import escape, pipes, uncalled
 from grouped_bench.space.facts import Json
-from grouped_bench.units import earned_digits, format_seconds
+from grouped_bench.units import counted, earned_digits, format_seconds
 
 WIDTH = 80
 # Enough to be one commit's alone in any repository; `git` takes them as they are.
@@ -39,7 +39,7 @@ def render(history: History, format: str) -> str:
 
 
 def _none_holds(unmatched: Unmatched, format: str) -> str:
-    told = f"No task for which {cells.clean(unmatched.where)} holds, in {cells.counted(unmatched.runs, 'run')}."
+    told = f"No task for which {cells.clean(unmatched.where)} holds, in {counted(unmatched.runs, 'run')}."
     return (_inert(told) if format == "markdown" else "\n".join(_wrapped(iter([told])))) + "\n"
 
 
@@ -47,7 +47,7 @@ def sentences(history: History) -> list[str]:
     """Each step in a sentence, the newest first."""
     return [
         f"{task_title(series)} on {_machine(series)}: {by_how_much(step.ratio)} at {_range(step)}, "
-        f"for {cells.counted(step.runs, 'run')}. {_besides(step)}".rstrip()
+        f"for {counted(step.runs, 'run')}. {_besides(step)}".rstrip()
         for series, step in history.steps
     ]
 
@@ -133,14 +133,14 @@ def _opening(history: History) -> Iterator[str]:
     moments = history.moments
     commits = len({one.commit.id for one in moments if one.commit})
     days = list(dict.fromkeys(one.date.strftime("%Y-%m-%d") for one in (*moments[:1], *moments[-1:])))
-    runs, without = cells.counted(len(moments), "run"), sum(one.commit is None for one in moments)
+    runs, without = counted(len(moments), "run"), sum(one.commit is None for one in moments)
     if not moments:
         yield "No run."
     elif not commits:
         tells = "tells no commit" if len(moments) == 1 else "none tells its commit; ordered by when they began"
         yield f"{runs}, {' to '.join(days)}, {tells}."
     else:
-        told = f"{runs} of {cells.counted(commits, 'commit')}"
+        told = f"{runs} of {counted(commits, 'commit')}"
         yield f"{told}, {' to '.join(days)}, in the order of the commits' dates."
         if without:
             words = ("tells", "stands", "it") if without == 1 else ("tell", "stand", "they")
@@ -154,18 +154,18 @@ def _closing(history: History) -> Iterator[str]:
     raw = sum(series.basis == RAW for series in history.series)
     if history.series:
         yield (
-            f"{cells.counted(len(history.series), 'task')}: steps in {stepped}, none in "
+            f"{counted(len(history.series), 'task')}: steps in {stepped}, none in "
             f"{len(history.series) - stepped - short_ones}, fewer than {LEAST_FOR_STEPS} runs of {short_ones}."
         )
     elif history.moments:
         yield "No task has a latency in them."
     if raw:
         yield (
-            f"Latencies of {cells.counted(raw, 'task')} are raw, since not every run timed a reference workload beside "
+            f"Latencies of {counted(raw, 'task')} are raw, since not every run timed a reference workload beside "
             "them: a machine that is slower for a while shows as a step."
         )
     if history.left_out:
-        count = cells.counted(history.left_out, "run")
+        count = counted(history.left_out, "run")
         yield f"Left out: {count} that measured one side of a comparison of two environments."
     if stepped:
         yield "Intervals are of 99 %. A step's place may be off by one run; try its neighbours too."
@@ -182,7 +182,7 @@ def _table(history: History) -> str:
         for series, one in together:
             levels = " → ".join(_levels(series, one))
             lines += textwrap.wrap(
-                f"{by_how_much(one.ratio)}  {levels} for {cells.counted(one.runs, 'run')}",
+                f"{by_how_much(one.ratio)}  {levels} for {counted(one.runs, 'run')}",
                 WIDTH,
                 initial_indent="  ",
                 subsequent_indent="    ",

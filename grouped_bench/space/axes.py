@@ -1,6 +1,7 @@
 """The axes of a sweep and the controls of a run: one definition for options, TOML keys and Python arguments."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -202,23 +203,33 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validate(model: type[Model], values: Json, source: str) -> Model:
-    """`values` as a `model`; SpaceError tells the first broken rule, naming `source` and the key."""
+    """`values` as a `model`; SpaceError states the first broken rule, with `source` and the key."""
     known = AXIS_NAMES if model is Axes else tuple(model.model_fields)
     for key, value in values.items():
         if key not in known:
             raise SpaceError(
-                f"{source}: there is no key `{shown(key)}`",
+                f"{source}: every key must be known",
                 received=f"{shown(key)} = {shown(value)}",
                 remedy=f"Use one of {', '.join(known)}",
             )
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        key = str(error.errors()[0]["loc"][0])
+        first = error.errors()[0]
+        key = str(first["loc"][0])
         field = axis_field(key) if model is Axes else model.model_fields[key]
         option, example = key.replace("_", "-"), (field.examples or [""])[0]
+        python = "passes" if key == "pass" else key
         raise SpaceError(
-            f"{source}: `{key}` {field.description}",
+            f"{source}: `{key}` {_beyond(first) or field.description}",
             received=values[key],
-            remedy=f'Write it like --{option} {example}, or {key} = "{example}" in TOML',
+            remedy=(
+                f'Write it like --{option} {example}, {key} = "{example}" in TOML, or {python}="{example}" in Python'
+            ),
         ) from None
+
+
+def _beyond(error: Mapping[str, Any]) -> str | None:
+    """The rule of the upper limit that a value of `Count` is beyond, where that is what is wrong."""
+    is_beyond = error["type"] == "less_than_equal" and error["ctx"]["le"] == LARGEST_EXTENT
+    return f"must be at most {LARGEST_EXTENT:,}" if is_beyond else None

@@ -192,15 +192,15 @@ def _bounded(text: str) -> int:
 
 def _unreadable(path: Path, why: str) -> RunError:
     return RunError(
-        "Benchmarks are a readable JSON file of pytest-benchmark",
+        "A benchmark file must be readable JSON of pytest-benchmark",
         received=f"{path} ({why})",
-        remedy="Write one with pytest --benchmark-json FILE",
+        remedy="Write one with `pytest --benchmark-json FILE`",
     )
 
 
 def _refusal(path: Path, problem: str) -> RunError:
     return RunError(
-        "A file of benchmarks holds what pytest-benchmark writes",
+        "A benchmark file must contain what pytest-benchmark writes",
         received=f"{path.name}: {problem}",
-        remedy="Write it again with pytest --benchmark-json FILE",
+        remedy="Write it again with `pytest --benchmark-json FILE`",
     )

@@ -136,7 +136,7 @@ def read_checked(path: Path) -> tuple[Json, list[Json], bool]:
     header, records, torn = read_journal(path)
     if problem := journal_problem(header, records):
         raise RunError(
-            "A journal must hold what grouped-bench run writes",
+            "A journal must contain what `grouped-bench run` writes",
             received=f"{path.name}: {problem}",
             remedy="Measure the run again",
         )

@@ -11,6 +11,7 @@ from grouped_bench.harness.progress import Progress
 from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Json
+from grouped_bench.units import counted
 
 
 def look_at(plan: Plan, control: Control, *, seed: int, files: Sequence[str], quiet: bool) -> list[Json]:
@@ -25,8 +26,8 @@ def look_at(plan: Plan, control: Control, *, seed: int, files: Sequence[str], qu
     if len(cases) > 1:
         raise SpaceError(
             "`explain` takes one case",
-            received=f"{len(cases)}: {'; '.join(cases)}",
-            remedy="Give one value to each axis but variant, backend, execution, device and cache",
+            received=f"{counted(len(cases), 'case')}: {'; '.join(cases)}",
+            remedy="Give one value to each axis except variant, backend, execution, device and cache",
         )
     with (
         Progress(quiet) as progress,

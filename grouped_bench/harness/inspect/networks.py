@@ -46,9 +46,9 @@ def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, 
         raise SpaceError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
     if not told["convolutions"]:
         raise SpaceError(
-            "--model takes a network with convolutions that can be measured",
+            "A model must contain a convolution that can be measured",
             received="; ".join([source, *left_out(told["left_out"])]),
-            remedy="Give another",
+            remedy="Name another model",
         )
     cases = distinct(told["convolutions"])
     return Space(cases=cases, left_out=[*left_out(told["left_out"]), *_without_splits(cases)], source=source)
@@ -121,9 +121,9 @@ def _file(model: str) -> str:
         problem = str(getattr(error, "strerror", None) or error)
     if problem:
         raise SpaceError(
-            f"--model takes a .keras file, or {APPLICATIONS}NAME",
+            f"A model must be a .keras file, or {APPLICATIONS}NAME",
             received=f"{problem}: {model}",
-            remedy="Give the path of a file that model.save() wrote",
+            remedy="Name a file that model.save() wrote",
         )
     return str(path.absolute())
 
@@ -135,9 +135,9 @@ def _shape(text: str | Sequence[int] | None) -> list[int] | None:
     extents = [int(part) for part in parts.split(",")] if re.fullmatch(r"\s*\d{1,9}(\s*,\s*\d{1,9})*\s*", parts) else []
     if not 1 <= len(extents) <= _MOST_DIMENSIONS or not all(1 <= extent <= LARGEST_EXTENT for extent in extents):
         raise SpaceError(
-            "--input-shape takes positive integers, one an axis of an example, channels with them",
+            f"An input shape must be 1 to {_MOST_DIMENSIONS} integers from 1 to {LARGEST_EXTENT:,}, channels included",
             received=text,
-            remedy="Write it like --input-shape 224,224,3",
+            remedy="Write it like 224,224,3",
         )
     return extents
 
@@ -158,7 +158,7 @@ def _ask(request: Json, backend: str, source: str) -> Json:
             )
         except subprocess.TimeoutExpired:
             raise SpaceError(
-                f"A model must be read within {_SECONDS:g} s", received=source, remedy="Give a smaller one"
+                f"A model must load within {_SECONDS:g} s", received=source, remedy="Use a smaller model"
             ) from None
         if ended.returncode or not ended.stdout:
             raise HostError(

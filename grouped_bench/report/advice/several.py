@@ -10,7 +10,7 @@ from grouped_bench.report.advice import quantities
 from grouped_bench.report.advice.text import MOST_LEFT_OUT, NAME_WIDTH, WAY_OUT, gains, heading, indented, wrapped
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import grid
-from grouped_bench.units import format_count
+from grouped_bench.units import counted, format_count
 
 LEAST: dict[str, Callable[[Advice], Estimate | None]] = {
     "latency": lambda advice: advice.best.latency if advice.best else None,
@@ -30,7 +30,7 @@ def together(found: Sequence[Advice]) -> Iterator[str]:
             yield from indented(advice.question.case.title(), 2)
             yield from indented(_in_short(advice), 4)
         for reason, cases in _abstentions(alike).items():
-            yield from indented(f"No advice on {cells.counted(len(cases), 'case')}: {reason}. {WAY_OUT}", 2)
+            yield from indented(f"No advice on {counted(len(cases), 'case')}: {reason}. {WAY_OUT}", 2)
             yield from (line for case in cases[:MOST_LEFT_OUT] for line in indented(case, 4))
             yield from indented(f"and {len(cases) - MOST_LEFT_OUT} more", 4) if len(cases) > MOST_LEFT_OUT else []
         yield ""
@@ -106,7 +106,7 @@ def _least(found: Sequence[Advice], name: str) -> str:
         return f"not known: it is missing of {cells.listed(unknown)} groups."
     counts = cells.listed(one.question.case.groups for one in first)
     if len(first) == 1:
-        return f"{cells.counted(first[0].question.case.groups, 'group')}."
+        return f"{counted(first[0].question.case.groups, 'group')}."
     return f"equal with {counts} groups." if name == "parameters" else f"not decided between {counts} groups."
 
 

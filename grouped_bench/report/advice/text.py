@@ -12,7 +12,7 @@ from grouped_bench.report.plans import WIDTH
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import grid
 from grouped_bench.space.case import BASELINE
-from grouped_bench.units import format_count
+from grouped_bench.units import counted, format_count
 
 WAY_OUT = "Measure it: repeat the command with --measure, or `grouped-bench run` with more --visits."
 _FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
@@ -143,11 +143,11 @@ def gains(advice: Advice, best: Option) -> Iterator[tuple[str, str]]:
 def _how_sure(advice: Advice) -> str:
     others = len(advice.options) - 1
     if advice.basis == MEASURED:
-        told = f"measured beside {cells.counted(others, 'other way')} to compute the same function; "
+        told = f"measured beside {counted(others, 'other way')} to compute the same function; "
         clear = "the fastest, by intervals that tell it from each of them."
     else:
         count = len(gathered(advice.evidence, WHAT))
-        told = f"not measured, but estimated from {cells.counted(count, 'neighbour')}; "
+        told = f"not measured, but estimated from {counted(count, 'neighbour')}; "
         clear = "ahead of every other way by more than the estimates have been wrong when each neighbour was left out."
     if not advice.ties:
         return told + clear
@@ -198,7 +198,7 @@ def _left_out(advice: Advice) -> Iterator[str]:
 
 def _rests_on(advice: Advice) -> str:
     runs = [(str(rows[0].run_id), len(rows)) for rows in gathered(advice.evidence, ("run_id",))]
-    told = cells.listed(f"{cells.shorten(cells.clean(run), 40)} ({cells.counted(n, 'row')})" for run, n in runs)
+    told = cells.listed(f"{cells.shorten(cells.clean(run), 40)} ({counted(n, 'row')})" for run, n in runs)
     versions = sorted({str(row.backend_version) for row in advice.evidence})
     with_ = cells.clean(f"{advice.question.setting.backend} {', '.join(versions)}")
     text = f"It rests on {'run' if len(runs) == 1 else 'runs'} {told}, with {with_}."

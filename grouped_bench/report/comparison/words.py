@@ -18,7 +18,7 @@ from grouped_bench.report.comparison.headline import share
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast, run_name
 from grouped_bench.space.facts import Facts
-from grouped_bench.units import earned_digits, format_bytes, format_count, format_seconds, significant
+from grouped_bench.units import counted, earned_digits, format_bytes, format_count, format_seconds, significant
 
 HEADERS = ("base", "head", "head / base", "verdict")
 _CHANGED = (compare.REGRESSION, compare.INCONCLUSIVE, compare.IMPROVEMENT)
@@ -172,7 +172,7 @@ def _flags(task: Compared, change: Change) -> list[str]:
 def unstable(comparison: Comparison) -> str | None:
     """How many tasks the machine did not stand still for."""
     count = sum(UNSTABLE in (*task.base.flags, *task.head.flags) for task in comparison.tasks)
-    return f"Unstable: in {cells.counted(count, 'task')} the machine did not stand still." if count else None
+    return f"Unstable: in {counted(count, 'task')} the machine did not stand still." if count else None
 
 
 def remedies(comparison: Comparison) -> list[str]:
@@ -182,7 +182,7 @@ def remedies(comparison: Comparison) -> list[str]:
     for reason in {id(task): _reason(change) for task, change in reversed(open_ones)}.values():
         counts[reason] += 1
     advice = _advice(comparison)
-    return [f"Not decided in {cells.counted(count, 'task')}: {r}. {advice[r]}" for r, count in counts.items()]
+    return [f"Not decided in {counted(count, 'task')}: {r}. {advice[r]}" for r, count in counts.items()]
 
 
 def _advice(comparison: Comparison) -> Mapping[str, str]:
@@ -229,7 +229,7 @@ def taken(side: str, found: Taken) -> str:
         told += ", of changes that were not committed"
     where = "; ".join(machines.classes(found.runs))
     told += f", on {cells.clean(where)}" if where else ""
-    return f"{side}: {told}" + (f"; {cells.counted(found.left_out, 'other')} left out" if found.left_out else "")
+    return f"{side}: {told}" + (f"; {counted(found.left_out, 'other')} left out" if found.left_out else "")
 
 
 def _is_dirty(facts: Facts) -> bool:

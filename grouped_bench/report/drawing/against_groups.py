@@ -8,8 +8,8 @@ from grouped_bench.report.drawing.panels import groups_label, lines, split
 from grouped_bench.report.drawing.points import alt, bars, line_words, positive, reach
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.drawing.svg import Sketch, byte_count
-from grouped_bench.report.text import cells
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 _DODGE = 1.04
 _BARS = {"latency_s": "bars: 95 % intervals", "first_call_s": "bars: from the least to the most of its processes"}
@@ -50,6 +50,6 @@ def against_groups(
         told.append("; ".join(line_words(line, column, write) for _, line in found))
     notes = ["; ".join(filter(None, ["Points are set slightly apart to be seen", _BARS.get(column)]))]
     untold = sum(map(is_ok, rows)) - len(points)
-    notes += [f"Not shown: {cells.counted(untold, 'measured task')} for which it is not known"] if untold else []
+    notes += [f"Not shown: {counted(untold, 'measured task')} for which it is not known"] if untold else []
     finish(sketch, panels, joined=True, notes=notes, x=groups_label(panels.rows), y=label)
     return Sketch(sketch, alt(title, panels, told))

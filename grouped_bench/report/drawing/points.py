@@ -15,7 +15,7 @@ from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, Panel
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.text import cells
 from grouped_bench.store.schema import Task
-from grouped_bench.units import significant
+from grouped_bench.units import counted, significant
 
 INTERVALS = {
     "latency_s": ("latency_low_s", "latency_high_s"),
@@ -152,7 +152,7 @@ def alt(title: str, panels: Panels[Task], told: Sequence[str], *, most: int = _M
     named = [
         f"{panel.title}: {words}" if panel.title else words for panel, words in zip(panels.shown, told, strict=True)
     ]
-    more = [f"{cells.counted(len(told) - most, 'more panel')}"] if len(told) > most else []
+    more = [f"{counted(len(told) - most, 'more panel')}"] if len(told) > most else []
     return " ".join([start, *(f"{words}." for words in [*named[:most], *more, *filter(None, [panels.left_out])])])
 
 
@@ -177,10 +177,10 @@ def saving_words(panel: Panel[Saving]) -> str:
     """How many points keep what theory promises."""
     saving = [row for row in panel.rows if row.saving > 1]
     if not saving:
-        return f"{cells.counted(len(panel.rows), 'point')}, none with fewer multiply-accumulates than it"
+        return f"{counted(len(panel.rows), 'point')}, none with fewer multiply-accumulates than it"
     kept = sum(row.factor >= row.saving for row in saving)
     slower = sum(verdict_of(row) == "slower" for row in saving)
-    points = cells.counted(len(saving), "point")
+    points = counted(len(saving), "point")
     most = significant(max(row.saving for row in saving), 2)
     return (
         f"of {points} with fewer multiply-accumulates {kept} on or above the diagonal, {slower} slower than "

@@ -18,6 +18,7 @@ from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.crossings import in_words
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 _SETTING = (
     *("run_id", "machine", "scope", "rank", "pass", "dtype", "data_format"),
@@ -51,7 +52,7 @@ def crossover(record: Drawable, title: str) -> Sketch:
         _draw(place, some, names)
         group_axis(place, [groups_of(row) or 1 for row in every])
     left_out = sum(map(len, lanes)) - sum(map(len, shown))
-    notes = [_NOTE] + ([f"{cells.counted(left_out, 'lane')} more are not shown"] if left_out else [])
+    notes = [_NOTE] + ([f"{counted(left_out, 'lane')} more are not shown"] if left_out else [])
     finish(sketch, panels, joined=False, notes=notes, x=groups_label(every), y="", legend=[])
     return Sketch(sketch, alt(title, panels, list(map(_words, lanes))))
 

@@ -16,9 +16,8 @@ from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.history import by_how_much, short
-from grouped_bench.report.text import cells
 from grouped_bench.store.schema import Task
-from grouped_bench.units import format_seconds
+from grouped_bench.units import counted, format_seconds
 
 MOST_PANELS = 12
 # What tells series apart: all of a case and setting, the variant and the machine, never the run.
@@ -134,4 +133,4 @@ def _words(one: Series) -> str:
     """`40 runs, 3.7 ms at first and 3.9 ms at last; 5.1% slower [4.2–6.0] at 0123456789`."""
     first, last = (format_seconds(one.points[place].seconds, 3) for place in (0, -1))
     steps = [f"{by_how_much(step.ratio)} at {short(step.after)}" for step in one.steps] or ["no step"]
-    return f"{cells.counted(len(one.points), 'run')}, {first} at first and {last} at last; {'; '.join(steps)}"
+    return f"{counted(len(one.points), 'run')}, {first} at first and {last} at last; {'; '.join(steps)}"

@@ -16,7 +16,7 @@ from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.schema import Task
-from grouped_bench.units import significant
+from grouped_bench.units import counted, significant
 
 PEAKS = {"peak_flops_per_s": "flops_per_s", "peak_bytes_per_s": "bytes_per_s"}
 _OF_PEAK = ("backend", "env", "threads", "device", "dtype")
@@ -135,7 +135,7 @@ def _words(panel: Panel[Roofed]) -> str:
     roof += f"{_rate(first['peak_bytes_per_s'] / _GIGA)} GB/s "
     if len(panel.rows) == 1:
         return f"{roof}{_share(best)}"
-    return f"{roof}{cells.counted(len(panel.rows), 'task')}, from {_share(least)} to {_share(best)}"
+    return f"{roof}{counted(len(panel.rows), 'task')}, from {_share(least)} to {_share(best)}"
 
 
 def _share(row: Task) -> str:

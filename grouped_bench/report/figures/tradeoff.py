@@ -15,6 +15,7 @@ from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 _MOST_FAMILIES = 3
 _COST = {"params": ("parameters", svg.count), "peak_memory_bytes": ("peak memory", svg.byte_count)}
@@ -90,5 +91,5 @@ def _words(panel: Panel[Task], costs: Sequence[str]) -> str:
     known = [row for row in panel.rows if _has_memory(row)]
     if len(costs) > 1 and known:
         told += ["in memory the " + front_words(pareto(known, costs[1]), costs[1])]
-        told += [f"{cells.counted(len(unbeaten(known)), 'task')} unbeaten in latency, parameters and memory at once"]
+        told += [f"{counted(len(unbeaten(known)), 'task')} unbeaten in latency, parameters and memory at once"]
     return "; ".join(told)

@@ -11,7 +11,7 @@ from grouped_bench.report.run.summary import compared
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.crossings import in_words
 from grouped_bench.store.schema import Task
-from grouped_bench.units import significant
+from grouped_bench.units import counted, significant
 
 _GLOSSES = {
     "grouped": "Keras groups=",
@@ -49,7 +49,7 @@ def _fastest_of(part: Part, function: str, leaders: Sequence[Task | None]) -> li
     mine = [row for row in clear if row.variant == name]
     text = (
         f"{cells.text_of(name)} is clearly the fastest way to the {cells.text_of(function)} function in {won} of "
-        f"{cells.counted(len(leaders), 'cohort')} with more than one {_noun(mine[0])}"
+        f"{counted(len(leaders), 'cohort')} with more than one {_noun(mine[0])}"
     )
     timed = [row for row in mine if row.speedup]
     # Where these are the same rows, it is told of where grouping pays.
@@ -67,7 +67,7 @@ def paying(part: Part) -> list[Finding]:
     if not best and not barren:
         return []
     first = (best or barren)[0]
-    cohorts = f"{cells.counted(len(best) + len(barren) + unclear, 'cohort')} with more than one {_noun(first)}"
+    cohorts = f"{counted(len(best) + len(barren) + unclear, 'cohort')} with more than one {_noun(first)}"
     text = f"Grouping pays in {len(best) or 'none'} of {cohorts}"
     if best:
         text += f": {_reach(part, best, named=True)} as fast as {baseline_name(first)}{_kept(part, best)}"
@@ -141,7 +141,7 @@ def _idle_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
         return []
     savings = sorted(part.saving(row) or 0 for row in rows)
     span = " to ".join(dict.fromkeys(map(_times, (savings[0], savings[-1]))))
-    share = f"{len(rows)} of {cells.counted(len(fewer), 'cohort')}"
+    share = f"{len(rows)} of {counted(len(fewer), 'cohort')}"
     text = (
         f"{_glossed(rows[0])} only saves arithmetic in {share}: {span} fewer multiply-accumulates, no clearly less time"
     )
@@ -157,7 +157,7 @@ def _losing_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
     rows = [row for row in judged if settled(row) == "slower" and (part.saving(row) or 0) < _FEWER]
     if not rows:
         return []
-    share = f"{len(rows)} of {cells.counted(len(judged), 'cohort')}"
+    share = f"{len(rows)} of {counted(len(judged), 'cohort')}"
     text = f"{_glossed(rows[0])} was slower than {baseline_name(rows[0])} in {share}{_worst(part, rows)}."
     return [Finding(text, tuple(rows))]
 
@@ -179,7 +179,7 @@ def _winning_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
     faster = [row for row in judged if settled(row) == "faster" and row.speedup]
     if all(id(row) in part.leaders for row in faster) or judged[0].computes in GROUPED:
         return []
-    share = f"{len(faster)} of {cells.counted(len(judged), 'cohort')}"
+    share = f"{len(faster)} of {counted(len(judged), 'cohort')}"
     text = (
         f"{_glossed(faster[0])} was faster than {baseline_name(faster[0])} in {share}, {_reach(part, faster)} as fast"
     )

@@ -17,6 +17,7 @@ from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast
 from grouped_bench.space.facts import Facts
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 __all__ = ["Finding", "counts", "findings", "of_rows", "stop"]
 
@@ -110,7 +111,7 @@ def _twins(found: Sequence[CohortTasks]) -> list[Finding]:
         rows = tuple(row for row in alike if row.computes in functions)
         verdicts = tally(map(verdict_of, rows), VERDICTS)
         if rows:
-            count = cells.counted(len(rows), "comparison")
+            count = counted(len(rows), "comparison")
             told.append(Finding(f"{words} are the same; of {count} there, {verdicts}.", rows))
     return told
 
@@ -121,7 +122,7 @@ def _open(found: Sequence[CohortTasks]) -> list[Finding]:
     if not undecided:
         return []
     text = (
-        f"{len(undecided)} of {cells.counted(len(judged), 'comparison')} with the baseline stayed undecided: "
+        f"{len(undecided)} of {counted(len(judged), 'comparison')} with the baseline stayed undecided: "
         "their intervals are too wide to tell, which does not make them equal."
     )
     return [Finding(text, undecided)]
@@ -133,7 +134,7 @@ def _flags(rows: Sequence[Task]) -> list[Finding]:
     if moved:
         causes = tally(flag for row in moved for flag in row.flags or () if flag in _CAUSES)
         text = (
-            f"The machine moved under {len(moved)} of {cells.counted(len(rows), 'task')}, which are unstable: "
+            f"The machine moved under {len(moved)} of {counted(len(rows), 'task')}, which are unstable: "
             f"nothing is claimed of their speed-ups. Causes: {causes}."
         )
         told.append(Finding(text, moved))

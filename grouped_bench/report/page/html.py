@@ -115,9 +115,9 @@ def write(frame: pd.DataFrame, metadata: Sequence[Facts], path: str | Path) -> P
         replace(path, content)
     except OSError as problem:
         raise OutputError(
-            "a page needs a file name in a folder that can be written",
+            "A page must have a file name in a writable folder",
             received=f"{path} ({problem.strerror or problem})",
-            remedy="Make the folder, or name another file with -o",
+            remedy="Create the folder, or name another file",
         ) from problem
     return path
 

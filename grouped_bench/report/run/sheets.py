@@ -13,7 +13,7 @@ from grouped_bench.report.text.contrast import run_name
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.published import recorded_published
 from grouped_bench.store.schema import Task
-from grouped_bench.units import format_count, format_seconds, significant
+from grouped_bench.units import counted, format_count, format_seconds, significant
 
 _UNSURE_DIGITS = 2
 _MOST_LEFT_OUT = 50
@@ -86,12 +86,12 @@ def _sums(network: Network) -> Iterator[str]:
     moved = sum(layer.problem is not None for layer in timed)
     missing = len(network.layers) - len(timed)
     if network.seconds:
-        count = cells.counted(sum(layer.times for layer in timed), "convolution")
+        count = counted(sum(layer.times for layer in timed), "convolution")
         yield f"{count} take {format_seconds(network.seconds)} together, a sum of medians. {_saved(network)}"
     if moved:
-        yield f"The machine moved under {cells.counted(moved, 'row')}: nothing is claimed of changing them."
+        yield f"The machine moved under {counted(moved, 'row')}: nothing is claimed of changing them."
     if missing:
-        yield f"{cells.counted(missing, 'row')} without a time: not in the sum, and in no share."
+        yield f"{counted(missing, 'row')} without a time: not in the sum, and in no share."
 
 
 def _saved(network: Network) -> str:
@@ -103,7 +103,7 @@ def _saved(network: Network) -> str:
         saved = sum(layer.saved_s or 0.0 for layer in some)
         if some:
             share = significant(100 * saved / network.seconds, 2)
-            told.append(f"{format_seconds(saved)} in {cells.counted(len(some), name)}, {share}%")
+            told.append(f"{format_seconds(saved)} in {counted(len(some), name)}, {share}%")
     if not told:
         return "No change that was measured would make it clearly faster."
     return f"The faster variants would save {cells.listed(told)}."

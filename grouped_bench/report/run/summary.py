@@ -10,6 +10,7 @@ from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Facts
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 STOPS = {
     "settled": "stopped when every verdict was settled",
@@ -28,10 +29,10 @@ def counts(rows: Sequence[Task], metadata: Sequence[Facts], *, of: int | None = 
         of: number of rows they were selected from, if fewer are shown.
     """
     total = len(rows)
-    shown = f"{total} of {cells.counted(of, 'task')}" if of not in (None, total) else cells.counted(total, "task")
+    shown = f"{total} of {counted(of, 'task')}" if of not in (None, total) else counted(total, "task")
     statuses = tally((row.status for row in rows), schema.STATUSES)
     verdicts = tally(map(verdict_of, compared(rows)), VERDICTS)
-    lines = [f"{shown} in {cells.counted(len(cohorts(rows)), 'cohort')}: {statuses}." if total else f"{shown}."]
+    lines = [f"{shown} in {counted(len(cohorts(rows)), 'cohort')}: {statuses}." if total else f"{shown}."]
     if verdicts:
         lines.append(f"Against the baseline: {verdicts}.")
     if any(map(cells.is_coarse, rows)):
@@ -70,7 +71,7 @@ def _run_lines(facts: Facts, *, several: bool) -> list[str]:
     name = f"Run {cells.clean(facts.get('run_id', 'without an id'))}" if several else "The run"
     lines = [f"{name} {stop(facts)}."]
     if isinstance(rounds := facts.get("thinned"), int):
-        kept = f"{cells.counted(rounds, 'round')} a visit"
+        kept = f"{counted(rounds, 'round')} a visit"
         lines.append(f"{name} is a baseline: it keeps {kept}, with the medians of all, so not how samples spread.")
     skipped = len(facts.get("skipped") or ())
-    return lines + ([f"{name} left {cells.counted(skipped, 'case')} out of its plan, with reasons."] if skipped else [])
+    return lines + ([f"{name} left {counted(skipped, 'case')} out of its plan, with reasons."] if skipped else [])

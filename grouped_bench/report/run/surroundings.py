@@ -11,6 +11,7 @@ from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space import variables
 from grouped_bench.space.case import Setting
 from grouped_bench.store.schema import COHORT_KEY, Task
+from grouped_bench.units import counted
 
 _HEADERS = ("variant", "in", "latency", "against A", "verdict")
 _LETTERS = string.ascii_uppercase
@@ -33,7 +34,7 @@ def environment_sheets(rows: Sequence[Task]) -> list[Sheet]:
     found = families(rows)
     sheets = [_sheet(family) for family in found[:_MOST_CASES]]
     left_out = len(found) - _MOST_CASES
-    more = [f"{cells.counted(left_out, 'more case')} are not shown here."] if left_out > 0 else []
+    more = [f"{counted(left_out, 'more case')} are not shown here."] if left_out > 0 else []
     return [*sheets[:-1], *(Sheet(s.title, s.headers, s.rows, (_NOTE, *more)) for s in sheets[-1:])]
 
 
@@ -105,7 +106,7 @@ def _verdict(row: Task) -> str:
 def _compared(name: str, first: str, rows: Sequence[Task]) -> Finding:
     verdicts = [_verdict(row) for row in rows]
     counts = ", ".join(f"{verdicts.count(one)} {one}" for one in VERDICTS if one in verdicts)
-    text = f"{name} against {first}, in {cells.counted(len(rows), 'task')}: {counts}."
+    text = f"{name} against {first}, in {counted(len(rows), 'task')}: {counts}."
     faster = [row for row in rows if _verdict(row) == "faster"]
     if faster:
         best = max(faster, key=lambda row: row.env_speedup_low or 0.0)
@@ -115,4 +116,4 @@ def _compared(name: str, first: str, rows: Sequence[Task]) -> Finding:
 
 def _alone(name: str, rows: Sequence[Task]) -> Finding:
     variants = cells.listed(dict.fromkeys(str(row.variant) for row in rows))
-    return Finding(cells.clean(f"Only {name} runs {variants}, in {cells.counted(len(rows), 'task')}."), tuple(rows))
+    return Finding(cells.clean(f"Only {name} runs {variants}, in {counted(len(rows), 'task')}."), tuple(rows))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from grouped_bench.analyse.crossings import FROM, NEVER, OPEN, Crossing
 from grouped_bench.analyse.rows import groups_of
-from grouped_bench.report.text import cells
+from grouped_bench.units import counted
 
 
 def in_words(found: Sequence[Crossing]) -> str:
@@ -13,16 +13,16 @@ def in_words(found: Sequence[Crossing]) -> str:
     noun = "path" if found[0].rows[0].cardinality else "group"
     starts = collections.Counter((one.groups or 0, _reserve(one)) for one in found if one.kind == FROM)
     told = [
-        f"from {cells.counted(groups, noun)} on{reserve} in {cells.counted(count, 'shape')}"
+        f"from {counted(groups, noun)} on{reserve} in {counted(count, 'shape')}"
         for (groups, reserve), count in sorted(starts.items())
     ]
     ends = collections.Counter(groups_of(one.rows[-1]) or 0 for one in found if one.kind == NEVER)
     told += [
-        f"not at {cells.counted(groups, noun)}, the most tried, in {cells.counted(count, 'shape')}"
+        f"not at {counted(groups, noun)}, the most tried, in {counted(count, 'shape')}"
         for groups, count in sorted(ends.items())
     ]
     rest = sum(one.kind == OPEN for one in found)
-    return ", ".join(told + ([f"open in {cells.counted(rest, 'shape')}"] if rest else []))
+    return ", ".join(told + ([f"open in {counted(rest, 'shape')}"] if rest else []))
 
 
 def _reserve(one: Crossing) -> str:

@@ -1,0 +1,170 @@
+"""The words of the package: errors keep one grammar, and percent, counts and commits each have one form."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import grouped_bench
+from grouped_bench import errors
+from grouped_bench.space.axes import Axes, Control
+from grouped_bench.space.published import Published
+
+ROOT = Path(grouped_bench.__file__).parent
+# What makes an error out of rule, value and remedy, by name: the errors, and the functions that pass a rule on.
+MAKERS = {
+    *(name for name, kind in vars(errors).items() if isinstance(kind, type)),
+    *("RefusedError", "_broken", "_answered", "usage_error"),
+}
+# Rules that another process or function states, where they are literals.
+PASSED_ON = {"rule", "told.rule", "refused['rule']"}
+HOLE = "…"
+# A key of a TOML table and the description of its field, each of which is tested below.
+DESCRIBED = f"{HOLE}: `{HOLE}` {HOLE}"
+# Each remedy says what to do.
+IMPERATIVES = {
+    *("Change", "Choose", "Compare", "Correct", "Create", "Derive", "Free", "Give", "Install", "Leave", "List", "Make"),
+    *("Measure", "Name", "Put", "Quote", "Remove", "Rename", "Repair", "Restore", "Resume", "Save", "Set", "Split"),
+    *("Try", "Upgrade", "Use", "Wait", "Write"),
+}
+
+
+@cache
+def modules():
+    return {path.relative_to(ROOT): ast.parse(path.read_text(encoding="utf-8")) for path in ROOT.rglob("*.py")}
+
+
+def texts(node, names):
+    """What a string expression may say, with a hole in the place of each value; None where it is no text."""
+    match node:
+        case ast.Constant(value=str()):
+            return [node.value]
+        case ast.Name():
+            return names.get(node.id)
+        case ast.JoinedStr():
+            return ["".join(part.value if isinstance(part, ast.Constant) else HOLE for part in node.values)]
+        case ast.IfExp():
+            return [text for one in (node.body, node.orelse) for text in texts(one, names) or []]
+        case ast.BinOp(op=ast.Add()):
+            left, right = (texts(one, names) or [HOLE] for one in (node.left, node.right))
+            return [f"{a}{b}" for a in left for b in right]
+    return None
+
+
+def makers(tree):
+    """The calls that state a rule."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _name(node.func) in MAKERS:
+            yield node
+
+
+def rules(tree):
+    """Every rule that a module states, or the source of what is neither a text nor passed on."""
+    for call in makers(tree):
+        word = call.args[_name(call.func) == "_answered"]
+        if ast.unparse(word) not in PASSED_ON:
+            yield from texts(word, named(tree)) or [ast.unparse(word)]
+
+
+def remedies(tree):
+    """Every remedy that a module states; what is made by a function is seen only in part."""
+    for call in makers(tree):
+        words = [key.value for key in call.keywords if key.arg == "remedy"]
+        for word in [*words, *call.args[2:]]:
+            yield from texts(word, named(tree)) or []
+
+
+def named(tree):
+    """The texts to which names of a module, or of its functions, stand."""
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name))
+    found = {}
+    for node in nodes:
+        found.setdefault(node.targets[0].id, []).extend(texts(node.value, {}) or [])
+    return found
+
+
+def _name(function):
+    return getattr(function, "id", None) or getattr(function, "attr", None)
+
+
+def faults_of_rule(rule):
+    """What is wrong with the grammar of a rule; behind the name of a file it may begin with a small letter."""
+    found = [] if re.search(r"\b(must|takes)\b", rule) or rule == DESCRIBED else ["neither must nor takes"]
+    found += ["full stop"] if rule.endswith(".") else []
+    return found if rule[:1].isupper() or rule.startswith(("`", "--", "@", HOLE)) else [*found, "no subject first"]
+
+
+def faults_of_remedy(remedy):
+    """What is wrong with the grammar of a remedy."""
+    found = ["full stop"] if remedy.endswith(".") else []
+    verb = re.split(r"[\s,;]", remedy, maxsplit=1)[0]
+    return found if verb in IMPERATIVES or verb == HOLE else [*found, f"{verb} is no imperative"]
+
+
+def every(of):
+    return [pytest.param(text, id=f"{path}-{text[:40]}") for path, tree in modules().items() for text in of(tree)]
+
+
+@pytest.mark.parametrize("rule", every(rules))
+def test_a_rule_says_what_must_hold(rule):
+    assert faults_of_rule(rule) == []
+
+
+@pytest.mark.parametrize("remedy", every(remedies))
+def test_a_remedy_says_what_to_do(remedy):
+    assert faults_of_remedy(remedy) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "faults"),
+    [
+        ("A baseline is of a run that has ended", ["neither must nor takes"]),
+        ("There is no such backend", ["neither must nor takes"]),
+        ("A page must have a name.", ["full stop"]),
+        ("a page must have a name", ["no subject first"]),
+        ("--where takes columns", []),
+        (f"{HOLE}: every key must be known", []),
+    ],
+)
+def test_the_grammar_of_rules_sees_what_breaks_it(rule, faults):
+    assert faults_of_rule(rule) == faults
+
+
+@pytest.mark.parametrize(
+    ("remedy", "faults"),
+    [
+        ("There are 0 runs; name one", ["There is no imperative"]),
+        ("In TOML, write [[case]]", ["In is no imperative"]),
+        ("Write it like 5%.", ["full stop"]),
+        ("Write it like 5%", []),
+    ],
+)
+def test_the_grammar_of_remedies_sees_what_breaks_it(remedy, faults):
+    assert faults_of_remedy(remedy) == faults
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ('raise SpaceError(f"{a}: groups are {b}", received=1, remedy="Mend it")', ["…: groups are …"]),
+        ('raise RunError("One" if a else "Two", received=1, remedy="")', ["One", "Two"]),
+        ('RULE = "One"\nraise RunError(RULE, received=1, remedy="")', ["One"]),
+        ('raise RunError("One of " + ", ".join(a), received=1, remedy="")', ["One of …"]),
+        ("raise HostError(said(), received=1, remedy='')", ["said()"]),
+        ("raise HostError(rule, received=1, remedy='')", []),
+        ('self._answered(3, "A host must fork")', ["A host must fork"]),
+    ],
+)
+def test_every_rule_is_found(source, found):
+    assert list(rules(ast.parse(source))) == found
+
+
+@pytest.mark.parametrize(
+    ("model", "name"), [(model, name) for model in (Axes, Control, Published) for name in model.model_fields]
+)
+def test_the_description_of_a_field_is_a_rule(model, name):
+    description = model.model_fields[name].description
+    assert description.startswith("takes ")
+    assert not description.endswith(".")
