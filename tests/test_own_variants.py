@@ -419,7 +419,7 @@ def test_list_names_variants_of_a_file(call, mine):  # noqa: F811
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("list", "presets", "--import", "a.py"), "--import must go with `list variants`. Received: list presets. Leave "),
+        (("list", "presets", "--import", "a.py"), "--import must go with `list variants`. Received: list presets. "),
         (("plan", "--import", "a.py"), "A file of variants must be a readable Python file. Received: "),
         (("plan", "--import", "bad.py"), "A file of variants must run without an error. Received: bad.py, line 1: Z"),
         (("run", "--import", "bad.py"), "A file of variants must run without an error. Received: bad.py, line 1: Z"),
