@@ -127,8 +127,8 @@ def test_the_baseline_of_a_block_stands_first_and_makes_pairs():
         ("--scope block --stride 2", "a skip connection needs stride 1. Change "),
         ("--scope block --padding valid", "a skip connection needs padding same. Change "),
         ("--scope block --bias", "blocks are normalised, and take no bias. Change "),
-        ("--scope path", "`scope` takes layer (one convolution) and block (a residual block). Received: path. "),
-        ("--scope block --cardinality 0", "`cardinality` takes positive integers, the paths of a block. Received: 0. "),
+        ("--scope path", "`scope` takes layer (one convolution) or block (a residual block). Received: path. "),
+        ("--scope block --cardinality 0", "`cardinality` takes positive integers: the paths of a block. Received: 0. "),
     ],
 )
 def test_what_is_no_block_is_refused_in_words_with_exit_2(options, words, monkeypatch, capsys):

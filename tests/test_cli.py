@@ -402,12 +402,12 @@ REFUSED = [
     (("run", "--seed", "abc"), "Invalid value for '--seed': 'abc' is not a valid integer"),
     (("run", "--format", "xml"), "Invalid value for '--format': 'xml' is not one of 'table', 'markdown', 'csv', "),
     (("run", "--groups", "0"), "options: `groups` takes positive integers. Received: 0. Write it like --groups "),
-    (("run", "--size", "28x"), "options: `size` takes positive integers, or one extent a spatial axis such as 28x28."),
+    (("run", "--size", "28x"), "options: `size` takes positive integers, or one extent per spatial axis, such as 28x28."),
     (("run", "--groups", "3"), "3 groups do not divide 64 in channels. Change the axis named in the reason."),
     (("run", "--variant", "nope"), "A variant must be known. Received: nope. Use one of regular, batched_matmul, "),
     (("run", "--backend", "nope"), "A backend must be known. Received: nope. Use one of "),
     (("run", "--execution", "nope"), "`execution` must be one that a chosen backend has. Received: nope. Use one of "),
-    (("run", "--device", "tpu"), "options: `device` takes cpu, gpu, or one by its index such as gpu:1. Received: tpu."),
+    (("run", "--device", "tpu"), "options: `device` takes cpu, gpu, or an indexed device such as gpu:1. Received: tpu."),
     (("run", "--preset", "nope"), "A preset must be known. Received: nope. Use one of alexnet-groups, "),
     (("run", "--preset", "quick", "--space", "a"), "A space must come from one option. Received: --preset and --"),
     (("plan", "--preset", "quick", "--model", "a"), "A space must come from one option. Received: --preset and --"),
@@ -420,8 +420,8 @@ REFUSED = [
     (("run", "--space", "bad.toml"), "bad.toml must be valid TOML. Received: Invalid value (at end of document). "),
     (("run", "--space", "binary"), "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode"),
     (("run", "--budget", "0s"), "options: `budget` takes a duration above zero. Received: 0s. Write it like --budget "),
-    (("run", "--cache", "warm"), "options: `cache` takes hot and cold: whether calls find their inputs and weights "),
-    (("run", "--threads", "0"), "options: `threads` takes positive integers up to 1024, the threads "),
+    (("run", "--cache", "warm"), "options: `cache` takes hot or cold: whether calls find their inputs and weights "),
+    (("run", "--threads", "0"), "options: `threads` takes positive integers up to 1024: the threads "),
     (("run", "--memory-limit", "8GB"), "options: `memory_limit` takes a size above zero. Received: 8GB. Write it "),
     (("run", "--resume", "none"), "A run to resume must be unfinished, named by its journal, its run id, or latest. "),
     (("run", "--margin", "3"), "options: `margin` takes a share between 0 and 1. Received: 3. Write it like --margin "),
@@ -514,7 +514,7 @@ def test_the_rule_of_an_axis_is_told_as_it_is_to_be_typed(call):
     out = " ".join(call("plan", "--help")[1].split())
     assert "positive integers, or IN:OUT [default: 64]" in out
     assert "1, 2 or 3 (Conv1D, Conv2D, Conv3D) [default: 2]" in out
-    assert "same, valid, or (rank 1) causal [default: same]" in out
+    assert "same, valid, or (rank 1 only) causal [default: same]" in out
     assert "such as 10m. [default: none]" in out
 
 

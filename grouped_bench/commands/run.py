@@ -15,10 +15,12 @@ from grouped_bench.space.facts import Json
 @space_options
 @click.option("--out", default="results", show_default=True, help="Folder for the run's files.")
 @measuring_options
-@click.option("--resume", metavar="RUN", help="Go on with a run that did not end: its id, its journal, or latest.")
-@click.option("--explain", is_flag=True, help="Explain each case's slowest and fastest variant, after the budget.")
+@click.option("--resume", metavar="RUN", help="Resume an unfinished run: its id, its journal, or latest.")
+@click.option(
+    "--explain", is_flag=True, help="Explain the slowest and fastest variant of each case, beyond the budget."
+)
 @click.option("--no-report", is_flag=True, help="Leave out the HTML page.")
-@click.option("--strict", is_flag=True, help="Exit 1 when a task's status is not ok.")
+@click.option("--strict", is_flag=True, help="Exit 1 if the status of a task is not ok.")
 @click.option("--format", "format_", type=click.Choice(RUN_FORMATS), default="table", show_default=True)
 def run(
     out: str,
@@ -31,11 +33,11 @@ def run(
     format_: str,
     **options: Any,
 ) -> int:
-    """Measure a space: print the tables, write the Parquet file and the page.
+    """Measure a space, print its tables, write its file and page.
 
-    Without any axis, preset, file or model this runs the preset `quick`. With an
-    axis and no preset the other axes take their defaults. LIST is a comma
-    list, such as 1,2,4.
+    Without an axis, preset, file or model, the preset `quick` runs. With an axis
+    and no preset, the other axes take their defaults. LIST is a comma list, such
+    as 1,2,4.
 
     \b
     Examples:
@@ -64,6 +66,6 @@ def run(
         from grouped_bench.store.journal import resume_command
 
         go_on = resume_command(result.path, Path(out))
-        click.echo(f"Interrupted: what was measured is kept in the file above. Go on with `{go_on}`.", err=True)
+        click.echo(f"Interrupted: what was measured is kept in the file above. Resume with `{go_on}`.", err=True)
         return INTERRUPTED
     return FAILED if strict and (result.frame["status"] != "ok").any() else OK

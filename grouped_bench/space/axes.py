@@ -77,8 +77,8 @@ Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN, max_length=LONGES
 Rank = Annotated[int, BeforeValidator(_number), Field(ge=1, le=3)]
 Threads = Annotated[Count, Field(le=1024)]
 
-EXTENTS_RULE = "takes positive integers, or one extent a spatial axis such as 28x28"
-STEPS_RULE = "takes positive integers, or one step a spatial axis such as 2x1"
+EXTENTS_RULE = "takes positive integers, or one extent per spatial axis, such as 28x28"
+STEPS_RULE = "takes positive integers, or one step per spatial axis, such as 2x1"
 
 
 class Axes(BaseModel):
@@ -87,12 +87,12 @@ class Axes(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scope: Axis[Literal["layer", "block"]] = Field(
-        ("layer",), description="takes layer (one convolution) and block (a residual block)", examples=["layer,block"]
+        ("layer",), description="takes layer (one convolution) or block (a residual block)", examples=["layer,block"]
     )
     rank: Axis[Rank] = Field((2,), description="takes 1, 2 or 3 (Conv1D, Conv2D, Conv3D)", examples=["1,2"])
     variant: Axis[Name] | None = Field(
         None,
-        description="takes names of variants, or all; `grouped-bench list variants` names them",
+        description="takes names from `grouped-bench list variants`, or all",
         examples=["regular,grouped"],
     )
     groups: Axis[Count] = Field((1,), description="takes positive integers", examples=["1,2,4,8"])
@@ -100,71 +100,71 @@ class Axes(BaseModel):
         ((64, 64),), description="takes positive integers, or IN:OUT", examples=["64,3:64"]
     )
     cardinality: Axis[Count] | None = Field(
-        None, description="takes positive integers, the paths of a block", examples=["1,8,32"]
+        None, description="takes positive integers: the paths of a block", examples=["1,8,32"]
     )
     width: Axis[Count] | None = Field(
-        None, description="takes positive integers, the channels of each path of a block", examples=["4,64"]
+        None, description="takes positive integers: the channels of each path of a block", examples=["4,64"]
     )
     kernel_size: Axis[Extents] = Field(((3,),), description=EXTENTS_RULE, examples=["1,3,5"])
     stride: Axis[Extents] = Field(((1,),), description=STEPS_RULE, examples=["1,2"])
     dilation: Axis[Extents] = Field(((1,),), description=STEPS_RULE, examples=["1,2"])
     padding: Axis[Literal["same", "valid", "causal"]] = Field(
-        ("same",), description="takes same, valid, or (rank 1) causal", examples=["same,valid"]
+        ("same",), description="takes same, valid, or (rank 1 only) causal", examples=["same,valid"]
     )
     size: Axis[Extents] = Field(((28,),), description=EXTENTS_RULE, examples=["28,56"])
     batch_size: Axis[Count] = Field((8,), description="takes positive integers", examples=["1,8,32"])
     pass_: Axis[Literal["inference", "training"]] = Field(
         ("inference",),
         validation_alias=AliasChoices("pass"),
-        description="takes inference and training",
+        description="takes inference or training",
         examples=["inference,training"],
     )
     dtype: Axis[Literal["float32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]] = Field(
         ("float32",),
-        description="takes float32, bfloat16, float16, mixed_bfloat16 and mixed_float16",
+        description="takes float32, bfloat16, float16, mixed_bfloat16 or mixed_float16",
         examples=["float32,bfloat16"],
     )
     data_format: Axis[Literal["channels_last", "channels_first"]] = Field(
-        ("channels_last",), description="takes channels_last and channels_first", examples=["channels_last"]
+        ("channels_last",), description="takes channels_last or channels_first", examples=["channels_last"]
     )
     bias: Axis[bool] = Field((False,), description="takes true or false", examples=["true"])
     backend: Axis[Name] = Field(
-        ("tensorflow",), description="takes names of backends; `grouped-bench list backends` names them",
+        ("tensorflow",), description="takes names from `grouped-bench list backends`",
         examples=["tensorflow"],
     )  # fmt: skip
     execution: Axis[Name] | None = Field(
         None,
-        description="takes graph, xla, eager and compile; the backend's first where it is not given",
+        description="takes graph, xla, eager or compile, as the backend supports",
         examples=["graph,xla"],
     )
     device: Axis[Annotated[str, Field(strict=True, pattern=r"^(cpu|gpu)(:\d{1,3})?$")]] = Field(
-        ("cpu",), description="takes cpu, gpu, or one by its index such as gpu:1", examples=["cpu"]
+        ("cpu",), description="takes cpu, gpu, or an indexed device such as gpu:1", examples=["cpu"]
     )
     cache: Axis[Literal["hot", "cold"]] = Field(
-        ("hot",), description="takes hot and cold: whether calls find their inputs and weights in the cache",
+        ("hot",), description="takes hot or cold: whether calls find their inputs and weights in the cache",
         examples=["hot,cold"],
     )  # fmt: skip
     env: Annotated[variables.Choices, BeforeValidator(variables.choices)] | None = Field(
         None,
-        description="takes NAME=value,value: environment variables of the processes that measure; NAME= unsets one",
+        description="takes NAME=value,value: environment variables of the measuring processes; NAME= unsets one",
         examples=["TF_ENABLE_ONEDNN_OPTS=0,1"],
     )
     threads: Axis[Threads] | None = Field(
-        None, description="takes positive integers up to 1024, the threads to compute in", examples=["1,2"]
+        None, description="takes positive integers up to 1024: the threads to compute with", examples=["1,2"]
     )
     multiplicity: Count | None = Field(
-        None, description="takes a positive integer: how often the case stands in its network", examples=["3"]
+        None, description="takes a positive integer: how often the case occurs in its network", examples=["3"]
     )
     label: Annotated[str, Field(strict=True, max_length=80)] | None = Field(
         None, description="takes a text of at most 80 characters", examples=["stage 2, 3x3"]
     )
     only: Literal["onednn_off"] | None = Field(
         None,
-        description="takes onednn_off: the case is measured only where TensorFlow leaves oneDNN off by itself",
+        description="takes onednn_off: the case is measured only where TensorFlow leaves oneDNN off by default",
         examples=["onednn_off"],
     )
     in_use: Name | None = Field(
-        None, description="takes the name of the variant as which the network has the case", examples=["depthwise_sum"]
+        None, description="takes the name of the variant that the network uses for the case", examples=["depthwise_sum"]
     )
 
 
