@@ -61,6 +61,11 @@ def format_count(count: float, digits: int = 3) -> str:
     return _scaled(count, [("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1)], digits, " ").rstrip()
 
 
+def format_percent(share: float, digits: int | None = None) -> str:
+    """`share` as `5%`: in full, or with `digits` significant digits."""
+    return f"{100 * share:g}%" if digits is None else f"{significant(100 * share, digits)}%"
+
+
 def counted(number: int, noun: str) -> str:
     """`1 task`, `3 tasks`: a number of things whose plural takes an s."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""The words of the package: errors keep one grammar, and percent, counts and commits each have one form."""
+"""The words of the package: errors keep one grammar; percent, counts and commits each have one form."""
 
 import ast
 import re
@@ -9,8 +9,10 @@ import pytest
 
 import grouped_bench
 from grouped_bench import errors
+from grouped_bench.report.text.cells import commit
 from grouped_bench.space.axes import Axes, Control
 from grouped_bench.space.published import Published
+from grouped_bench.units import counted, format_percent
 
 ROOT = Path(grouped_bench.__file__).parent
 # What makes an error out of rule, value and remedy, by name: the errors, and the functions that pass a rule on.
@@ -29,6 +31,12 @@ IMPERATIVES = {
     *("Measure", "Name", "Put", "Quote", "Remove", "Rename", "Repair", "Restore", "Resume", "Save", "Set", "Split"),
     *("Try", "Upgrade", "Use", "Wait", "Write"),
 }
+
+
+# A number or a value, a space and a percent sign.
+PARTED_PERCENT = re.compile(r"[0-9}…] %")
+# A value and a noun with an s at its end: `counted` knows when there is one.
+PLURAL = re.compile(r"(?<![\w.,–=-])… (?:[a-z]+ )?[a-z]{3,}s\b")
 
 
 @cache
@@ -83,6 +91,17 @@ def named(tree):
     for node in nodes:
         found.setdefault(node.targets[0].id, []).extend(texts(node.value, {}) or [])
     return found
+
+
+def written(tree):
+    """Every text of a module that is no docstring, with a hole in the place of each value."""
+    holders = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    documented = [node.body[0] for node in ast.walk(tree) if isinstance(node, holders) and node.body]
+    docstrings = {id(node.value) for node in documented if isinstance(node, ast.Expr)}
+    inside = {id(one) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for one in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in docstrings | inside:
+            yield from texts(node, {}) or []
 
 
 def _name(function):
@@ -168,3 +187,82 @@ def test_the_description_of_a_field_is_a_rule(model, name):
     description = model.model_fields[name].description
     assert description.startswith("takes ")
     assert not description.endswith(".")
+
+
+# One form for a thing
+
+
+def templates():
+    return [*ROOT.rglob("*.jinja"), *ROOT.rglob("*.js"), *ROOT.rglob("*.toml")]
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
+def test_a_percent_sign_follows_its_number(path):
+    assert [text for text in written(modules()[path]) if PARTED_PERCENT.search(text)] == []
+
+
+@pytest.mark.parametrize("path", templates(), ids=lambda path: path.name)
+def test_a_percent_sign_follows_its_number_in_templates(path):
+    text = re.sub(r"{%.*?%}|#.*", "", path.read_text(encoding="utf-8"))
+    assert PARTED_PERCENT.findall(text) == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
+def test_a_count_is_in_the_singular_for_one(path):
+    assert [text for text in written(modules()[path]) if PLURAL.search(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "source", "is_wrong"),
+    [
+        (PARTED_PERCENT, 'f"{share} %"', True),
+        (PARTED_PERCENT, '"a 95 % interval"', True),
+        (PARTED_PERCENT, 'f"{share}%"', False),
+        (PARTED_PERCENT, '"%s %s"', False),
+        (PLURAL, 'f"{count} cohorts"', True),
+        (PLURAL, 'f"All {count} other tasks."', True),
+        (PLURAL, 'f"{counted(count, noun)} left out"', False),
+        (PLURAL, 'f"{share} less memory"', False),
+    ],
+)
+def test_the_forms_see_what_breaks_them(pattern, source, is_wrong):
+    assert any(pattern.search(text) for text in written(ast.parse(source))) is is_wrong
+
+
+def test_what_python_documents_is_not_searched():
+    assert list(written(ast.parse('"""At 5 %."""\ndef f():\n    """At 5 %."""\n    return "a"'))) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "text"), [(0, "cohort", "0 cohorts"), (1, "cohort", "1 cohort"), (2, "task", "2 tasks")]
+)
+def test_a_count_says_how_many(number, noun, text):
+    assert counted(number, noun) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "text"), [(0.05, None, "5%"), (0.005, None, "0.5%"), (0.1234, 2, "12%"), (0.001234, 2, "0.12%")]
+)
+def test_a_share_is_written_in_percent(share, digits, text):
+    assert format_percent(share, digits) == text
+
+
+@pytest.mark.parametrize(("dirty", "text"), [(False, "0123456789"), (True, "0123456789+")])
+def test_a_commit_has_ten_digits_and_a_mark_of_changes(dirty, text):
+    assert commit("0123456789abcdef", dirty=dirty) == text
+
+
+def test_no_module_cuts_a_commit_by_itself():
+    cut = {path for path, tree in modules().items() for node in ast.walk(tree) if is_cut_commit(node)}
+    assert cut == {
+        Path("report/text/cells.py"),
+        Path("api/baselines.py"),
+    }  # the latter names a folder, as it always did
+
+
+def is_cut_commit(node):
+    """Whether a slice cuts the id of a commit to its first digits."""
+    match node:
+        case ast.Subscript(slice=ast.Slice(lower=None, upper=ast.Name(id=name))):
+            return "DIGITS" in name
+    return False

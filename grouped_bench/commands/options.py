@@ -8,6 +8,7 @@ import click
 
 from grouped_bench.commands.output import usage_error
 from grouped_bench.space.axes import DEFAULT_PATHS, OPTION_AXES, Control, axis_field
+from grouped_bench.units import format_percent
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SOURCES = ("preset", "space_file", "model", "input_shape")
@@ -115,7 +116,7 @@ def _with_unit(metavar: str, default: Any) -> str:
     if default is None:
         return _CHOSEN.get(metavar, "none")
     if metavar == "SHARE":
-        return f"{100 * default:g}%"
+        return format_percent(default)
     if metavar == "DURATION":
         return f"{default:g}s" if default >= 1 else f"{1000 * default:g}ms"
     return str(default)

@@ -10,7 +10,6 @@ from grouped_bench.report.text import cells
 from grouped_bench.units import counted, format_bytes
 
 _SCHEMA = 1
-_ID_DIGITS = 12
 
 
 def saved(paths: Iterable[Path]) -> str:
@@ -37,7 +36,7 @@ def _row(one: Mapping[str, Any]) -> dict[str, str]:
     commit = one["commit"] or {"id": cells.DASH, "date": cells.DASH, "dirty": False}
     cut = {
         "machine": one["machine"],
-        "commit": commit["id"][:_ID_DIGITS] + ("+" if commit["dirty"] else ""),
+        "commit": cells.commit(commit["id"], dirty=commit["dirty"]),
         "date": (one["started_at"] or cells.DASH)[:10],
         "tasks": one["tasks"],
         "size": format_bytes(one["bytes"]),

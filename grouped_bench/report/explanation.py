@@ -11,7 +11,7 @@ from grouped_bench.analyse.reasons.reasons import explained
 from grouped_bench.report.plans import WIDTH
 from grouped_bench.report.text.cells import clean
 from grouped_bench.space.facts import Facts
-from grouped_bench.units import format_count, format_seconds, significant
+from grouped_bench.units import format_count, format_percent, format_seconds
 
 _MOST_PARTS = 6
 _LEAST_SHARE = 0.01
@@ -88,7 +88,7 @@ def _used(look: Facts) -> str:
 
 
 def _of_peak(share: float | None) -> str:
-    return "" if share is None else f" ({significant(100 * share, 2)}% of the peak)"
+    return "" if share is None else f" ({format_percent(share, 2)} of the peak)"
 
 
 def _rate(value: float, unit: str) -> str:

@@ -8,7 +8,7 @@ from tabulate import MIN_PADDING, tabulate
 
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Json
-from grouped_bench.units import format_bytes, format_clock, format_count, significant
+from grouped_bench.units import format_bytes, format_clock, format_count, format_percent
 
 WIDTH = 80
 
@@ -55,7 +55,7 @@ def diagnosis(found: Json, format: str) -> str:
     told = (
         "The measurement gave too few visits to tell a smallest difference."
         if difference is None
-        else f"Smallest difference that can be told in 20 s: {significant(100 * difference, 2)} %, measured on twins."
+        else f"Smallest difference that can be told in 20 s: {format_percent(difference, 2)}, measured on twins."
     )
     verdict = "fit" if found["fit"] else "not fit"
     return "\n".join([*lines, *([""] if remedies else []), told, f"This machine is {verdict} to measure on."])

@@ -117,9 +117,7 @@ def _judged(base: Advice, known: Sequence[_Neighbour]) -> Advice:
     known_worst = [share for share in worst if share is not None]
     at_most = max(known_worst, default=0.0) if len(known_worst) == len(worst) else None
     if at_most is None or at_most > COSTLY:
-        cost = (
-            "what that may cost is not known" if at_most is None else f"a wrong choice may cost {100 * at_most:.0f} %"
-        )
+        cost = "what that may cost is not known" if at_most is None else f"a wrong choice may cost {100 * at_most:.0f}%"
         why = f"from its neighbours {best.variant} cannot be told from {', '.join(ties)}, and {cost}"
         return dataclasses.replace(base, options=(), abstains=why)
     return dataclasses.replace(base, basis=NEIGHBOURS, ties=ties, at_most=at_most)

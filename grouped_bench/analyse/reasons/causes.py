@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from grouped_bench.space.facts import Facts
-from grouped_bench.units import format_count, format_seconds, significant
+from grouped_bench.units import format_count, format_percent, format_seconds
 
 _MOST = 0.5
 # From here on a peak is what holds a call back, rather than something else that takes as long.
@@ -139,4 +139,4 @@ def _convolutions(instructions: Iterable[Mapping[str, Any]]) -> int:
 
 
 def _share(share: float) -> str:
-    return f"{significant(100 * share, 2)}%"
+    return format_percent(share, 2)

@@ -12,7 +12,7 @@ from grouped_bench.report.plans import WIDTH
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import grid
 from grouped_bench.space.case import BASELINE
-from grouped_bench.units import counted, format_count
+from grouped_bench.units import counted, format_count, format_percent
 
 WAY_OUT = "Measure it: repeat the command with --measure, or `grouped-bench run` with more --visits."
 _FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
@@ -154,7 +154,7 @@ def _how_sure(advice: Advice) -> str:
     worst = (
         "; it had too few visits to say more"
         if advice.at_most is None
-        else f"; at worst it is {quantities.percent(advice.at_most)} slower than that"
+        else f"; at worst it is {format_percent(advice.at_most, 2)} slower than that"
     )
     return f"{told}it cannot be told from {cells.listed(map(cells.clean, advice.ties))}{worst}."
 

@@ -6,7 +6,7 @@ from grouped_bench.analyse.compare import compare
 from grouped_bench.analyse.compare.compare import Change, Compared, Comparison
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.report.text import cells
-from grouped_bench.units import counted
+from grouped_bench.units import counted, format_percent
 
 _MOST_APART = 3
 # Of one task and of several: what became worse, and where in it by how much stands unless that is by anything.
@@ -132,5 +132,5 @@ def _be(count: int) -> str:
 
 
 def share(limit: float | None) -> str:
-    """A threshold: `5 %`."""
-    return "not judged" if limit is None else f"{100 * limit:g} %"
+    """A threshold: `5%`."""
+    return "not judged" if limit is None else format_percent(limit)

@@ -22,7 +22,6 @@ from grouped_bench.units import counted, earned_digits, format_bytes, format_cou
 
 HEADERS = ("base", "head", "head / base", "verdict")
 _CHANGED = (compare.REGRESSION, compare.INCONCLUSIVE, compare.IMPROVEMENT)
-_ID_DIGITS = 10
 _MOST_RUNS = 6
 
 
@@ -223,10 +222,10 @@ def taken(side: str, found: Taken) -> str:
     names = [run_name(facts) for facts in found.runs]
     more = len(names) - _MOST_RUNS
     told = ", ".join(names[:_MOST_RUNS]) + (f" and {more} more" if more > 0 else "")
-    told = f"run {told}" if len(names) == 1 else f"{len(names)} runs ({told})"
-    told += f" of commit {found.commit[:_ID_DIGITS]}" if found.commit else ""
+    told = f"run {told}" if len(names) == 1 else f"{counted(len(names), 'run')} ({told})"
+    told += f" of commit {cells.commit(found.commit)}" if found.commit else ""
     if any(_is_dirty(facts) for facts in found.runs):
-        told += ", of changes that were not committed"
+        told += ", with uncommitted changes"
     where = "; ".join(machines.classes(found.runs))
     told += f", on {cells.clean(where)}" if where else ""
     return f"{side}: {told}" + (f"; {counted(found.left_out, 'other')} left out" if found.left_out else "")

@@ -12,7 +12,7 @@ from grouped_bench.store.schema import Task
 from grouped_bench.units import counted
 
 _DODGE = 1.04
-_BARS = {"latency_s": "bars: 95 % intervals", "first_call_s": "bars: from the least to the most of its processes"}
+_BARS = {"latency_s": "bars: 95% intervals", "first_call_s": "bars: from the least to the most of its processes"}
 
 
 def against_groups(

@@ -48,7 +48,7 @@ def history(record: Drawable, title: str) -> Sketch:
     raw = any(one.basis == RAW for one in shown)
     notes = [
         "Across: the level between steps. Dashed: a step, and by how much slower (+) or faster (−)",
-        "Bars: 95 % intervals of a run",
+        "Bars: 95% intervals of a run",
         *(["Raw: not over a reference workload, so that a slower machine shows as a step"] if raw else []),
     ]
     finish(sketch, panels, joined=True, notes=notes, x="runs, by date of their commits", y="latency", legend=[])

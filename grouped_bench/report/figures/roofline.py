@@ -16,7 +16,7 @@ from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.schema import Task
-from grouped_bench.units import counted, significant
+from grouped_bench.units import counted, format_percent, significant
 
 PEAKS = {"peak_flops_per_s": "flops_per_s", "peak_bytes_per_s": "bytes_per_s"}
 _OF_PEAK = ("backend", "env", "threads", "device", "dtype")
@@ -119,7 +119,7 @@ def _draw_roof(place: Axes, row: Roofed) -> None:
         if share * roof[-1] > place.get_ylim()[0]:
             place.plot(xs, [share * y for y in roof], color=_FAINT, linewidth=0.8, linestyle="dashed", zorder=1)
             near: Json = {"ha": "right", "va": "bottom", "fontsize": 7, "color": _FAINT}
-            place.annotate(f"{100 * share:g} %", (xs[-1], share * roof[-1]), **near)
+            place.annotate(format_percent(share), (xs[-1], share * roof[-1]), **near)
     told = f"roof {_rate(peak)} GFLOP/s, {_rate(bandwidth)} GB/s"
     place.set_title("\n".join(filter(None, [place.get_title(), told])), fontsize=9)
 
@@ -140,4 +140,4 @@ def _words(panel: Panel[Roofed]) -> str:
 
 def _share(row: Task) -> str:
     name = f"{cells.text_of(row.variant)} at {cells.splits(row)}"
-    return f"{significant(100 * row['share_of_roof'], 2)} % of it ({name})"
+    return f"{format_percent(row['share_of_roof'], 2)} of it ({name})"

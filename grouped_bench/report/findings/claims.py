@@ -106,7 +106,7 @@ def _kept(part: Part, best: Sequence[Task]) -> str:
 
 def _share(row: Task, saving: float) -> str:
     parts = [None if row[name] is None else 100 * row[name] / saving for name in ("speedup_low", "speedup_high")]
-    text = f"{significant(100 * row.factor / saving, 2)} %"
+    text = f"{significant(100 * row.factor / saving, 2)}%"
     low, high = parts
     return text if low is None or high is None else f"{text} [{significant(low, 2)}–{significant(high, 2)}]"
 

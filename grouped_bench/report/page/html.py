@@ -28,7 +28,7 @@ from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import schema
 from grouped_bench.store.identity import identity_of
 from grouped_bench.store.schema import Task
-from grouped_bench.units import format_clock, format_seconds
+from grouped_bench.units import format_clock, format_percent, format_seconds
 
 _MOST_REASONS = 100
 _MOST_FAILURES = 200
@@ -179,7 +179,7 @@ def _control(control: Json) -> Iterator[tuple[str, str]]:
     for key, value in control.items():
         text = cells.text_of(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            text = f"{100 * value:g}%" if key in _SHARES else f"{value:g} s" if key in _SPANS else text
+            text = format_percent(value) if key in _SHARES else f"{value:g} s" if key in _SPANS else text
         yield _CONTROL.get(key, cells.clean(key)), text
 
 

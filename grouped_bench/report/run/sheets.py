@@ -13,7 +13,7 @@ from grouped_bench.report.text.contrast import run_name
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.published import recorded_published
 from grouped_bench.store.schema import Task
-from grouped_bench.units import counted, format_count, format_seconds, significant
+from grouped_bench.units import counted, format_count, format_percent, format_seconds, significant
 
 _UNSURE_DIGITS = 2
 _MOST_LEFT_OUT = 50
@@ -74,7 +74,7 @@ def _layer_row(layer: Layer) -> tuple[str, ...]:
         name,
         str(layer.times),
         format_seconds(layer.seconds, _UNSURE_DIGITS if layer.problem else 3),
-        cells.DASH if layer.share is None else f"{significant(100 * layer.share, 2)}%",
+        cells.DASH if layer.share is None else format_percent(layer.share, 2),
         f"({own_variant(layer.row)})" if is_stand_in(layer.row) else own_variant(layer.row),
         cells.text_of(layer.faster),
         saved,
@@ -102,8 +102,8 @@ def _saved(network: Network) -> str:
         some = [layer for layer in changed if is_stand_in(layer.row) == bracketed]
         saved = sum(layer.saved_s or 0.0 for layer in some)
         if some:
-            share = significant(100 * saved / network.seconds, 2)
-            told.append(f"{format_seconds(saved)} in {counted(len(some), name)}, {share}%")
+            share = format_percent(saved / network.seconds, 2)
+            told.append(f"{format_seconds(saved)} in {counted(len(some), name)}, {share}")
     if not told:
         return "No change that was measured would make it clearly faster."
     return f"The faster variants would save {cells.listed(told)}."

@@ -16,7 +16,7 @@ _WHAT = tuple(name for name in COHORT_KEY if name not in _WHERE)
 _MOST_PLACES, _MOST_CASES = 6, 30
 _NOTE = (
     "Each column was measured at its own moments and in its own processes, so no verdict is drawn between them: "
-    "±, where it is known, is half the 95 % interval of the latency in its own column."
+    "±, where it is known, is half the 95% interval of the latency in its own column."
 )
 
 Place = tuple[Any, ...]

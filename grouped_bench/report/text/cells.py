@@ -13,6 +13,8 @@ from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, earned_digits, format_bytes, format_count, format_seconds, significant
 
 DASH = "—"
+# Enough to be one commit's alone in any repository; `git` takes them as they are.
+COMMIT_DIGITS = 10
 _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 _MOST_PLACES = 9
 _UNSURE_DIGITS = 2
@@ -171,6 +173,11 @@ MEASURES: dict[str, Callable[[Task], str]] = {
     "memory": memory,
     "params": params,
 }
+
+
+def commit(name: str, *, dirty: bool = False) -> str:
+    """A commit by its first digits, with a + where files differed from it: `0123456789+`."""
+    return name[:COMMIT_DIGITS] + ("+" if dirty else "")
 
 
 def listed(parts: Iterable[Any]) -> str:

@@ -65,7 +65,7 @@ const sampledWords = (record, pins) => {
   if (record.samples.kept === 0) return "There are too many tasks for their samples to stand in this page; the Parquet file has them.";
   if (!pins.some((row) => record.samplesOf(row).length)) return "There are no samples.";
   const thinned = record.samples.kept === null ? "every sample" : `at most ${record.samples.kept} quantiles of a task's samples, since all of them would not fit in this page`;
-  return `Shown: ${thinned}, to 0.1 % of the task's median. The Parquet file has them in full.`;
+  return `Shown: ${thinned}, to 0.1% of the task's median. The Parquet file has them in full.`;
 };
 
 const comparison = (record, pins) => {
