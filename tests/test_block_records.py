@@ -244,7 +244,7 @@ def test_blocks_of_equal_cost_are_one_line_and_others_a_panel_a_width(derived):
 def test_blocks_of_one_path_are_twins(derived):
     alone = derived[derived["scope"] == "block"].assign(cardinality=1)
     told = "\n".join(finding.text for finding in findings(alone))
-    assert "With one path the bottleneck and the resnext function are the same; of 3 comparisons there, " in told
+    assert "With one path, the bottleneck and the resnext function are the same; of 3 comparisons there, " in told
 
 
 def test_a_space_from_python_may_hold_both_scopes_in_tables():

@@ -26,7 +26,7 @@ def test_the_verdict_comes_first_then_the_environment_then_the_runs_and_rules():
     text = told(judged(drawn(1), drawn(2, slower=SLOWER), facts=({"machine": "a"}, {"machine": "b"})))
     parts = [
         "Regression: 2 of 4 tasks are slower by more than 5 %.\n\n",
-        "Base and head differ in what can change an answer:\n  machine: a in base; b in head\n\n",
+        "Base and head differ in facts that can change an answer:\n  machine: a in base; b in head\n\n",
         "base: run old, on a\nhead: run new, on b\nLatencies normalised: ",
         "Judged, with what each may become worse by: status, latency 5 %",
         "\n\nConv2D 64→64 k3x3 on 28x28 groups 4 batch 8 inference\ntensorflow graph on cpu\n",

@@ -70,7 +70,7 @@ def test_where_grouping_only_saves_arithmetic_is_told_with_its_worst():
 
 def test_a_variant_that_saves_nothing_and_is_slower_is_told_so():
     assert (
-        "split_sum (a convolution a group, summed; dense function) was slower than regular in 4 of 6 cohorts, at worst "
+        "split_sum (one convolution per group, summed; dense function) was slower than regular in 4 of 6 cohorts, at worst "
         "1.25× [1.23–1.28] the time of regular (4 groups, 64→64)."
     ) in said(training())
 
@@ -132,7 +132,7 @@ def test_everything_undecided_gives_no_claim():
 def test_everything_unstable_gives_no_claim():
     found = findings(training(flags=["unstable", "throttled"]))
     assert all("×" not in one.text for one in found)
-    assert "under 30 of 30 tasks, which are unstable: nothing is claimed of their speed-ups. Causes: 30 throttled." in (
+    assert "under 30 of 30 tasks. The machine changed speed during them, so their speed-ups support no claim. Causes: 30 throttled." in (
         found[-1].text
     )
 
@@ -143,7 +143,7 @@ def test_rows_that_failed_win_nothing_and_are_counted_by_reason():
     text = said(fail(made, made["variant"] == "split_sum", "timeout", None))
     assert "split_concat is clearly the fastest way to the grouped function" in text
     assert "grouped_native" not in text
-    assert "12 of 30 tasks not measured: 6 timeout; 6 incorrect, off." in text
+    assert "12 of 30 tasks. Reasons: 6 timeout; 6 incorrect, off." in text
 
 
 def test_many_reasons_are_counted_and_cut():
@@ -151,8 +151,8 @@ def test_many_reasons_are_counted_and_cut():
     reasons = ["a", "a", "b", "c", "d " * 200]
     made = made.assign(status="crashed", reason=reasons)
     (first, failed) = findings(made)
-    assert first.text == "Nothing was measured, so there is nothing to find."
-    assert failed.text == "5 of 5 tasks not measured: 5 crashed, a (2), b (1), c (1), 1 more reason."
+    assert first.text == "Nothing was measured, so there are no findings."
+    assert failed.text == "5 of 5 tasks. Reasons: 5 crashed, a (2), b (1), c (1), 1 more reason."
 
 
 def test_memory_decides_where_one_way_runs_out_and_another_does_not():
@@ -160,7 +160,7 @@ def test_memory_decides_where_one_way_runs_out_and_another_does_not():
     made = fail(made, (made["variant"] == "split_sum") & (made["groups"] == 32), "oom", "too large")
     made = fail(made, made["variant"] == "grouped", "predicted_oom", None)
     assert (
-        "Memory decides where others of the same function fit and these do not: grouped in 2 cohorts and split_sum in "
+        "Out of memory where other variants of the same function fit: grouped in 2 cohorts and split_sum in "
         "1 cohort."
     ) in said(made)
     everything = training(groups=[4], channels=[64])
@@ -175,7 +175,7 @@ def with_memory(variant, size, source="allocator", **options):
 
 
 def test_the_fastest_that_takes_more_memory_is_told_unless_it_was_read_coarsely():
-    told = "The fastest is not the leanest in 1 cohort: grouped_native takes more memory than split_concat, 2.0×: "
+    told = "The fastest variant is not the leanest in 1 cohort: grouped_native takes more memory than split_concat, 2.0×: "
     assert told + "10.0 MiB against 5.00 MiB (4 groups)." in said(with_memory("grouped_native", 10 * 2**20))
     assert "leanest" not in said(with_memory("grouped_native", 5 * 2**20 + 9000))
     assert "leanest" not in said(with_memory("grouped_native", 10 * 2**20, "resident"))
@@ -209,10 +209,10 @@ def crossing_of(verdicts, **failures):
     [
         (["slower", "faster", "faster"], FROM, 4, "from 4 groups on in 1 shape"),
         (["equivalent", "slower", "faster"], FROM, 8, "from 8 groups on in 1 shape"),
-        (["undecided", "faster", "faster"], FROM, 4, "from 4 groups on (open below) in 1 shape"),
-        (["faster", "faster", "faster"], FROM, 2, "from 2 groups on, the fewest tried, in 1 shape"),
-        (["faster", "undecided", "faster"], FROM, 8, "from 8 groups on (open below) in 1 shape"),
-        (["faster", "faster", "slower"], NEVER, None, "not at 8 groups, the most tried, in 1 shape"),
+        (["undecided", "faster", "faster"], FROM, 4, "from 4 groups on (open below that) in 1 shape"),
+        (["faster", "faster", "faster"], FROM, 2, "from 2 groups on (the fewest tried) in 1 shape"),
+        (["faster", "undecided", "faster"], FROM, 8, "from 8 groups on (open below that) in 1 shape"),
+        (["faster", "faster", "slower"], NEVER, None, "not at 8 groups in 1 shape"),
         (["faster", "faster", "undecided"], OPEN, None, "open in 1 shape"),
         ([None, None, None], OPEN, None, "open in 1 shape"),
     ],
@@ -232,8 +232,8 @@ def test_a_failed_or_unstable_end_leaves_a_crossing_open():
 
 def test_from_where_on_grouping_is_faster_is_told_by_shape():
     assert (
-        "Faster than regular: grouped_native from 4 groups on, the fewest tried, in 2 shapes; "
-        "split_concat from 4 groups on, the fewest tried, in 2 shapes."
+        "Faster than regular: grouped_native from 4 groups on (the fewest tried) in 2 shapes; "
+        "split_concat from 4 groups on (the fewest tried) in 2 shapes."
     ) in said(training())
 
 
@@ -296,7 +296,7 @@ def test_blocks_are_told_by_paths_and_their_own_baseline():
     )
     assert "pays in 2 of 2 cohorts with more than one path: 1.50× [1.40–1.60] (resnext_native, 2 paths)" in text
     assert "as fast as bottleneck, which keeps 75 % [70–80] of 2×" in text
-    assert "Faster than bottleneck: resnext_native from 2 paths on, the fewest tried, in 1 shape." in text
+    assert "Faster than bottleneck: resnext_native from 2 paths on (the fewest tried) in 1 shape." in text
     assert "group" not in text
 
 
@@ -348,7 +348,7 @@ def test_unstable_tasks_are_told_with_their_causes_and_nothing_is_claimed_of_the
     made["flags"] = [["unstable", "stolen_cpu"] if m else [] for m in moved]
     text = said(made)
     assert (
-        "The machine moved under 6 of 30 tasks, which are unstable: nothing is claimed of their speed-ups. "
+        "Unstable: 6 of 30 tasks. The machine changed speed during them, so their nothing is claimed of their speed-ups. "
         "Causes: 6 stolen_cpu."
     ) in text
     assert "grouped (Keras" not in text
@@ -358,12 +358,12 @@ def test_unstable_tasks_are_told_with_their_causes_and_nothing_is_claimed_of_the
 
 
 def test_other_flags_are_told():
-    assert "Flags of tasks besides: 30 memory_failed." in said(training(flags=["memory_failed"]))
+    assert "Other flags: 30 memory_failed." in said(training(flags=["memory_failed"]))
 
 
 def test_nothing_measured_and_no_verdicts():
     made = training()
-    assert [f.text for f in findings(made.head(0))] == ["Nothing was measured, so there is nothing to find."]
+    assert [f.text for f in findings(made.head(0))] == ["Nothing was measured, so there are no findings."]
     bare = training(variants=["grouped"]).assign(verdict=None, speedup=None)
     assert [f.text for f in findings(bare)] == [
         "No verdict on a split convolution is decided: there is no more to say than latencies."
@@ -388,6 +388,6 @@ def test_counts_tell_each_run_and_how_it_stopped():
     rows = plain(pd.concat([training(), training(run_id="b")]))
     lines = counts(rows, [metadata(), metadata(run_id="b", stopped_by="budget", skipped=[])])
     assert lines[0] == "60 tasks in 12 cohorts: 60 ok."
-    assert lines[-1] == "Run b stopped when the budget was spent."
+    assert lines[-1] == "Run b stopped when its budget was spent."
     assert counts([], [{}]) == ["0 tasks.", "The run does not say how it stopped."]
     assert counts([], [{"finished": False, "stopped_by": None}])[-1] == "The run is not finished."

@@ -152,7 +152,8 @@ def _closing(history: History) -> Iterator[str]:
     if history.series:
         yield (
             f"{counted(len(history.series), 'task')}: {stepped} with steps, "
-            f"{len(history.series) - stepped - short_ones} without, {short_ones} with fewer than {LEAST_FOR_STEPS} runs."
+            f"{len(history.series) - stepped - short_ones} without, "
+            f"{short_ones} with fewer than {LEAST_FOR_STEPS} runs."
         )
     elif history.moments:
         yield "No task has a latency."

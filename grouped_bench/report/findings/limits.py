@@ -79,7 +79,7 @@ def _is_dearer(more: Task, less: Task) -> bool:
 def _lead_words(part: Part, pairs: Sequence[_Dearer]) -> Finding:
     first = pairs[0]
     text = (
-        f"The fastest is not the leanest in {counted(len(pairs), 'cohort')}: "
+        f"The fastest variant is not the leanest in {counted(len(pairs), 'case')}: "
         f"{cells.text_of(first.more.variant)} takes more memory than {cells.text_of(first.less.variant)}"
     )
     return Finding(f"{text}, {_most(part, pairs)}.", _rows(pairs))
@@ -89,15 +89,15 @@ def _equal_words(part: Part, pairs: Sequence[_Dearer]) -> Finding:
     more, less = (cells.text_of(row.variant) for row in (pairs[0].more, pairs[0].less))
     other = less if more == baseline_name(pairs[0].more) else more
     base = baseline_name(pairs[0].more)
-    text = f"{other} and {base} are equivalent in time in {counted(len(pairs), 'cohort')} where {more} takes"
+    text = f"{other} and {base} are equivalent in time in {counted(len(pairs), 'case')}, but {more} takes"
     return Finding(f"{text} more memory, {_most(part, pairs)}.", _rows(pairs))
 
 
 def _most(part: Part, pairs: Sequence[_Dearer]) -> str:
     worst = max(pairs, key=lambda pair: pair.ratio)
     amounts = f"{cells.memory(worst.more)} against {cells.memory(worst.less)}"
-    at_most = "at most " if len(pairs) > 1 else ""
-    return f"{at_most}{significant(worst.ratio, 2)}×: {amounts} ({at(part, worst.more)})"
+    up_to = "up to " if len(pairs) > 1 else ""
+    return f"{up_to}{significant(worst.ratio, 2)}×: {amounts} ({at(part, worst.more)})"
 
 
 def _rows(pairs: Iterable[_Dearer]) -> tuple[Task, ...]:
@@ -120,7 +120,7 @@ def failures(rows: Sequence[Task]) -> list[Finding]:
         return told
     failed = tuple(row for status in statuses for row in found[status])
     reasons = "; ".join(_reasons(status, found[status]) for status in statuses)
-    text = f"{len(failed)} of {counted(len(rows), 'task')} not measured: {reasons}."
+    text = f"Not measured: {len(failed)} of {counted(len(rows), 'task')}. Reasons: {reasons}."
     return [*told, Finding(" ".join([text, *_refusals(failed)]), failed)]
 
 
@@ -164,6 +164,6 @@ def _out_of_memory(rows: Sequence[Task]) -> list[Finding]:
                 lost[row.variant].append(row)
     if not lost:
         return []
-    named = cells.listed(f"{cells.text_of(name)} in {counted(len(some), 'cohort')}" for name, some in lost.items())
-    text = f"Memory decides where others of the same function fit and these do not: {named}."
+    named = cells.listed(f"{cells.text_of(name)} in {counted(len(some), 'case')}" for name, some in lost.items())
+    text = f"Out of memory where other variants of the same function fit: {named}."
     return [Finding(text, tuple(row for some in lost.values() for row in some))]

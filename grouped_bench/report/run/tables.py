@@ -90,7 +90,7 @@ def _terminal(request: Request) -> str:
             lines += textwrap.wrap(cells.clean(heading), width, max_lines=4, placeholder=" …")
         lines += [*layout.lines(block, width), *_failures(block, width), *_choices(block, width), ""]
     if layout.left_out and any(block.rows for block in found):
-        lines += [f"Left out for want of width: {cells.listed(layout.left_out)}."]
+        lines += [f"Not shown for lack of width: {cells.listed(layout.left_out)}."]
     for sheet in request.sheets:
         lines += [*sheet_lines(sheet, width), ""]
     told = request.findings()
