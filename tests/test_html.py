@@ -145,7 +145,7 @@ def test_what_a_reader_needs_is_there(text):
         "3 groups do not divide 64 in channels",
         "processor.model",
         "AMD EPYC 7B13",
-        "visits of a task",
+        "visits per task",
         "margin of equivalence",
         "peak_memory_bytes",
         "8.00 GiB",
@@ -250,7 +250,7 @@ def test_cohorts_have_ids_and_only_so_many_have_tables_of_their_own(monkeypatch)
     text = page(made, [])
     assert re.findall(r'id="cohort-(\d+)"', text) == ["1", "2"]
     assert "Here are the first 2 of 3 cohorts" in text
-    assert "11 more are not shown here; the table under" in text
+    assert "11 not shown here; the table under" in text
 
 
 def test_a_page_of_a_thousand_tasks_has_at_most_2_mb():

@@ -367,7 +367,7 @@ def test_without_scripts_it_still_tells(opened):
 def test_nothing_measured_is_no_crash(opened, tmp_path, measured):
     page = opened(at=pages.write(measured, [], tmp_path / "nothing.html")).ready()
     page.locator("#explore-chart").scroll_into_view_if_needed()
-    page.get_by_text("No task to draw.").wait_for()
+    page.get_by_text("No tasks to draw.").wait_for()
     assert page.locator("#explore-problem").inner_text() == ""
     assert page.locator("#explore-body tr").count() == min(50, len(measured))
 

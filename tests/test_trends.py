@@ -106,7 +106,7 @@ def test_twelve_panels_are_drawn_those_with_steps_first_and_the_rest_counted(mon
     monkeypatch.setattr("grouped_bench.report.figures.history.MOST_PANELS", 2)
     made = sketch(runs(24, {"regular": {0: 2.0}, "split_sum": {0: 2.2}, "grouped": {0: 30.0, 12: 31.8}}))
     assert [place.get_title() for place in made.figure.axes] == ["grouped (grouped)", "regular (dense)"]
-    assert "2 of 3 tasks shown, those with steps first" in made.alt
+    assert "2 of 3 shown, those with steps first" in made.alt
     assert "2 of 3 tasks shown" in made.figure.legends[0].get_title().get_text()
 
 

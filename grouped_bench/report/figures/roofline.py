@@ -28,8 +28,8 @@ _LEAST, _MOST = 1.0, 1e21
 _SHARES = (0.1, 0.01, 0.001)
 _FAINT = "#767676"
 _NOTES = (
-    "Black: the roof of the machine's measured peak and bandwidth; dashed: shares of it. Least traffic is every tensor "
-    "once, so that a point above the roof found its data in a cache, or did with fewer operations than are counted",
+    "Black: the roof of the machine's measured peak and bandwidth. Dashed: shares of it. Least traffic is every tensor "
+    "once: a point above the roof found data in a cache, or needed fewer operations than counted",
 )
 
 
@@ -104,7 +104,7 @@ def roofline(record: Drawable, title: str) -> svg.Sketch:
         ratio_axis(place, "x", [*xs, *ridges], svg.number)
         ratio_axis(place, "y", ys, svg.number)
         _draw_roof(place, panel.rows[0])
-    labels = ("operations a byte of least traffic (FLOP/B)", "achieved, GFLOP/s")
+    labels = ("operations per byte of least traffic (FLOP/B)", "achieved, GFLOP/s")
     finish(sketch, panels, joined=False, notes=notes, x=labels[0], y=labels[1])
     return svg.Sketch(sketch, alt(title, panels, [_words(panel) for panel in panels.shown]))
 
@@ -131,8 +131,8 @@ def _rate(value: float) -> str:
 def _words(panel: Panel[Roofed]) -> str:
     first, best = panel.rows[0], max(panel.rows, key=lambda row: row.share_of_roof)
     least = min(panel.rows, key=lambda row: row.share_of_roof)
-    roof = f"under a roof of {_rate(first['peak_flops_per_s'] / _GIGA)} GFLOP/s and "
-    roof += f"{_rate(first['peak_bytes_per_s'] / _GIGA)} GB/s "
+    roof = f"roof of {_rate(first['peak_flops_per_s'] / _GIGA)} GFLOP/s and "
+    roof += f"{_rate(first['peak_bytes_per_s'] / _GIGA)} GB/s; "
     if len(panel.rows) == 1:
         return f"{roof}{_share(best)}"
     return f"{roof}{counted(len(panel.rows), 'task')}, from {_share(least)} to {_share(best)}"
