@@ -66,7 +66,7 @@ def test_reasons_that_many_share_stand_below_and_not_at_each():
     assert line(found, "latency").notes == ()
     (told,) = words.remedies(found.comparison)
     assert told.startswith(
-        "Not decided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24"
+        "Undecided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24"
     )
 
 
@@ -76,7 +76,7 @@ def test_an_unstable_latency_says_where_and_why():
     found = judged(drawn(1), made)
     assert line(found, "latency").notes == ("unstable in head: stolen_cpu, throttled",)
     assert line(found, "memory").notes == ()
-    assert words.unstable(found.comparison) == "Unstable: in 4 tasks the machine did not stand still."
+    assert words.unstable(found.comparison) == "Unstable: the machine changed speed during 4 tasks."
     assert words.unstable(judged(drawn(1), drawn(2)).comparison) is None
 
 
@@ -116,7 +116,7 @@ def test_what_to_do_goes_with_what_is_missing():
     assert "its interval reaches below it" in remedies(wide)[0]
     assert "doctor" in remedies(wide)[0]
     missed = judged(drawn(1), failed(drawn(2), "interrupted"))
-    assert remedies(missed) == ["a run did not come to it (interrupted). Give the run a larger --budget."]
+    assert remedies(missed) == ["a run did not reach it (interrupted). Give the run a larger --budget."]
     elsewhere = judged(drawn(1), drawn(2, reference=False).assign(machine="other"))
     assert remedies(elsewhere)[0].endswith("Measure both on one machine.")
     assert remedies(judged(drawn(1), drawn(2))) == []

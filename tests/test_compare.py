@@ -296,7 +296,7 @@ def test_memory_of_another_machine_is_judged_where_a_backend_counts_it(source):
     found = memory(100 * MIB, 200 * MIB, source, source, machine="other")
     assert found.verdict == (NOT_JUDGED if source == "resident" else REGRESSION)
     assert found.ratio == 2.0
-    assert (found.reason == "of another machine") == (source == "resident")
+    assert (found.reason == "measured on another machine") == (source == "resident")
 
 
 def test_memory_of_two_sources_or_of_none_is_not_judged():
@@ -314,7 +314,7 @@ def test_first_calls_are_told_and_judged_where_asked():
     assert told.ratio.estimate == pytest.approx(2, abs=0.01)
     assert verdicts(judged(base, head, {"first_call": 0.5}), "first_call") == [REGRESSION] * 4
     elsewhere = change(judged(base, head.assign(machine="other"), {"first_call": 0.5}), "first_call")
-    assert (elsewhere.verdict, elsewhere.reason) == (NOT_JUDGED, "of another machine")
+    assert (elsewhere.verdict, elsewhere.reason) == (NOT_JUDGED, "measured on another machine")
     few = change(judged(base, with_first_calls(drawn(2), [2.0]), {"first_call": 0.5}), "first_call")
     assert few.verdict == INCONCLUSIVE and few.ratio == pytest.approx(2, abs=0.01)
     none = change(judged(base, with_first_calls(drawn(2), []), {"first_call": 0.5}), "first_call")

@@ -69,25 +69,25 @@ def test_why_it_failed_stands_below_the_row():
 
 def test_new_and_gone_tasks_are_named():
     text = words(judged(drawn(1, groups=[4, 8]), drawn(2, groups=[4, 16])))
-    assert "New, in head alone: 2 tasks Conv2D 64→64 k3x3 on 28x28 groups 16" in text
-    assert "Gone, in base alone: 2 tasks Conv2D 64→64 k3x3 on 28x28 groups 8" in text
+    assert "New, only in head: 2 tasks Conv2D 64→64 k3x3 on 28x28 groups 16" in text
+    assert "Gone, only in base: 2 tasks Conv2D 64→64 k3x3 on 28x28 groups 8" in text
     assert text.count("regular, grouped") == 2
 
 
 def test_long_lists_end_with_their_number_unless_all_is_wanted():
     many = judged(drawn(1, groups=[4]), drawn(2, groups=range(5, 65), processes=3))
-    assert "and those of 40 cases more (--all)" in words(many)
+    assert "and those of 40 cases (--all)" in words(many)
     assert "more (--all)" not in words(many, everything=True)
     slow = [drawn(seed, groups=range(1, 121), variants=["grouped"], slower=by) for seed, by in ((1, None), (2, SLOWER))]
     text = words(judged(*slow))
-    assert text.count(" regression ") == 100 and "20 tasks more like these (--all)." in text
+    assert text.count(" regression ") == 100 and "20 tasks like these (--all shows them)." in text
     facts = [{"environment": {"variables": {f"V{n}": side for n in range(20)}}} for side in "ab"]
-    assert "and 8 facts more (--format json)" in words(judged(drawn(1), drawn(2), facts=facts))
+    assert "and 8 facts (--format json)" in words(judged(drawn(1), drawn(2), facts=facts))
 
 
 def test_what_to_do_ends_the_table():
     text = words(judged(drawn(1), drawn(2, processes=2)))
-    assert "Not decided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24" in text
+    assert "Undecided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24" in text
 
 
 def test_a_long_name_stands_above_its_row():

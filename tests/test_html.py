@@ -142,7 +142,7 @@ def test_what_a_reader_needs_is_there(text):
     for words in (
         "grouped_native is clearly the fastest way to the grouped function in 1 of 1 cohort",
         "needs 12 GiB",
-        "3 groups do not divide 64 in channels",
+        "3 groups do not divide 64 input channels",
         "processor.model",
         "AMD EPYC 7B13",
         "visits per task",

@@ -76,7 +76,7 @@ def test_a_case_without_sense_is_left_out_with_its_reason():
     made = plan(groups=[1, 3], device=["cpu", "gpu"])
     assert [cohort.case.groups for cohort in made.cohorts] == [1, 1]
     assert [(skip.cohort.case.groups, skip.reason) for skip in made.skipped] == [
-        (3, "3 groups do not divide 64 in channels")
+        (3, "3 groups do not divide 64 input channels")
     ] * 2
 
 
@@ -85,7 +85,7 @@ def test_a_space_of_nothing_but_senseless_cases_is_refused():
         plan(groups=[3, 5])
     assert str(caught.value) == (
         "Space: at least one of 2 cases must be valid. "
-        "Received: Conv2D 64→64 k3x3 on 28x28 groups 3 batch 8 inference: 3 groups do not divide 64 in channels. "
+        "Received: Conv2D 64→64 k3x3 on 28x28 groups 3 batch 8 inference: 3 groups do not divide 64 input channels. "
         "Change the axis named in the reason."
     )
 

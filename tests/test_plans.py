@@ -48,9 +48,9 @@ def test_a_cohort_is_a_title_and_a_line_a_task(plan):
 def test_reasons_are_told_once_with_their_number(plan):
     _, _, left_out = render(plan, "table").partition("Left out:\n")
     assert left_out.splitlines() == [
-        "  2 × 3 groups do not divide 64 in channels",
-        "  1 × 5 groups do not divide 64 in channels",
-        "  1 × 7 groups do not divide 64 in channels",
+        "  2 × 3 groups do not divide 64 input channels",
+        "  1 × 5 groups do not divide 64 input channels",
+        "  1 × 7 groups do not divide 64 input channels",
     ]
 
 
@@ -79,7 +79,7 @@ def test_a_listing_wraps_its_last_column():
 
 
 def test_an_empty_listing_says_so():
-    assert listing([]) == "There is none."
+    assert listing([]) == "None."
 
 
 @pytest.mark.parametrize("what", ["variants", "presets", "backends", "columns"])

@@ -57,7 +57,7 @@ def test_a_comment_has_the_verdict_first_then_a_short_table_then_the_rest_folded
     assert [row.split(" | ")[-1] for row in rows[1:]] == ["regression |", "improvement |", "inconclusive |"]
     titles = re.findall("<details><summary>(.*)</summary>\n\n", "<details>" + rest)
     assert titles == [
-        "4 tasks new, in head alone", "4 tasks gone, in base alone", "All 4 tasks", "1 difference of environment",
+        "4 tasks new, only in head", "4 tasks gone, only in base", "All 4 tasks", "1 difference between the environments",
         "How it was judged",
     ]  # fmt: skip
     assert text.count("<details>") == text.count("\n\n</details>\n") == 5
@@ -89,9 +89,9 @@ def test_what_is_not_ruled_out_stands_below_the_verdict_and_is_counted_in_json()
 
 def test_what_to_do_stands_outside_the_folds():
     short = exports.markdown(judged(drawn(1), drawn(2, processes=2)))
-    before = short.rpartition("Not decided in 4 tasks")[0]
+    before = short.rpartition("Undecided in 4 tasks")[0]
     assert before.count("<details>") == before.count("</details>")
-    assert "Not decided in 4 tasks: fewer than 3 processes" in short
+    assert "Undecided in 4 tasks: fewer than 3 processes" in short
 
 
 def test_a_comment_keeps_to_what_a_forge_takes_and_says_what_it_leaves_out():
@@ -236,7 +236,7 @@ def test_a_regression_fails_and_what_is_not_decided_new_or_gone_is_skipped():
     assert failure.get("message").startswith("latency regression: 2.") and "× [" in failure.get("message")
     assert failure.text.startswith("grouped of Conv2D 64→64")
     assert {case[0].get("message") for case in suite.findall("testcase") if case.get("name").endswith(" task")} == {
-        "new, in head alone", "gone, in base alone"
+        "new, only in head", "gone, only in base"
     }  # fmt: skip
     times = {case.get("name"): case.get("time") for case in found}
     assert re.fullmatch(r"0\.002\d{6}", times["grouped latency"]) and times["grouped memory"] is None

@@ -155,7 +155,7 @@ def test_a_hanging_worker_is_ended(name, fork):
     with pytest.raises(TaskFailedError) as caught:
         worker.ask(build("regular", name))
     assert (caught.value.variant, caught.value.status) == (name, "timeout")
-    assert caught.value.reason == "no end within 15 s"
+    assert caught.value.reason == "not finished within 15 s"
     with pytest.raises(ProcessLookupError):
         os.kill(worker.pid, 0)
 

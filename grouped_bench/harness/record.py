@@ -21,7 +21,7 @@ RESUMED = "resumed"
 _UNREACHED = {
     "budget": "the budget ended before its first visit",
     "user": "interrupted by the user before its first visit",
-    None: "the run goes on, or ended without a word, before its first visit",
+    None: "the run is unfinished and has not reached its first visit",
 }
 
 

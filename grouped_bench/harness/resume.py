@@ -9,6 +9,7 @@ from grouped_bench.plan import Plan, make_plan, resolved
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
+from grouped_bench.units import counted
 from grouped_bench.variants import Files
 from grouped_bench.variants.plugins import digests
 
@@ -58,7 +59,7 @@ def planned_again(header: Facts, space: Space | None, options: Json) -> tuple[Pl
     plan = make_plan(made)
     known = [_without(task, ("backend_version", "device_name", "in_force")) for task in header["tasks"]]
     if json.loads(json.dumps(plan.numbered())) != known:
-        raise _other_options(f"a plan of {plan.tasks} tasks, which is not the run's own of {len(known)}")
+        raise _other_options(f"a plan of {counted(plan.tasks, 'task')} instead of {len(known)}")
     return plan, validate(Control, own, "journal")
 
 

@@ -26,6 +26,7 @@ from grouped_bench.space.facts import Json
 from grouped_bench.store.journal import SUFFIX, Journal, read_journal, resume_command
 from grouped_bench.store.records import read_checked
 from grouped_bench.store.runs import check_writable, write_run
+from grouped_bench.units import counted
 
 # From a run's tasks and the number of each's cohort to looks at some of them.
 Looks = Callable[[pd.DataFrame, list[int]], Iterable[Json]]
@@ -99,7 +100,7 @@ def _measure(order: Order, open_journal: Opened) -> Path:
             started = began - _spent(records)
             with kept(journal, order.out), interrupts() as stop:
                 if records and not order.quiet:
-                    progress.tell(f"going on after {len(records)} records")
+                    progress.tell(f"resuming after {counted(len(records), 'record')}")
                 sweep = Sweep(
                     order.plan, order.control, hosts=hosts, keep=journal.append, progress=progress, seed=order.seed,
                     memory=order.memory, started=started, force=order.force, stop=stop, recalled=records,

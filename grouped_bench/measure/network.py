@@ -136,7 +136,7 @@ def _input(tensor: Any, shape: tuple[int, ...] | None, inputs: int) -> Any:
 
     own = tuple(tensor.shape[1:])
     if shape is not None and inputs > 1:
-        raise _no_shape(f"a model of {inputs} inputs")
+        raise _no_shape(f"a model with {inputs} inputs")
     wanted = own if shape is None else shape
     fits = len(own) == len(wanted) and all(a in (None, b) for a, b in zip(own, wanted, strict=True))
     if not fits or None in wanted:
@@ -213,9 +213,9 @@ def _problem(layer: Any, shape: Shape | None) -> str | None:
     """Why a call of the layer is no convolution that can be measured, or None; without a shape it was not called."""
     name = type(layer).__name__
     if name not in _KINDS or not type(layer).__module__.startswith("keras."):
-        return next((why for part, why in _REASONS.items() if part in name), "no convolution that is measured here")
+        return next((why for part, why in _REASONS.items() if part in name), "a convolution of an unsupported kind")
     if layer.dtype_policy.name.removeprefix(MIXED_PREFIX) not in DTYPE_BYTES:
-        return f"dtype {layer.dtype_policy.name}, in which nothing is measured here"
+        return f"dtype {layer.dtype_policy.name}, which is not supported"
     if shape is None:
         return "not called in a pass of the model"
     if None in shape or shape[0] != 1:

@@ -133,7 +133,7 @@ def _checked(tree: Any, path: Path) -> _File:
         raise _refusal(path, f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}") from None
     names = {one.fullname for one in file.benchmarks}
     if len(names) < len(file.benchmarks):
-        raise _refusal(path, "a benchmark that is told twice")
+        raise _refusal(path, "a benchmark that occurs twice")
     return file
 
 

@@ -157,9 +157,9 @@ def journal_problem(header: Facts, records: Sequence[Json]) -> str | None:
         named = [*record.get("built", ()), *record.get("failed", ()), *record.get("samples", ())]
         named += [record["variant"]] if record["kind"] == "memory" else []
         if record["kind"] != "resumed" and any((record["cohort"], name) not in known for name in named):
-            return f"line {number} tells of a task that the header does not name"
+            return f"line {number} has a task that the header does not name"
         if record["kind"] == "visit" and record["cohort"] not in {cohort for cohort, _ in known}:
-            return f"line {number} tells of a cohort that the header does not name"
+            return f"line {number} has a cohort that the header does not name"
         for name, built in record.get("built", {}).items():
             if "choice" in built and chosen.setdefault((record["cohort"], name), built["choice"]) != built["choice"]:
                 return f"line {number} has another choice for {name} than a line before it"

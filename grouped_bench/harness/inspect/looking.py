@@ -35,10 +35,10 @@ def look_at(plan: Plan, control: Control, *, seed: int, files: Sequence[str], qu
         hosts_of(plan, control, files, progress) as hosts,
     ):
         probed(plan, control, hosts)
-        progress.say("reading the machine's peaks")
+        progress.say("measuring the machine's peaks")
         explainer = Explainer(hosts, control, seed, read_peaks(plan, hosts, control))
         looks: list[Json] = []
         for cohort in plan.cohorts:
-            progress.say(f"looking into {cohort.title()}")
+            progress.say(f"explaining {cohort.title()}")
             looks += explainer.cohort(cohort)
         return looks

@@ -17,6 +17,7 @@ from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
 from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
+from grouped_bench.units import counted
 
 APPLICATIONS = "keras.applications:"
 MOST_SPLIT_GROUPS = 64
@@ -84,8 +85,8 @@ def _without_splits(cases: Sequence[Json]) -> list[str]:
     many = sum(case["groups"] > MOST_SPLIT_GROUPS for case in cases)
     if not many:
         return []
-    told = f"Left out of {many} cases with more than {MOST_SPLIT_GROUPS} groups: variants that make a convolution"
-    return [f"{told} a group, unless --variant names them"]
+    told = f"Left out of {counted(many, 'case')} with more than {MOST_SPLIT_GROUPS} groups"
+    return [f"{told}: variants with one convolution per group, unless --variant names them"]
 
 
 def _variants(convolution: Json) -> Json:

@@ -47,7 +47,7 @@ def markdown(judgement: Judgement) -> str:
         *still_open,
         *_table(short, _fitting(short[:_MOST_SHOWN], _TABLE_ROOM)),
     ]
-    for what, tasks in (("new, in head alone", found.new), ("gone, in base alone", found.gone)):
+    for what, tasks in (("new, only in head", found.new), ("gone, only in base", found.gone)):
         names = [f"- {_cell(text)}" for text in words.names(tasks)]
         lines += _folded(f"{counted(len(tasks), 'task')} {what}", _listed(names, "case")) if names else []
     lines += [line for text in words.remedies(found) for line in (_cell(text, long=True), "")]
@@ -61,7 +61,9 @@ def markdown(judgement: Judgement) -> str:
         *filter(None, [words.unstable(found)]),
     ]
     judged = [f"- {_cell(text, long=True)}" for text in how]
-    parts = _folded(f"{counted(len(differing), 'difference')} of environment", environment) if differing else []
+    parts = (
+        _folded(f"{counted(len(differing), 'difference')} between the environments", environment) if differing else []
+    )
     parts += _folded("How it was judged", _listed(judged, "sentence"))
     every = [row for task in found.tasks for row in _rows(task, everything=True)]
     room = _MOST_CHARACTERS - sum(len(line) + 1 for line in (*lines, *parts)) - 1000
@@ -103,7 +105,7 @@ def _listed(lines: Sequence[str], noun: str) -> list[str]:
 
 
 def _left_out(count: int, noun: str) -> list[str]:
-    return [f"{counted(count, noun)} more: see the other formats of this comparison.", ""] if count > 0 else []
+    return [f"{counted(count, f'more {noun}')}: see the other formats of this comparison.", ""] if count > 0 else []
 
 
 def _folded(title: str, lines: Iterable[str]) -> list[str]:
@@ -205,7 +207,7 @@ def junit(judgement: Judgement) -> str:
         for change in task.changes:
             if change.verdict != compare.NOT_JUDGED:
                 _judged_case(suite, task, change)
-    for what, alone in (("new, in head alone", found.new), ("gone, in base alone", found.gone)):
+    for what, alone in (("new, only in head", found.new), ("gone, only in base", found.gone)):
         for one in alone:
             ElementTree.SubElement(_case(suite, one, "task"), "skipped", {"message": what})
     for holder in (root, suite):

@@ -49,10 +49,10 @@ def _verdict(comparison: Comparison) -> str:
     rest = [f"{better} {_be(better)} better"] if better else []
     total = counted(len(tasks), "task")
     if worse:
-        rest = [f"{undecided} {_be(undecided)} not decided", *rest] if undecided else rest
+        rest = [f"{undecided} {_be(undecided)} undecided", *rest] if undecided else rest
         return "; ".join([f"Regression: {cells.listed(_worse(comparison, total))}", *rest]) + "."
     if undecided:
-        return "; ".join([f"Inconclusive: whether {undecided} of {total} became worse is not decided", *rest]) + "."
+        return "; ".join([f"Inconclusive: {undecided} of {total} {_be(undecided)} undecided", *rest]) + "."
     if comparison.verdict == compare.INCONCLUSIVE:
         return "Inconclusive: no task worked on both sides."
     return "; ".join(_nothing(comparison)) + "."
@@ -88,9 +88,7 @@ def _nothing(comparison: Comparison) -> list[str]:
     if gone or set(others) - {_FIXED}:
         return [f"No regression in {len(compared)} of {counted(len(tasks) + gone, 'task')}", *rest]
     judged = comparison.thresholds["latency"] is not None
-    words = (
-        f"is shown to be slower{_by_how_much(comparison, 'latency')}" if judged else "became worse in what is judged"
-    )
+    words = f"is shown to be slower{_by_how_much(comparison, 'latency')}" if judged else "became worse"
     return [f"No regression: none of {counted(len(compared), 'task')} {words}", *rest]
 
 
