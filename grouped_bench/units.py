@@ -68,7 +68,7 @@ def format_percent(share: float, digits: int | None = None) -> str:
 
 def counted(number: int, noun: str) -> str:
     """`1 task`, `3 tasks`: a number of things whose plural takes an s."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def format_clock(seconds: float) -> str:

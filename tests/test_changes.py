@@ -65,9 +65,7 @@ def test_reasons_that_many_share_stand_below_and_not_at_each():
     found = judged(drawn(1), drawn(2, processes=2))
     assert line(found, "latency").notes == ()
     (told,) = words.remedies(found.comparison)
-    assert told.startswith(
-        "Undecided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24"
-    )
+    assert told.startswith("Undecided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24")
 
 
 def test_an_unstable_latency_says_where_and_why():

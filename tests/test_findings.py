@@ -132,8 +132,9 @@ def test_everything_undecided_gives_no_claim():
 def test_everything_unstable_gives_no_claim():
     found = findings(training(flags=["unstable", "throttled"]))
     assert all("×" not in one.text for one in found)
-    assert "under 30 of 30 tasks. The machine changed speed during them, so their speed-ups support no claim. Causes: 30 throttled." in (
-        found[-1].text
+    assert (
+        "under 30 of 30 tasks. The machine changed speed during them, so their speed-ups support no claim. Causes: 30 throttled."
+        in (found[-1].text)
     )
 
 
@@ -160,8 +161,7 @@ def test_memory_decides_where_one_way_runs_out_and_another_does_not():
     made = fail(made, (made["variant"] == "split_sum") & (made["groups"] == 32), "oom", "too large")
     made = fail(made, made["variant"] == "grouped", "predicted_oom", None)
     assert (
-        "Out of memory where other variants of the same function fit: grouped in 2 cohorts and split_sum in "
-        "1 cohort."
+        "Out of memory where other variants of the same function fit: grouped in 2 cohorts and split_sum in 1 cohort."
     ) in said(made)
     everything = training(groups=[4], channels=[64])
     assert "Memory decides" not in said(fail(everything, everything["computes"] == "grouped", "oom", None))
@@ -175,7 +175,9 @@ def with_memory(variant, size, source="allocator", **options):
 
 
 def test_the_fastest_that_takes_more_memory_is_told_unless_it_was_read_coarsely():
-    told = "The fastest variant is not the leanest in 1 cohort: grouped_native takes more memory than split_concat, 2.0×: "
+    told = (
+        "The fastest variant is not the leanest in 1 cohort: grouped_native takes more memory than split_concat, 2.0×: "
+    )
     assert told + "10.0 MiB against 5.00 MiB (4 groups)." in said(with_memory("grouped_native", 10 * 2**20))
     assert "leanest" not in said(with_memory("grouped_native", 5 * 2**20 + 9000))
     assert "leanest" not in said(with_memory("grouped_native", 10 * 2**20, "resident"))

@@ -23,6 +23,7 @@ from grouped_bench.space.axes import (
 from grouped_bench.space.case import Case
 from grouped_bench.space.facts import Json
 from grouped_bench.space.published import Published, validate_published
+from grouped_bench.units import counted
 
 MOST_POINTS = 100_000
 LARGEST_FILE = 4 * 2**20
@@ -99,7 +100,7 @@ class Space:
         if points > MOST_POINTS:
             raise SpaceError(
                 f"{source}: a space must have at most {MOST_POINTS:,} points",
-                received=f"{points:,} points",
+                received=counted(points, "point"),
                 remedy="Give some axis fewer values, or split the space into several runs",
             )
 

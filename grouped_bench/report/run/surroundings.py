@@ -116,4 +116,4 @@ def _compared(name: str, first: str, rows: Sequence[Task]) -> Finding:
 
 def _alone(name: str, rows: Sequence[Task]) -> Finding:
     variants = cells.listed(dict.fromkeys(str(row.variant) for row in rows))
-    return Finding(cells.clean(f"Only {name} runs {variants}, in {counted(len(rows), 'task')}."), tuple(rows))
+    return Finding(cells.clean(f"Only {name} supports {variants}, in {counted(len(rows), 'task')}."), tuple(rows))
