@@ -179,7 +179,7 @@ def test_the_summary_warns_where_base_and_head_are_apart(gate):
     (gate.work / "answer" / "answer.md").write_text(f"> [!WARNING]\n> Other machines: a in base\n\n{ANSWER}")
     gate.run("summary.sh")
     assert gate.last.stdout.startswith(
-        "::warning::Base and head were measured on other machines, or with other kernels"
+        "::warning::Base and head were measured on different machines or with different kernels"
     )
     assert "Other machines: a in base" in gate.summary.read_text()
 

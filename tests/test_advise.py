@@ -224,7 +224,10 @@ def test_unstable_neighbours_are_none():
         ({"bias": True}, "none was measured"),
         ({"padding": "valid"}, "none was measured"),
         ({"rank": 1, "size": (784,), "kernel_size": (9,), "stride": (1,), "dilation": (1,)}, "none was measured"),
-        ({"groups": 1}, "of other cases of one group, none was measured"),
+        (
+            {"groups": 1},
+            "an estimate needs three measured cases of one group in this setting, pass and format; found: 0",
+        ),
     ],
 )
 def test_outside_of_what_was_measured_it_abstains(case, why):
@@ -428,7 +431,7 @@ def test_another_machine_is_no_evidence_and_alone_it_is_no_advice(here, setup):
     (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert (found.elsewhere, found.answers, found.is_settled, found.tried) == (True, False, False, False)
     lines = telling.render([found], "table").splitlines()
-    first = f"Not measured here, but on {other.slug}: another machine: 4 processors there and 2 here."
+    first = f"Not measured here, only on {other.slug}: another machine: 4 processors there and 2 here."
     assert " ".join(lines[:3]).startswith(first)
     assert not any(line.startswith(("Use ", "Paste")) for line in lines)
     assert lines[-1].endswith("--groups 32 --size 28 --kernel-size 3 --batch-size 8 --pass training --measure")
@@ -639,7 +642,7 @@ def test_one_advice_says_what_by_how_much_how_sure_at_what_cost_and_on_what_it_r
     assert "as fast as grouped (Keras' own groups=)" in text
     assert "How sure: measured with 2 other ways of the same function; the fastest" in text
     assert "Cost: 7.00 MiB of memory, 4.61 k parameters; regular takes 11.0 MiB and 147 k." in text
-    assert "It rests on run 20261123-012233-ab12 (5 rows), with tensorflow 2.21.0." in text
+    assert "Evidence: run 20261123-012233-ab12 (5 rows), with tensorflow 2.21.0." in text
     assert "class NativeGroupedConv2D(keras.layers.Conv2D):" in text
 
 
@@ -667,7 +670,7 @@ def test_advice_from_neighbours_says_so():
 def test_an_abstention_says_why_and_what_to_do():
     text = words([ask(frame(), groups=64)])
     assert "Use " not in text
-    assert "Measure it: repeat the command with --measure" in text
+    assert "To measure it, repeat the command with --measure" in text
 
 
 def test_group_counts_are_a_table_and_three_sentences():

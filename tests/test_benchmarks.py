@@ -157,7 +157,7 @@ def test_a_machine_that_is_not_told_has_no_name(tmp_path):
         (("benchmarks", 0, "fullname"), "", "benchmarks.0.fullname: String should have"),
         (("benchmarks", 0, "fullname"), "x" * 10_001, "benchmarks.0.fullname: String should have at most 10000"),
         (("benchmarks", 0, "fullname"), "\ud800", "benchmarks.0.fullname: Input should be a valid string, unable"),
-        (("benchmarks", 0, "fullname"), "bench/test_a.py::test_b", "a benchmark that is told twice"),
+        (("benchmarks", 0, "fullname"), "bench/test_a.py::test_b", "a benchmark that occurs twice"),
         (("benchmarks", 0, "group"), [], "benchmarks.0.group: Input should be a valid string"),
         (("benchmarks", 0, "params"), "x", "benchmarks.0.params: Input should be a valid dictionary"),
         (("benchmarks", 0, "params"), {"a": json.loads("[" * 50 + "]" * 50)}, "nested more than 40 deep"),

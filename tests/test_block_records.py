@@ -212,9 +212,9 @@ def test_tables_and_findings_name_the_block_and_its_baseline(derived, tmp_path):
     page = html.write(derived, [{"run_id": "r"}], tmp_path / "page.html").read_text()
     assert page.count('<th scope="col">computes</th><th scope="col">macs</th>') == 1
     told = "\n".join(finding.text for finding in findings(derived))
-    assert "block: resnext_concat is clearly the fastest way to the resnext function in 1 of 1 cohort with more" in told
-    assert "block: Grouping pays in 1 of 1 cohort with more than one path: 2.0" in told
-    assert "resnext_grouped (Keras groups=; resnext function) only saves arithmetic in 1 of 1 cohort" in told
+    assert "block: resnext_concat is clearly the fastest form of the resnext function in the one case" in told
+    assert "block: Grouping beats the bottleneck block in the one case: 2.0" in told
+    assert "resnext_grouped (Keras groups=; resnext function) saves arithmetic but no time in the one case" in told
     assert "of bottleneck (2 paths)" in told
     assert "layer: grouped" not in told
 
@@ -244,7 +244,7 @@ def test_blocks_of_equal_cost_are_one_line_and_others_a_panel_a_width(derived):
 def test_blocks_of_one_path_are_twins(derived):
     alone = derived[derived["scope"] == "block"].assign(cardinality=1)
     told = "\n".join(finding.text for finding in findings(alone))
-    assert "With one path, the bottleneck and the resnext function are the same; of 3 comparisons there, " in told
+    assert "With one path, the bottleneck and the resnext function are the same: of 3 comparisons, " in told
 
 
 def test_a_space_from_python_may_hold_both_scopes_in_tables():

@@ -59,7 +59,7 @@ def test_a_call_that_costs_more_than_its_work_is_told():
 def test_a_convolution_for_each_group_is_told():
     split = look(of=cohort(variants=["split_concat"]), primitives=[primitive(count=96, seconds=0.02)])
     assert causes(split) == [
-        "A call runs 96 convolutions for its 32 groups, each with a start and small operands of its own."
+        "A call runs 96 convolutions for its 32 groups, each with its own launch and small operands."
     ]
     assert causes(look(of=cohort(variants=["regular"]), primitives=[primitive(count=3, seconds=0.009)])) == []
     inference = cohort(pass_="inference", variants=["split_concat"])
@@ -95,8 +95,8 @@ def test_a_convolution_of_which_xla_and_onednn_tell_is_one():
 
 def test_time_between_primitives_is_told():
     assert causes(look(primitives=[primitive(seconds=0.004)])) == [
-        "oneDNN computes for 4.0 ms of a call's 10 ms. The framework takes the framework's: the call, copies, and operations "
-        "that oneDNN does not run."
+        "oneDNN computes for 4.0 ms of a call's 10 ms. The framework takes the rest: the call, copies, and "
+        "operations that oneDNN does not run."
     ]
     # XLA's own loops are not the framework's doing.
     assert causes(look(primitives=[primitive(seconds=0.004)], instructions=[instruction()])) == []

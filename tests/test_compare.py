@@ -107,7 +107,7 @@ def test_without_a_reference_a_slower_machine_shows(sides):
     base, head = (drawn(seed, machine=1 + 0.2 * seed, load=0.0, reference=has) for seed, has in enumerate(sides))
     found = judged(base, head)
     assert found.comparison.basis == RAW
-    assert "slower today shows" in found.comparison.why
+    assert "shows as a change" in found.comparison.why
     assert verdicts(found) == [REGRESSION] * 4
 
 
@@ -115,7 +115,7 @@ def test_latencies_beside_unlike_references_are_not_set_against_each_other():
     base = drawn(1, load=0.0, reference_name="grouped")
     found = judged(base, drawn(2, machine=1.2, load=0.0))
     assert (found.comparison.basis, verdicts(found)) == (RAW, [REGRESSION] * 4)
-    assert "beside 4 of 4 tasks the same reference workload was not timed" in found.comparison.why
+    assert "4 of 4 tasks lack a common reference workload" in found.comparison.why
     elsewhere = judged(base, drawn(2).assign(machine="other"))
     assert (elsewhere.comparison.basis, verdicts(elsewhere)) == (NORMALISED, [INCONCLUSIVE] * 4)
     one = base.assign(reference=[None if number else "grouped" for number in range(len(base))])

@@ -135,7 +135,7 @@ def test_the_table_fits_80_columns_and_tells_remedy_and_difference():
     text = plans.diagnosis(found, "table")
     assert max(map(len, text.splitlines())) <= 80
     assert "load: Stop other programs" in text
-    assert "1.2 %, measured on twins" in text
+    assert "1.2%, measured on identical layers" in text
     assert text.endswith("This machine is not fit to measure on.")
 
 

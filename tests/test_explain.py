@@ -44,7 +44,7 @@ def test_a_look_joins_what_ran_with_counts_and_peaks():
     assert (one["call_s"], one["case"]) == (0.0002, "Conv2D 128→128 k3x3 on 28x28 groups 32 batch 8 training")
     assert one["primitives"][0]["count"] == 96
     assert one["causes"] == [
-        "A call runs 96 convolutions for its 32 groups, each with a start and small operands of its own."
+        "A call runs 96 convolutions for its 32 groups, each with its own launch and small operands."
     ]
     assert json.loads(json.dumps(one))["task"]["groups"] == 32
 

@@ -277,7 +277,7 @@ def test_a_lane_shows_the_verdict_at_each_number_of_groups():
     assert points[8].get_markerfacecolor() == mark_of(plain(made)[1]).colour
     (run,) = [line for line in place.lines if len(line.get_xdata()) == 2]
     assert list(run.get_xdata()) == [8, 8]
-    assert "grouped_native from 8 groups on in 1 shape" in sketch("crossover", made).alt
+    assert "grouped_native with 8 groups or more in 1 shape" in sketch("crossover", made).alt
 
 
 def test_a_cross_over_needs_a_decided_verdict_at_two_numbers_of_groups():
@@ -303,8 +303,8 @@ def test_a_point_stands_where_its_counts_and_latency_put_it_under_the_roof():
     shares = [np.divide(line.get_ydata(), roof.get_ydata()) for line in dashed]
     assert 0 < len(shares) <= 3
     assert [tuple(share) for share in shares] == [pytest.approx((x, x, x)) for x in (0.1, 0.01, 0.001)[: len(shares)]]
-    assert [text.get_text() for text in place.texts] == ["10 %", "1 %", "0.1 %"][: len(shares)]
-    assert "110 % of it (grouped at 8 groups)" in found.alt  # 100 of 90 GFLOP/s
+    assert [text.get_text() for text in place.texts] == ["10%", "1%", "0.1%"][: len(shares)]
+    assert "110% of it (grouped at 8 groups)" in found.alt  # 100 of 90 GFLOP/s
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_titles_say_what_is_counted():
     blocks = small(groups=[1]).assign(scope="block", cardinality=2)
     titles = {figure.name: figure.title for figure in registry.draw(blocks)}
     assert titles["latency"] == "Latency against cardinality"
-    assert titles["crossover"] == "From which cardinality on grouping is faster"
+    assert titles["crossover"] == "Smallest cardinality at which grouping is faster"
     mixed = pd.concat([blocks, small(groups=[1])])
     assert registry.worded("Latency against groups", plain(mixed)) == "Latency against groups"
 

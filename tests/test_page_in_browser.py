@@ -84,7 +84,7 @@ def test_it_opens_draws_and_asks_for_nothing(opened):
     page = opened().drawn()
     assert page.locator("#explore-count").inner_text() == "40 of 40 tasks selected."
     assert page.locator("#explore-chart").get_attribute("data-drawn") == "36"
-    assert "4 tasks not: not ended ok" in page.locator("#explore-drawn").inner_text()
+    assert "4 tasks not drawn: status not ok" in page.locator("#explore-drawn").inner_text()
     assert page.locator("#explore-problem").inner_text() == ""
 
 
@@ -238,7 +238,7 @@ def test_what_has_no_colour_is_not_called_drawn(opened, tmp_path):
     page = opened("#explore?colour=energy_j", at=pages.write(made, [], tmp_path / "colours.html")).drawn()
     wait_drawn(page, 10)
     assert page.locator(POINTS).count() == 10
-    assert "10 tasks not: not ended ok, or without groups or latency_s or energy_j." in (
+    assert "10 tasks not drawn: status not ok, or no groups or latency_s or energy_j." in (
         page.locator("#explore-drawn").inner_text()
     )
 

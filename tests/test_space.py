@@ -164,9 +164,9 @@ def test_a_space_brings_its_controls_and_options_win_over_them(space_of_toml):
         ("groups = " + "9" * 5000, "my.toml must be valid TOML. Received: Exceeds the limit"),
         ("case = 3", "my.toml: the cases must be a list of tables, and the controls one table. Received: {'case': 3, "),
         ("[case]\ngroups = 1", "Received: {'case': {'groups': 1}, 'control': None}. Write [[case]] "),
-        ("case = [1]", "the cases are a list of tables"),
+        ("case = [1]", "the cases must be a list of tables"),
         ("control = 3", "Received: {'case': None, 'control': 3}"),
-        ("[[control]]\nvisits = 3", "the cases are a list of tables and the controls one table"),
+        ("[[control]]\nvisits = 3", "the cases must be a list of tables, and the controls one table"),
         ("group = 4", "my.toml: every key must be known. Received: group = 4. Use an axis (scope, rank, variant, "),
         ("source = 'x'", "every key must be known. Received: source = x."),
         ("passes = 'training'", "every key must be known. Received: passes = training."),
@@ -261,7 +261,7 @@ def test_cases_that_are_no_tables_are_refused(cases):
 
 @pytest.mark.parametrize("control", [3, "visits", [("visits", 3)]])
 def test_controls_that_are_no_table_are_refused(control):
-    assert refusal(Space, control=control).startswith("Space: the cases are a list of tables and the controls one")
+    assert refusal(Space, control=control).startswith("Space: the cases must be a list of tables, and the controls one")
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()

@@ -57,7 +57,8 @@ def _split(look: Facts) -> str | None:
     each, what = (_OF_PATH, "paths") if look["task"]["cardinality"] else (_OF_GROUP, "groups")
     if groups < 2 or made < groups * each * passes:
         return None
-    return f"A call runs {counted(made, 'convolution')} for its {groups} {what}, each with its own launch and small operands."
+    runs = f"A call runs {counted(made, 'convolution')} for its {groups} {what}"
+    return f"{runs}, each with its own launch and small operands."
 
 
 def _reorders(look: Facts) -> str | None:

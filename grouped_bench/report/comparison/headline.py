@@ -87,9 +87,16 @@ def _nothing(comparison: Comparison) -> list[str]:
     rest += [f"{gone} {_be(gone)} gone"] if gone else []
     if gone or set(others) - {_FIXED}:
         return [f"No regression in {len(compared)} of {counted(len(tasks) + gone, 'task')}", *rest]
+    return [f"No regression: {_none(comparison, len(compared))}", *rest]
+
+
+def _none(comparison: Comparison, count: int) -> str:
+    """That none of the tasks that worked on both sides became worse."""
     judged = comparison.thresholds["latency"] is not None
-    words = f"is shown to be slower{_by_how_much(comparison, 'latency')}" if judged else "became worse"
-    return [f"No regression: none of {counted(len(compared), 'task')} {words}", *rest]
+    slower = f"shown to be slower{_by_how_much(comparison, 'latency')}"
+    if count == 1:
+        return f"the one task is not {slower}" if judged else "the one task did not become worse"
+    return f"none of {counted(count, 'task')} " + (f"is {slower}" if judged else "became worse")
 
 
 def _what_became(task: Compared) -> tuple[str, str]:

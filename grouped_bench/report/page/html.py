@@ -143,7 +143,7 @@ def _title(rows: Sequence[Task], metadata: Sequence[Facts]) -> str:
     names = sorted({str(row.machine) for row in rows if row.machine is not None})
     names = names or [str(facts["machine"]) for facts in metadata if facts.get("machine")]
     where = f" on {cells.listed(cells.clean(classed.get(name, name)) for name in names)}" if names else ""
-    return f"Convolutions in groups, measured{where}"
+    return f"Grouped convolutions, measured{where}"
 
 
 def _identity(facts: Facts) -> Iterator[tuple[str, str]]:
