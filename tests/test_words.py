@@ -9,6 +9,7 @@ import pytest
 
 import grouped_bench
 from grouped_bench import errors
+from grouped_bench.commands.main import cli
 from grouped_bench.report.text.cells import commit
 from grouped_bench.space.axes import Axes, Control
 from grouped_bench.space.published import Published
@@ -199,6 +200,56 @@ def test_the_description_of_a_field_is_a_rule(model, name):
 @pytest.mark.parametrize("rule", re.findall(r'refuse "([^"]+)"', "".join(map(Path.read_text, SCRIPTS))))
 def test_a_rule_of_the_action_says_what_must_hold(rule):
     assert faults_of_rule(rule) == []
+
+
+# Plain sentences
+
+# Where people would say: says, shows, correct, resume.
+OLD_WORDS = re.compile(r"\b(told|tells?|mend|go(es|ing|ne)? on with)\b", re.IGNORECASE)
+MOST_WORDS = 24
+PATTERN = re.compile(r"[\\|]\w")
+
+
+def sentences(text):
+    """The sentences of a text, and the parts of a list."""
+    return re.split(r"(?<=[.!?;:])\s+", " ".join(text.split()))
+
+
+def faults_of_text(text):
+    """The sentences that are too long, and the words that nobody would say."""
+    return [one for one in sentences(text) if len(one.split()) > MOST_WORDS or OLD_WORDS.search(one)]
+
+
+def helps(command, name="grouped-bench"):
+    """The texts of a command's help and of those below it, without JSON and examples."""
+    options = (getattr(one, "help", None) or "" for one in command.params)
+    yield from ((name, text) for text in (command.help.partition("\b")[0], *options))
+    for below, one in getattr(command, "commands", {}).items():
+        yield from helps(one, f"{name} {below}")
+
+
+@pytest.mark.parametrize(("name", "text"), list(helps(cli)))
+def test_help_is_in_short_sentences(name, text):
+    assert faults_of_text(text) == []
+
+
+@pytest.mark.parametrize("path", modules(), ids=str)
+def test_texts_are_in_short_sentences(path):
+    found = (text for text in written(modules()[path]) if " " in text and not PATTERN.search(text))
+    assert [fault for text in found for fault in faults_of_text(text)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("It tells which. That is told.", 2),
+        ("Go on with it.", 1),
+        (" ".join(["word"] * 25), 1),
+        (" ".join(["word"] * 24) + ". " + " ".join(["word"] * 24), 0),
+    ],
+)
+def test_long_sentences_and_old_words_are_found(text, count):
+    assert len(faults_of_text(text)) == count
 
 
 # One form for a thing

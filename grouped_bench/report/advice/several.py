@@ -46,7 +46,7 @@ def _in_short(advice: Advice) -> str:
         apart = _in_short(dataclasses.replace(advice, alternative=None)) if advice.best else "no advice"
         return f"with {cells.clean(advice.alternative.env)} {_in_short(advice.alternative.advice)}; without it {apart}"
     best = advice.best
-    assert best is not None, "what abstains is told apart"
+    assert best is not None, "an abstention is shown apart"
     told = [words for _, words in gains(advice, best)]
     sure = "measured" if advice.basis == MEASURED else "estimated"
     ties = f", not separated from {cells.listed(map(cells.clean, advice.ties))}" if advice.ties else ""
