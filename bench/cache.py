@@ -13,7 +13,7 @@ from typing import Any
 import evidence
 
 import grouped_bench as gb
-from grouped_bench.analyse.leads import lead_is_clear
+from grouped_bench.analyse.leads import is_clearly_faster
 from grouped_bench.analyse.rows import by_function, case_title, is_baseline, is_ok, plain
 from grouped_bench.plan import make_plan
 from grouped_bench.report.text import cells
@@ -110,7 +110,7 @@ def _changed(found: list[evidence.Findings], twice: list[tuple[list[Task], list[
     pairs = [pair for case in found for pair in case["pairs"]]
     decided = [pair for pair in pairs if "undecided" not in (pair["hot"]["verdict"], pair["cold"]["verdict"])]
     firsts = [both for hot, cold in twice for both in _firsts(hot, cold)]
-    clear = [(hot[0], cold[0]) for hot, cold in firsts if lead_is_clear(*hot) and lead_is_clear(*cold)]
+    clear = [(hot[0], cold[0]) for hot, cold in firsts if is_clearly_faster(*hot) and is_clearly_faster(*cold)]
     return {
         "verdicts": evidence.proportion(sum(pair["changed"] for pair in pairs), len(pairs)),
         "decided": evidence.proportion(sum(pair["changed"] for pair in decided), len(decided)),

@@ -1,13 +1,14 @@
-"""The errors a user can cause, each told as rule, value received and way out."""
+"""The errors that a user can cause, each stated as rule, value received and remedy."""
 
 
 class GroupedBenchError(Exception):
     """A command that cannot be carried out as asked.
 
     Args:
-        rule: what must hold, as a sentence without its full stop.
+        rule: "{Subject} must {rule}" or "{Subject} takes {values}", a sentence without its full stop. A broken limit
+            is named. It never states what is false at that moment.
         received: the offending value, shown as it came.
-        remedy: what to do about it, as a sentence without its full stop.
+        remedy: an imperative that suits the command line and Python, a sentence without its full stop.
     """
 
     def __init__(self, rule: str, *, received: object, remedy: str) -> None:

@@ -13,6 +13,7 @@ from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.counts import Counts
 from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Point, Space
+from grouped_bench.units import counted
 from grouped_bench.variants.base import ALL
 
 PROCESSES = 6
@@ -177,9 +178,9 @@ def make_plan(space: Space) -> Plan:
     if not cohorts:
         first = skipped[0]
         raise SpaceError(
-            f"{space.source}: at least one case must make sense; all {len(skipped)} were left out",
+            f"{space.source}: at least one of {counted(len(skipped), 'case')} must be valid",
             received=f"{first.cohort.case.title()}: {first.reason}",
-            remedy="Change the axis that the reason names",
+            remedy="Change the axis named in the reason",
         )
     return Plan(tuple(cohorts.values()), tuple(skipped))
 
@@ -207,8 +208,8 @@ def _named(point: Point, source: str) -> list[str]:
     for variant in named:
         if variant.scope != scope:
             raise SpaceError(
-                f"{source}: a variant computes what has its scope",
-                received=f"{variant.name}, which is of scope {variant.scope}, for scope {scope}",
+                f"{source}: a variant must have the scope of its case",
+                received=f"{variant.name}, a variant of scope {variant.scope}, for scope {scope}",
                 remedy=f"Use one of {', '.join(variants.names(scope))}, or all",
             )
     return variants.names(scope) if ALL in point.variants else [variant.name for variant in named]
@@ -224,7 +225,7 @@ def _settings(point: Point) -> Iterator[Setting]:
     for execution in point.executions or ():
         if not any(execution in executions for executions in known.values()):
             raise SpaceError(
-                "`execution` takes what a chosen backend has",
+                "`execution` must be one that a chosen backend has",
                 received=execution,
                 remedy="Use one of " + "; ".join(f"{', '.join(every)} of {name}" for name, every in known.items()),
             )
@@ -241,9 +242,9 @@ def _refuse_own_variables(point: Point) -> None:
     own = {*_OF_HOSTS, *(name for one in backends.names() for name in backends.own_variables(one))}
     if taken := sorted(named & own):
         raise SpaceError(
-            "`env` must leave alone the variables by which grouped-bench starts its processes",
+            "`env` must not set a variable with which grouped-bench starts its processes",
             received=", ".join(taken),
-            remedy="Choose the backend by --backend, and leave that variable out",
+            remedy="Leave that variable out; the axis `backend` chooses the backend",
         )
 
 

@@ -1,4 +1,4 @@
-"""Durations, sizes and shares: read from what a user types, written with the digits that were earned."""
+"""Durations, sizes, shares and counts: read from what a user types, written with the digits that were earned."""
 
 import math
 import re
@@ -59,6 +59,16 @@ def format_bytes(count: float, digits: int = 3) -> str:
 def format_count(count: float, digits: int = 3) -> str:
     """`count` things in decimal steps: `4.61 k`, `147 k`, `1.2 G`."""
     return _scaled(count, [("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1)], digits, " ").rstrip()
+
+
+def format_percent(share: float, digits: int | None = None) -> str:
+    """`share` as `5%`: in full, or with `digits` significant digits."""
+    return f"{100 * share:g}%" if digits is None else f"{significant(100 * share, digits)}%"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 task`, `3 tasks`: a number of things whose plural takes an s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def format_clock(seconds: float) -> str:

@@ -100,7 +100,7 @@ def metadata(**facts: Any) -> dict[str, Any]:
                 "groups": 3,
                 "in_channels": 64,
                 "out_channels": 64,
-                "reason": "3 groups do not divide 64 in channels",
+                "reason": "3 groups do not divide 64 input channels",
             }
         ],
         "time": {

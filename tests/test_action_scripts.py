@@ -57,7 +57,7 @@ def test_scripts_copied_elsewhere_install_no_other_project_as_the_tool(gate):
     copy = gate.project / ".github" / "actions" / "grouped-bench"
     shutil.copytree(FOLDER, copy)
     gate.shell('"$SCRIPT"', SCRIPT=str(copy / "environments.sh"), GATE_INSTALL="true")
-    assert "GATE_REQUIREMENT (grouped-bench) is needed" in refusal(gate)
+    assert "GATE_REQUIREMENT (grouped-bench) must be set" in refusal(gate)
     assert not gate.work.exists()
 
 
@@ -71,16 +71,19 @@ def test_a_failed_installation_ends_it(gate):
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        ({"GATE_INSTALL": ""}, "GATE_INSTALL (install) is the command"),
+        ({"GATE_INSTALL": ""}, "GATE_INSTALL (install) must be a command"),
         ({"GATE_BASE": "nope"}, "Received: nope. Fetch it"),
-        ({"GATE_BASE": "HEAD^1^1"}, "Base and head are commits"),
-        ({"GATE_BASE": "HEAD:content"}, "Base and head are commits"),
+        ({"GATE_BASE": "HEAD^1^1"}, "Base and head must be commits"),
+        ({"GATE_BASE": "HEAD:content"}, "Base and head must be commits"),
         ({"GATE_HEAD": "--path-format=absolute"}, "Received: --path-format=absolute."),
-        ({"GATE_WORK": "."}, "GATE_WORK is a folder that does not exist yet"),
-        ({"GATE_FAIL_ON": "always"}, "GATE_FAIL_ON (fail-on) is regression, inconclusive or never. Received: always."),
-        ({"GATE_NAME": "a --> b"}, "GATE_NAME (name) is up to 60 letters"),
-        ({"GATE_NAME": ".."}, "GATE_NAME (name) is up to 60 letters"),
-        ({"GATE_NAME": "n" * 61}, "GATE_NAME (name) is up to 60 letters"),
+        ({"GATE_WORK": "."}, "GATE_WORK must be a folder that does not exist yet"),
+        (
+            {"GATE_FAIL_ON": "always"},
+            "GATE_FAIL_ON (fail-on) must be regression, inconclusive or never. Received: always.",
+        ),
+        ({"GATE_NAME": "a --> b"}, "GATE_NAME (name) must be up to 60 letters"),
+        ({"GATE_NAME": ".."}, "GATE_NAME (name) must be up to 60 letters"),
+        ({"GATE_NAME": "n" * 61}, "GATE_NAME (name) must be up to 60 letters"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line(variables, told, gate):
@@ -93,7 +96,7 @@ def test_a_project_without_git_is_refused_after_gits_own_words(gate):
     assert gate.run("environments.sh", GATE_INSTALL="true", GATE_PROJECT=str(gate.folder)) == 2
     git, ours = gate.last.stderr.splitlines()
     assert git.startswith("fatal: not a git repository")
-    assert ours.startswith("gate: Base and head are commits")
+    assert ours.startswith("gate: Base and head must be commits")
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -148,7 +151,7 @@ def test_measuring_ends_well_with_a_verdict_and_passes_on_what_is_none(code, gat
     assert (kept.read_text() if kept.exists() else None) == (f"{code}\n" if code in (0, 1, 3) else None)
     assert gate.run("report.sh") == (2 if code == 2 else 0)
     if code == 2:
-        assert "The page is of the runs that measure.sh made" in refusal(gate)
+        assert "The page must have runs that measure.sh made" in refusal(gate)
 
 
 def test_options_are_one_a_line_and_what_the_gate_needs_comes_last(gate):
@@ -176,7 +179,7 @@ def test_the_summary_warns_where_base_and_head_are_apart(gate):
     (gate.work / "answer" / "answer.md").write_text(f"> [!WARNING]\n> Other machines: a in base\n\n{ANSWER}")
     gate.run("summary.sh")
     assert gate.last.stdout.startswith(
-        "::warning::Base and head were measured on other machines, or with other kernels"
+        "::warning::Base and head were measured on different machines or with different kernels"
     )
     assert "Other machines: a in base" in gate.summary.read_text()
 
@@ -208,10 +211,10 @@ def test_the_gates_own_comment_is_updated_and_no_others(there, place, gate):
 @pytest.mark.parametrize(
     ("variables", "told"),
     [
-        ({}, "::notice::No comment on the pull request: this run is of none. "),
+        ({}, "::notice::No comment on the pull request: this run has none. "),
         (
             {"GATE_PULL_REQUEST": "12", "GATE_FORK": "true"},
-            "::notice::No comment on the pull request: one from a fork ",
+            "::notice::No comment on the pull request: a pull request from ",
         ),
         (
             {"GATE_PULL_REQUEST": "12", "FAKE_GH_READ": "1"},
@@ -233,7 +236,7 @@ def test_a_comment_that_cannot_be_made_is_told_and_decides_nothing(variables, to
 @pytest.mark.parametrize("fail_on", ["regression", "inconclusive", "never"])
 def test_the_verdict_needs_a_comparison(fail_on, gate):
     gate.run("verdict.sh", GATE_FAIL_ON=fail_on)
-    assert "A verdict needs a comparison" in refusal(gate)
+    assert "A verdict must have a comparison" in refusal(gate)
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_a_case_whose_fastest_is_unstable_is_not_settled():
     made["flags"] = [["unstable"] if v == "grouped_native" else [] for v in made["variant"]]
     found = ask(made)
     assert found.best is None
-    assert found.abstains.startswith("the machine moved under 1 variant of the very case")
+    assert found.abstains.startswith("the machine changed speed during 1 variant of the very case")
 
 
 def test_the_newest_run_with_intervals_counts():
@@ -213,18 +213,21 @@ def test_unstable_neighbours_are_none():
 @pytest.mark.parametrize(
     ("case", "why"),
     [
-        ({"groups": 64}, "64 (groups) lies outside of what was measured, 2 to 32"),
-        ({"batch_size": 16}, "16 (batch size) lies outside of what was measured, 8"),
-        ({"size": (56, 56)}, "3136 (output positions) lies outside of what was measured, 784"),
-        ({"stride": (2, 2), "size": (56, 56)}, "4 (stride) lies outside of what was measured, 1"),
-        ({"dilation": (2, 2)}, "4 (dilation) lies outside of what was measured, 1"),
+        ({"groups": 64}, "64 (groups is outside the measured range, 2 to 32"),
+        ({"batch_size": 16}, "16 (batch size is outside the measured range, 8"),
+        ({"size": (56, 56)}, "3136 (output positions is outside the measured range, 784"),
+        ({"stride": (2, 2), "size": (56, 56)}, "4 (stride is outside the measured range, 1"),
+        ({"dilation": (2, 2)}, "4 (dilation is outside the measured range, 1"),
         ({"pass_": "inference"}, "none was measured"),
         ({"dtype": "bfloat16"}, "none was measured"),
         ({"data_format": "channels_first"}, "none was measured"),
         ({"bias": True}, "none was measured"),
         ({"padding": "valid"}, "none was measured"),
         ({"rank": 1, "size": (784,), "kernel_size": (9,), "stride": (1,), "dilation": (1,)}, "none was measured"),
-        ({"groups": 1}, "of other cases of one group, none was measured"),
+        (
+            {"groups": 1},
+            "an estimate needs three measured cases of one group in this setting, pass and format; found: 0",
+        ),
     ],
 )
 def test_outside_of_what_was_measured_it_abstains(case, why):
@@ -285,7 +288,7 @@ def test_a_variant_that_few_neighbours_have_is_told_and_not_ranked():
     made = without(question(case_of(groups=8), SETTING), plain(many()))
     rare = [row for row in made if row["variant"] != "split_concat" or row["groups"] == 16]
     found = advise(question(case_of(groups=8), SETTING), [row for row in rare if row["in_channels"] != 64])
-    assert dict(found.left_out)["split_concat"] == "measured at 2 of 9 neighbours, and it takes three"
+    assert dict(found.left_out)["split_concat"] == "measured at 2 of 9, but an estimate needs three"
 
 
 def test_the_estimate_of_a_plane_is_inside_of_its_interval_and_of_a_constant_is_exact():
@@ -406,7 +409,7 @@ def test_runs_in_other_threads_are_evidence_for_these_alone(here):
     (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert found.best.variant == "grouped_native"
     (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
-    assert found.why_elsewhere == "1 threads there and all here"
+    assert found.why_elsewhere == "1 there and all here"
     (found,) = gb.advise(shape(groups=[32], threads=1), out=here.out)
     assert found.best.variant == "split_concat"
 
@@ -428,7 +431,7 @@ def test_another_machine_is_no_evidence_and_alone_it_is_no_advice(here, setup):
     (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert (found.elsewhere, found.answers, found.is_settled, found.tried) == (True, False, False, False)
     lines = telling.render([found], "table").splitlines()
-    first = f"Not measured here, but on {other.slug}: another machine: 4 processors there and 2 here."
+    first = f"Not measured here, only on {other.slug}: another machine: 4 processors there and 2 here."
     assert " ".join(lines[:3]).startswith(first)
     assert not any(line.startswith(("Use ", "Paste")) for line in lines)
     assert lines[-1].endswith("--groups 32 --size 28 --kernel-size 3 --batch-size 8 --pass training --measure")
@@ -442,7 +445,7 @@ def test_what_was_measured_here_and_not_decided_is_not_told_from_elsewhere(here)
     here(unsure, "20261123-012233-ab12")
     (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert (found.elsewhere, found.answers) == (False, False)
-    assert found.abstains.startswith("the machine moved under 5 variants of the very case")
+    assert found.abstains.startswith("the machine changed speed during 5 variants of the very case")
 
 
 def test_what_was_measured_with_other_kernels_in_force_is_elsewhere(here, setup):
@@ -516,7 +519,7 @@ def test_two_codes_are_pasted_where_the_environments_differ_in_the_best(here, se
     (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert (found.best.variant, found.alternative.advice.best.variant) == ("split_concat", "grouped_native")
     text = telling.render([found], "table")
-    first, second = text.index("Paste, and set TF_X=1:"), text.index("Paste, without it:")
+    first, second = text.index("Code to paste with TF_X=1:"), text.index("Code to paste without it:")
     assert first < text.index("class NativeGroupedConv2D") < second < text.index("class SplitConcatConv2D")
 
 
@@ -554,7 +557,7 @@ def test_a_layer_that_was_measured_in_several_environments_is_one_question(here,
 
 
 def test_blocks_are_refused(here):
-    with pytest.raises(SpaceError, match="Advice is given on layers"):
+    with pytest.raises(SpaceError, match="`advise` takes layers"):
         gb.advise(Space(scope=["block"]), out=here.out)
 
 
@@ -637,9 +640,9 @@ def test_one_advice_says_what_by_how_much_how_sure_at_what_cost_and_on_what_it_r
     assert "Use grouped_native: " in text
     assert "8.00× [7.84–8.16] as fast as regular (Keras' dense layer, another function)" in text
     assert "as fast as grouped (Keras' own groups=)" in text
-    assert "How sure: measured beside 2 other ways to compute the same function; the fastest" in text
+    assert "How sure: measured with 2 other ways of the same function; the fastest" in text
     assert "Cost: 7.00 MiB of memory, 4.61 k parameters; regular takes 11.0 MiB and 147 k." in text
-    assert "It rests on run 20261123-012233-ab12 (5 rows), with tensorflow 2.21.0." in text
+    assert "Evidence: run 20261123-012233-ab12 (5 rows), with tensorflow 2.21.0." in text
     assert "class NativeGroupedConv2D(keras.layers.Conv2D):" in text
 
 
@@ -667,13 +670,13 @@ def test_advice_from_neighbours_says_so():
 def test_an_abstention_says_why_and_what_to_do():
     text = words([ask(frame(), groups=64)])
     assert "Use " not in text
-    assert "Measure it: repeat the command with --measure" in text
+    assert "To measure it, repeat the command with --measure" in text
 
 
 def test_group_counts_are_a_table_and_three_sentences():
     text = told([ask(frame(), groups=groups) for groups in (1, 4, 32)])
     assert "Least latency: 32 groups." in text
-    assert "Least memory: not decided between 4 and 32 groups." in text
+    assert "Least memory: undecided between groups 4 and 32 groups." in text
     assert "Least parameters: 32 groups." in text
     found = json.loads(told([ask(frame(), groups=groups) for groups in (1, 4, 32)], "json"))
     assert found["least"]["latency"] == [32]
@@ -687,7 +690,7 @@ def test_a_whole_run_is_told_case_by_case_and_what_is_open_with_its_reason():
     found += [ask(frame(), groups=64), ask(frame(), groups=8, batch_size=16)]
     text = words(found)
     assert text.count("as fast as regular") == 8
-    assert text.count("No advice on 1 case: ") == 2
+    assert text.count("No advice for 1 case: ") == 2
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_another_machine_with_the_same_kernels_is_normalised_and_named_first(tmp
     assert (found.comparison.basis, found.verdict) == (NORMALISED, REGRESSION)
     told = headline.headline(found.comparison)
     assert told.startswith("Other machines: zen5 in base and zen4 in head; ")
-    assert told.endswith("Regression: 2 of 4 tasks are slower by more than 5 %.")
+    assert told.endswith("Regression: 2 of 4 tasks are slower by more than 5%.")
 
 
 def test_what_another_machines_other_kernels_computed_is_not_judged(tmp_path):
@@ -59,7 +59,7 @@ def test_what_another_machines_other_kernels_computed_is_not_judged(tmp_path):
     told = headline.headline(found.comparison)
     assert told.startswith("Other machines: oneDNN was off in base and is on in head; zen3 in base and zen4 in head;")
     [remedy] = words.remedies(found.comparison)
-    assert remedy.startswith(f"Not decided in 4 tasks: {OTHER_KERNELS}. Measure both on one machine.")
+    assert remedy.startswith(f"Undecided in 4 tasks: {OTHER_KERNELS}. Measure both on one machine.")
 
 
 def test_what_works_on_one_machine_alone_is_no_regression(tmp_path):

@@ -8,38 +8,38 @@ from grouped_bench.errors import SpaceError
 from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES, Axes, Control, validate
 
 INTEGERS = "takes positive integers"
-EXTENTS = "takes positive integers, or one extent a spatial axis such as 28x28"
-STEPS = "takes positive integers, or one step a spatial axis such as 2x1"
+EXTENTS = "takes positive integers, or one extent per spatial axis, such as 28x28"
+STEPS = "takes positive integers, or one step per spatial axis, such as 2x1"
 SHARE = "takes a share between 0 and 1"
 DURATION = "takes a duration above zero"
 RULES = {
-    "scope": "takes layer (one convolution) and block (a residual block)",
+    "scope": "takes layer (one convolution) or block (a residual block)",
     "rank": "takes 1, 2 or 3 (Conv1D, Conv2D, Conv3D)",
-    "variant": "takes names of variants, or all; `grouped-bench list variants` names them",
+    "variant": "takes names from `grouped-bench list variants`, or all",
     "groups": INTEGERS,
     "channels": "takes positive integers, or IN:OUT",
-    "cardinality": "takes positive integers, the paths of a block",
-    "width": "takes positive integers, the channels of each path of a block",
+    "cardinality": "takes positive integers: the paths of a block",
+    "width": "takes positive integers: the channels of each path of a block",
     "kernel_size": EXTENTS,
     "stride": STEPS,
     "dilation": STEPS,
-    "padding": "takes same, valid, or (rank 1) causal",
+    "padding": "takes same, valid, or (rank 1 only) causal",
     "size": EXTENTS,
     "batch_size": INTEGERS,
-    "pass": "takes inference and training",
-    "dtype": "takes float32, bfloat16, float16, mixed_bfloat16 and mixed_float16",
-    "data_format": "takes channels_last and channels_first",
+    "pass": "takes inference or training",
+    "dtype": "takes float32, bfloat16, float16, mixed_bfloat16 or mixed_float16",
+    "data_format": "takes channels_last or channels_first",
     "bias": "takes true or false",
-    "backend": "takes names of backends; `grouped-bench list backends` names them",
-    "execution": "takes graph, xla, eager and compile; the backend's first where it is not given",
-    "device": "takes cpu, gpu, or one by its index such as gpu:1",
-    "cache": "takes hot and cold: whether calls find their inputs and weights in the cache",
-    "env": "takes NAME=value,value: environment variables of the processes that measure; NAME= unsets one",
-    "threads": "takes positive integers up to 1024, the threads to compute in",
-    "multiplicity": "takes a positive integer: how often the case stands in its network",
+    "backend": "takes names from `grouped-bench list backends`",
+    "execution": "takes graph, xla, eager or compile, as the backend supports",
+    "device": "takes cpu, gpu, or an indexed device such as gpu:1",
+    "cache": "takes hot or cold: whether calls find their inputs and weights in the cache",
+    "env": "takes NAME=value,value: environment variables of the measuring processes; NAME= unsets one",
+    "threads": "takes positive integers up to 1024: the threads to compute with",
+    "multiplicity": "takes a positive integer: how often the case occurs in its network",
     "label": "takes a text of at most 80 characters",
-    "only": "takes onednn_off: the case is measured only where TensorFlow leaves oneDNN off by itself",
-    "in_use": "takes the name of the variant as which the network has the case",
+    "only": "takes onednn_off: the case is measured only where TensorFlow leaves oneDNN off by default",
+    "in_use": "takes the name of the variant that the network uses for the case",
 }
 CONTROL_RULES = {
     "precision": SHARE,
@@ -108,7 +108,7 @@ def test_a_bad_value_of_an_axis_is_refused_in_words(axis, value):
     assert error.received is value
     option = axis.replace("_", "-")
     assert error.remedy.startswith(f"Write it like --{option} ")
-    assert f', or {axis} = "' in error.remedy
+    assert f', {axis} = "' in error.remedy
 
 
 @pytest.mark.parametrize(("name", "value"), pairs(BAD_CONTROLS))
@@ -122,7 +122,7 @@ def test_a_bad_control_is_refused_in_words(name, value):
 @pytest.mark.parametrize("key", ["group", "pass_", "passes", "caches", "scopes", 3, "", "a\x1b[31m"])
 def test_an_unknown_axis_is_refused_with_those_there_are(key):
     error = refusal(Axes, {key: 1})
-    assert "there is no key `" in error.rule
+    assert "every key must be known" in error.rule
     assert error.received.endswith(" = 1")
     assert error.remedy == "Use one of " + ", ".join(RULES)
     assert str(error).isprintable()
@@ -131,7 +131,7 @@ def test_an_unknown_axis_is_refused_with_those_there_are(key):
 def test_an_unknown_control_is_refused_with_those_there_are():
     error = refusal(Control, {"speed": 1})
     assert str(error) == (
-        "Space: there is no key `speed`. Received: speed = 1. "
+        "Space: every key must be known. Received: speed = 1. "
         "Use one of precision, margin, visits, least_visits, visit_time, reference, budget, task_timeout, "
         "memory_limit, tf32."
     )

@@ -76,14 +76,17 @@ def test_options_reach_the_library(call, monkeypatch):
     [
         ((), "Missing command"),
         (("save",), "Missing argument 'RUN...'"),
-        (("save", "nope"), "RUN is a Parquet file, a folder of runs, a run id, or latest. Received: nope."),
-        (("save", "latest", "--samples", "0"), "A baseline keeps one round of a visit or more. Received: 0."),
+        (("save", "nope"), "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: nope."),
+        (
+            ("save", "latest", "--samples", "0"),
+            "The number of samples must be between 1 and 2,147,483,647. Received: 0. ",
+        ),
         (("save", "latest", "--samples", "all"), "'all' is not a valid integer"),
-        (("list", "nope"), "FOLDER is a folder of baselines. Received: nope. Name one that exists."),
+        (("list", "nope"), "The folder of baselines must exist. Received: nope. Name an existing folder."),
         (("list", "results", "--format", "csv"), "'csv' is not one of"),
         (("prune", "results"), "Missing option '--keep'"),
         (("prune", "results", "--keep", "0"), "0 is not in the range x>=1"),
-        (("prune", "results", "--keep", "1"), "Only what `grouped-bench baseline save` wrote is pruned"),
+        (("prune", "results", "--keep", "1"), "A folder to prune must contain only baselines"),
     ],
 )
 def test_what_cannot_be_done_is_one_line_exit_2_and_nothing_changed(words, told, call, runs):
@@ -104,7 +107,7 @@ def test_every_command_has_help_with_an_example(name, call):
 
 def test_show_report_and_history_read_a_baseline_and_say_what_it_is(call, runs):
     call("baseline", "save", "results", "--to", "b")
-    told = "is a baseline: it keeps 1 round a visit, with the medians of all, so not how samples spread."
+    told = "is a baseline: it keeps 1 round a visit and the medians of all, but not how samples spread."
     code, out, _ = call("show", "b")
     assert code == 0
     assert " ".join(out.split()).count(told) == 2

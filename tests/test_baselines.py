@@ -96,7 +96,7 @@ def test_more_rounds_are_kept_where_that_is_asked():
         frame, facts = read_run(made)
         assert {len(visit) for visits in frame["reference_s"] for visit in visits} == {found}
         assert facts["thinned"] == samples
-    with pytest.raises(SpaceError, match="one round of a visit or more"):
+    with pytest.raises(SpaceError, match="must be between 1 and"):
         gb.save_baselines([str(path)], samples=0)
 
 
@@ -127,7 +127,7 @@ def test_what_is_there_stays_and_nothing_else_of_that_name_replaces_it():
     assert gb.save_baselines([str(path)]) == [made]
     assert made.stat().st_mtime_ns == before.st_mtime_ns
     for again in ({"names": [str(other)]}, {"names": [str(path)], "samples": 2}):
-        with pytest.raises(OutputError, match="not replaced by another of its run"):
+        with pytest.raises(OutputError, match="must not replace another baseline"):
             gb.save_baselines(**again)
     changed = run(folder="changed", seed=1, stopped_by="budget")
     with pytest.raises(OutputError, match="not replaced"):
@@ -143,7 +143,9 @@ def test_files_of_one_run_become_one_baseline_and_are_refused_where_they_differ(
     ]
     for other in (run(folder="others", seed=2), run(folder="stopped", stopped_by="budget")):
         for names_ in ([path, other], [other, path, copy]):
-            with pytest.raises(OutputError, match=r"not replaced by another of its run\..*Name one of the files"):
+            with pytest.raises(
+                OutputError, match=r"must not replace another baseline of the same run\..*Name one file"
+            ):
                 gb.save_baselines([str(name) for name in names_])
     assert not Path("baselines").exists()
 
@@ -152,7 +154,9 @@ def test_a_run_measured_side_by_side_with_another_is_no_baseline():
     run("r0")
     half = run(side_by_side={"role": "base", "partner": "r2"})
     for name in ("latest", str(half), "runs"):
-        with pytest.raises(RunError, match=r"A baseline is of a run of its own\. .*grouped-bench run --preset ci"):
+        with pytest.raises(
+            RunError, match=r"A baseline must come from a run that was measured alone\. .*grouped-bench run --preset ci"
+        ):
             gb.save_baselines([name], out="runs")
     assert not Path("baselines").exists()
 
@@ -167,12 +171,12 @@ def test_nothing_is_written_unless_all_can_be():
     named = saved(drawn(1), Path("runs"), "-rf")
     Path("file").touch()
     for names_, told in (
-        ([good, "nope"], "RUN is a Parquet file"),
+        ([good, "nope"], "A run must be a Parquet file"),
         ([good, "broken.parquet"], "readable Parquet file"),
-        ([good, journal], "A baseline is of a run that has ended"),
-        ([good, empty], "A baseline is of a run with tasks"),
-        ([good, hostile], "are names of files. Received: ../../up"),
-        ([good, named], "are names of files. Received: -rf"),
+        ([good, journal], "A baseline must come from a finished run"),
+        ([good, empty], "A baseline must come from a run with tasks"),
+        ([good, hostile], "must be usable as file names. Received: ../../up"),
+        ([good, named], "must be usable as file names. Received: -rf"),
     ):
         with pytest.raises(RunError, match=told):
             gb.save_baselines([str(name) for name in names_])
@@ -235,7 +239,7 @@ def test_the_table_tells_commit_date_tasks_and_size():
 def test_a_folder_without_baselines_is_refused():
     Path("empty").mkdir()
     for folder in ("nope", "empty"):
-        with pytest.raises(RunError, match="FOLDER is a folder of baselines"):
+        with pytest.raises(RunError, match="The folder of baselines must exist"):
             gb.baselines(folder)
     Path("empty/x.parquet").write_bytes(b"PAR1")
     with pytest.raises(RunError, match="readable Parquet file"):
@@ -288,7 +292,7 @@ def test_a_run_with_all_its_samples_is_never_removed(kept):
     shutil.copy("runs/r1.parquet", "baselines/r1.parquet")
     before = names("baselines")
     for folder in ("runs", "baselines"):
-        with pytest.raises(RunError, match="Only what `grouped-bench baseline save` wrote is pruned"):
+        with pytest.raises(RunError, match="A folder to prune must contain only baselines"):
             gb.prune_baselines(folder, 1)
     assert names("baselines") == before
 

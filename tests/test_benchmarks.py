@@ -157,7 +157,7 @@ def test_a_machine_that_is_not_told_has_no_name(tmp_path):
         (("benchmarks", 0, "fullname"), "", "benchmarks.0.fullname: String should have"),
         (("benchmarks", 0, "fullname"), "x" * 10_001, "benchmarks.0.fullname: String should have at most 10000"),
         (("benchmarks", 0, "fullname"), "\ud800", "benchmarks.0.fullname: Input should be a valid string, unable"),
-        (("benchmarks", 0, "fullname"), "bench/test_a.py::test_b", "a benchmark that is told twice"),
+        (("benchmarks", 0, "fullname"), "bench/test_a.py::test_b", "a benchmark that occurs twice"),
         (("benchmarks", 0, "group"), [], "benchmarks.0.group: Input should be a valid string"),
         (("benchmarks", 0, "params"), "x", "benchmarks.0.params: Input should be a valid dictionary"),
         (("benchmarks", 0, "params"), {"a": json.loads("[" * 50 + "]" * 50)}, "nested more than 40 deep"),
@@ -181,7 +181,7 @@ def test_a_machine_that_is_not_told_has_no_name(tmp_path):
     ],
 )  # fmt: skip
 def test_what_pytest_benchmark_does_not_write_is_refused_in_words(place, value, told, tmp_path):
-    with pytest.raises(RunError, match="holds what pytest-benchmark writes") as refused:
+    with pytest.raises(RunError, match="must contain what pytest-benchmark writes") as refused:
         read_benchmarks(written(tmp_path, changed(*place, value=value)))
     assert f"Received: 0001_base.json: {told}" in str(refused.value)
     assert "pytest --benchmark-json FILE" in str(refused.value)
@@ -208,14 +208,14 @@ def test_what_is_always_written_must_be_there(place, tmp_path):
     ],
 )
 def test_what_is_no_json_is_refused_in_words(content, tmp_path):
-    with pytest.raises(RunError, match="a readable JSON file of pytest-benchmark") as refused:
+    with pytest.raises(RunError, match="must be readable JSON of pytest-benchmark") as refused:
         read_benchmarks(written(tmp_path, content))
     assert len(str(refused.value)) < 400
 
 
 @pytest.mark.parametrize("content", ["[]", "null", "5", '"x"', "{}", "[" * 50 + "]" * 50])
 def test_other_json_is_refused_in_words(content, tmp_path):
-    with pytest.raises(RunError, match="holds what pytest-benchmark writes"):
+    with pytest.raises(RunError, match="must contain what pytest-benchmark writes"):
         read_benchmarks(written(tmp_path, content))
 
 

@@ -39,12 +39,12 @@ SPEED = {"bottleneck": 1.0, "resnext_concat": 2.0, "resnext_grouped": 0.25, "res
     ("changes", "reason"),
     [
         ({"cardinality": None}, "a block needs a cardinality and a width"),
-        ({"groups": 2}, "blocks take cardinality, and groups 1"),
+        ({"groups": 2}, "blocks take a cardinality, and groups 1"),
         ({"out_channels": 16}, "a skip connection needs channels in = out"),
         ({"stride": (2, 1)}, "a skip connection needs stride 1"),
         ({"padding": "valid"}, "a skip connection needs padding same"),
-        ({"bias": True}, "blocks are normalised, and take no bias"),
-        ({"size": (6,)}, "size 6 has 1 extents, rank 2 needs 2"),
+        ({"bias": True}, "blocks are normalised and take no bias"),
+        ({"size": (6,)}, "size 6 has 1 extent, rank 2 needs 2"),
         (
             {"cardinality": 2**24, "width": 2**24},
             "more than 1e+17 multiply-accumulates or elements, which no machine can hold",
@@ -109,25 +109,26 @@ def test_the_baseline_of_a_block_stands_first_and_makes_pairs():
     [
         (
             "--cardinality 8",
-            "only blocks have a cardinality. Received: cardinality 8 with scope layer. "
+            "`cardinality` must go with scope block. Received: cardinality 8 with scope layer. "
             'Leave it out, or add --scope block, which is scope = "block" in TOML.',
         ),
-        ("--width 4", "only blocks have a width. Received: width 4 with scope layer. "),
-        ("--preset quick --width 4", "quick.toml [[case]] 1: only blocks have a width. "),
+        ("--width 4", "`width` must go with scope block. Received: width 4 with scope layer. "),
+        ("--preset quick --width 4", "quick.toml [[case]] 1: `width. "),
         (
             "--scope block --variant regular",
-            "a variant computes what has its scope. Received: regular, which is of scope layer, for scope block. Use "
+            "a variant must have the scope of its case. Received: regular, a variant of scope layer, for scope "
+            "block. Use "
             "one of bottleneck, resnext_concat, resnext_grouped, resnext_native, resnext_sum, or all.",
         ),
-        ("--variant all,resnext_sum", "Received: resnext_sum, which is of scope block, for scope layer. Use one of "),
-        ("--scope layer,block --variant regular", "Received: regular, which is of scope layer, for scope block. "),
-        ("--scope block --groups 4", "blocks take cardinality, and groups 1. Change the axis that the reason names."),
+        ("--variant all,resnext_sum", "Received: resnext_sum, a variant of scope block, for scope layer. Use one of "),
+        ("--scope layer,block --variant regular", "Received: regular, a variant of scope layer, for scope block. "),
+        ("--scope block --groups 4", "blocks take a cardinality, and groups 1. Change the axis named in the reason."),
         ("--scope block --channels 3:64", "a skip connection needs channels in = out. Change "),
         ("--scope block --stride 2", "a skip connection needs stride 1. Change "),
         ("--scope block --padding valid", "a skip connection needs padding same. Change "),
-        ("--scope block --bias", "blocks are normalised, and take no bias. Change "),
-        ("--scope path", "`scope` takes layer (one convolution) and block (a residual block). Received: path. "),
-        ("--scope block --cardinality 0", "`cardinality` takes positive integers, the paths of a block. Received: 0. "),
+        ("--scope block --bias", "blocks are normalised and take no bias. Change "),
+        ("--scope path", "`scope` takes layer (one convolution) or block (a residual block). Received: path. "),
+        ("--scope block --cardinality 0", "`cardinality` takes positive integers: the paths of a block. Received: 0. "),
     ],
 )
 def test_what_is_no_block_is_refused_in_words_with_exit_2(options, words, monkeypatch, capsys):
@@ -211,9 +212,9 @@ def test_tables_and_findings_name_the_block_and_its_baseline(derived, tmp_path):
     page = html.write(derived, [{"run_id": "r"}], tmp_path / "page.html").read_text()
     assert page.count('<th scope="col">computes</th><th scope="col">macs</th>') == 1
     told = "\n".join(finding.text for finding in findings(derived))
-    assert "block: resnext_concat is clearly the fastest way to the resnext function in 1 of 1 cohort with more" in told
-    assert "block: Grouping pays in 1 of 1 cohort with more than one path: 2.0" in told
-    assert "resnext_grouped (Keras groups=; resnext function) only saves arithmetic in 1 of 1 cohort" in told
+    assert "block: resnext_concat is clearly the fastest form of the resnext function in the one case" in told
+    assert "block: Grouping beats the bottleneck block in the one case: 2.0" in told
+    assert "resnext_grouped (Keras groups=; resnext function) saves arithmetic but no time in the one case" in told
     assert "of bottleneck (2 paths)" in told
     assert "layer: grouped" not in told
 
@@ -243,7 +244,7 @@ def test_blocks_of_equal_cost_are_one_line_and_others_a_panel_a_width(derived):
 def test_blocks_of_one_path_are_twins(derived):
     alone = derived[derived["scope"] == "block"].assign(cardinality=1)
     told = "\n".join(finding.text for finding in findings(alone))
-    assert "With one path the bottleneck and the resnext function are the same; of 3 comparisons there, " in told
+    assert "With one path, the bottleneck and the resnext function are the same: of 3 comparisons, " in told
 
 
 def test_a_space_from_python_may_hold_both_scopes_in_tables():
@@ -253,5 +254,5 @@ def test_a_space_from_python_may_hold_both_scopes_in_tables():
         ("layer", 4, None),
         ("block", 1, 8),
     ]
-    with pytest.raises(SpaceError, match=r"\[\[case\]\] 1: only blocks have a cardinality"):
+    with pytest.raises(SpaceError, match=r"\[\[case\]\] 1: `cardinality"):
         space.replace(cardinality=4)

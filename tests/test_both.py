@@ -210,7 +210,7 @@ def test_a_disk_that_is_full_at_the_very_end_keeps_both_journals(measure, monkey
     def write(frame, metadata, path):
         written.append(path)
         if len(written) == 2:
-            raise OutputError("The run's file must be writable", received="no space", remedy="Make room")
+            raise OutputError("The file of a run must be writable", received="no space", remedy="Make room")
         return write_run(frame, metadata, path)
 
     monkeypatch.setattr("grouped_bench.harness.session.write_run", write)
@@ -241,7 +241,7 @@ def test_what_cannot_begin_leaves_nothing(measure, monkeypatch, tmp_path):
 def test_an_interpreter_is_a_program(pythons, tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "README").write_text("no program")
-    with pytest.raises(UnavailableError, match="An interpreter is a program"):
+    with pytest.raises(UnavailableError, match="An interpreter must be an executable program"):
         gb.run_both(pythons[0], name, gb.Space(**SPACE), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -112,10 +112,10 @@ def test_mixed_dtypes_compute_short_and_hold_weights_long(dtype, compute, variab
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"size": (28,)}, "size 28 has 1 extents, rank 2 needs 2"),
+        ({"size": (28,)}, "size 28 has 1 extent, rank 2 needs 2"),
         ({"kernel_size": (3, 3, 3)}, "kernel_size 3x3x3 has 3 extents, rank 2 needs 2"),
-        ({"groups": 3}, "3 groups do not divide 64 in channels"),
-        ({"groups": 32, "out_channels": 48}, "32 groups do not divide 48 out channels"),
+        ({"groups": 3}, "3 groups do not divide 64 input channels"),
+        ({"groups": 32, "out_channels": 48}, "32 groups do not divide 48 output channels"),
         ({"stride": (2, 1), "dilation": (1, 2)}, "Keras refuses stride > 1 together with dilation > 1"),
         ({"padding": "causal"}, "causal padding exists for rank 1 only"),
         (

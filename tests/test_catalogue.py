@@ -65,7 +65,7 @@ def test_every_column_is_listed_with_type_unit_and_meaning():
         "name": "min_bytes",
         "type": "int64",
         "unit": "B",
-        "meaning": "every tensor of the pass read or written once",
+        "meaning": "traffic if every tensor of the pass is read or written once",
     } in found
 
 

@@ -44,14 +44,14 @@ def test_a_reference_implementation_is_told():
 def test_reorders_that_take_a_third_of_the_time_are_told():
     made = look(primitives=[primitive(seconds=0.006), primitive("reorder", "jit:uni", count=2, seconds=0.003)])
     assert causes(made) == [
-        "oneDNN copies tensors from one layout into another at every call: 2 reorders take 33% of its primitives' time."
+        "oneDNN converts the layout of tensors in every call: 2 reorders take 33% of its primitives' time."
     ]
     assert causes(look(primitives=[FULL, primitive("reorder", "jit:uni", seconds=0.001)])) == []
 
 
 def test_a_call_that_costs_more_than_its_work_is_told():
     tiny = look(latency_s=0.0003, logged_s=0.0003, primitives=[primitive(seconds=0.0002)])
-    assert causes(tiny) == ["The call costs more than the work in it: a step that computes nothing takes 200 µs here."]
+    assert causes(tiny) == ["The call costs more than its work: a step that computes nothing takes 200 µs here."]
     assert causes(look(latency_s=0.0003, logged_s=0.0003, primitives=[primitive(seconds=0.0002)], call_s=0.0001)) == []
     assert causes(look(latency_s=0.0003, logged_s=0.0003, primitives=[primitive(seconds=0.0002)], call_s=None)) == []
 
@@ -59,7 +59,7 @@ def test_a_call_that_costs_more_than_its_work_is_told():
 def test_a_convolution_for_each_group_is_told():
     split = look(of=cohort(variants=["split_concat"]), primitives=[primitive(count=96, seconds=0.02)])
     assert causes(split) == [
-        "A call runs 96 convolutions for its 32 groups, each with a start and small operands of its own."
+        "A call runs 96 convolutions for its 32 groups, each with its own launch and small operands."
     ]
     assert causes(look(of=cohort(variants=["regular"]), primitives=[primitive(count=3, seconds=0.009)])) == []
     inference = cohort(pass_="inference", variants=["split_concat"])
@@ -95,8 +95,8 @@ def test_a_convolution_of_which_xla_and_onednn_tell_is_one():
 
 def test_time_between_primitives_is_told():
     assert causes(look(primitives=[primitive(seconds=0.004)])) == [
-        "oneDNN computes for 4.0 ms of a call's 10 ms; the rest is the framework's: the call, copies, and operations "
-        "that oneDNN does not run."
+        "oneDNN computes for 4.0 ms of a call's 10 ms. The framework takes the rest: the call, copies, and "
+        "operations that oneDNN does not run."
     ]
     # XLA's own loops are not the framework's doing.
     assert causes(look(primitives=[primitive(seconds=0.004)], instructions=[instruction()])) == []
@@ -105,11 +105,11 @@ def test_time_between_primitives_is_told():
 def test_what_the_machine_holds_back_is_told():
     near = {"primitives": [FULL], "share_of_bandwidth": 0.8}
     assert causes(look(**near, cache_bytes=2**20)) == [
-        "Memory holds it back: its least traffic alone is 80% of what a long stream reaches here."
+        "Memory is the limit: the least traffic alone is 80% of what a long stream reaches here."
     ]
     assert causes(look(**near, cache_bytes=2**30)) == []  # caches deliver more than memory
     assert causes(look(primitives=[FULL], share_of_peak=0.75)) == [
-        "Arithmetic holds it back: it reaches 75% of what a matrix product reaches here."
+        "Arithmetic is the limit: it reaches 75% of what a matrix product reaches here."
     ]
     assert causes(look(primitives=[FULL], share_of_peak=None, share_of_bandwidth=None)) == []
     assert causes(look(primitives=[FULL], share_of_peak=1.5)) == []  # a peak that was read too low

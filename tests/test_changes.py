@@ -21,11 +21,11 @@ def failed(made, status="error", reason="it fell over"):
 def test_the_rules_are_told():
     told = words.rules(judged(drawn(1), drawn(2), {"memory": 0.1, "params": None}).comparison.thresholds)
     assert told == (
-        "Judged, with what each may become worse by: status, latency 5 %, memory 10 % and 1 MiB. "
+        "Judged, with the allowed worsening: status, latency 5%, memory 10% and 1 MiB. "
         "Told only: first call, params."
     )  # fmt: skip
     every = dict.fromkeys(("status", "latency", "memory", "first_call", "params"))
-    assert words.rules(every).startswith("Judged, with what each may become worse by: nothing.")
+    assert words.rules(every).startswith("Judged, with the allowed worsening: nothing.")
 
 
 def test_the_basis_is_that_of_latencies_if_there_are_any():
@@ -65,9 +65,7 @@ def test_reasons_that_many_share_stand_below_and_not_at_each():
     found = judged(drawn(1), drawn(2, processes=2))
     assert line(found, "latency").notes == ()
     (told,) = words.remedies(found.comparison)
-    assert told.startswith(
-        "Not decided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24"
-    )
+    assert told.startswith("Undecided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24")
 
 
 def test_an_unstable_latency_says_where_and_why():
@@ -76,7 +74,7 @@ def test_an_unstable_latency_says_where_and_why():
     found = judged(drawn(1), made)
     assert line(found, "latency").notes == ("unstable in head: stolen_cpu, throttled",)
     assert line(found, "memory").notes == ()
-    assert words.unstable(found.comparison) == "Unstable: in 4 tasks the machine did not stand still."
+    assert words.unstable(found.comparison) == "Unstable: the machine changed speed during 4 tasks."
     assert words.unstable(judged(drawn(1), drawn(2)).comparison) is None
 
 
@@ -113,10 +111,10 @@ def remedies(found):
 
 def test_what_to_do_goes_with_what_is_missing():
     wide = judged(drawn(1, noise=0.04, processes=4), drawn(2, noise=0.04, processes=4, slower={"grouped": 1.1}))
-    assert "its interval reaches below it" in remedies(wide)[0]
+    assert "its interval is not" in remedies(wide)[0]
     assert "doctor" in remedies(wide)[0]
     missed = judged(drawn(1), failed(drawn(2), "interrupted"))
-    assert remedies(missed) == ["a run did not come to it (interrupted). Give the run a larger --budget."]
+    assert remedies(missed) == ["a run did not reach it (interrupted). Give the run a larger --budget."]
     elsewhere = judged(drawn(1), drawn(2, reference=False).assign(machine="other"))
     assert remedies(elsewhere)[0].endswith("Measure both on one machine.")
     assert remedies(judged(drawn(1), drawn(2))) == []
@@ -131,9 +129,7 @@ def test_more_visits_of_pairs_are_asked_of_the_one_command_that_makes_them():
             for paired in (True, False):
                 told = remedies(judged(*made, paired=paired))[0]
                 assert ("Measure longer (--visits 30 --budget 20m)." in told) == paired
-                longer = (
-                    "Measure longer (--least-visits 24 --visits 48 --budget 15m), or several runs a side in a folder."
-                )
+                longer = "Measure longer (--least-visits 24 --visits 48 --budget 15m), or put several runs per side "
                 assert (longer in told) != paired
 
 
@@ -145,7 +141,7 @@ def test_benchmarks_are_run_again():
     few = Change("latency", 1.0, 1.0, "inconclusive", 1.0, "fewer than 3 processes on a side")
     tasks = (words.Compared(benchmark("a"), benchmark("a"), (few,)),)
     (told,) = words.remedies(Comparison(tasks, (), (), {}, "raw", "why"))
-    assert "Run the benchmarks three times" in told
+    assert "Run the benchmarks at least three times per side" in told
 
 
 # Names
@@ -180,7 +176,7 @@ def test_the_runs_of_a_side_are_told():
     )
     assert words.taken("head", Taken(({"run_id": HOSTILE},))).isprintable()
     dirty = of_commit(OTHER, dirty=True, run_id="x")
-    assert words.taken("head", Taken((dirty,))) == "head: run x, of changes that were not committed"
+    assert words.taken("head", Taken((dirty,))) == "head: run x, with uncommitted changes"
     many = tuple({"run_id": str(number)} for number in range(9))
     assert words.taken("head", Taken(many)) == "head: 9 runs (0, 1, 2, 3, 4, 5 and 3 more)"
 

@@ -242,7 +242,7 @@ def test_advise_exits_3_where_what_was_asked_for_stays_open(call, saved, monkeyp
     assert call(*asked, "--groups", "4,64", "whole")[0] == 3
     code, out, err = call(*asked, "--groups", "64", "whole")
     assert (code, err) == (3, "")
-    assert "No advice: 64 (groups) lies outside of what was measured" in out
+    assert "No advice: groups 64 is outside the measured range" in out
     assert call("advise", "whole")[0] == 0
     code, out, _ = call("advise", "run", "--format", "json")
     assert code == 3
@@ -337,7 +337,7 @@ def test_an_interrupted_run_keeps_what_it_measured_and_exits_130(call, calls):
     assert code == 130
     assert "Wrote results/m/run.parquet" in out
     assert err.splitlines()[-1] == (
-        "Interrupted: what was measured is kept in the file above. Go on with `grouped-bench run --resume run`."
+        "Interrupted: what was measured is kept in the file above. Resume with `grouped-bench run --resume run`."
     )
 
 
@@ -401,48 +401,48 @@ REFUSED = [
     (("run", "--seed", "abc"), "Invalid value for '--seed': 'abc' is not a valid integer"),
     (("run", "--format", "xml"), "Invalid value for '--format': 'xml' is not one of 'table', 'markdown', 'csv', "),
     (("run", "--groups", "0"), "options: `groups` takes positive integers. Received: 0. Write it like --groups "),
-    (("run", "--size", "28x"), "options: `size` takes positive integers, or one extent a spatial axis such as 28x28."),
-    (("run", "--groups", "3"), "3 groups do not divide 64 in channels. Change the axis that the reason names."),
-    (("run", "--variant", "nope"), "There is no such variant. Received: nope. Use one of regular, batched_matmul, "),
-    (("run", "--backend", "nope"), "There is no such backend. Received: nope. Use one of "),
-    (("run", "--execution", "nope"), "`execution` takes what a chosen backend has. Received: nope. Use one of graph, "),
-    (("run", "--device", "tpu"), "options: `device` takes cpu, gpu, or one by its index such as gpu:1. Received: tpu."),
-    (("run", "--preset", "nope"), "There is no such preset. Received: nope. Use one of alexnet-groups, "),
-    (("run", "--preset", "quick", "--space", "a"), "Give one of --preset, --space and --model. Try `grouped-bench"),
-    (("plan", "--preset", "quick", "--model", "a"), "Give one of --preset, --space and --model. Try `grouped-bench"),
-    (("run", "--input-shape", "8,8,3"), "--input-shape goes with --model. Try `grouped-bench run --help`."),
-    (("run", "--model", "none.keras"), "--model takes a .keras file, or keras.applications:NAME. Received: No such "),
-    (("plan", "--model", "binary"), "Received: another ending: binary. Give the path of a file that model.save() "),
-    (("plan", "--model", "keras.applications:A", "--input-shape", "8x8"), "--input-shape takes positive integers, "),
-    (("plan", "--model", "binary.keras", "--backend", "nope"), "There is no such backend. Received: nope. Use one of "),
+    (("run", "--size", "28x"), "options: `size` takes positive integers, or one extent per spatial axis, such as "),
+    (("run", "--groups", "3"), "3 groups do not divide 64 input channels. Change the axis named in the reason."),
+    (("run", "--variant", "nope"), "A variant must be known. Received: nope. Use one of regular, batched_matmul, "),
+    (("run", "--backend", "nope"), "A backend must be known. Received: nope. Use one of "),
+    (("run", "--execution", "nope"), "`execution` must be one that a chosen backend has. Received: nope. Use one of "),
+    (("run", "--device", "tpu"), "options: `device` takes cpu, gpu, or an indexed device such as gpu:1. Received: "),
+    (("run", "--preset", "nope"), "A preset must be known. Received: nope. Use one of alexnet-groups, "),
+    (("run", "--preset", "quick", "--space", "a"), "A space must come from one option. Received: --preset and --"),
+    (("plan", "--preset", "quick", "--model", "a"), "A space must come from one option. Received: --preset and --"),
+    (("run", "--input-shape", "8,8,3"), "Received: no --model. Name a network with --model. Try `grouped-bench run "),
+    (("run", "--model", "none.keras"), "A model must be a .keras file, or keras.applications:NAME. Received: No such "),
+    (("plan", "--model", "binary"), "Received: another ending: binary. Name a file that model.save() wrote."),
+    (("plan", "--model", "keras.applications:A", "--input-shape", "8x8"), "An input shape must be 1 to 4 integers "),
+    (("plan", "--model", "binary.keras", "--backend", "nope"), "A backend must be known. Received: nope. Use one of "),
     (("run", "--space", "none.toml"), "A space file must be a readable UTF-8 file. Received: No such file or "),
-    (("run", "--space", "bad.toml"), "bad.toml must be TOML. Received: Invalid value (at end of document). Mend "),
+    (("run", "--space", "bad.toml"), "bad.toml must be valid TOML. Received: Invalid value (at end of document). "),
     (("run", "--space", "binary"), "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode"),
     (("run", "--budget", "0s"), "options: `budget` takes a duration above zero. Received: 0s. Write it like --budget "),
-    (("run", "--cache", "warm"), "options: `cache` takes hot and cold: whether calls find their inputs and weights "),
-    (("run", "--threads", "0"), "options: `threads` takes positive integers up to 1024, the threads "),
+    (("run", "--cache", "warm"), "options: `cache` takes hot or cold: whether calls find their inputs and weights "),
+    (("run", "--threads", "0"), "options: `threads` takes positive integers up to 1024: the threads "),
     (("run", "--memory-limit", "8GB"), "options: `memory_limit` takes a size above zero. Received: 8GB. Write it "),
-    (("run", "--resume", "none"), "--resume takes a run that has not ended: its journal, its run id, or latest. "),
+    (("run", "--resume", "none"), "A run to resume must be unfinished, named by its journal, its run id, or latest. "),
     (("run", "--margin", "3"), "options: `margin` takes a share between 0 and 1. Received: 3. Write it like --margin "),
     (
         ("run", "--groups", "4", "--out", "binary"),
-        "The output folder must be writable. Received: binary (not a folder). Give another",
+        "The output folder must be writable. Received: binary (not a folder). Name another",
     ),
     (("run", "--groups", "1\n2\x1b[31m"), "Received: 1\\n2\\x1b[31m. Write it like "),
     (("run", "--groups", "\udcff"), "Received: \\udcff. Write it like "),
     (("plan", "--size", ",".join(map(str, range(1, 20_002)))), "at most 100,000 points. Received: 100,005 points."),
     (("show",), "Missing argument 'RUN...'. Try `grouped-bench show --help`."),
-    (("show", "none"), "RUN is a Parquet file, a folder of runs, a run id, or latest. Received: none. There are 0 "),
-    (("show", "latest"), "There are 0 runs under results; name one, or give the folder with --out."),
+    (("show", "none"), "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: none. Name "),
+    (("show", "latest"), "Received: latest. Name another folder for the output; results has no runs."),
     (("show", "binary"), "A run must be a readable Parquet file. Received: binary ("),
     (("report", "binary"), "A run must be a readable Parquet file. Received: binary ("),
-    (("advise",), "Give a case, such as --channels 128 --groups 32, or a RUN. Try `grouped-bench advise --help`."),
+    (("advise",), "`advise` takes a case or runs. Received: neither. Give a case, such as "),
     (("advise", "--groups", "0"), "options: `groups` takes positive integers. Received: 0. Write it like --groups 1,"),
-    (("advise", "--groups", "3"), "3 groups do not divide 64 in channels. Change the axis that the reason names."),
-    (("advise", "--groups", "3,4"), "Every case must make sense: 3 groups do not divide 64 in channels. Received: "),
+    (("advise", "--groups", "3"), "3 groups do not divide 64 input channels. Change the axis named in the reason."),
+    (("advise", "--groups", "3,4"), "Every case must be a valid convolution: 3 groups do not divide 64 input "),
     (("advise", "--scope", "block"), "No such option '--scope'."),
     (("advise", "--computes", "sparse"), "'sparse' is not one of 'grouped', 'dense'. Try `grouped-bench advise"),
-    (("advise", "none"), "RUN is a Parquet file, a folder of runs, a run id, or latest. Received: none. There are 0 "),
+    (("advise", "none"), "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: none. Name "),
     (("advise", "binary", "--groups", "4"), "A run must be a readable Parquet file. Received: binary ("),
     (("list",), "Missing argument '{variants|presets|backends|devices|columns}'."),
     (("list", "nope"), "'nope' is not one of 'variants', 'presets', 'backends', 'devices', 'columns'."),
@@ -468,11 +468,11 @@ def test_what_cannot_be_done_is_one_line_exit_2_and_nothing_written(words, told,
     ("words", "told"),
     [
         (("show", "run", "--where", "groups >"), "--where takes column names"),
-        (("show", "run", "--by", "nope"), "--by takes a column of the record but the raw samples. Received: nope."),
-        (("show", "run", "--sort", "samples_s"), "--sort takes a column of the record but the raw samples."),
+        (("show", "run", "--by", "nope"), "--by takes a column other than the raw samples. Received: nope."),
+        (("show", "run", "--sort", "samples_s"), "--sort takes a column other than the raw samples."),
         (("report", "run", "-o", "none/page.html"), "Received: none/page.html (No such file or directory)."),
         (("report", "run", "-o", "results"), "Received: results (Is a directory)."),
-        (("report", "run", "--figures", "results/m/run.parquet"), "figures need a folder that can be written."),
+        (("report", "run", "--figures", "results/m/run.parquet"), "The folder of figures must be writable."),
     ],
 )
 def test_a_run_that_can_be_read_does_not_excuse_the_rest(words, told, call, saved, elsewhere):
@@ -513,7 +513,7 @@ def test_the_rule_of_an_axis_is_told_as_it_is_to_be_typed(call):
     out = " ".join(call("plan", "--help")[1].split())
     assert "positive integers, or IN:OUT [default: 64]" in out
     assert "1, 2 or 3 (Conv1D, Conv2D, Conv3D) [default: 2]" in out
-    assert "same, valid, or (rank 1) causal [default: same]" in out
+    assert "same, valid, or (rank 1 only) causal [default: same]" in out
     assert "such as 10m. [default: none]" in out
 
 
@@ -593,5 +593,5 @@ def test_a_reader_who_has_gone_still_gets_the_exit_code_and_the_way_on(tmp_path)
     os.close(write)
     assert ended.returncode == 130
     assert ended.stderr == (
-        "Interrupted: what was measured is kept in the file above. Go on with `grouped-bench run --resume run`.\n"
+        "Interrupted: what was measured is kept in the file above. Resume with `grouped-bench run --resume run`.\n"
     )

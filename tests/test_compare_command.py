@@ -109,44 +109,45 @@ def test_runs_are_looked_up_under_out(call, runs):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("base",), "Give BASE and HEAD, or --base-python and --head-python"),
-        ((), "Give BASE and HEAD, or --base-python and --head-python"),
+        (("base",), "`compare` takes BASE and HEAD, or --base-python and --head-python. Received: BASE. Give one of"),
+        ((), "Received: none of them. Give one of the two pairs."),
         (
             ("base", "slow", "--base-python", "a", "--head-python", "b"),
-            "Give BASE and HEAD, or --base-python and --head-python",
+            "Received: BASE, HEAD, --base-python, --head-python.",
         ),
-        (("--base-python", sys.executable), "Give BASE and HEAD, or --base-python and --head-python"),
+        (("--base-python", sys.executable), "Received: --base-python."),
         (
             ("--base-python", "base", "--head-python", "slow"),
-            "An interpreter is a program that can be run. Received: base",
+            "An interpreter must be an executable program. Received: base",
         ),
         (("--base-python", "a", "--head-python", "b", "--threshold", "5"), "share such as 5% or 0.05"),
         (("--base-python", sys.executable, "--head-python", sys.executable, "--groups", "x"), "`groups` takes"),
         (
             ("base", "slow", "--groups", "4"),
-            "--groups says how to measure, and goes with --base-python and --head-python",
+            "--groups must go with --base-python and --head-python. Received: BASE and HEAD, which are measured "
+            "already.",
         ),
-        (("base", "slow", "--no-memory"), "--no-memory says how to measure"),
-        (("base", "slow", "--space", "x.toml"), "--space says how to measure"),
-        (("base", "slow", "--import", "x.py"), "--import says how to measure"),
-        (("base", "slow", "--pass", "training"), "--pass says how to measure"),
-        (("base", "slow", "--wait"), "--wait says how to measure"),
-        (("base", "nope"), "RUN is a Parquet file, a folder of runs, a run id, or latest. Received: nope."),
-        (("base", "none.json"), "BASE and HEAD are both of runs, or both of pytest-benchmark's JSON"),
+        (("base", "slow", "--no-memory"), "--no-memory must go with --base-python"),
+        (("base", "slow", "--space", "x.toml"), "--space must go with --base-python"),
+        (("base", "slow", "--import", "x.py"), "--import must go with --base-python"),
+        (("base", "slow", "--pass", "training"), "--pass must go with --base-python"),
+        (("base", "slow", "--wait"), "--wait must go with --base-python"),
+        (("base", "nope"), "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: nope."),
+        (("base", "none.json"), "Base and head must both be runs, or both be JSON files of pytest-benchmark"),
         (("base", "\x1b[31m" * 99), "Received: \\x1b[31m"),
-        (("base", "slow", "--threshold", "5"), "share such as 5% or 0.05, of at most 1000%, or off. Received: 5."),
+        (("base", "slow", "--threshold", "5"), "share such as 5% or 0.05, at most 1000%, or off. Received: 5."),
         (
             ("base", "slow", "--threshold", "speed=5%"),
             "of status, latency, memory, first_call, params. Received: speed.",
         ),
-        (("base", "slow", "--threshold", "5%,"), "A threshold is a share, or METRIC=SHARE."),
+        (("base", "slow", "--threshold", "5%,"), "A threshold must be a share, or METRIC=SHARE."),
         (
             ("base", "slow", "--threshold", "latency=off,memory=off,params=off,status=off"),
-            "At least one metric is judged",
+            "At least one metric must be judged",
         ),
-        (("base", "slow", "--threshold", "status=5%"), "A status has no share"),
+        (("base", "slow", "--threshold", "status=5%"), "The threshold of status must be 0% or off"),
         (("base", "slow", "--format", "html"), "'html' is not one of 'table', 'markdown', 'json', 'junit'."),
-        (("base", "slow", "--save", "answer"), "The name of a file ends in one of .txt, .md, .json, .xml"),
+        (("base", "slow", "--save", "answer"), "A file name must end in one of .txt, .md, .json, .xml"),
         (("base", "slow", "--save", "a.md", "--save", "base/x.md"), "The output folder must be writable."),
     ],
 )
@@ -165,7 +166,10 @@ def test_a_folder_with_head_alone_is_no_base(call, tmp_path):
     head = saved(drawn(1), tmp_path / "alone", "head")
     code, out, err = call("alone", head)
     assert (code, out) == (2, "")
-    assert "FOLDER holds a run of another commit to compare with. Received: alone, with nothing but head" in err
+    assert (
+        "The base folder must contain a run of a commit other than head's. Received: alone, which contains only head"
+        in err
+    )
 
 
 def test_help_tells_the_thresholds_that_hold(call):

@@ -25,10 +25,10 @@ def words(found, **how):
 def test_the_verdict_comes_first_then_the_environment_then_the_runs_and_rules():
     text = told(judged(drawn(1), drawn(2, slower=SLOWER), facts=({"machine": "a"}, {"machine": "b"})))
     parts = [
-        "Regression: 2 of 4 tasks are slower by more than 5 %.\n\n",
-        "Base and head differ in what can change an answer:\n  machine: a in base; b in head\n\n",
+        "Regression: 2 of 4 tasks are slower by more than 5%.\n\n",
+        "Base and head differ in facts that can change an answer:\n  machine: a in base; b in head\n\n",
         "base: run old, on a\nhead: run new, on b\nLatencies normalised: ",
-        "Judged, with what each may become worse by: status, latency 5 %",
+        "Judged, with the allowed worsening: status, latency 5%",
         "\n\nConv2D 64→64 k3x3 on 28x28 groups 4 batch 8 inference\ntensorflow graph on cpu\n",
         "\n\nUnchanged: 2 tasks (--all shows them).\n",
     ]
@@ -39,9 +39,9 @@ def test_the_verdict_comes_first_then_the_environment_then_the_runs_and_rules():
 def test_what_is_not_ruled_out_stands_below_the_verdict():
     text = told(judged(*(drawn(seed, groups=[4], variants=["grouped"], noise=0.06) for seed in (1, 3))))
     verdict, still_open = text.split("\n\n")[0].split("\n", 1)
-    assert verdict == "No regression: none of 1 task is shown to be slower by more than 5 %."
+    assert verdict == "No regression: the one task is not shown to be slower by more than 5%."
     assert " ".join(still_open.split()) == (
-        "In 1 task a slow-down of more than 5 % cannot be ruled out: its interval reaches beyond it."
+        "In 1 task a slow-down of more than 5% cannot be ruled out: its interval reaches beyond it."
     )
 
 
@@ -69,25 +69,25 @@ def test_why_it_failed_stands_below_the_row():
 
 def test_new_and_gone_tasks_are_named():
     text = words(judged(drawn(1, groups=[4, 8]), drawn(2, groups=[4, 16])))
-    assert "New, in head alone: 2 tasks Conv2D 64→64 k3x3 on 28x28 groups 16" in text
-    assert "Gone, in base alone: 2 tasks Conv2D 64→64 k3x3 on 28x28 groups 8" in text
+    assert "New, only in head: 2 tasks Conv2D 64→64 k3x3 on 28x28 groups 16" in text
+    assert "Gone, only in base: 2 tasks Conv2D 64→64 k3x3 on 28x28 groups 8" in text
     assert text.count("regular, grouped") == 2
 
 
 def test_long_lists_end_with_their_number_unless_all_is_wanted():
     many = judged(drawn(1, groups=[4]), drawn(2, groups=range(5, 65), processes=3))
-    assert "and those of 40 cases more (--all)" in words(many)
+    assert "and those of 40 cases (--all)" in words(many)
     assert "more (--all)" not in words(many, everything=True)
     slow = [drawn(seed, groups=range(1, 121), variants=["grouped"], slower=by) for seed, by in ((1, None), (2, SLOWER))]
     text = words(judged(*slow))
-    assert text.count(" regression ") == 100 and "20 tasks more like these (--all)." in text
+    assert text.count(" regression ") == 100 and "20 tasks like these (--all shows them)." in text
     facts = [{"environment": {"variables": {f"V{n}": side for n in range(20)}}} for side in "ab"]
-    assert "and 8 facts more (--format json)" in words(judged(drawn(1), drawn(2), facts=facts))
+    assert "and 8 facts (--format json)" in words(judged(drawn(1), drawn(2), facts=facts))
 
 
 def test_what_to_do_ends_the_table():
     text = words(judged(drawn(1), drawn(2, processes=2)))
-    assert "Not decided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24" in text
+    assert "Undecided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24" in text
 
 
 def test_a_long_name_stands_above_its_row():
@@ -122,7 +122,7 @@ def test_the_name_of_a_file_tells_its_format(name, format):
 
 @pytest.mark.parametrize("name", ["", "answer", "a.html", ".md", "a.MD"])
 def test_other_names_tell_none(name):
-    with pytest.raises(SpaceError, match=r"ends in one of \.txt, \.md, \.json, \.xml"):
+    with pytest.raises(SpaceError, match=r"must end in one of \.txt, \.md, \.json, \.xml"):
         table.format_of(name)
 
 

@@ -53,7 +53,7 @@ def test_a_quiet_machine_is_good_in_everything():
         ({"free_bytes": 2**30}, "memory", "unfit", "Free 2 GiB"),
         ({"swapped_bytes": 2**20}, "swap", "poor", "swapoff"),
         ({"backend": {"onednn": False}}, "oneDNN", "poor", "set TF_ENABLE_ONEDNN_OPTS=1"),
-        ({"in_force": {"failed": "Unknown flag in XLA_FLAGS: -x"}}, "in force", "poor", "unset what it refuses"),
+        ({"in_force": {"failed": "Unknown flag in XLA_FLAGS: -x"}}, "in force", "poor", "Unset what it refuses"),
         ({"others": 0.2}, "other programs", "poor", "`top` names them"),
         ({"others": 0.5}, "other programs", "unfit", "Stop other programs"),
         ({"throttled": 0.5}, "throttling", "unfit", "Raise the quota"),
@@ -76,7 +76,7 @@ def test_what_is_wrong_is_graded_with_its_remedy(changes, name, grade, remedy):
         (ZEN3, "0", "set TF_ENABLE_ONEDNN_OPTS=1"),
         (ZEN4, "0", "unset TF_ENABLE_ONEDNN_OPTS, or set it to 1"),
         (None, "0", "set TF_ENABLE_ONEDNN_OPTS=1"),
-        (ZEN3, "1", "use a build of TensorFlow that has oneDNN"),
+        (ZEN3, "1", "Use a build of TensorFlow that has oneDNN"),
     ],
 )
 def test_what_turns_onednn_on_depends_on_why_it_is_off(where, variable, remedy):
@@ -135,7 +135,7 @@ def test_the_table_fits_80_columns_and_tells_remedy_and_difference():
     text = plans.diagnosis(found, "table")
     assert max(map(len, text.splitlines())) <= 80
     assert "load: Stop other programs" in text
-    assert "1.2 %, measured on twins" in text
+    assert "1.2%, measured on identical layers" in text
     assert text.endswith("This machine is not fit to measure on.")
 
 

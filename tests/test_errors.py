@@ -19,9 +19,9 @@ def nested(depth):
 
 
 def test_an_error_tells_rule_value_and_way_out():
-    error = GroupedBenchError("Groups are positive", received=0, remedy="Give 1 or more")
-    assert str(error) == "Groups are positive. Received: 0. Give 1 or more."
-    assert (error.rule, error.received, error.remedy) == ("Groups are positive", 0, "Give 1 or more")
+    error = GroupedBenchError("Groups must be positive", received=0, remedy="Give 1 or more")
+    assert str(error) == "Groups must be positive. Received: 0. Give 1 or more."
+    assert (error.rule, error.received, error.remedy) == ("Groups must be positive", 0, "Give 1 or more")
 
 
 @pytest.mark.parametrize("name", ["SpaceError", "UnavailableError", "RunError", "OutputError", "HostError"])
@@ -59,5 +59,5 @@ def test_the_end_of_a_long_path_and_what_follows_it_stay():
 
 
 def test_no_part_of_a_message_reaches_the_terminal_as_a_control_code():
-    error = GroupedBenchError("there is no key `a\x1b[2J`", received="b\x07", remedy="Use c\r")
+    error = GroupedBenchError("the key `a\x1b[2J` must be known", received="b\x07", remedy="Use c\r")
     assert str(error).isprintable()

@@ -44,7 +44,7 @@ def test_a_look_joins_what_ran_with_counts_and_peaks():
     assert (one["call_s"], one["case"]) == (0.0002, "Conv2D 128→128 k3x3 on 28x28 groups 32 batch 8 training")
     assert one["primitives"][0]["count"] == 96
     assert one["causes"] == [
-        "A call runs 96 convolutions for its 32 groups, each with a start and small operands of its own."
+        "A call runs 96 convolutions for its 32 groups, each with its own launch and small operands."
     ]
     assert json.loads(json.dumps(one))["task"]["groups"] == 32
 
@@ -160,9 +160,10 @@ def test_more_than_one_case_is_refused_with_the_way_out():
     with pytest.raises(SpaceError) as caught:
         gb.explain(Space(source="options"), groups="1,2")
     assert str(caught.value) == (
-        "`explain` takes one case. Received: 2: Conv2D 64→64 k3x3 on 28x28 groups 1 batch 8 inference; Conv2D 64→64 "
-        "k3x3 on 28x28 groups 2 batch 8 inference. Give one value to each axis but variant, backend, execution, device "
-        "and cache."
+        "`explain` takes one case. Received: 2 cases: Conv2D 64→64 k3x3 on 28x28 groups 1 batch 8 inference; Conv2D "
+        "64→64 "
+        "k3x3 on 28x28 groups 2 batch 8 inference. Give one value to each axis except variant, backend, "
+        "execution, device and cache."
     )
 
 

@@ -40,5 +40,5 @@ def test_xla_which_has_one_device_is_refused(told):
 
 
 def test_a_backend_that_cannot_spread_a_step_says_so(backend):
-    with pytest.raises(NotImplementedError, match="A step on tensorflow runs on one device"):
+    with pytest.raises(NotImplementedError, match="A step on tensorflow uses one device"):
         Backend.devices_of_a_step(backend)

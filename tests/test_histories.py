@@ -34,7 +34,7 @@ def test_a_step_is_told_with_range_dates_and_by_how_much(stepped):
     found = re.search(r"\n  (\d\.\d)% slower \[(\d\.\d)–(\d\.\d)\]  [\d.]+ ms → [\d.]+ ms for 12 runs\n", text)
     assert float(found[2]) < 6.0 < float(found[3])
     assert "\n    grouped, Conv2D 64→64" in text
-    assert "2 tasks: steps in 1, none in 1, fewer than 6 runs of 0." in text
+    assert "2 tasks: 1 with steps, 1 without, 0 with fewer than 6 runs." in text
     assert text.endswith(f"\n\n  git log --oneline {OLD}..{NEW}\n  git bisect start {NEW} {OLD}\n")
 
 
@@ -114,7 +114,7 @@ def test_what_else_changed_is_told_in_each_form(stepped):
     made = [(one, {**facts, "environment": {**facts["environment"]}}) for one, facts in stepped]
     for _, facts in made[12:]:
         facts["environment"]["libraries"] = {"tensorflow": "2.22.0", "keras": "3.15.1"}
-    sentence = "What else changed there: libraries.tensorflow 2.21.0, then 2.22.0."
+    sentence = "Also changed: libraries.tensorflow 2.21.0, then 2.22.0."
     assert sentence in render(made)
     assert sentence in render(made, "markdown")
     changed = json.loads(render(made, "json"))["steps"][0]["changed"]
@@ -126,7 +126,7 @@ def test_a_commit_with_changes_is_marked_and_one_commit_points_to_the_machine():
     made = runs(24, STEPPED)
     made[12][1]["commit"] = commit(12, dirty=True)
     text = render(made)
-    assert f"Measured with changes that were not committed: {NEW}+." in text
+    assert f"With uncommitted changes: {NEW}+." in text
     assert f"{OLD}..{NEW} " in text  # as git takes it
     for _, facts in made[11:13]:
         facts["commit"] = commit(11)
@@ -140,7 +140,7 @@ def test_without_commits_runs_are_named():
     made = runs(24, STEPPED, told=False)
     text = render(made)
     opening = " ".join(text.partition("\n\n")[0].split())
-    assert opening == "24 runs, 2026-01-01 to 2026-01-24, none tells its commit; ordered by when they began."
+    assert opening == "24 runs, 2026-01-01 to 2026-01-24, without a commit, ordered by their start."
     assert f"{made[11][1]['run_id']} to {made[12][1]['run_id']}" in text
     assert "git log" not in text
 
@@ -149,14 +149,14 @@ def test_what_is_not_looked_at_is_counted():
     made = runs(8, {"regular": {0: 2.0}}) + [run(number, {"grouped": 30.0}, reference=False) for number in range(8, 12)]
     made[7][1]["side_by_side"] = {"id": "x"}
     text = " ".join(render(made).split())
-    assert "2 tasks: steps in 0, none in 1, fewer than 6 runs of 1." in text
+    assert "2 tasks: 0 with steps, 1 without, 1 with fewer than 6 runs." in text
     assert "Latencies of 1 task are raw" in text
-    assert "Left out: 1 run that measured one side of a comparison" in text
+    assert "Left out: 1 run measured as one side of a comparison" in text
 
 
 def test_only_tasks_for_which_where_holds_are_looked_at(stepped):
     text = render(stepped, where="variant == 'regular'")
-    assert "1 task: steps in 0, none in 1" in text
+    assert "1 task: 0 with steps, 1 without" in text
     assert "24 runs" in text
     with pytest.raises(SpaceError, match="--where"):
         render(stepped, where="nonsense ==")
@@ -165,8 +165,8 @@ def test_only_tasks_for_which_where_holds_are_looked_at(stepped):
 @pytest.mark.parametrize(
     ("format", "told"),
     [
-        ("table", "No task for which groups > 9999 holds, in 24 runs.\n"),
-        ("markdown", "No task for which groups &gt; 9999 holds, in 24 runs.\n"),
+        ("table", "No task satisfies groups > 9999, in 24 runs.\n"),
+        ("markdown", "No task satisfies groups &gt; 9999, in 24 runs.\n"),
     ],
 )
 def test_where_no_task_is_left_that_is_all_that_is_said(stepped, format, told):
@@ -183,13 +183,13 @@ def test_an_expression_that_holds_for_no_task_keeps_to_a_terminal_and_json_has_n
 def test_of_runs_without_a_commit_or_a_latency_no_count_is_made_up():
     made = runs(6, STEPPED)
     made[0][1]["commit"] = None
-    assert "6 runs of 5 commits" in render(made) and "1 of them tells no commit, and stands" in render(made)
+    assert "6 runs of 5 commits" in render(made) and "1 run without a commit, ordered by start." in render(made)
     made[1][1]["commit"] = None
-    assert "2 of them tell no commit, and stand by the date on which they began." in render(made)
-    assert render(made[:1]).startswith("1 run, 2026-01-01, tells no commit.\n")
+    assert "2 runs without a commit, ordered by start." in render(made)
+    assert render(made[:1]).startswith("1 run, 2026-01-01, without a commit.\n")
     failed = [(one.assign(status="crashed", samples_s=None, reference_s=None), facts) for one, facts in made]
     text = render(failed)
-    assert "No task has a latency in them." in text and "runs of 0" not in text
+    assert "No task has a latency." in text and "fewer than" not in text
 
 
 def test_sentences_are_what_the_table_says(stepped):

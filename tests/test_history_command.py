@@ -61,8 +61,8 @@ def test_a_copy_of_a_run_is_no_run_more(call, folder):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("nowhere",), "FOLDER is a folder of runs. Received: nowhere."),
-        (("empty",), "There are 0 runs under"),
+        (("nowhere",), "The folder of runs must exist. Received: nowhere."),
+        (("empty",), "has no runs"),
         (("results", "--where", "x =="), "--where takes column names"),
         (("results", "--format", "csv"), "Invalid value for '--format'"),
         ((), "Missing argument 'FOLDER'"),

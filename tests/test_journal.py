@@ -73,7 +73,7 @@ def test_what_is_no_journal_is_refused_in_words(content, tmp_path):
     with pytest.raises(RunError) as caught:
         read_journal(path)
     assert str(caught.value) == (
-        "A journal holds one JSON object a line, the first of them its header. Received: x.journal. "
+        "A journal must have one JSON object a line, the first of them its header. Received: x.journal. "
         "Measure the run again."
     )
 
@@ -111,7 +111,7 @@ def test_a_full_disk_is_told_in_words_and_leaves_the_earlier_records(journal, mo
         journal.append({"visit": 2})
     assert str(caught.value) == (
         "A visit's record must reach the disk before the next visit. "
-        "Received: run.journal (No space left on device). Make room, or give another folder with --out."
+        "Received: run.journal (No space left on device). Free disk space, or name another folder for the output."
     )
     assert read_journal(journal.path)[1][:1] == [{"visit": 1}]
 
@@ -132,7 +132,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused_in_words(tmp_path):
     with pytest.raises(OutputError) as caught:
         Journal(tmp_path / "out" / "run.journal", HEADER)
     assert str(caught.value).startswith("The output folder must be writable. Received: ")
-    assert str(caught.value).endswith("out (File exists). Give another folder with --out.")
+    assert str(caught.value).endswith("out (File exists). Name another folder for the output.")
 
 
 def test_no_journal_is_written_over(journal):
@@ -145,7 +145,7 @@ def test_a_journal_has_one_writer(journal):
     with pytest.raises(UnavailableError) as caught:
         Journal.reopen(journal.path, HEADER)
     assert str(caught.value) == (
-        "A journal has one writer. Received: run.journal, which a run is writing. Wait until it ends."
+        "A journal must have one writer. Received: run.journal, which a run is writing. Wait until that run ends."
     )
     journal.close()
     Journal.reopen(journal.path, HEADER).close()

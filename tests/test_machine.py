@@ -56,7 +56,7 @@ def test_a_disk_that_fills_up_keeps_what_was_measured_and_the_run_can_be_gone_on
     assert (code, printed) == (130, "")
     assert told.strip() == (
         "grouped-bench: A visit's record must reach the disk before the next visit. Received: "
-        f"{journal.name} (No space left on device). Mend that, then go on with "
+        f"{journal.name} (No space left on device). Correct that, then resume with "
         f"`grouped-bench run --resume {journal.stem} --out {out}`."
     )
     before = gb.load(str(journal)).metadata["visits"]
@@ -116,10 +116,10 @@ def test_signals_end_a_run_that_can_be_gone_on_with(sent, tmp_path):
     # Twice at the same instant may be seen once: then the visit was finished and the file written.
     if "Wrote" in printed:
         assert "Finishing the visit; once more ends it at once." in told
-        assert f"Interrupted: what was measured is kept in the file above. Go on with {go_on}" in told
+        assert f"Interrupted: what was measured is kept in the file above. Resume with {go_on}" in told
         assert files(tmp_path) == [journal.name, f"{journal.stem}.parquet"]
     else:
-        assert f"A run keeps what it has measured. Received: an interrupt. Go on with {go_on}" in told
+        assert f"A run must end before it is written. Received: an interrupt. Resume with {go_on}" in told
 
 
 def test_a_reader_that_leaves_early_costs_neither_the_file_nor_a_traceback(tmp_path):

@@ -139,10 +139,16 @@ def test_a_file_imports_no_framework_in_the_parent(mine):
 @pytest.mark.parametrize(
     ("source", "told"),
     [
-        ("x = 1\n1 / 0", "mine.py, line 2: ZeroDivisionError: division by zero. Mend it; `python mine.py` tells more."),
-        ("def f(:", "mine.py: SyntaxError: invalid syntax (mine.py, line 1). Mend it; "),
-        ("import no_such_module", "mine.py, line 1: ModuleNotFoundError: No module named 'no_such_module'. Mend it; "),
-        ("raise SystemExit(3)", "mine.py, line 1: SystemExit: 3. Mend it; "),
+        (
+            "x = 1\n1 / 0",
+            "mine.py, line 2: ZeroDivisionError: division by zero. Correct it; `python mine.py` shows the whole error.",
+        ),
+        ("def f(:", "mine.py: SyntaxError: invalid syntax (mine.py, line 1). Correct it; "),
+        (
+            "import no_such_module",
+            "mine.py, line 1: ModuleNotFoundError: No module named 'no_such_module'. Correct it; ",
+        ),
+        ("raise SystemExit(3)", "mine.py, line 1: SystemExit: 3. Correct it; "),
     ],
 )
 def test_a_file_that_raises_is_told_with_its_line(mine, source, told):
@@ -153,18 +159,18 @@ def test_a_file_that_raises_is_told_with_its_line(mine, source, told):
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):
-    assert refused(variants.import_files, [tmp_path]).startswith("--import takes a Python file that can be read.")
+    assert refused(variants.import_files, [tmp_path]).startswith("A file of variants must be a readable Python file.")
     told = refused(variants.import_files, ["nowhere.py"])
-    assert told.endswith("nowhere.py: No such file or directory. Give the path of a file that registers variants.")
+    assert told.endswith("nowhere.py: No such file or directory. Name a file that registers variants.")
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         (("(Regular)", ""), "@variant takes a subclass of Variant. Received: <class "),
-        (('"mine"', '"grouped"'), "The name of a variant must be its own. Received: grouped for both Grouped in grou"),
+        (('"mine"', '"grouped"'), "The name of a variant must be unique. Received: grouped for both Grouped in grou"),
         (('name = "mine"', "name = 3"), "each a text. Received: Mine with name = 3. Write name = "),
-        (('"mine"', '"a,b"'), "The name of a variant is one word of at most 80 letters, digits and _.- and not `all`"),
+        (('"mine"', '"a,b"'), "The name of a variant must be at most 80 letters, digits and _.-, and not `all`"),
         (('"mine"', '"all"'), "not `all`. Received: all. Give it another name."),
         (("(Regular)", "(gb.Variant)"), "Received: Mine without computes. Write computes = "),
         (("(Regular):", "(gb.Variant):\n    computes = 'dense'"), "Received: Mine, which computes dense, without "),
@@ -181,7 +187,7 @@ def test_a_class_that_is_no_variant_is_told(mine, change, told):
 def test_two_files_cannot_share_a_name(mine, tmp_path):
     (tmp_path / "theirs.py").write_text(MINE)
     assert refused(variants.import_files, [mine, tmp_path / "theirs.py"]) == (
-        "The name of a variant must be its own. Received: mine for both Mine in mine.py and Mine in theirs.py. "
+        "The name of a variant must be unique. Received: mine for both Mine in mine.py and Mine in theirs.py. "
         "Give yours another name."
     )
 
@@ -248,7 +254,7 @@ def test_a_run_goes_on_with_its_files(cut_short, mine, tmp_path, monkeypatch):
     [(["other.py"], "files other.py, which were mine.py"), ([], "files none, which were mine.py")],
 )
 def test_a_run_does_not_go_on_with_other_files(cut_short, files, told):
-    with pytest.raises(RunError, match=rf"only the run's own options may be repeated\. Received: {told}\."):
+    with pytest.raises(RunError, match=rf"A resumed run must keep its options\. Received: {told}\."):
         gb.resume("latest", out=cut_short, files=files)
 
 
@@ -257,8 +263,8 @@ def test_a_run_does_not_go_on_with_a_file_that_has_changed(cut_short, mine):
     with pytest.raises(RunError) as caught:
         gb.resume("latest", out=cut_short)
     assert str(caught.value) == (
-        "A run is resumed with the files of variants with which it began. Received: mine.py, which has changed. "
-        "Restore it, or start a new run."
+        "A resumed run must use the variant files with which it began. Received: mine.py, changed since. "
+        "Restore what changed, or start a new run."
     )
 
 
@@ -297,8 +303,9 @@ def test_a_variant_that_this_process_alone_knows_is_planned_and_not_run(fake):
     space = gb.Space(**TINY, variant=["regular", "mine"])
     assert runs.plan_run(space)[0].tasks == 2
     assert refused(gb.run, space, out=fake) == (
-        "The processes that measure must be able to load every variant. Received: mine, which this process alone knows "
-        f"({cls.__qualname__} in {__name__}). Put it in a file, and name that in files=[…] or --import FILE."
+        "Every variant must be loadable by the processes that measure. Received: mine, which only this process knows "
+        f"({cls.__qualname__} in {__name__}). Put it in a file, and name the file with --import FILE, or files=[…] "
+        f"in Python."
     )
     assert not fake.exists()
 
@@ -381,8 +388,8 @@ def test_every_process_loads_packages(package, tmp_path):
 def test_a_package_that_cannot_be_loaded_is_told(package):
     package("1 / 0", "my_package.fast")
     assert refused(plugins.load_packages) == (
-        "What a package names under grouped_bench.variants must load. Received: fast = my_package.fast: "
-        "ZeroDivisionError: division by zero. Mend or uninstall my-package."
+        "An entry point of a package in grouped_bench.variants must load. Received: fast = my_package.fast: "
+        "ZeroDivisionError: division by zero. Repair or uninstall my-package."
     )
 
 
@@ -412,8 +419,8 @@ def test_list_names_variants_of_a_file(call, mine):  # noqa: F811
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("list", "presets", "--import", "a.py"), "--import goes with `list variants`. Try `grouped-bench list --hel"),
-        (("plan", "--import", "a.py"), "--import takes a Python file that can be read. Received: "),
+        (("list", "presets", "--import", "a.py"), "--import must go with `list variants`. Received: list presets. "),
+        (("plan", "--import", "a.py"), "A file of variants must be a readable Python file. Received: "),
         (("plan", "--import", "bad.py"), "A file of variants must run without an error. Received: bad.py, line 1: Z"),
         (("run", "--import", "bad.py"), "A file of variants must run without an error. Received: bad.py, line 1: Z"),
     ],

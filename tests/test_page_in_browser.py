@@ -84,7 +84,7 @@ def test_it_opens_draws_and_asks_for_nothing(opened):
     page = opened().drawn()
     assert page.locator("#explore-count").inner_text() == "40 of 40 tasks selected."
     assert page.locator("#explore-chart").get_attribute("data-drawn") == "36"
-    assert "4 tasks not: not ended ok" in page.locator("#explore-drawn").inner_text()
+    assert "4 tasks not drawn: status not ok" in page.locator("#explore-drawn").inner_text()
     assert page.locator("#explore-problem").inner_text() == ""
 
 
@@ -238,7 +238,7 @@ def test_what_has_no_colour_is_not_called_drawn(opened, tmp_path):
     page = opened("#explore?colour=energy_j", at=pages.write(made, [], tmp_path / "colours.html")).drawn()
     wait_drawn(page, 10)
     assert page.locator(POINTS).count() == 10
-    assert "10 tasks not: not ended ok, or without groups or latency_s or energy_j." in (
+    assert "10 tasks not drawn: status not ok, or no groups or latency_s or energy_j." in (
         page.locator("#explore-drawn").inner_text()
     )
 
@@ -367,7 +367,7 @@ def test_without_scripts_it_still_tells(opened):
 def test_nothing_measured_is_no_crash(opened, tmp_path, measured):
     page = opened(at=pages.write(measured, [], tmp_path / "nothing.html")).ready()
     page.locator("#explore-chart").scroll_into_view_if_needed()
-    page.get_by_text("No task to draw.").wait_for()
+    page.get_by_text("No tasks to draw.").wait_for()
     assert page.locator("#explore-problem").inner_text() == ""
     assert page.locator("#explore-body tr").count() == min(50, len(measured))
 

@@ -76,7 +76,7 @@ def test_a_case_without_sense_is_left_out_with_its_reason():
     made = plan(groups=[1, 3], device=["cpu", "gpu"])
     assert [cohort.case.groups for cohort in made.cohorts] == [1, 1]
     assert [(skip.cohort.case.groups, skip.reason) for skip in made.skipped] == [
-        (3, "3 groups do not divide 64 in channels")
+        (3, "3 groups do not divide 64 input channels")
     ] * 2
 
 
@@ -84,9 +84,9 @@ def test_a_space_of_nothing_but_senseless_cases_is_refused():
     with pytest.raises(SpaceError) as caught:
         plan(groups=[3, 5])
     assert str(caught.value) == (
-        "Space: at least one case must make sense; all 2 were left out. "
-        "Received: Conv2D 64→64 k3x3 on 28x28 groups 3 batch 8 inference: 3 groups do not divide 64 in channels. "
-        "Change the axis that the reason names."
+        "Space: at least one of 2 cases must be valid. "
+        "Received: Conv2D 64→64 k3x3 on 28x28 groups 3 batch 8 inference: 3 groups do not divide 64 input channels. "
+        "Change the axis named in the reason."
     )
 
 
@@ -96,7 +96,7 @@ def test_an_unknown_variant_is_refused_with_those_there_are(variant):
     with pytest.raises(UnavailableError) as caught:
         plan(variant=variant)
     assert str(caught.value) == (
-        f"There is no such variant. Received: {variant.rpartition(',')[2]}. Use one of {known}, or all."
+        f"A variant must be known. Received: {variant.rpartition(',')[2]}. Use one of {known}, or all."
     )
 
 
@@ -106,7 +106,7 @@ def test_an_unknown_backend_is_refused_with_those_there_are(backend):
         plan(backend=backend)
     received = backend.rpartition(",")[2]
     assert str(caught.value) == (
-        f"There is no such backend. Received: {received}. Use one of {', '.join(backends.names())}."
+        f"A backend must be known. Received: {received}. Use one of {', '.join(backends.names())}."
     )
 
 
@@ -115,8 +115,8 @@ def test_a_backend_without_its_framework_is_told_and_not_replaced(monkeypatch):
     with pytest.raises(UnavailableError) as caught:
         plan()
     assert str(caught.value) == (
-        "The backend tensorflow needs its framework. Received: no module no_such_framework. "
-        "Install it with pip install no_such_framework."
+        "The backend tensorflow must be installed. Received: no module no_such_framework. "
+        "Install it with `pip install no_such_framework."
     )
 
 
@@ -125,7 +125,7 @@ def test_an_unknown_execution_is_refused_with_those_there_are(execution):
     with pytest.raises(SpaceError) as caught:
         plan(execution=execution)
     assert str(caught.value) == (
-        "`execution` takes what a chosen backend has. Received: nope. Use one of graph, xla, eager of tensorflow."
+        "`execution` must be one that a chosen backend has. Received: nope. Use one of graph, xla, eager of tensorflow."
     )
 
 

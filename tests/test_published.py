@@ -53,20 +53,20 @@ def test_a_space_without_figures_says_nothing_of_them():
 @pytest.mark.parametrize(
     ("table", "words"),
     [
-        ({**ONE, "value": "many"}, "my.toml [[published]] 1: `value` takes a number. Received: many. The keys are "),
+        ({**ONE, "value": "many"}, "my.toml [[published]] 1: `value` takes a number. Received: many. Use the keys "),
         ({**ONE, "value": float("nan")}, "`value` takes a number. Received: nan."),
         ({**ONE, "value": True}, "`value` takes a number. Received: True."),
         ({"what": "x", "value": 1}, "`source` takes the citation, of at most 200 characters. Received: nothing."),
-        ({**ONE, "what": ""}, "`what` takes a text of at most 200 characters that says what the figure is."),
-        ({**ONE, "what": "x" * 201}, "`what` takes a text of at most 200 characters"),
-        ({**ONE, "colour": "red"}, "there is no key `colour`. Received: red."),
+        ({**ONE, "what": ""}, "`what` takes the name of the figure, of at most 200 characters."),
+        ({**ONE, "what": "x" * 201}, "`what` takes the name of the figure, of at most 200 characters"),
+        ({**ONE, "colour": "red"}, "every key must be known. Received: colour = red."),
         ({**ONE, "ours": "accuracy"}, "`ours` takes params, macs (of one image, forward) or speedup."),
         ({**ONE, "variant": "a b"}, "`variant` takes a variant"),
-        ({**ONE, "label": "conv9"}, "there is no case with the label conv9. Received: parameters. Mend that table."),
-        ({**ONE, "over_label": "conv9", "ours": "speedup"}, "there is no case with the label conv9"),
-        ({**ONE, "ours": "speedup"}, "a speedup, and nothing else, is over another label or variant"),
-        ({**ONE, "ours": "params", "over_variant": "regular"}, "a speedup, and nothing else, is over another"),
-        (3, "my.toml [[published]] 1: is no table. Received: 3."),
+        ({**ONE, "label": "conv9"}, "a label must be that of a case. Received: conv9. Use the label of "),
+        ({**ONE, "over_label": "conv9", "ours": "speedup"}, "a label must be that of a case. Received: conv9."),
+        ({**ONE, "ours": "speedup"}, "a speedup, and no other figure, must name over_label or over_variant."),
+        ({**ONE, "ours": "params", "over_variant": "regular"}, "a speedup, and no other figure, must name over_label"),
+        (3, "my.toml [[published]] 1: a published figure must be a table. Received: 3."),
     ],
 )  # fmt: skip
 def test_a_bad_table_is_refused_in_words(table, words):
@@ -77,13 +77,13 @@ def test_a_bad_table_is_refused_in_words(table, words):
 
 @pytest.mark.parametrize("tables", [3, "abc", {"what": "x"}, [ONE] * (MOST_PUBLISHED + 1)])
 def test_figures_that_are_no_list_of_tables_are_refused(tables):
-    with pytest.raises(SpaceError, match="published figures are a list of at most 200 tables"):
+    with pytest.raises(SpaceError, match="published figures must be a list of at most 200 tables"):
         Space(published=tables)
 
 
 @pytest.mark.parametrize("left_out", [3, "abc", [3]])
 def test_what_is_left_out_is_a_list_of_texts(left_out):
-    with pytest.raises(SpaceError, match="what is left out is a list of texts"):
+    with pytest.raises(SpaceError, match="`left_out` takes a list of texts"):
         Space(left_out=left_out)
 
 

@@ -106,6 +106,6 @@ def test_refusals_are_run_errors_with_file_and_way_out(journal, tmp_path):
     with pytest.raises(RunError) as caught:
         gb.load(file)
     assert str(caught.value) == (
-        "A journal must hold what grouped-bench run writes. Received: a.journal: seed: "
+        "A journal must contain what `grouped-bench run` writes. Received: a.journal: seed: "
         "Input should be a valid integer. Measure the run again."
     )

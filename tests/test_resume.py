@@ -131,7 +131,7 @@ def test_a_run_cut_short_says_what_stopped_it_and_how_to_go_on(fake, monkeypatch
         run(fake)
     run_id = journal_of(fake).stem
     assert str(caught.value) == (
-        "A visit's record must reach the disk. Received: a full disk. Mend that, then go on with "
+        "A visit's record must reach the disk. Received: a full disk. Correct that, then resume with "
         f"`grouped-bench run --resume {run_id} --out {fake}`."
     )
 
@@ -185,8 +185,8 @@ def test_options_may_be_repeated(cut_short):
         ({"memory": False}, "memory False, which was True"),
         ({"force": True}, "force True, which was False"),
         ({"memory_limit": "8GiB"}, "memory_limit 8589934592, which was None"),
-        ({"groups": 2}, "a plan of 8 tasks, which is not the run's own of 24"),
-        ({"space": gb.Space(groups=4)}, "a plan of 5 tasks, which is not the run's own of 24"),
+        ({"groups": 2}, "a plan of 8 instead of 24"),
+        ({"space": gb.Space(groups=4)}, "a plan of 5 instead of 24"),
     ],
 )
 def test_other_options_are_refused(cut_short, options, received):
@@ -194,8 +194,7 @@ def test_other_options_are_refused(cut_short, options, received):
     with pytest.raises(RunError) as caught:
         gb.resume("latest", out=cut_short, page=False, **options)
     assert str(caught.value) == (
-        f"With --resume only the run's own options may be repeated. Received: {received}. "
-        "Leave that out, or start a new run."
+        f"A resumed run must keep its options. Received: {received}. Leave that option out, or start a new run."
     )
     assert journal_of(cut_short).read_bytes() == before
 
@@ -214,8 +213,10 @@ def test_another_version_or_machine_is_refused(cut_short, fact, now, received):
     before = path.read_bytes()
     with pytest.raises(RunError) as caught:
         gb.resume("latest", out=cut_short, page=False)
-    assert str(caught.value).startswith(f"A run is resumed in the environment in which it began. Received: {received}")
-    assert str(caught.value).endswith(" now. Restore it, or start a new run.")
+    assert str(caught.value).startswith(
+        f"A run must be resumed in the environment in which it began. Received: {received}"
+    )
+    assert str(caught.value).endswith(" now. Restore what changed, or start a new run.")
     assert path.read_bytes() == before
 
 
@@ -231,7 +232,7 @@ def test_what_has_no_journal_cannot_be_resumed(fake, name):
     with pytest.raises(RunError) as caught:
         gb.resume(name, out=fake)
     assert str(caught.value).startswith(
-        f"--resume takes a run that has not ended: its journal, its run id, or latest. Received: {name}. "
+        f"A run to resume must be unfinished, named by its journal, its run id, or latest. Received: {name}. "
     )
 
 
@@ -315,7 +316,10 @@ def test_a_page_that_is_interrupted_leaves_the_run_and_says_so(fake, monkeypatch
         run(fake, page=True)
     path = next(fake.rglob("*.parquet"))
     told = str(caught.value)
-    assert told.startswith(f"The run is {'kept' if asked else 'whole'} in {path}, without its page. ")
+    assert told.startswith(
+        f"The page of a run must be written without an interrupt; the run is {'kept' if asked else 'complete'} in "
+        f"{path}. "
+    )
     go_on = f"grouped-bench run --resume {path.stem} --out {fake}" if asked else f"grouped-bench report {path}"
     assert told.endswith(f"with `{go_on}`.")
 
@@ -329,8 +333,8 @@ def test_a_second_run_is_refused_or_waits(fake):
         with pytest.raises(UnavailableError) as caught:
             run(fake)
         assert str(caught.value) == (
-            "One run at a time can measure on a machine. Received: another run that has not ended. "
-            "Give --wait to begin when it ends."
+            "A run must have the machine to itself. Received: another run that is measuring. "
+            "Wait for it with --wait, or wait=True in Python."
         )
         assert not fake.exists()
         waiting = "import grouped_bench.harness.lock as l\nwith l.alone(print, wait=True): print('mine')"
@@ -345,8 +349,8 @@ def test_a_lock_that_cannot_be_made_is_told_in_words(monkeypatch, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UnavailableError) as caught, lock.alone(print, wait=False):
         pass
-    assert str(caught.value).startswith("A folder for temporary files must be writable. Received: ")
-    assert str(caught.value).endswith(". Name one in TMPDIR.")
+    assert str(caught.value).startswith("The folder for temporary files must be writable. Received: ")
+    assert str(caught.value).endswith(". Set TMPDIR to another.")
 
 
 def test_the_lock_ends_with_its_owner():

@@ -161,8 +161,8 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(run, content, monke
     monkeypatch.setattr(runs.pq, "ParquetWriter", half)
     with pytest.raises(OutputError) as caught:
         write_run(small(), metadata(), run)
-    assert str(caught.value).startswith("The run's file must be writable. Received: ")
-    assert str(caught.value).endswith("run.parquet (No space left on device). Make room, or give another folder.")
+    assert str(caught.value).startswith("The file of a run must be writable. Received: ")
+    assert str(caught.value).endswith("run.parquet (No space left on device). Free disk space, or name another folder.")
     assert run.read_bytes() == content
     assert [file.name for file in run.parent.iterdir()] == ["run.parquet"]
 
@@ -217,7 +217,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused_in_words(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputError) as caught:
         write_run(small(), metadata(), tmp_path / "out" / "machine" / "run.parquet")
-    assert "The run's file must be writable. Received: " in str(caught.value)
+    assert "The file of a run must be writable. Received: " in str(caught.value)
     assert (tmp_path / "out").read_text() == "a file"
 
 
@@ -258,8 +258,8 @@ def damaged(run, name, value, place=1):
 )
 def test_values_that_no_run_has_are_refused_in_words(name, value, told, run):
     assert damaged(run, name, value) == (
-        f"A run must hold what grouped-bench run writes. Received: {run.name}: {told}. "
-        "Measure it again; do not trust that file."
+        f"A run must contain what `grouped-bench run` writes. Received: {run.name}: {told}. "
+        "Measure the run again, and do not use that file."
     )
 
 
@@ -308,7 +308,7 @@ def test_what_is_no_parquet_file_is_refused_in_words(junk, tmp_path):
     told = refusal(path)
     assert told.startswith(f"A run must be a readable Parquet file. Received: {str(path)[:40]}")
     assert "x.parq" in told
-    assert told.endswith(". Give a file that grouped-bench run wrote.")
+    assert told.endswith(". Name a file that `grouped-bench run` wrote.")
 
 
 @pytest.mark.parametrize("name", [".", "none.parquet"])
@@ -319,8 +319,8 @@ def test_what_is_no_file_is_refused_in_words(name, tmp_path):
 def test_a_foreign_parquet_file_is_refused_in_words(tmp_path):
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "x.parquet")
     assert refusal(tmp_path / "x.parquet") == (
-        f"A run's file carries the metadata of grouped-bench. Received: {tmp_path / 'x.parquet'}, "
-        "which has none that can be read. Give a file that grouped-bench run wrote."
+        f"The file of a run must carry metadata of grouped-bench. Received: {tmp_path / 'x.parquet'}, "
+        "without readable metadata. Name a file that `grouped-bench run` wrote."
     )
 
 
@@ -341,12 +341,14 @@ def test_a_foreign_parquet_file_is_refused_in_words(tmp_path):
 )
 def test_metadata_that_cannot_be_read_is_refused_in_words(facts, run):
     rewrite(run, facts=facts)
-    assert "A run's file carries the metadata of grouped-bench. Received: " in refusal(run)
+    assert "The file of a run must carry metadata of grouped-bench. Received: " in refusal(run)
 
 
 def test_a_newer_schema_is_refused_with_the_way_out(run):
     rewrite(run, facts=b'{"schema": 2}')
-    assert refusal(run) == (f"This version reads schemas up to 1. Received: {run} of schema 2. Upgrade grouped-bench.")
+    assert refusal(run) == (
+        f"The schema of a file must be at most 1. Received: {run} of schema 2. Upgrade grouped-bench."
+    )
 
 
 def test_an_older_schema_is_read(run):
@@ -373,7 +375,7 @@ def test_a_missing_column_is_named(name, run):
     rewrite(run, pq.read_table(run).drop_columns([name]))
     assert refusal(run) == (
         "A run must have the columns of `grouped-bench list columns`, each of its type. "
-        f"Received: {run.name}: {name} missing or of another type. Give a file that grouped-bench run wrote."
+        f"Received: {run.name}: {name} missing or of another type. Name a file that `grouped-bench run` wrote."
     )
 
 
@@ -471,19 +473,21 @@ def test_an_unknown_run_is_refused_with_what_there_is(name, results):
     with pytest.raises(RunError) as caught:
         find_runs(name, results)
     assert caught.value.received == name
-    assert str(caught.value).startswith("RUN is a Parquet file, a folder of runs, a run id, or latest. Received: ")
-    assert "There are 3 runs under " in str(caught.value)
-    assert str(caught.value).endswith("name one, or give the folder with --out.")
+    assert str(caught.value).startswith(
+        "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: "
+    )
+    assert "Name one of the 3 runs in " in str(caught.value)
+    assert str(caught.value).endswith(", or another folder for the output.")
 
 
 @pytest.mark.parametrize("out", ["empty", "nowhere", "file", "x" * 5000])
 def test_latest_of_nothing_is_refused(out, tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="There are 0 runs under"):
+    with pytest.raises(RunError, match="has no runs"):
         find_runs("latest", tmp_path / out)
 
 
 def test_a_folder_without_runs_is_refused(tmp_path):
-    with pytest.raises(RunError, match="There are 0 runs under"):
+    with pytest.raises(RunError, match="has no runs"):
         find_runs(str(tmp_path), tmp_path)

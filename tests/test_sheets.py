@@ -41,7 +41,7 @@ def test_a_network_is_a_row_a_layer_and_what_changing_it_saves():
     assert [row[4:6] for row in sheet.rows] == [("grouped", "grouped_native"), ("regular", "—")]
     assert sum(float(row[3].removesuffix("%")) for row in sheet.rows) == pytest.approx(100, abs=1)
     assert sheet.notes[0] == (
-        "4 convolutions take 344 ms together, a sum of medians. The faster variants would save 310 ms in 1 row, 90%."
+        "4 convolutions take 344 ms in total, a sum of medians. The faster variants would save 310 ms in 1 row, 90%."
     )
 
 
@@ -49,11 +49,11 @@ def test_rows_without_a_time_and_unstable_ones_are_told():
     missing = fail(made(), made()["variant"] == "grouped", "timeout", "slow")
     sheet = told(missing)[0]
     assert ("c", "2", "—", "—", "grouped timeout", "—", "—") in sheet.rows
-    assert "1 row without a time: not in the sum, and in no share." in sheet.notes
+    assert "1 row, excluded from the sum and the shares." in sheet.notes
     assert "2 rows without a time" in " ".join(told(fail(made(), made()["groups"] > 0, "oom", None))[0].notes)
     moved = told(made().assign(flags=[["unstable"]] * 10))[0]
-    assert "The machine moved under 2 rows: nothing is claimed of changing them." in moved.notes
-    assert "No change that was measured would make it clearly faster." in moved.notes[0]
+    assert "Unstable: 2 rows. No saving is claimed for them." in moved.notes
+    assert "No measured change would make it clearly faster." in moved.notes[0]
 
 
 def test_a_depthwise_layer_stands_in_brackets():
@@ -74,7 +74,7 @@ def test_a_layer_whose_own_operation_was_measured_has_no_brackets():
 
 def test_published_figures_stand_beside_ours():
     sheet = told(made())[1]
-    assert sheet.title == "Published beside measured"
+    assert sheet.title == "Published and measured figures"
     first, second, third, fourth = sheet.rows
     assert first == ("parameters of both layers", "all", "25.0 M", "92.2 k", "Somebody 2012, table 1")
     assert second[2] == "0.794×"
@@ -116,7 +116,7 @@ def test_the_table_and_markdown_hold_the_sheets_of_whole_runs_only():
     known = [facts(published=PUBLISHED)]
     for format_ in ("table", "markdown"):
         text = tables.render(made(), known, format=format_)
-        assert text.count("Share of the convolutions' time") == text.count("Published beside measured") == 1
+        assert text.count("Share of the convolutions' time") == text.count("Published and measured figures") == 1
         some = tables.render(made(), known, format=format_, where="groups > 1")
         assert "Share of" not in some
         assert "Published" not in some

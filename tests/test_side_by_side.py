@@ -52,11 +52,11 @@ def test_a_task_measured_once_is_left_out():
 def test_more_than_fits_is_said():
     (found,) = tables(*(small(run_id=f"run{number}") for number in range(8)))
     assert len(found.headers) == 1 + 6
-    assert "2 more columns are not shown here." in found.notes
+    assert "2 more columns not shown." in found.notes
     axes = {"groups": range(1, 33), "channels": (64,), "passes": ("inference",), "variants": ("regular", "grouped")}
     several = tables(*(frame(**axes, run_id=name) for name in "ab"))
     assert len(several) == 30
-    assert "2 more cases are not shown here." in several[-1].notes
+    assert "2 more cases not shown." in several[-1].notes
     assert not any(sheet.notes for sheet in several[:-1])
 
 

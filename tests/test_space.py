@@ -158,23 +158,23 @@ def test_a_space_brings_its_controls_and_options_win_over_them(space_of_toml):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("groups = ", "my.toml must be TOML. Received: Invalid value (at end of document). Mend that line."),
-        ("\x00", "my.toml must be TOML. Received: Invalid statement (at line 1, column 1). Mend that line."),
+        ("groups = ", "my.toml must be valid TOML. Received: Invalid value (at end of document). Correct that line."),
+        ("\x00", "my.toml must be valid TOML. Received: Invalid statement (at line 1, column 1). Correct that line."),
         ("groups = " + "[" * 10_000, "Received: maximum recursion depth exceeded"),
-        ("groups = " + "9" * 5000, "my.toml must be TOML. Received: Exceeds the limit"),
-        ("case = 3", "my.toml: the cases are a list of tables and the controls one table. Received: {'case': 3, "),
-        ("[case]\ngroups = 1", "Received: {'case': {'groups': 1}, 'control': None}. In TOML, write [[case]] "),
-        ("case = [1]", "the cases are a list of tables"),
+        ("groups = " + "9" * 5000, "my.toml must be valid TOML. Received: Exceeds the limit"),
+        ("case = 3", "my.toml: the cases must be a list of tables, and the controls one table. Received: {'case': 3, "),
+        ("[case]\ngroups = 1", "Received: {'case': {'groups': 1}, 'control': None}. Write [[case]] "),
+        ("case = [1]", "the cases must be a list of tables"),
         ("control = 3", "Received: {'case': None, 'control': 3}"),
-        ("[[control]]\nvisits = 3", "the cases are a list of tables and the controls one table"),
-        ("group = 4", "my.toml: there is no key `group`. Received: group = 4. Use an axis (scope, rank, variant, "),
-        ("source = 'x'", "there is no key `source`"),
-        ("passes = 'training'", "there is no key `passes`"),
-        ("[[case]]\ngroup = 4", "my.toml [[case]] 1: there is no key `group`. Received: group = 4. Use one of scope, "),
+        ("[[control]]\nvisits = 3", "the cases must be a list of tables, and the controls one table"),
+        ("group = 4", "my.toml: every key must be known. Received: group = 4. Use an axis (scope, rank, variant, "),
+        ("source = 'x'", "every key must be known. Received: source = x."),
+        ("passes = 'training'", "every key must be known. Received: passes = training."),
+        ("[[case]]\ngroup = 4", "my.toml [[case]] 1: every key must be known. Received: group = 4. Use one of scope, "),
         ("[[case]]\n[[case]]\ngroups = 0", "my.toml [[case]] 2: `groups` takes positive integers. Received: 0. "),
-        ("[control]\nspeed = 1", "my.toml [control]: there is no key `speed`"),
+        ("[control]\nspeed = 1", "my.toml [control]: every key must be known. Received: speed = 1."),
         ("[control]\nvisits = 0", "my.toml [control]: `visits` takes a positive integer. Received: 0. Write it like "),
-        ("a" + ".a" * 12_000 + " = 1", "there is no key `a`. Received: a = dict too large to show"),
+        ("a" + ".a" * 12_000 + " = 1", "every key must be known. Received: a = dict too large to show"),
         ("groups = 0x" + "f" * 5000, "`groups` takes positive integers. Received: int too large to show"),
         (b"\xff\xfe", "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode byte 0xff"),
     ],
@@ -195,14 +195,14 @@ def test_a_bad_space_file_is_refused_in_words(text, words, space_of_toml):
 def test_a_file_that_cannot_be_read_is_refused_in_words(name, words, tmp_path):
     told = refusal(Space.from_toml, tmp_path / name)
     assert told.startswith(f"A space file must be a readable UTF-8 file. Received: {words}")
-    assert told.endswith("Give the path of a TOML file of axes.")
+    assert told.endswith("Name a TOML file of axes.")
 
 
 @pytest.mark.parametrize("path", ["large.toml", "/dev/zero"])
 def test_no_more_than_the_limit_of_a_file_is_read(path, tmp_path):
     (tmp_path / "large.toml").write_bytes(b"#" * (LARGEST_FILE + 1))
     told = refusal(Space.from_toml, tmp_path / path)
-    assert told == f"A space file has at most 4 MiB. Received: {tmp_path / path}. Give a TOML file of axes."
+    assert told == f"A space file must be at most 4 MiB. Received: {tmp_path / path}. Name a TOML file of axes."
 
 
 def test_a_file_of_the_largest_size_is_read(space_of_toml):
@@ -210,7 +210,7 @@ def test_a_file_of_the_largest_size_is_read(space_of_toml):
 
 
 WORDS_OF_TOO_MANY = (
-    "a space holds at most 100,000 points. Received: 100,010 points. "
+    "a space must have at most 100,000 points. Received: 100,010 points. "
     "Give some axis fewer values, or split the space into several runs."
 )
 TOO_MANY = {"groups": list(range(1, 138)), "channels": list(range(1, 147)), "variant": ["a", "b", "c", "d", "e"]}
@@ -243,23 +243,25 @@ def test_exactly_the_limit_is_accepted(tables):
 
 @pytest.mark.parametrize("name", ["nope", "../space", "", None, []])
 def test_an_unknown_preset_is_refused_with_those_there_are(name):
-    assert refusal(Space.preset, name).startswith("There is no such preset. Received: ")
+    assert refusal(Space.preset, name).startswith("A preset must be known. Received: ")
     assert refusal(Space.preset, name).endswith(f"Use one of {', '.join(preset_names())}.")
 
 
 @pytest.mark.parametrize("key", ["foo", "source", "cases", "control", "pass_"])
 def test_an_option_that_is_no_axis_is_refused(key):
-    assert refusal(Space().replace, **{key: 1}).startswith(f"options: there is no key `{key}`. Received: {key} = 1. ")
+    assert refusal(Space().replace, **{key: 1}).startswith(f"options: every key must be known. Received: {key} = 1. ")
 
 
 @pytest.mark.parametrize("cases", [3, "abc", {"groups": 1}, [3], [[("groups", 1)]]])
 def test_cases_that_are_no_tables_are_refused(cases):
-    assert refusal(Space, cases=cases).startswith("Space: the cases are a list of tables and the controls one table.")
+    assert refusal(Space, cases=cases).startswith(
+        "Space: the cases must be a list of tables, and the controls one table."
+    )
 
 
 @pytest.mark.parametrize("control", [3, "visits", [("visits", 3)]])
 def test_controls_that_are_no_table_are_refused(control):
-    assert refusal(Space, control=control).startswith("Space: the cases are a list of tables and the controls one")
+    assert refusal(Space, control=control).startswith("Space: the cases must be a list of tables, and the controls one")
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary()

@@ -472,7 +472,7 @@ def test_a_cohort_in_which_the_host_dies_again_has_crashed_and_the_others_go_on(
     died = run.visits[0]["cohort"]
     statuses = [[row["status"] for row in run.rows()][2 * number :][:2] for number in (died, 1 - died)]
     assert statuses == [["crashed"] * 2, ["ok"] * 2]
-    assert run.rows()[2 * died]["reason"] == "the host process ended in each of 2 visits: silence"
+    assert run.rows()[2 * died]["reason"] == "the host process ended 2 times: silence"
 
 
 def test_a_host_that_dies_in_the_memory_pass_costs_one_reading():

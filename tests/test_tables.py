@@ -156,7 +156,7 @@ def test_labels_between_rows_are_whole_and_say_nothing_twice():
 def test_a_narrow_table_says_what_it_leaves_out():
     text = table(one_cohort(), width=70)
     assert "grouped_native" in text
-    assert "Left out for want of width: memory and params." in text
+    assert "Not shown for lack of width: memory and params." in text
 
 
 @pytest.mark.parametrize(("sort", "first"), [("speedup", 64), ("latency", 64), ("macs", 64), ("params", 64)])
@@ -265,7 +265,7 @@ def test_closing_lines_count_what_is_true():
     assert "20 tasks in 4 cohorts: 16 ok, 4 oom." in text
     assert "Against the baseline: 4 faster, 2 slower, 6 equivalent." in text
     assert "The run stopped when every verdict was settled." in text
-    assert "The run left 1 case out of its plan, with reasons." in text
+    assert "The run skipped 1 case of its space, with reasons." in text
     assert "10 of 20 tasks" in table(made, where="groups == 8")
 
 
@@ -276,7 +276,7 @@ def test_memory_of_the_resident_set_is_marked_and_explained(output):
     made["memory_source"] = ["resident"] + ["allocator"] * (len(made) - 1)
     text = table(made, format=output)
     assert text.count("~") == 2
-    assert "~: memory that nothing counted, read from the resident set" in " ".join(text.split())
+    assert "~: memory read from the resident set" in " ".join(text.split())
 
 
 @pytest.mark.parametrize("output", ["table", "markdown"])
@@ -345,7 +345,7 @@ def test_findings_stand_above_the_closing_lines_and_fit():
     text = table(frame())
     tables, _, told = text.partition("\nFindings\n- ")
     assert "groups 32" in tables
-    assert told.startswith("inference and training: grouped_native is clearly the fastest way")
+    assert told.startswith("inference and training: grouped_native is clearly the fastest form")
     assert told.index("Grouping pays") < told.index("60 tasks in 12 cohorts")
     assert max(map(display_width, table(frame(), width=60).splitlines())) <= 60
 
@@ -363,10 +363,10 @@ def test_json_tells_on_which_tasks_a_finding_rests():
 
 def test_a_selection_keeps_only_findings_that_whole_cohorts_carry():
     told = table(frame(), where="variant == 'grouped'")
-    assert "only saves arithmetic in 4 of 4 cohorts" in " ".join(told.split())
+    assert "saves arithmetic but no time in all 4 cases" in " ".join(told.split())
     assert "fastest" not in told  # of those shown grouped is the fastest way, and of those measured the slowest
     native = " ".join(table(frame(), where="variant == 'grouped_native' and groups == 32").split())
-    assert "clearly the fastest way to the grouped function in 2 of 2 cohorts" in native
+    assert "clearly the fastest form of the grouped function in both cases" in native
     assert "Findings" not in table(frame(), where="groups == 5")
 
 
@@ -428,7 +428,7 @@ def shown(*facts, **options):
 def test_runs_that_differ_in_what_can_change_an_answer_say_so_first():
     facts = [with_environment("first"), with_environment("second", onednn=False, intra_op_threads=4)]
     assert shown(*facts).splitlines()[:4] == [
-        "These runs differ in what can change an answer; run 1 is first and run 2 is",
+        "These runs differ in facts that can change an answer; run 1 is first and run 2 is",
         "second:",
         "  backend.tensorflow.onednn: yes in run 1; no in run 2",
         "  backend.tensorflow.intra_op_threads: 0 in run 1; 4 in run 2",
@@ -436,7 +436,7 @@ def test_runs_that_differ_in_what_can_change_an_answer_say_so_first():
     told, _, tables = shown(*facts, format="markdown").partition("### Findings\n\n- ")
     assert "\n\n### Conv2D" in tables
     assert told == (
-        "### These runs differ in what can change an answer\n\n"
+        "### These runs differ in facts that can change an answer\n\n"
         "| fact | first | second |\n| --- | --- | --- |\n"
         "| backend.tensorflow.onednn | yes | no |\n"
         "| backend.tensorflow.intra_op_threads | 0 | 4 |\n\n"
@@ -469,7 +469,7 @@ def test_values_are_told_once_and_what_is_not_known_is_said():
     facts = [with_environment("a", tf32=True), with_environment("b", tf32=True), with_environment("c", tf32=None)]
     assert "  backend.tensorflow.tf32: yes in runs 1 and 2; unknown in run 3\n" in shown(*facts)
     told = shown(facts[0], with_environment("d"))
-    assert told.startswith("These runs may differ in what can change an answer; run 1 is a and run 2 is d:\n")
+    assert told.startswith("These runs may differ in facts that can change an answer; run 1 is a and run 2 is d:\n")
     assert "  backend.tensorflow.tf32: yes in run 1; not recorded in run 2\n" in told
 
 
@@ -505,5 +505,5 @@ def test_differences_of_strangers_fit_and_do_nothing(width):
     assert "in run 3" in text
     marked = shown(*facts, format="markdown")
     assert "<script" not in marked
-    assert marked.partition("142 facts more are not shown here.")[0].count("\n| ") == 62
+    assert marked.partition("142 not shown.")[0].count("\n| ") == 62
     assert len(json.loads(shown(*facts, format="json"))["differences"]) == 202

@@ -31,30 +31,30 @@ def test_the_text_says_what_ran_what_it_reaches_and_why():
         "tensorflow graph on cpu",
         "peaks: 180 GFLOP/s, 20 GB/s; a call that computes nothing: 200 µs",
         "",
-        "grouped: 2.90 s a call, 17 GFLOP/s (9.4% of the peak), least traffic 1.3 GB/s",
+        "grouped: 2.90 s per call, 17 GFLOP/s (9.4% of the peak), least traffic 1.3 GB/s",
         "  (6.5% of the peak)",
         "  XLA 1 × convolution f32[4,3,3,32,4] size=28x28x32 lhs_dilate=1x1x32",
         "    feature_group_count=32, 925 M MACs",
         "  XLA 2 × convolution f32[4,3,3,32,4] size=3x3 pad=1_1x1_1",
         "    feature_group_count=32, 28.9 M MACs",
-        "  → No cause is known for what was read.",
+        "  → No known cause explains this time.",
         "",
-        "split_concat: 10.0 ms a call, 17 GFLOP/s (9.4% of the peak), least traffic",
+        "split_concat: 10.0 ms per call, 17 GFLOP/s (9.4% of the peak), least traffic",
         "  1.3 GB/s (6.5% of the peak)",
         "  oneDNN 96 × convolution jit:avx512_core",
         "    g32mb8_ic128oc128_ih28oh28kh3sh1dh0ph1_iw28ow28kw3sw1dw0pw1, 20 ms",
-        "  → A call runs 96 convolutions for its 32 groups, each with a start and small",
-        "      operands of its own.",
+        "  → A call runs 96 convolutions for its 32 groups, each with its own launch and",
+        "      small operands.",
         "",
         "split_sum: oom: 64 GiB wanted",
         "",
-        "regular: 10.0 ms a call, 17 GFLOP/s (9.4% of the peak), least traffic 1.3 GB/s",
+        "regular: 10.0 ms per call, 17 GFLOP/s (9.4% of the peak), least traffic 1.3 GB/s",
         "  (6.5% of the peak)",
         "  GPU 3 × sm90_xmma_fprop, 4.0 ms",
-        "  → No cause is known for what was read.",
+        "  → No known cause explains this time.",
         "",
-        "Latencies here are of one short visit, without an interval; `grouped-bench run`",
-        "  measures them.",
+        "These latencies come from one short visit and have no interval; `grouped-bench",
+        "  run` measures them.",
     ]
 
 
@@ -67,7 +67,7 @@ def test_each_setting_has_a_heading_of_its_own():
 def test_without_peaks_nothing_is_said_of_them():
     bare = look(peak=None, call_s=None, share_of_peak=None, share_of_bandwidth=None)
     text = explanation.render([bare], "table")
-    assert "peak" not in text and "Nothing that ran told its name." in text
+    assert "peak" not in text and "The libraries logged no kernels." in text
 
 
 def test_traces_of_time_are_left_out():
@@ -101,7 +101,7 @@ def test_a_run_may_hold_looks_and_the_page_shows_them():
 def test_a_page_holds_so_many_looks_and_counts_the_rest():
     text = page(SMALL, [recorded([look()] * 62)])
     assert text.count("<summary>What ran</summary>") == 60
-    assert "2 more looks are in the file" in text
+    assert "2 more explanations in the file" in text
     assert "more looks" not in page(SMALL, [recorded(LOOKS)])
 
 

@@ -155,7 +155,7 @@ def test_a_hanging_worker_is_ended(name, fork):
     with pytest.raises(TaskFailedError) as caught:
         worker.ask(build("regular", name))
     assert (caught.value.variant, caught.value.status) == (name, "timeout")
-    assert caught.value.reason == "no end within 15 s"
+    assert caught.value.reason == "not finished within 15 s"
     with pytest.raises(ProcessLookupError):
         os.kill(worker.pid, 0)
 
@@ -292,7 +292,7 @@ def test_a_host_whose_file_of_variants_fails_says_so_in_words(tmp_path):
         Host("tensorflow", [str(broken)])
     assert str(caught.value) == (
         "A file of variants must run without an error. Received: broken.py, line 1: ImportError: a variant file that "
-        "fails. Mend it; `python broken.py` tells more."
+        "fails. Correct it; `python broken.py` shows the whole error."
     )
 
 
@@ -336,7 +336,8 @@ def test_a_machine_without_descriptors_is_told_in_words(host, monkeypatch):
     with pytest.raises(HostError) as caught:
         host.fork(Limits(60))
     assert str(caught.value) == (
-        "The machine must let a host fork a worker. Received: Too many open files. Free it, or raise its limit."
+        "The machine must allow a host to fork a worker. Received: Too many open files. Free memory, processes or "
+        "open files, or raise their limits."
     )
-    with pytest.raises(HostError, match="must let a host start"):
+    with pytest.raises(HostError, match="must allow a host to start"):
         Host("tensorflow")

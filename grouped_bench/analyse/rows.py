@@ -145,7 +145,7 @@ def case_title(row: Task) -> str:
     except (TypeError, ValueError, KeyError):
         names = ("scope", "groups", "cardinality", "width", "pass")
         told = [f"{name} {row[name]}" for name in names if row[name] is not None]
-        return ", ".join(told) or "case that the record does not tell"
+        return ", ".join(told) or "unknown case"
 
 
 def setting_title(row: Task) -> str:

@@ -140,10 +140,12 @@ def _questions(space: Space, computes: str | None) -> "list[Question]":
 
     plan = make_plan(space)
     if any(cohort.case.scope != "layer" for cohort in plan.cohorts):
-        raise SpaceError("Advice is given on layers", received="scope block", remedy="Use `grouped-bench run`")
+        raise SpaceError("`advise` takes layers", received="scope block", remedy="Compare blocks with `run`")
     for skip in plan.skipped:
         asked = skip.cohort.case.title()
-        raise SpaceError(f"Every case must make sense: {skip.reason}", received=asked, remedy="Leave that one out")
+        raise SpaceError(
+            f"Every case must be a valid convolution: {skip.reason}", received=asked, remedy="Leave it out"
+        )
     return [question(cohort.case, cohort.setting, computes) for cohort in plan.cohorts]
 
 

@@ -100,13 +100,17 @@ def save_baselines(
     from grouped_bench.store.runs import check_writable, find_runs, write_run
 
     if not 1 <= samples <= _MOST_ROUNDS:
-        raise SpaceError("A baseline keeps one round of a visit or more", received=samples, remedy="Write --samples 1")
+        raise SpaceError(
+            f"The number of samples must be between 1 and {_MOST_ROUNDS:,}",
+            received=samples,
+            remedy="Use 1 to keep one round of each visit",
+        )
     check_writable(Path(to))
     paths = dict.fromkeys(path for name in names for path in find_runs(name, Path(out)))
     made: dict[Path, _Content] = {}
     for path in paths:
         target, content = _made(path, Path(to), samples)
-        _check_same(target, content, made.setdefault(target, content), "Name one of the files of that run")
+        _check_same(target, content, made.setdefault(target, content), "Name one file of that run")
     fresh = {path: content for path, content in made.items() if not _is_there(path, content)}
     for path, (frame, facts) in fresh.items():
         write_run(frame, facts, path, compact=True)
@@ -122,12 +126,14 @@ def baselines(folder: str | Path) -> list[Baseline]:
     from grouped_bench.store.runs import count_rows, read_facts
 
     if not Path(folder).is_dir():
-        raise RunError("FOLDER is a folder of baselines", received=str(folder), remedy="Name one that exists")
+        raise RunError("The folder of baselines must exist", received=str(folder), remedy="Name an existing folder")
     paths = sorted(Path(folder).rglob("*.parquet"))
     if not paths:
-        received = f"{folder}, which holds no Parquet file"
-        remedy = "Write one with `grouped-bench baseline save RUN`"
-        raise RunError("FOLDER is a folder of baselines", received=received, remedy=remedy)
+        raise RunError(
+            "A folder of baselines must contain a Parquet file",
+            received=folder,
+            remedy="Save a baseline into it with `grouped-bench baseline save RUN`",
+        )
     found = [Baseline(path, read_facts(path), count_rows(path), path.stat().st_size) for path in paths]
     return sorted(found, key=lambda one: (one.machine, one.began, one.path.name))
 
@@ -151,9 +157,9 @@ def prune_baselines(folder: str | Path, keep: int, *, dry: bool = False) -> list
     for one in found:
         if one.rounds is None:
             raise RunError(
-                "Only what `grouped-bench baseline save` wrote is pruned",
+                "A folder to prune must contain only baselines",
                 received=f"{one.path}, a run with all its samples",
-                remedy="Name a folder of baselines alone",
+                remedy="Name a folder that `grouped-bench baseline save` wrote",
             )
     removed = list(_old(found, keep))
     for one in removed if not dry else ():
@@ -168,25 +174,26 @@ def _made(path: Path, to: Path, samples: int) -> "tuple[Path, _Content]":
     from grouped_bench.store.runs import read_run
 
     if path.suffix == SUFFIX:
-        raise RunError(
-            "A baseline is of a run that has ended", received=path, remedy="Go on with it: grouped-bench run --resume"
-        )
+        raise RunError("A baseline must come from a finished run", received=path, remedy="Resume the run until it ends")
     frame, metadata = read_run(path)
     if frame.empty:
-        raise RunError("A baseline is of a run with tasks", received=path, remedy="Give another run")
+        raise RunError("A baseline must come from a run with tasks", received=path, remedy="Name another run")
     if metadata.get("side_by_side"):
         raise RunError(
-            "A baseline is of a run of its own",
+            "A baseline must come from a run that was measured alone",
             received=f"{path}, measured side by side with another",
-            remedy="Measure one: grouped-bench run --preset ci",
+            remedy="Measure one with `grouped-bench run --preset ci`",
         )
     facts = {name: value for name, value in metadata.items() if name not in _LEFT_OUT}
     facts["thinned"] = min(samples, metadata.get("thinned") or samples)
     words = [str(frame[name].iloc[0]) for name in ("machine", "run_id")]
     for word in words:
         if not _FILE_NAME.fullmatch(word):
-            rule = "The machine and the id of a run are names of files"
-            raise RunError(rule, received=word, remedy="Give a file that grouped-bench run wrote")
+            raise RunError(
+                "The machine and the id of a run must be usable as file names",
+                received=word,
+                remedy="Name a file that `grouped-bench run` wrote",
+            )
     machine, run_id = words
     return to / machine / _commit_folder(facts) / f"{run_id}.parquet", (_in_order(thin(frame, samples)), facts)
 
@@ -215,7 +222,7 @@ def _is_there(path: Path, content: "_Content") -> bool:
 
     if not path.exists():
         return False
-    _check_same(path, content, read_run(path), "Remove that file, or give another folder with --to")
+    _check_same(path, content, read_run(path), "Remove that file, or name another folder")
     return True
 
 
@@ -224,7 +231,7 @@ def _check_same(path: Path, content: "_Content", there: "_Content", remedy: str)
     from grouped_bench.store.runs import are_same
 
     if content is not there and not are_same(content, there):
-        raise OutputError("A baseline is not replaced by another of its run", received=path, remedy=remedy)
+        raise OutputError("A baseline must not replace another baseline of the same run", received=path, remedy=remedy)
 
 
 def _old(found: Sequence[Baseline], keep: int) -> Iterator[Baseline]:
@@ -245,7 +252,7 @@ def _remove(path: Path) -> None:
         path.unlink()
     except OSError as error:
         raise OutputError(
-            "A baseline that is pruned can be removed",
+            "A baseline to prune must be removable",
             received=f"{path} ({error.strerror or error})",
             remedy="Make its folder writable",
         ) from None

@@ -77,9 +77,9 @@ def compare(
     kinds = {_is_benchmarks(Path(name)) for name in (base, head)}
     if len(kinds) > 1:
         raise RunError(
-            "BASE and HEAD are both of runs, or both of pytest-benchmark's JSON files",
+            "Base and head must both be runs, or both be JSON files of pytest-benchmark",
             received=f"{base} and {head}",
-            remedy="Compare like with like",
+            remedy="Name two of one kind",
         )
     find = _benchmarks if kinds == {True} else _runs
     # Head first: base is of its machine, where it can be, and of another commit.
@@ -129,7 +129,7 @@ def _interpreter(path: str | Path) -> str:
     found = shutil.which(str(path))
     if found is None:
         raise UnavailableError(
-            "An interpreter is a program that can be run", received=path, remedy="Name one, such as venv/bin/python"
+            "An interpreter must be an executable program", received=path, remedy="Name one, such as venv/bin/python"
         )
     return os.path.abspath(found)  # noqa: PTH100 - Path.resolve would follow the link
 
@@ -144,7 +144,7 @@ def read_thresholds(texts: Iterable[str]) -> dict[str, str]:
     for part in (part.strip() for text in texts for part in text.split(",")):
         metric, sign, share = part.rpartition("=")
         if not share or (sign and not metric):
-            raise SpaceError("A threshold is a share, or METRIC=SHARE", received=part, remedy=_REMEDY)
+            raise SpaceError("A threshold must be a share, or METRIC=SHARE", received=part, remedy=_REMEDY)
         found[metric.strip() if sign else "latency"] = share.strip()
     return found
 
@@ -155,7 +155,7 @@ def limits_of(thresholds: Mapping[str, Any]) -> dict[str, float | None]:
 
     limits = {metric: _limit(metric, value) for metric, value in thresholds.items()}
     if all(limit is None for limit in {**DEFAULTS, **limits}.values()):
-        raise SpaceError("At least one metric is judged", received="every threshold off", remedy=_REMEDY)
+        raise SpaceError("At least one metric must be judged", received="every threshold off", remedy=_REMEDY)
     return limits
 
 
@@ -164,7 +164,9 @@ def _limit(metric: str, value: Any) -> float | None:
     from grouped_bench.analyse.compare.compare import METRICS
 
     if metric not in METRICS:
-        raise SpaceError(f"A threshold is of {', '.join(METRICS)}", received=metric, remedy="Choose one of them")
+        raise SpaceError(
+            f"A threshold must name one of {', '.join(METRICS)}", received=metric, remedy="Choose one of them"
+        )
     if value is None or value == OFF:
         return None
     try:
@@ -174,11 +176,17 @@ def _limit(metric: str, value: Any) -> float | None:
     # 5 is 500 % to parse_share, a gate that nobody means.
     bare = not (isinstance(value, str) and value.endswith("%"))
     if not 0 <= share <= _LARGEST or (bare and share >= 1):
-        rule = f"A threshold of {metric} is a share such as 5% or 0.05, of at most {_LARGEST:.0%}, or {OFF}"
-        raise SpaceError(rule, received=value, remedy=_REMEDY)
+        raise SpaceError(
+            f"The threshold of {metric} must be a share such as 5% or 0.05, at most {_LARGEST:.0%}, or {OFF}",
+            received=value,
+            remedy=_REMEDY,
+        )
     if metric == "status" and share:
-        raise SpaceError("A status has no share: what worked and now fails is a regression", received=value,
-                         remedy="Write status=off to tell it only")  # fmt: skip
+        raise SpaceError(
+            f"The threshold of status must be 0% or {OFF}: a task that worked and now fails is a regression",
+            received=value,
+            remedy=f"Write status={OFF} to report failures without judging them",
+        )
     return share
 
 
@@ -211,9 +219,9 @@ def _each_once(files: Sequence[_File]) -> list[_File]:
         there = found.setdefault(file.run, file)
         if file is not there and file.rounds == there.rounds and not _is_copy(file.path, there.path):
             raise RunError(
-                "Two files of one run hold the same",
+                "Files of one run must be identical",
                 received=f"{there.path} and {file.path}, which differ",
-                remedy="Remove the one that is not to be compared",
+                remedy="Remove the one that should not be compared",
             )
         found[file.run] = max(there, file, key=lambda one: one.rounds)
     return list(found.values())
@@ -235,9 +243,9 @@ def _others(files: Sequence[_File], head: Sequence[_File], folder: str | Path) -
     found = [file for file in files if file.run not in runs and commit_of(file.facts) not in commits]
     if not found:
         raise RunError(
-            "FOLDER holds a run of another commit to compare with",
-            received=f"{folder}, with nothing but head and runs of its commit",
-            remedy="Measure another commit into it, or name the file of a run",
+            "The base folder must contain a run of a commit other than head's",
+            received=f"{folder}, which contains only head and runs of its commit",
+            remedy="Measure another commit into it, or name a run's file",
         )
     return found
 

@@ -27,7 +27,9 @@ def history(folder: str | Path, *, where: str | None = None) -> "History":
         SpaceError: `where` is no such expression.
     """
     if not Path(folder).is_dir():
-        raise RunError("FOLDER is a folder of runs", received=folder, remedy="Name one that exists, such as results")
+        raise RunError(
+            "The folder of runs must exist", received=folder, remedy="Name an existing folder, such as results"
+        )
     runs = load_all([str(folder)])
     return history_of(joined(runs), [run.metadata for run in runs], where=where)
 

@@ -117,9 +117,10 @@ def _without_page(made: Run, out: Path) -> CutShortError:
     ended = made.metadata["finished"]
     go_on = f"grouped-bench report {made.path}" if ended else resume_command(made.path, out)
     return CutShortError(
-        f"The run is {'whole' if ended else 'kept'} in {made.path}, without its page",
+        f"The page of a run must be written without an interrupt; the run is {'complete' if ended else 'kept'} "
+        f"in {made.path}",
         received="an interrupt",
-        remedy=f"{'Write the page' if ended else 'Go on'} with `{go_on}`",
+        remedy=f"{'Write the page' if ended else 'Resume'} with `{go_on}`",
     )
 
 

@@ -19,13 +19,13 @@ def names() -> list[str]:
 def get(name: str) -> Backend:
     """The backend called `name`. Raises UnavailableError when there is none or its framework is not installed."""
     if name not in names():
-        raise UnavailableError("There is no such backend", received=name, remedy=f"Use one of {', '.join(names())}")
+        raise UnavailableError("A backend must be known", received=name, remedy=f"Use one of {', '.join(names())}")
     backend: Backend = importlib.import_module(f"{__name__}.{name}").BACKEND
     if not backend.installed():
         raise UnavailableError(
-            f"The backend {name} needs its framework",
+            f"The framework of the backend {name} must be installed",
             received=f"no module {backend.module}",
-            remedy=f"Install it with pip install {backend.module}",
+            remedy=f"Install it with `pip install {backend.module}`",
         )
     return backend
 

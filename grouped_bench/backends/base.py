@@ -126,9 +126,9 @@ class Backend(ABC):
     def devices_of_a_step(self) -> list[str]:
         """Names of the devices, all of one kind, over which `on` spreads the parts of a step; called while it is made.
 
-        Raises NotImplementedError where all of a step runs on one device.
+        Raises NotImplementedError where all of a step uses one device.
         """
-        raise NotImplementedError(f"A step on {self.name} runs on one device")
+        raise NotImplementedError(f"A step on {self.name} uses one device")
 
     @abstractmethod
     def array(self, values: np.ndarray, dtype: str) -> Tensor:

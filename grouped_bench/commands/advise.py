@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from grouped_bench.commands.options import axis_options
-from grouped_bench.commands.output import INCONCLUSIVE, OK
+from grouped_bench.commands.output import INCONCLUSIVE, OK, usage_error
 from grouped_bench.space.axes import OPTION_AXES
 from grouped_bench.space.facts import Json
 
@@ -18,11 +18,11 @@ _NOT_ASKED = ("scope", "variant", "cardinality", "width")
 @click.option(
     "--computes",
     type=click.Choice(("grouped", "dense")),
-    help="The function wanted.  [default: grouped where there are groups]",
+    help="Function to compute.  [default: grouped if the case has groups]",
 )
-@click.option("--measure", is_flag=True, help="Measure what the runs leave open, for a minute a case and environment.")
+@click.option("--measure", is_flag=True, help="Measure what the runs leave open: a minute per case and environment.")
 @click.option("--out", default="results", show_default=True, help="Folder of runs.")
-@click.option("--wait", is_flag=True, help="Wait for another run on this machine to end before measuring.")
+@click.option("--wait", is_flag=True, help="Wait for another run on this machine to end, instead of refusing.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
 def advise(
@@ -35,18 +35,20 @@ def advise(
     format_: str,
     **options: Any,
 ) -> int:
-    """Say which variant to use for a case, how sure that is, and what to paste.
+    """Recommend a variant for a case, and print its code.
 
-    It asks the runs named (a Parquet file, a folder of runs, a run id, or
-    `latest`), or all under --out: what was measured of the case on this machine,
-    else what is estimated from its neighbours. The code that it prints was run
-    here first. Where other values of an environment variable were measured to be
-    faster, it says so. With no axis it answers for every layer of the runs. Of
-    several group counts it tells which has the least latency, memory and
-    parameters.
-    Exit code 3: a case that was asked for stays open, or was measured on another
-    machine or in another environment alone, or every layer of the runs is so; it
-    says why and guesses nothing.
+    The answer comes from the runs named, or from all under --out. RUN is a
+    Parquet file, a folder of runs, a run id, or `latest`. A case measured on this
+    machine is answered from its measurement, any other by an estimate from its
+    neighbours. Printed code was executed here first. If other values of an
+    environment variable were measured to be faster, the answer says so. Without
+    an axis, `advise` answers for every layer of the runs. For several group
+    counts, it names those of least latency, memory and parameters. Each answer
+    says how sure it is.
+
+    Exit code 3: a case stays open, or all its evidence is from another machine or
+    environment. The answer says why. Without an axis, this must hold for every
+    layer of the runs.
 
     \b
     JSON: {"schema": 1, "advice": [{the case and setting, "machine",
@@ -64,7 +66,8 @@ def advise(
 
     axes = {name: value for name, value in options.items() if value is not None}
     if not axes and not runs:
-        raise click.UsageError("Give a case, such as --channels 128 --groups 32, or a RUN")
+        remedy = "Give a case, such as --channels 128 --groups 32, or a RUN"
+        raise usage_error("`advise` takes a case or runs", received="neither", remedy=remedy)
     space = gb.Space(source="options") if axes else None
     how: Json = {"out": out, "measure": measure, "wait": wait, "quiet": quiet}
     found = gb.advise(space, runs, computes=computes, **how, **axes)

@@ -9,10 +9,10 @@ from grouped_bench.commands.output import say
 def baseline() -> None:
     """Keep runs as small files in git or a folder, for `compare`.
 
-    A baseline is a run with one round of each visit, whose figures are the
-    medians of all, so that `compare` and `history` find the same. It is a file of
-    its own, FOLDER/MACHINE/COMMIT/RUN_ID.parquet, and no other file tells of it:
-    branches that add baselines merge.
+    A baseline keeps one round of each visit, with the medians of all rounds.
+    `compare` and `history` therefore find the same as in the run. Each baseline
+    is one file, FOLDER/MACHINE/COMMIT/RUN_ID.parquet. There is no index: branches
+    that add baselines merge.
 
     \b
     Examples:
@@ -25,13 +25,13 @@ def baseline() -> None:
 @baseline.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--to", "folder", default="baselines", show_default=True, help="Folder of baselines.")
-@click.option("--samples", type=int, default=1, show_default=True, help="Rounds of a visit to keep, at most.")
-@click.option("--out", default="results", show_default=True, help="Folder of run ids and `latest`.")
+@click.option("--samples", type=int, default=1, show_default=True, help="Most rounds of a visit to keep.")
+@click.option("--out", default="results", show_default=True, help="Where run ids and `latest` are looked up.")
 def save(runs: tuple[str, ...], folder: str, samples: int, out: str) -> int:
-    """Write runs that have ended as baselines.
+    """Write finished runs as baselines.
 
-    RUN is a Parquet file, a folder of runs, a run id, or `latest`. What is there
-    already stays as it is; another file of the same run is not replaced.
+    RUN is a Parquet file, a folder of runs, a run id, or `latest`. An existing
+    baseline stays as it is. It is an error if it differs from the new one.
 
     \b
     Examples:
@@ -49,12 +49,12 @@ def save(runs: tuple[str, ...], folder: str, samples: int, out: str) -> int:
 @click.argument("folder", default="baselines")
 @click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
 def list_(folder: str, format_: str) -> int:
-    """List the runs of FOLDER by machine, from the oldest to the newest.
+    """List the runs of FOLDER by machine, oldest first.
 
     \b
     JSON: {"schema": 1, "baselines": [{"machine", "commit": {"id", "date",
-    "dirty"} or null, "run_id", "started_at", "tasks", "bytes", "rounds": kept of
-    a visit, null where all are, "file"}]}
+    "dirty"} or null, "run_id", "started_at", "tasks", "bytes", "rounds": kept per
+    visit, null for all, "file"}]}
     \b
     Example:
       grouped-bench baseline list baselines --format json
@@ -68,14 +68,14 @@ def list_(folder: str, format_: str) -> int:
 
 @baseline.command()
 @click.argument("folder", default="baselines")
-@click.option("--keep", type=click.IntRange(1), required=True, help="Commits to keep of each machine.")
-@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
+@click.option("--keep", type=click.IntRange(1), required=True, help="Commits to keep for each machine.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 def prune(folder: str, keep: int, dry_run: bool) -> int:
-    """Remove baselines of all but the newest commits of each machine.
+    """Remove the baselines of all but the newest commits of each machine.
 
-    The newest commit is the one whose run began last, as `compare` takes it. A
-    run that does not tell its commit, or measured uncommitted changes, counts as
-    one. Only what `baseline save` wrote is removed.
+    The newest commit is that of the run that began last, as in `compare`. A run
+    without a commit, or with uncommitted changes, counts as a commit of its own.
+    Only files that `baseline save` wrote are removed.
 
     \b
     Example:

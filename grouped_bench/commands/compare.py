@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from grouped_bench.commands.options import measuring_options, space_of, space_options, with_progress
-from grouped_bench.commands.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say
+from grouped_bench.commands.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say, usage_error
 
 # Options whose parameters have other names.
 _OPTIONS = {"space_file": "space", "files": "import", "passes": "pass", "memory": "no-memory"}
@@ -24,8 +24,8 @@ _FORMATS = ("table", "markdown", "json", "junit")
     "thresholds",
     metavar="[METRIC=]SHARE",
     multiple=True,
-    help="By how much a metric may become worse, or `off` to tell it only; a bare share is of the latency. May be "
-    "repeated, or a comma list.  [default: latency=5%,memory=5%,first_call=off,params=0%,status=0%]",
+    help="Allowed worsening, such as 5% or memory=10%; `off` reports a metric without judging it. Repeatable, or a "
+    "comma list.  [default: latency=5%, memory=5%, first_call=off, params=0%, status=0%]",
 )
 @click.option("--format", "format_", type=click.Choice(_FORMATS), default="table", show_default=True)
 @click.option(
@@ -33,10 +33,10 @@ _FORMATS = ("table", "markdown", "json", "junit")
     "saves",
     metavar="FILE",
     multiple=True,
-    help="Also write the answer here; .txt, .md, .json or .xml (JUnit) tells the format. May be repeated.",
+    help="Also write the answer to this file; .txt, .md, .json or .xml (JUnit) sets the format. Repeatable.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show unchanged tasks in the table too.")
-@click.option("--out", default="results", show_default=True, help="Folder of run ids and `latest`, and of new runs.")
+@click.option("--out", default="results", show_default=True, help="Folder of run ids, `latest` and new runs.")
 @space_options
 @measuring_options
 def compare(
@@ -51,31 +51,33 @@ def compare(
     out: str,
     **options: Any,
 ) -> int:
-    """Say whether HEAD is worse than BASE, task by task, and how sure that is.
+    """Judge whether HEAD is worse than BASE, task by task.
 
-    BASE and HEAD are each a Parquet file, a journal, a run id or `latest`; a
-    folder of runs, of which those of the commit that was measured last are taken
-    together; or pytest-benchmark's JSON, a file or a folder. Ratios are head over
-    base, their intervals corrected over all tasks. Two runs are compared by each
-    latency over that of the reference workload timed beside it, unless the basis
-    that is told says otherwise; those of different machines by that alone. What
-    sets the sides apart (machine, oneDNN on or off, instruction sets) is said
-    first; a task that another machine computed by other kernels is not judged.
+    BASE and HEAD are each a Parquet file, a journal, a run id, `latest`, or a
+    folder of runs. From a folder, the runs of the commit measured last are
+    pooled. Both may instead be JSON of pytest-benchmark, a file or a folder.
 
-    With --base-python and --head-python instead, both are measured now, visit
-    beside visit, each by an interpreter with libraries of its own: preset `ci`
-    unless an option names a space. Options of `run` go with that alone; controls
-    that are not given are those of `ci` (--visits 10 --visit-time 100ms
-    --reference case --budget 5m), whatever default stands beside them below.
-    Both runs are kept under --out.
+    Ratios are head over base, with intervals corrected over all tasks. Each
+    latency is divided by that of the reference workload timed beside it, unless
+    the answer names another basis. For different machines, this is the only
+    basis. The answer begins with what differs between the sides: machine, oneDNN
+    on or off, instruction sets. A task that ran by other kernels on another
+    machine is not judged.
+
+    With --base-python and --head-python, both sides are measured now, in
+    alternating visits. Each side uses its own interpreter and libraries. Preset
+    `ci` is measured unless an option names a space. Options of `run` need these
+    two. Controls that are not given are those of `ci`, not the defaults below:
+    --visits 10 --visit-time 100ms --reference case --budget 5m. Both runs are
+    kept under --out.
 
     Exit codes: 0 no regression; 1 a regression: an interval wholly beyond its
-    threshold, or a task that worked and now fails; 3 not decided; 2 cannot be
-    carried out; 130 interrupted. A regression outweighs what is not decided.
+    threshold, or a task that worked and now fails; 3 undecided; 2 cannot be
+    carried out; 130 interrupted. A regression outweighs undecided tasks.
 
     \b
-    JSON: {"schema": 1, "verdict", "headline", "basis", "why", "apart": [what
-    sets the sides apart], "thresholds": {metric: share or null}, "differences":
+    JSON: {"schema": 1, "verdict", "headline", "basis", "why", "apart": [how the
+    sides differ], "thresholds": {metric: share or null}, "differences":
     [{"fact", "base", "head"}], "base", "head": {"runs": [{"run_id", "machine",
     "class", "started_at", "commit"}], "left_out"}, "open": tasks whose
     interval reaches beyond the threshold, "tasks": [{the case and setting,
@@ -83,8 +85,8 @@ def compare(
     "ratio", "low", "high", "verdict", "reason"}]}], "new", "gone": [{the case
     and setting, "status", "reason"}]}
     \b
-    JUnit: a test a task and metric; a regression fails, what is not decided,
-    new or gone is skipped.
+    JUnit: one test per task and metric. A regression fails; an undecided, new or
+    gone task is skipped.
     \b
     Examples:
       grouped-bench compare results/base results/head
@@ -117,7 +119,7 @@ def compare(
     say(table.render(found, format_, everything=everything))
     if measured and any(run.metadata["stopped_by"] == "user" for run in runs):
         click.echo(
-            "Interrupted: the answer is of what was measured until then, which is kept in the files above.", err=True
+            "Interrupted: the answer covers what was measured so far, which is kept in the files above.", err=True
         )
         return INTERRUPTED
     return {"regression": FAILED, "inconclusive": INCONCLUSIVE}.get(found.verdict, OK)
@@ -127,13 +129,21 @@ def _is_measured(
     sides: tuple[str | None, str | None], pythons: tuple[str | None, str | None], asked: Sequence[str]
 ) -> bool:
     """Whether both sides are yet to be measured; UsageError where that is not clear."""
+    named = dict(zip(("BASE", "HEAD", "--base-python", "--head-python"), (*sides, *pythons), strict=True))
+    given = [name for name, value in named.items() if value]
+    if given not in (["BASE", "HEAD"], ["--base-python", "--head-python"]):
+        raise usage_error(
+            "`compare` takes BASE and HEAD, or --base-python and --head-python",
+            received=", ".join(given) or "none of them",
+            remedy="Give one of the two pairs",
+        )
     if any(pythons):
-        if not all(pythons) or any(sides):
-            raise click.UsageError("Give BASE and HEAD, or --base-python and --head-python")
         return True
-    if not all(sides):
-        raise click.UsageError("Give BASE and HEAD, or --base-python and --head-python")
     if asked:
         option = _OPTIONS.get(asked[0], asked[0]).replace("_", "-")
-        raise click.UsageError(f"--{option} says how to measure, and goes with --base-python and --head-python")
+        raise usage_error(
+            f"--{option} must go with --base-python and --head-python",
+            received="BASE and HEAD, which are measured already",
+            remedy="Leave it out, or measure both sides now",
+        )
     return False

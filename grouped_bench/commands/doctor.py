@@ -8,10 +8,11 @@ from grouped_bench.commands.output import FAILED, OK
 @click.command()
 @click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
 def doctor(format_: str) -> int:
-    """Say whether this machine is fit to measure on, in under 30 seconds.
+    """Check whether this machine is fit to measure on.
 
-    Exit code 1 says that it is not. A layer is measured against itself for
-    a while, to tell the smallest difference that one pair would show here.
+    The check takes under 30 seconds. It times a layer against itself, which gives
+    the smallest difference that one pair would show here. Exit code 1: the machine
+    is unfit.
 
     \b
     JSON: {"schema": 1, "fit", "checks": [{"name", "grade", "found",

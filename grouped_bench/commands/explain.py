@@ -12,13 +12,13 @@ from grouped_bench.commands.options import case_options
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
 def explain(quiet: bool, format_: str, **options: Any) -> int:
-    """Say what ran inside the variants of one case, and why they take their time.
+    """Explain what ran inside the variants of one case.
 
-    What ran: oneDNN's primitives with their implementations, XLA's convolutions
-    and calls of libraries after optimisation, kernels on a GPU (PyTorch). How
-    much of the machine it used: a share of what a large matrix product and a
-    long stream reach on the same backend. A cause is given where what was read
-    tells it. Latencies are of one short visit, without an interval.
+    What ran: oneDNN's primitives and implementations, XLA's convolutions and
+    library calls after optimisation, or GPU kernels (PyTorch). Use of the
+    machine: a share of what a large matrix product and a long stream reach on
+    the same backend. A cause is named only if the evidence shows it. Latencies
+    come from one short visit and have no interval.
 
     \b
     JSON: {"schema": 1, "explanations": [{"task": analytic columns, "variant",

@@ -7,19 +7,18 @@ from grouped_bench.commands.output import OK
 
 @click.command()
 @click.argument("folder", metavar="FOLDER")
-@click.option("--where", metavar="EXPR", help="Keep tasks for which this holds, such as \"variant == 'grouped'\".")
+@click.option("--where", metavar="EXPR", help="Keep tasks that satisfy this, such as \"variant == 'grouped'\".")
 @click.option(
     "--format", "format_", type=click.Choice(("table", "markdown", "json")), default="table", show_default=True
 )
 def history(folder: str, where: str | None, format_: str) -> int:
-    """Say at which commits the latency of a task stepped, and by how much.
+    """Find the commits at which the latency of a task stepped.
 
-    FOLDER holds runs, in any folder below it. They stand in the order of their
-    commits' dates; one without a commit by the date on which it began. Runs of
-    different machines are apart. A step needs three runs on either side, and more
-    where it is small; it is found where it is unlikely to be noise, not where it
-    passes a threshold. This is no gate: the exit code does not tell of steps, and
-    `compare` is for that.
+    FOLDER holds runs, at any depth. Runs are ordered by the date of their commit,
+    or by their start if they have none. Machines are kept apart. A step needs
+    three runs on either side, and more if it is small. It is reported if it is
+    unlikely to be noise, whatever its size. The exit code does not depend on
+    steps: to gate a change, use `compare`.
 
     \b
     JSON: {"schema": 1, "runs": [{"run_id", "started_at", "commit"}], "series":

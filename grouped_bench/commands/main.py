@@ -60,10 +60,10 @@ def _refuse(message: str) -> int:
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.version_option(__version__, prog_name="grouped-bench")
 def cli() -> None:
-    """Which way of computing a convolution is best on this machine.
+    """Find the best way to compute a convolution on this machine.
 
-    Measure with `run`, ask `advise` which variant to use, and `explain` why it
-    takes its time.
+    Measure with `run`, choose a variant with `advise`, and learn with `explain`
+    why it takes its time.
 
     \b
     Examples:

@@ -6,8 +6,10 @@ from typing import Any, TypeVar
 
 import click
 
+from grouped_bench.commands.output import usage_error
 from grouped_bench.space.axes import DEFAULT_PATHS, OPTION_AXES, Control, axis_field
 from grouped_bench.space.facts import Json
+from grouped_bench.units import format_percent
 
 F = TypeVar("F", bound=Callable[..., Any])
 _AXES = {"passes" if axis == "pass" else axis for axis in OPTION_AXES}
@@ -16,7 +18,7 @@ _SOURCES = ("preset", "space_file", "model", "input_shape")
 
 def import_option(function: F) -> F:
     """The option that brings variants of one's own along."""
-    text = "Python file that registers variants with @variant; may be repeated."
+    text = "Python file that registers variants with @variant; repeatable."
     return click.option("--import", "files", metavar="FILE", multiple=True, callback=_if_any, help=text)(function)
 
 
@@ -27,9 +29,9 @@ def _if_any(context: click.Context, parameter: click.Parameter, value: tuple[str
 def space_options(function: F) -> F:
     """The options that `run` and `plan` share: where the space comes from, its axes, its controls."""
     function = axis_options(OPTION_AXES)(_controls(function, tuple(Control.model_fields)))
-    shape = "Extents of the network's input, such as 224,224,3.  [default: its own]"
+    shape = "Extents of the network's input, such as 224,224,3.  [default: the network's own]"
     function = click.option("--input-shape", metavar="LIST", help=shape)(function)
-    model = "A network's convolutions: a .keras file, or keras.applications:NAME."
+    model = "Network whose convolutions are measured: a .keras file, or keras.applications:NAME."
     function = click.option("--model", metavar="MODEL", help=model)(function)
     function = import_option(function)
     function = click.option("--space", "space_file", metavar="FILE", help="TOML file of axes.")(function)
@@ -43,9 +45,9 @@ def measuring_options(function: F) -> F:
     function = click.option("--wait", is_flag=True, default=None, help=wait)(function)
     force = "Try tasks that are predicted to run out of memory."
     function = click.option("--force", is_flag=True, default=None, help=force)(function)
-    pass_ = "Leave out the memory pass."
+    pass_ = "Skip the memory pass."
     function = click.option("--no-memory", "memory", flag_value=False, default=None, help=pass_)(function)
-    seed = "Seed of inputs, weights and orders."
+    seed = "Seed of inputs, weights and orders.  [default: drawn at random]"
     return click.option("--seed", type=click.IntRange(0, 2**31 - 1), help=seed)(function)
 
 
@@ -81,8 +83,8 @@ def axis_options(axes: Iterable[str]) -> Callable[[F], F]:
 
 def _env_option(function: F) -> F:
     text = (
-        "Environment variable of the processes that measure, with a comma list of values; NAME= unsets it. May be "
-        "repeated: every combination is measured.  [default: as it is]"
+        "Environment variable of the measuring processes, with a comma list of values; NAME= unsets it. Repeatable: "
+        "every combination is measured.  [default: unchanged]"
     )
     return click.option("--env", metavar="NAME=LIST", multiple=True, callback=_if_any, help=text)(function)
 
@@ -90,26 +92,41 @@ def _env_option(function: F) -> F:
 def _controls(function: F, names: Sequence[str]) -> F:
     for name in reversed(names):
         field, (metavar, text) = Control.model_fields[name], _CONTROL_HELP[name]
-        told = f"{text}, such as {(field.examples or [''])[0]}.  [default: {field.default or 'none'}]"
+        told = f"{text}.  [default: {_with_unit(metavar, field.default)}]"
         function = click.option(f"--{name.replace('_', '-')}", name, metavar=metavar, help=told)(function)
     return function
 
 
 _CONTROL_HELP = {
-    "precision": ("SHARE", "Stop where half the interval is below this share of the estimate"),
-    "margin": ("SHARE", "Call ratios equivalent that lie within 1 ± this"),
-    "visits": ("N", "Measure a case in at most so many short visits, each normally in a new process"),
-    "least_visits": ("N", "Measure a case in at least so many visits, also where fewer settle it"),
-    "visit_time": ("DURATION", "Time each variant for about so long a visit"),
+    "precision": ("SHARE", "Stop when half the interval is below this share of the estimate"),
+    "margin": ("SHARE", "Call latencies equivalent if their ratio lies within 1 ± this share"),
+    "visits": ("N", "Most visits to a case; each is short and normally in a new process"),
+    "least_visits": ("N", "Fewest visits to a case, even if it is settled earlier"),
+    "visit_time": ("DURATION", "Time each variant for about this long per visit"),
     "reference": (
         "KIND",
-        "Time beside the variants a fixed workload (machine), or the framework's own operation (case)",
+        "Workload timed beside the variants: a fixed one (machine), or the framework's own operation (case)",
     ),
-    "budget": ("DURATION", "End the whole run in this time"),
-    "task_timeout": ("DURATION", "End a task whose build, check or sample takes longer (s, m, h; seconds without)"),
-    "memory_limit": ("SIZE", "End a task that holds more memory, with the framework in it"),
-    "tf32": ("on|off", "Let a GPU round float32 operands to TF32, or forbid it, instead of the backend's own choice"),
+    "budget": ("DURATION", "End the whole run within this time, such as 10m"),
+    "task_timeout": (
+        "DURATION",
+        "End a task whose build, check or sample takes longer (s, m, h; seconds without unit)",
+    ),
+    "memory_limit": ("SIZE", "End a task that uses more memory than this, such as 8GiB; the framework counts"),
+    "tf32": ("on|off", "Allow (on) or forbid (off) a GPU to round float32 operands to TF32"),
 }
+_CHOSEN = {"on|off": "the backend's choice"}
+
+
+def _with_unit(metavar: str, default: Any) -> str:
+    """The default of a control as a user would type it."""
+    if default is None:
+        return _CHOSEN.get(metavar, "none")
+    if metavar == "SHARE":
+        return format_percent(default)
+    if metavar == "DURATION":
+        return f"{default:g}s" if default >= 1 else f"{1000 * default:g}ms"
+    return str(default)
 
 
 def _rule(field: Any) -> str:
@@ -119,7 +136,7 @@ def _rule(field: Any) -> str:
 def _default(axis: str) -> str:
     default = axis_field(axis).default or DEFAULT_PATHS.get(axis)
     if default is None:
-        named = {"variant": "the five, of blocks the four", "threads": "as many as the backend chooses"}
+        named = {"variant": "five for layers, four for blocks", "threads": "the backend's choice"}
         return named.get(axis, "the backend's first")
     values = ("x".join(map(str, dict.fromkeys(v))) if isinstance(v, tuple) else str(v) for v in default)
     return ",".join(values)
@@ -134,10 +151,15 @@ def space_of(options: Json, *, resumed: bool = False, usual: str = "quick") -> t
 
     given = {name: value for name, value in options.items() if value is not None}
     preset, file, model, shape = (given.pop(name, None) for name in _SOURCES)
-    if sum(source is not None for source in (preset, file, model)) > 1:
-        raise click.UsageError("Give one of --preset, --space and --model")
+    named = [
+        f"--{name}" for name, value in (("preset", preset), ("space", file), ("model", model)) if value is not None
+    ]
+    if len(named) > 1:
+        remedy = "Give one of --preset, --space and --model"
+        raise usage_error("A space must come from one option", received=" and ".join(named), remedy=remedy)
     if shape is not None and model is None:
-        raise click.UsageError("--input-shape goes with --model")
+        remedy = "Name a network with --model"
+        raise usage_error("--input-shape must go with --model", received="no --model", remedy=remedy)
     if model is not None:
         return _network(model, shape, given), given
     if file:

@@ -14,6 +14,11 @@ def drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def usage_error(rule: str, *, received: str, remedy: str) -> click.UsageError:
+    """Options or arguments that do not go together, in the words of a `GroupedBenchError`."""
+    return click.UsageError(f"{rule}. Received: {received}. {remedy}.")
+
+
 def say(text: str) -> None:
     """Write `text`; a reader who has had enough of it changes no exit code."""
     try:

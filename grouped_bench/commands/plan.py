@@ -12,9 +12,9 @@ from grouped_bench.commands.output import OK
 @space_options
 @click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
 def plan(format_: str, **options: Any) -> int:
-    """Show what `run` would measure with the same options; measure nothing.
+    """Show what `run` would measure with the same options.
 
-    The estimate is rough: it knows no slow implementation.
+    Nothing is measured. The time estimate is rough: it does not know which implementations are slow.
 
     \b
     JSON: {"schema": 1, "tasks": [analytic columns], "skipped": [the same,

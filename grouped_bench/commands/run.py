@@ -15,19 +15,22 @@ from grouped_bench.store import DEFAULT_OUT
 @space_options
 @click.option("--out", help="Folder for the run's files.  [default: results]")
 @measuring_options
-@click.option("--resume", metavar="RUN", help="Go on with a run that did not end: its id, its journal, or latest.")
+@click.option("--resume", metavar="RUN", help="Resume an unfinished run: its id, its journal, or latest.")
 @click.option(
-    "--explain", is_flag=True, default=None, help="Explain each case's slowest and fastest variant, after the budget."
+    "--explain",
+    is_flag=True,
+    default=None,
+    help="Explain the slowest and fastest variant of each case, beyond the budget.",
 )
 @click.option("--no-report", "page", flag_value=False, default=None, help="Leave out the HTML page.")
-@click.option("--strict", is_flag=True, help="Exit 1 when a task's status is not ok.")
+@click.option("--strict", is_flag=True, help="Exit 1 if the status of a task is not ok.")
 @click.option("--format", "format_", type=click.Choice(RUN_FORMATS), default="table", show_default=True)
 def run(resume: str | None, strict: bool, format_: str, **options: Any) -> int:
-    """Measure a space: print the tables, write the Parquet file and the page.
+    """Measure a space, print its tables, write its file and page.
 
-    Without any axis, preset, file or model this runs the preset `quick`. With an
-    axis and no preset the other axes take their defaults. LIST is a comma
-    list, such as 1,2,4.
+    Without an axis, preset, file or model, the preset `quick` runs. With an axis
+    and no preset, the other axes take their defaults. LIST is a comma list, such
+    as 1,2,4.
 
     \b
     Examples:
@@ -53,6 +56,6 @@ def run(resume: str | None, strict: bool, format_: str, **options: Any) -> int:
         drop_output()  # a reader who has gone still gets the exit code, and how to go on
     if made.metadata["stopped_by"] == "user":
         go_on = resume_command(made.path, Path(given.get("out", DEFAULT_OUT)))
-        click.echo(f"Interrupted: what was measured is kept in the file above. Go on with `{go_on}`.", err=True)
+        click.echo(f"Interrupted: what was measured is kept in the file above. Resume with `{go_on}`.", err=True)
         return INTERRUPTED
     return FAILED if strict and (made.frame["status"] != "ok").any() else OK

@@ -9,19 +9,19 @@ from grouped_bench.commands.output import OK, RUN_FORMATS
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--by", metavar="COLUMN", help="Group the rows by this column instead of by cohort.")
 @click.option("--sort", metavar="COLUMN", help="Sort by latency, speedup, memory, params or any column.")
-@click.option("--where", metavar="EXPR", help="Keep rows for which this holds, such as 'groups > 1'.")
+@click.option("--where", metavar="EXPR", help="Keep rows that satisfy this, such as 'groups > 1'.")
 @click.option("--format", "format_", type=click.Choice(RUN_FORMATS), default="table", show_default=True)
-@click.option("--out", default="results", show_default=True, help="Folder of run ids and `latest`.")
+@click.option("--out", default="results", show_default=True, help="Where run ids and `latest` are looked up.")
 def show(runs: tuple[str, ...], by: str, sort: str, where: str, format_: str, out: str) -> int:
-    """Print the tables and findings of runs again, from their files.
+    """Print the tables and findings of runs from their files.
 
-    RUN is a Parquet file, a folder of runs, a run id, or `latest`. Of several
-    runs, the facts come first in which their environments differ. With
-    --where, findings are those of whole cohorts that rest on the rows kept.
+    RUN is a Parquet file, a folder of runs, a run id, or `latest`. For several
+    runs, the differences between their environments come first. With --where, a
+    finding is shown if it rests on rows kept; it still covers whole cohorts.
 
     \b
     JSON: {"schema": 1, "tasks": [the columns without samples], "findings":
-    [{"text", "tasks": [places in "tasks", from 0]}]}; of several runs also
+    [{"text", "tasks": [places in "tasks", from 0]}]}; for several runs also
     "differences": [{"fact", "values": [{"run_id", "value"}]}]
     \b
     Examples:

@@ -35,15 +35,15 @@ def alone(say: Callable[[str], None], *, wait: bool) -> Iterator[None]:
     except filelock.Timeout:
         if not wait:
             raise UnavailableError(
-                "One run at a time can measure on a machine",
-                received="another run that has not ended",
-                remedy="Give --wait to begin when it ends",
+                "A run must have the machine to itself",
+                received="another run that is measuring",
+                remedy="Wait for it with --wait, or wait=True in Python",
             ) from None
         say(WAITING)
         lock.acquire(blocking=True)
     except OSError as error:
         raise UnavailableError(
-            "A folder for temporary files must be writable", received=error.strerror, remedy="Name one in TMPDIR"
+            "The folder for temporary files must be writable", received=error.strerror, remedy="Set TMPDIR to another"
         ) from None
     try:
         yield

@@ -22,7 +22,7 @@ RESUMED = "resumed"
 _UNREACHED = {
     "budget": "the budget ended before its first visit",
     "user": "interrupted by the user before its first visit",
-    None: "the run goes on, or ended without a word, before its first visit",
+    None: "the run is unfinished and has not reached its first visit",
 }
 
 
@@ -86,7 +86,7 @@ def as_read(header: Json, records: Sequence[Json], path: Path) -> tuple[pd.DataF
         NotImplementedError,
     ) as problem:
         raise RunError(
-            "A journal must hold what grouped-bench run writes",
+            "A journal must contain what `grouped-bench run` writes",
             received=f"{path.name} ({type(problem).__name__}: {problem})",
             remedy="Measure the run again",
         ) from None

@@ -9,6 +9,7 @@ from grouped_bench.plan import Plan, make_plan, resolved
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
+from grouped_bench.units import counted
 from grouped_bench.variants import Files
 from grouped_bench.variants.plugins import digests
 
@@ -24,9 +25,9 @@ def same_files(header: Facts, options: Facts) -> list[str]:
     changed = [name for name, digest in digests(files).items() if before.get(name) != digest]
     if changed:
         raise RunError(
-            "A run is resumed with the files of variants with which it began",
-            received=f"{', '.join(changed)}, which has changed",
-            remedy="Restore it, or start a new run",
+            "A resumed run must use the variant files with which it began",
+            received=f"{', '.join(changed)}, changed since",
+            remedy="Restore what changed, or start a new run",
         )
     return files
 
@@ -39,9 +40,9 @@ def refuse_half(header: Facts, path: Path) -> None:
     """RunError where the run is one side of two that were measured together: alone it would have no partner."""
     if "side_by_side" in header:
         raise RunError(
-            "A run that was measured side by side with another cannot be gone on with",
+            "A run measured side by side with another must not be resumed",
             received=path.name,
-            remedy="Compare what there is, or measure both again",
+            remedy="Compare what was measured, or measure both again",
         )
 
 
@@ -58,7 +59,7 @@ def planned_again(header: Facts, space: Space | None, options: Facts) -> tuple[P
     plan = make_plan(made)
     known = [_without(task, ("backend_version", "device_name", "in_force")) for task in header["tasks"]]
     if json.loads(json.dumps(plan.numbered())) != known:
-        raise _other_options(f"a plan of {plan.tasks} tasks, which is not the run's own of {len(known)}")
+        raise _other_options(f"a plan of {counted(plan.tasks, 'task')} instead of {len(known)}")
     return plan, validate(Control, own, "journal")
 
 
@@ -68,7 +69,7 @@ def _without(options: Facts, names: tuple[str, ...]) -> Json:
 
 def _other_options(received: str) -> RunError:
     return RunError(
-        "With --resume only the run's own options may be repeated",
+        "A resumed run must keep its options",
         received=received,
-        remedy="Leave that out, or start a new run",
+        remedy="Leave that option out, or start a new run",
     )

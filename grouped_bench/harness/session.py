@@ -29,6 +29,7 @@ from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
 from grouped_bench.store.journal import SUFFIX, Journal, read_journal, resume_command
 from grouped_bench.store.runs import as_written, check_writable, write_run
+from grouped_bench.units import counted
 
 # From a run's tasks and the number of each's cohort to looks at some of them.
 Looks = Callable[[pd.DataFrame, list[int]], Iterable[Json]]
@@ -161,7 +162,7 @@ def _measured(session: Session, journal: Journal, records: Sequence[Json], peaks
     started = session.began - _spent(records)
     with kept(journal, asked.out), interrupts() as stop:
         if records and not asked.quiet:
-            session.progress.tell(f"going on after {len(records)} records")
+            session.progress.tell(f"resuming after {counted(len(records), 'record')}")
         sweep = session.sweep(side, journal, started=started, stop=stop, recalled=records)
         del records
         stopped_by = sweep.run()
@@ -211,21 +212,21 @@ def kept(journal: Journal, out: Path) -> Iterator[None]:
             raise
         told = error if isinstance(error, GroupedBenchError) else None
         raise CutShortError(
-            told.rule if told else "A run keeps what it has measured",
+            told.rule if told else "A run must end before it is written",
             received=told.received if told else "an interrupt",
-            remedy=f"{'Mend that, then go' if told else 'Go'} on with `{resume_command(journal.path, out)}`",
+            remedy=f"{'Correct that, then resume' if told else 'Resume'} with `{resume_command(journal.path, out)}`",
         ) from None
     finally:
         journal.close()
 
 
 def _check_same(earlier: Json, now: Json) -> None:
-    """Refuse to go on in another environment: figures of two would stand in one run."""
+    """Refuse to resume in another environment: one run would mix figures of two."""
     certain = [one for one in differences([earlier, now]) if one.is_certain]
     if certain:
         before, after = (shown(str(value), 40) for value in certain[0].values)
         raise RunError(
-            "A run is resumed in the environment in which it began",
+            "A run must be resumed in the environment in which it began",
             received=f"{certain[0].fact}: {before} then, {after} now",
             remedy="Restore it, or start a new run",
         )

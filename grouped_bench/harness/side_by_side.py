@@ -124,7 +124,7 @@ def _kept(halves: Sequence[_Half]) -> Iterator[None]:
         told = error if isinstance(error, GroupedBenchError) else None
         journals = " ".join(str(half.journal.path) for half in halves)
         raise CutShortError(
-            told.rule if told else "A comparison keeps what it has measured",
+            told.rule if told else "A comparison must end before it is judged",
             received=told.received if told else "an interrupt",
-            remedy=f"Compare what there is with `grouped-bench compare {journals}`, or measure again",
+            remedy=f"Compare what was measured with `grouped-bench compare {journals}`, or measure again",
         ) from None

@@ -32,7 +32,7 @@ Shape = tuple[int | None, ...]
 
 
 class RefusedError(Exception):
-    """Why there are no convolutions to tell, as rule, value received and way out."""
+    """Why no convolutions were found, as rule, value received and remedy."""
 
     def __init__(self, rule: str, received: object, remedy: str) -> None:
         super().__init__(rule)
@@ -75,12 +75,12 @@ def _of_file(path: str) -> Any:
         model = keras.saving.deserialize_keras_object(config, safe_mode=True)
     except Exception as problem:  # whatever a stranger's layers raise, the file is what is wrong
         raise RefusedError(
-            "A model must be made of Keras' own layers, without Lambda layers and custom objects",
+            "A model must consist of Keras' own layers, without Lambda layers and custom objects",
             f"{Path(path).name} ({_one_line(problem)})",
             "Save it without them, or write its convolutions as a TOML space",
         ) from None
     if not isinstance(model, keras.Model):
-        raise RefusedError("A .keras file must hold a model", type(model).__name__, "Give the file of a model")
+        raise RefusedError("A .keras file must contain a model", type(model).__name__, "Name the file of a model")
     return model
 
 
@@ -99,7 +99,7 @@ def _config(path: str) -> Json:
 
 def _no_model(path: str, problem: str) -> RefusedError:
     return RefusedError(
-        "--model takes a file that model.save() wrote as .keras",
+        "A model must be a file that model.save() wrote as .keras",
         f"{Path(path).name} ({problem})",
         "Save the model as .keras with Keras 3",
     )
@@ -111,7 +111,7 @@ def _of_name(name: str, shape: tuple[int, ...] | None) -> Any:
 
     known = sorted(n for n, value in vars(keras.applications).items() if n[0].isupper() and callable(value))
     if name not in known:
-        raise RefusedError("keras.applications has no such network", name, f"Use one of {', '.join(known)}")
+        raise RefusedError("A network must be one of keras.applications", name, f"Use one of {', '.join(known)}")
     try:
         return getattr(keras.applications, name)(weights=None, **({"input_shape": shape} if shape else {}))
     except ValueError as problem:
@@ -136,7 +136,7 @@ def _input(tensor: Any, shape: tuple[int, ...] | None, inputs: int) -> Any:
 
     own = tuple(tensor.shape[1:])
     if shape is not None and inputs > 1:
-        raise _no_shape(f"a model of {inputs} inputs")
+        raise _no_shape(f"a model with {inputs} inputs")
     wanted = own if shape is None else shape
     fits = len(own) == len(wanted) and all(a in (None, b) for a, b in zip(own, wanted, strict=True))
     if not fits or None in wanted:
@@ -147,8 +147,8 @@ def _input(tensor: Any, shape: tuple[int, ...] | None, inputs: int) -> Any:
 
 def _no_shape(received: str) -> RefusedError:
     return RefusedError(
-        "--input-shape gives every extent of the model's one input, without the batch", received,
-        "Give such as --input-shape 224,224,3",
+        "An input shape must give every extent of the model's one input, without the batch", received,
+        "Write it like 224,224,3",
     )  # fmt: skip
 
 
@@ -213,9 +213,9 @@ def _problem(layer: Any, shape: Shape | None) -> str | None:
     """Why a call of the layer is no convolution that can be measured, or None; without a shape it was not called."""
     name = type(layer).__name__
     if name not in _KINDS or not type(layer).__module__.startswith("keras."):
-        return next((why for part, why in _REASONS.items() if part in name), "no convolution that is measured here")
+        return next((why for part, why in _REASONS.items() if part in name), "a convolution of an unsupported kind")
     if layer.dtype_policy.name.removeprefix(MIXED_PREFIX) not in DTYPE_BYTES:
-        return f"dtype {layer.dtype_policy.name}, in which nothing is measured here"
+        return f"dtype {layer.dtype_policy.name}, which is not supported"
     if shape is None:
         return "not called in a pass of the model"
     if None in shape or shape[0] != 1:

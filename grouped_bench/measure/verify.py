@@ -81,7 +81,7 @@ def relative_error(outputs: list[Tensor], problem: Problem, variant: Variant, ba
         if array.shape != shape:
             return float("inf"), f"{name} of shape {array.shape} instead of {shape}"
         if not np.isfinite(array).all():
-            return float("inf"), f"{name} with values that are not finite"
+            return float("inf"), f"{name} with non-finite values"
     x = channels_last(problem.x, case)
     upstream = None if problem.upstream is None else channels_last(problem.upstream, case)
     arrays = {name: channels_last(a, case) if name in _IMAGES else a for name, (a, _) in found.items()}

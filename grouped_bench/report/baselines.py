@@ -7,10 +7,9 @@ from typing import Any
 
 from grouped_bench.report.plans import listing
 from grouped_bench.report.text import cells
-from grouped_bench.units import format_bytes
+from grouped_bench.units import counted, format_bytes
 
 _SCHEMA = 1
-_ID_DIGITS = 12
 
 
 def saved(paths: Iterable[Path]) -> str:
@@ -30,14 +29,14 @@ def pruned(found: Sequence[Mapping[str, Any]], *, dry: bool) -> str:
     did = "would be removed" if dry else "removed"
     total = format_bytes(sum(one["bytes"] for one in found))
     lines = [f"{cells.clean(one['file'])} {did}" for one in found]
-    return "\n".join([*lines, f"{cells.counted(len(found), 'baseline')} {did}, {total}."])
+    return "\n".join([*lines, f"{counted(len(found), 'baseline')} {did}, {total}."])
 
 
 def _row(one: Mapping[str, Any]) -> dict[str, str]:
     commit = one["commit"] or {"id": cells.DASH, "date": cells.DASH, "dirty": False}
     cut = {
         "machine": one["machine"],
-        "commit": commit["id"][:_ID_DIGITS] + ("+" if commit["dirty"] else ""),
+        "commit": cells.commit(commit["id"], dirty=commit["dirty"]),
         "date": (one["started_at"] or cells.DASH)[:10],
         "tasks": one["tasks"],
         "size": format_bytes(one["bytes"]),

@@ -11,15 +11,15 @@ from grouped_bench.analyse.reasons.reasons import explained
 from grouped_bench.report.plans import WIDTH
 from grouped_bench.report.text.cells import clean
 from grouped_bench.space.facts import Facts
-from grouped_bench.units import format_count, format_seconds, significant
+from grouped_bench.units import format_count, format_percent, format_seconds
 
 _MOST_PARTS = 6
 _LEAST_SHARE = 0.01
 # Holds a number and its unit on one line while text is wrapped.
 _GLUE = "\N{NO-BREAK SPACE}"
 _UNIT = re.compile(r"(?<=\d) (?=[nmµ]?s\b|[kMG]?(?:FLOP/s|B/s|MACs)|[kMG]\b)")
-_NO_CAUSE = "No cause is known for what was read."
-_NOTHING = "Nothing that ran told its name."
+_NO_CAUSE = "No known cause explains this time."
+_NOTHING = "The libraries logged no kernels."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ def render(looks: Sequence[Facts], format: str) -> str:
     return "\n".join([*lines, "", *_wrapped(_NOTE, "")])
 
 
-_NOTE = "Latencies here are of one short visit, without an interval; `grouped-bench run` measures them."
+_NOTE = "These latencies come from one short visit and have no interval; `grouped-bench run` measures them."
 
 
 def tell(look: Facts) -> Told:
@@ -82,13 +82,13 @@ def _reason(look: Facts) -> str | None:
 def _used(look: Facts) -> str:
     flops, traffic = _rate(look["flops_per_s"], "FLOP/s"), _rate(look["bytes_per_s"], "B/s")
     return (
-        f"{format_seconds(look['latency_s'])} a call, {flops}{_of_peak(look['share_of_peak'])}, "
+        f"{format_seconds(look['latency_s'])} per call, {flops}{_of_peak(look['share_of_peak'])}, "
         f"least traffic {traffic}{_of_peak(look['share_of_bandwidth'])}"
     )
 
 
 def _of_peak(share: float | None) -> str:
-    return "" if share is None else f" ({significant(100 * share, 2)}% of the peak)"
+    return "" if share is None else f" ({format_percent(share, 2)} of the peak)"
 
 
 def _rate(value: float, unit: str) -> str:

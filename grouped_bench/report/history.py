@@ -21,11 +21,9 @@ from grouped_bench.analyse.stats import Interval
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.markup import escape, pipes, uncalled
 from grouped_bench.space.facts import Json
-from grouped_bench.units import earned_digits, format_seconds
+from grouped_bench.units import counted, earned_digits, format_seconds
 
 WIDTH = 80
-# Enough to be one commit's alone in any repository; `git` takes them as they are.
-_DIGITS = 10
 _MOST_FACTS = 6
 _MOST_LINES = 3
 _HEADERS = ("task", "machine", "ratio", "from", "to", "for runs", "between")
@@ -39,7 +37,7 @@ def render(history: History, format: str) -> str:
 
 
 def _none_holds(unmatched: Unmatched, format: str) -> str:
-    told = f"No task for which {cells.clean(unmatched.where)} holds, in {cells.counted(unmatched.runs, 'run')}."
+    told = f"No task satisfies {cells.clean(unmatched.where)}, in {counted(unmatched.runs, 'run')}."
     return (_inert(told) if format == "markdown" else "\n".join(_wrapped(iter([told])))) + "\n"
 
 
@@ -47,7 +45,7 @@ def sentences(history: History) -> list[str]:
     """Each step in a sentence, the newest first."""
     return [
         f"{task_title(series)} on {_machine(series)}: {by_how_much(step.ratio)} at {_range(step)}, "
-        f"for {cells.counted(step.runs, 'run')}. {_besides(step)}".rstrip()
+        f"for {counted(step.runs, 'run')}. {_besides(step)}".rstrip()
         for series, step in history.steps
     ]
 
@@ -59,7 +57,7 @@ def task_title(series: Series) -> str:
 
 
 def short(moment: PlacedRun) -> str:
-    """The run's commit by its first digits, a `+` where files differed from it; else the run's own name."""
+    """The run's commit, or the run's own name where it has none."""
     return _short(moment.commit) if moment.commit else cells.clean(moment.run_id)
 
 
@@ -72,14 +70,14 @@ def by_how_much(ratio: Interval) -> str:
 
 
 def _short(commit: Commit) -> str:
-    return commit.id[:_DIGITS] + ("+" if commit.dirty else "")
+    return cells.commit(commit.id, dirty=commit.dirty)
 
 
 def _range(step: LevelStep) -> str:
-    """What lies between, as `git log` takes it where both runs tell their commit."""
+    """What lies between, as `git log` takes it where both runs have a commit."""
     old, new = step.before.commit, step.after.commit
     if old and new and old.id != new.id:
-        return f"{old.id[:_DIGITS]}..{new.id[:_DIGITS]}"
+        return f"{cells.commit(old.id)}..{cells.commit(new.id)}"
     return f"{short(step.before)} to {short(step.after)}"
 
 
@@ -92,14 +90,14 @@ def _besides(step: LevelStep) -> str:
     """What of the two runs, besides the commit, may have made the step."""
     told = []
     if step.same_commit:
-        told.append("Both runs measured the same commit: look at the machine first.")
+        told.append("Both runs measured the same commit: check the machine first.")
     dirty = [short(one) for one in (step.before, step.after) if one.commit and one.commit.dirty]
     if dirty:
-        told.append(f"Measured with changes that were not committed: {cells.listed(dirty)}.")
+        told.append(f"With uncommitted changes: {cells.listed(dirty)}.")
     if step.changed:
         facts = [_fact(one) for one in step.changed[:_MOST_FACTS]]
         more = len(step.changed) - len(facts)
-        told.append(f"What else changed there: {'; '.join([*facts, *([f'{more} more'] if more else [])])}.")
+        told.append(f"Also changed: {'; '.join([*facts, *([f'{more} more'] if more else [])])}.")
     return " ".join(told)
 
 
@@ -133,42 +131,42 @@ def _opening(history: History) -> Iterator[str]:
     moments = history.moments
     commits = len({one.commit.id for one in moments if one.commit})
     days = list(dict.fromkeys(one.date.strftime("%Y-%m-%d") for one in (*moments[:1], *moments[-1:])))
-    runs, without = cells.counted(len(moments), "run"), sum(one.commit is None for one in moments)
+    runs, without = counted(len(moments), "run"), sum(one.commit is None for one in moments)
     if not moments:
         yield "No run."
     elif not commits:
-        tells = "tells no commit" if len(moments) == 1 else "none tells its commit; ordered by when they began"
-        yield f"{runs}, {' to '.join(days)}, {tells}."
+        order = "" if len(moments) == 1 else ", ordered by their start"
+        yield f"{runs}, {' to '.join(days)}, without a commit{order}."
     else:
-        told = f"{runs} of {cells.counted(commits, 'commit')}"
-        yield f"{told}, {' to '.join(days)}, in the order of the commits' dates."
+        told = f"{runs} of {counted(commits, 'commit')}"
+        yield f"{told}, {' to '.join(days)}, ordered by commit date."
         if without:
-            words = ("tells", "stands", "it") if without == 1 else ("tell", "stand", "they")
-            yield "{} of them {} no commit, and {} by the date on which {} began.".format(without, *words)
+            yield f"{counted(without, 'run')} without a commit, ordered by start."
 
 
 def _closing(history: History) -> Iterator[str]:
-    """What is not told above, and why."""
+    """What is not shown above, and why."""
     stepped = sum(bool(series.steps) for series in history.series)
     short_ones = sum(len(series.points) < LEAST_FOR_STEPS for series in history.series)
     raw = sum(series.basis == RAW for series in history.series)
     if history.series:
         yield (
-            f"{cells.counted(len(history.series), 'task')}: steps in {stepped}, none in "
-            f"{len(history.series) - stepped - short_ones}, fewer than {LEAST_FOR_STEPS} runs of {short_ones}."
+            f"{counted(len(history.series), 'task')}: {stepped} with steps, "
+            f"{len(history.series) - stepped - short_ones} without, "
+            f"{short_ones} with fewer than {LEAST_FOR_STEPS} runs."
         )
     elif history.moments:
-        yield "No task has a latency in them."
+        yield "No task has a latency."
     if raw:
         yield (
-            f"Latencies of {cells.counted(raw, 'task')} are raw, since not every run timed a reference workload beside "
-            "them: a machine that is slower for a while shows as a step."
+            f"Latencies of {counted(raw, 'task')} are raw, because some runs timed no reference workload beside them. "
+            "A machine that is slower for a while shows as a step."
         )
     if history.left_out:
-        count = cells.counted(history.left_out, "run")
-        yield f"Left out: {count} that measured one side of a comparison of two environments."
+        count = counted(history.left_out, "run")
+        yield f"Left out: {count} measured as one side of a comparison."
     if stepped:
-        yield "Intervals are of 99 %. A step's place may be off by one run; try its neighbours too."
+        yield "Brackets: 99% intervals. A step may be off by one run; try its neighbours too."
 
 
 def _table(history: History) -> str:
@@ -182,7 +180,7 @@ def _table(history: History) -> str:
         for series, one in together:
             levels = " → ".join(_levels(series, one))
             lines += textwrap.wrap(
-                f"{by_how_much(one.ratio)}  {levels} for {cells.counted(one.runs, 'run')}",
+                f"{by_how_much(one.ratio)}  {levels} for {counted(one.runs, 'run')}",
                 WIDTH,
                 initial_indent="  ",
                 subsequent_indent="    ",
@@ -198,8 +196,8 @@ def _how_to_go_on(history: History) -> list[str]:
     for _, step in history.steps:
         old, new = step.before.commit, step.after.commit
         if old and new and old.id != new.id:
-            ids = old.id[:_DIGITS], new.id[:_DIGITS]
-            return ["", f"  git log --oneline {ids[0]}..{ids[1]}", f"  git bisect start {ids[1]} {ids[0]}"]
+            good, bad = cells.commit(old.id), cells.commit(new.id)
+            return ["", f"  git log --oneline {good}..{bad}", f"  git bisect start {bad} {good}"]
     return []
 
 

@@ -8,7 +8,7 @@ from tabulate import MIN_PADDING, tabulate
 
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Json
-from grouped_bench.units import format_bytes, format_clock, format_count, significant
+from grouped_bench.units import counted, format_bytes, format_clock, format_count, format_percent
 
 WIDTH = 80
 
@@ -35,7 +35,7 @@ def render(plan: Json, format: str) -> str:
 def listing(rows: list[dict[str, str]]) -> str:
     """Rows of equal keys as a table; the last column wraps."""
     if not rows:
-        return "There is none."
+        return "None."
     keys = list(rows[0])
     width = {key: max(len(key) + MIN_PADDING, *(len(row[key]) for row in rows)) for key in keys}
     room = max(20, WIDTH - sum(width[key] + 2 for key in keys[:-1]))
@@ -53,9 +53,9 @@ def diagnosis(found: Json, format: str) -> str:
         lines += textwrap.wrap(remedy, WIDTH, subsequent_indent="  ")
     difference = found["smallest_difference"]
     told = (
-        "The measurement gave too few visits to tell a smallest difference."
+        "Too few visits to find the smallest difference."
         if difference is None
-        else f"Smallest difference that can be told in 20 s: {significant(100 * difference, 2)} %, measured on twins."
+        else f"Smallest difference detectable in 20 s: {format_percent(difference, 2)}, measured on identical layers."
     )
     verdict = "fit" if found["fit"] else "not fit"
     return "\n".join([*lines, *([""] if remedies else []), told, f"This machine is {verdict} to measure on."])
@@ -64,9 +64,10 @@ def diagnosis(found: Json, format: str) -> str:
 def _headline(plan: Json, cohorts: int) -> str:
     estimate = plan["estimate"]
     return textwrap.fill(
-        f"{cohorts} cohorts, {len(plan['tasks'])} tasks, {len(plan['skipped'])} cases left out. "
-        f"About {format_clock(estimate['seconds'])} (it knows no slow implementation); "
-        f"the largest task needs {format_bytes(estimate['peak_bytes'])} or more.",
+        f"{counted(cohorts, 'cohort')}, {counted(len(plan['tasks']), 'task')}, "
+        f"{counted(len(plan['skipped']), 'case')} left out. "
+        f"About {format_clock(estimate['seconds'])}, if no implementation is slow. "
+        f"The largest task needs at least {format_bytes(estimate['peak_bytes'])}.",
         WIDTH,
     )
 
@@ -89,6 +90,6 @@ def _tasks(tasks: list[Json]) -> str:
         ]
         for task in tasks
     ]
-    headers = ["variant", "computes", "params", "MACs", "bytes, least"]
+    headers = ["variant", "computes", "params", "MACs", "least bytes"]
     align = ["left", "left", "right", "right", "right"]
     return tabulate(cells, headers=headers, tablefmt="simple", colalign=align, disable_numparse=True)

@@ -1,6 +1,7 @@
 """The axes of a sweep and the controls of a run: one definition for options, TOML keys and Python arguments."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -76,8 +77,8 @@ Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN, max_length=LONGES
 Rank = Annotated[int, BeforeValidator(_number), Field(ge=1, le=3)]
 Threads = Annotated[Count, Field(le=1024)]
 
-EXTENTS_RULE = "takes positive integers, or one extent a spatial axis such as 28x28"
-STEPS_RULE = "takes positive integers, or one step a spatial axis such as 2x1"
+EXTENTS_RULE = "takes positive integers, or one extent per spatial axis, such as 28x28"
+STEPS_RULE = "takes positive integers, or one step per spatial axis, such as 2x1"
 
 
 class Axes(BaseModel):
@@ -86,12 +87,12 @@ class Axes(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     scope: Axis[Literal["layer", "block"]] = Field(
-        ("layer",), description="takes layer (one convolution) and block (a residual block)", examples=["layer,block"]
+        ("layer",), description="takes layer (one convolution) or block (a residual block)", examples=["layer,block"]
     )
     rank: Axis[Rank] = Field((2,), description="takes 1, 2 or 3 (Conv1D, Conv2D, Conv3D)", examples=["1,2"])
     variant: Axis[Name] | None = Field(
         None,
-        description="takes names of variants, or all; `grouped-bench list variants` names them",
+        description="takes names from `grouped-bench list variants`, or all",
         examples=["regular,grouped"],
     )
     groups: Axis[Count] = Field((1,), description="takes positive integers", examples=["1,2,4,8"])
@@ -99,71 +100,71 @@ class Axes(BaseModel):
         ((64, 64),), description="takes positive integers, or IN:OUT", examples=["64,3:64"]
     )
     cardinality: Axis[Count] | None = Field(
-        None, description="takes positive integers, the paths of a block", examples=["1,8,32"]
+        None, description="takes positive integers: the paths of a block", examples=["1,8,32"]
     )
     width: Axis[Count] | None = Field(
-        None, description="takes positive integers, the channels of each path of a block", examples=["4,64"]
+        None, description="takes positive integers: the channels of each path of a block", examples=["4,64"]
     )
     kernel_size: Axis[Extents] = Field(((3,),), description=EXTENTS_RULE, examples=["1,3,5"])
     stride: Axis[Extents] = Field(((1,),), description=STEPS_RULE, examples=["1,2"])
     dilation: Axis[Extents] = Field(((1,),), description=STEPS_RULE, examples=["1,2"])
     padding: Axis[Literal["same", "valid", "causal"]] = Field(
-        ("same",), description="takes same, valid, or (rank 1) causal", examples=["same,valid"]
+        ("same",), description="takes same, valid, or (rank 1 only) causal", examples=["same,valid"]
     )
     size: Axis[Extents] = Field(((28,),), description=EXTENTS_RULE, examples=["28,56"])
     batch_size: Axis[Count] = Field((8,), description="takes positive integers", examples=["1,8,32"])
     pass_: Axis[Literal["inference", "training"]] = Field(
         ("inference",),
         validation_alias=AliasChoices("pass"),
-        description="takes inference and training",
+        description="takes inference or training",
         examples=["inference,training"],
     )
     dtype: Axis[Literal["float32", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16"]] = Field(
         ("float32",),
-        description="takes float32, bfloat16, float16, mixed_bfloat16 and mixed_float16",
+        description="takes float32, bfloat16, float16, mixed_bfloat16 or mixed_float16",
         examples=["float32,bfloat16"],
     )
     data_format: Axis[Literal["channels_last", "channels_first"]] = Field(
-        ("channels_last",), description="takes channels_last and channels_first", examples=["channels_last"]
+        ("channels_last",), description="takes channels_last or channels_first", examples=["channels_last"]
     )
     bias: Axis[bool] = Field((False,), description="takes true or false", examples=["true"])
     backend: Axis[Name] = Field(
-        ("tensorflow",), description="takes names of backends; `grouped-bench list backends` names them",
+        ("tensorflow",), description="takes names from `grouped-bench list backends`",
         examples=["tensorflow"],
     )  # fmt: skip
     execution: Axis[Name] | None = Field(
         None,
-        description="takes graph, xla, eager and compile; the backend's first where it is not given",
+        description="takes graph, xla, eager or compile, as the backend supports",
         examples=["graph,xla"],
     )
     device: Axis[Annotated[str, Field(strict=True, pattern=r"^(cpu|gpu)(:\d{1,3})?$")]] = Field(
-        ("cpu",), description="takes cpu, gpu, or one by its index such as gpu:1", examples=["cpu"]
+        ("cpu",), description="takes cpu, gpu, or an indexed device such as gpu:1", examples=["cpu"]
     )
     cache: Axis[Literal["hot", "cold"]] = Field(
-        ("hot",), description="takes hot and cold: whether calls find their inputs and weights in the cache",
+        ("hot",), description="takes hot or cold: whether calls find their inputs and weights in the cache",
         examples=["hot,cold"],
     )  # fmt: skip
     env: Annotated[variables.Choices, BeforeValidator(variables.choices)] | None = Field(
         None,
-        description="takes NAME=value,value: environment variables of the processes that measure; NAME= unsets one",
+        description="takes NAME=value,value: environment variables of the measuring processes; NAME= unsets one",
         examples=["TF_ENABLE_ONEDNN_OPTS=0,1"],
     )
     threads: Axis[Threads] | None = Field(
-        None, description="takes positive integers up to 1024, the threads to compute in", examples=["1,2"]
+        None, description="takes positive integers up to 1024: the threads to compute with", examples=["1,2"]
     )
     multiplicity: Count | None = Field(
-        None, description="takes a positive integer: how often the case stands in its network", examples=["3"]
+        None, description="takes a positive integer: how often the case occurs in its network", examples=["3"]
     )
     label: Annotated[str, Field(strict=True, max_length=80)] | None = Field(
         None, description="takes a text of at most 80 characters", examples=["stage 2, 3x3"]
     )
     only: Literal["onednn_off"] | None = Field(
         None,
-        description="takes onednn_off: the case is measured only where TensorFlow leaves oneDNN off by itself",
+        description="takes onednn_off: the case is measured only where TensorFlow leaves oneDNN off by default",
         examples=["onednn_off"],
     )
     in_use: Name | None = Field(
-        None, description="takes the name of the variant as which the network has the case", examples=["depthwise_sum"]
+        None, description="takes the name of the variant that the network uses for the case", examples=["depthwise_sum"]
     )
 
 
@@ -202,23 +203,33 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def validate(model: type[Model], values: Json, source: str) -> Model:
-    """`values` as a `model`; SpaceError tells the first broken rule, naming `source` and the key."""
+    """`values` as a `model`; SpaceError states the first broken rule, with `source` and the key."""
     known = AXIS_NAMES if model is Axes else tuple(model.model_fields)
     for key, value in values.items():
         if key not in known:
             raise SpaceError(
-                f"{source}: there is no key `{shown(key)}`",
+                f"{source}: every key must be known",
                 received=f"{shown(key)} = {shown(value)}",
                 remedy=f"Use one of {', '.join(known)}",
             )
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        key = str(error.errors()[0]["loc"][0])
+        first = error.errors()[0]
+        key = str(first["loc"][0])
         field = axis_field(key) if model is Axes else model.model_fields[key]
         option, example = key.replace("_", "-"), (field.examples or [""])[0]
+        python = "passes" if key == "pass" else key
         raise SpaceError(
-            f"{source}: `{key}` {field.description}",
+            f"{source}: `{key}` {_beyond(first) or field.description}",
             received=values[key],
-            remedy=f'Write it like --{option} {example}, or {key} = "{example}" in TOML',
+            remedy=(
+                f'Write it like --{option} {example}, {key} = "{example}" in TOML, or {python}="{example}" in Python'
+            ),
         ) from None
+
+
+def _beyond(error: Mapping[str, Any]) -> str | None:
+    """The rule of the upper limit that a value of `Count` is beyond, where that is what is wrong."""
+    is_beyond = error["type"] == "less_than_equal" and error["ctx"]["le"] == LARGEST_EXTENT
+    return f"must be at most {LARGEST_EXTENT:,}" if is_beyond else None

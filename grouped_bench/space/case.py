@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from grouped_bench.space.facts import Columns, Json
+from grouped_bench.units import counted
 
 PASSES = ("inference", "training")
 BASELINES = {"layer": "regular", "block": "bottleneck"}
@@ -108,9 +109,9 @@ class Case:
         found = self._extents_problem() or (self._block_problem() if self.scope == "block" else None)
         if found:
             return found
-        for name, channels in (("in", self.in_channels), ("out", self.out_channels)):
+        for name, channels in (("input", self.in_channels), ("output", self.out_channels)):
             if channels % self.groups:
-                return f"{self.groups} groups do not divide {channels} {name} channels"
+                return f"{counted(self.groups, 'group')} do not divide {counted(channels, f'{name} channel')}"
         if max(self.stride) > 1 and max(self.dilation) > 1:
             return "Keras refuses stride > 1 together with dilation > 1"
         if self.padding == "causal" and self.rank != 1:
@@ -167,23 +168,22 @@ class Case:
         for axis in ("size", "kernel_size", "stride", "dilation"):
             extents = getattr(self, axis)
             if len(extents) != self.rank:
-                return (
-                    f"{axis} {format_extents(extents)} has {len(extents)} extents, rank {self.rank} needs {self.rank}"
-                )
+                given = f"{axis} {format_extents(extents)} has {counted(len(extents), 'extent')}"
+                return f"{given}, rank {self.rank} needs {self.rank}"
         return None
 
     def _block_problem(self) -> str | None:
         if not self.inner_channels:
             return "a block needs a cardinality and a width"
         if self.groups != 1:
-            return "blocks take cardinality, and groups 1"
+            return "blocks take a cardinality, and groups 1"
         if self.in_channels != self.out_channels:
             return "a skip connection needs channels in = out"
         if max(self.stride) > 1:
             return "a skip connection needs stride 1"
         if self.padding != "same":
             return "a skip connection needs padding same"
-        return "blocks are normalised, and take no bias" if self.bias else None
+        return "blocks are normalised and take no bias" if self.bias else None
 
     def _largest_count(self) -> int:
         """The largest number of the dense case: elements of a tensor, or multiply-accumulates."""
@@ -257,7 +257,7 @@ class HostKey:
     @property
     def surroundings(self) -> str:
         """Environment and threads in words; empty where both are left as they are."""
-        threads = f"{self.threads} thread{'s' if self.threads != 1 else ''}" if self.threads else ""
+        threads = counted(self.threads, "thread") if self.threads else ""
         return ", ".join(filter(None, (self.env, threads)))
 
     def title(self) -> str:

@@ -5,6 +5,7 @@ import math
 import re
 
 from grouped_bench.space.case import Case
+from grouped_bench.units import counted
 
 # Channels of a block at which processors tend to be fastest: the search begins there. Beyond the widest no kernel
 # gains by more channels what m times the arithmetic costs.
@@ -40,7 +41,7 @@ def merged_groups(choice: str | None, case: Case) -> int:
     text = choice or merges(case)[0]
     found = re.fullmatch(r"m=([1-9]\d{0,8})", text)
     if found is None or case.groups % int(found[1]):
-        raise ValueError(f"blocks of {case.groups} groups cannot have {text}")
+        raise ValueError(f"blocks of {counted(case.groups, 'group')} cannot have {text}")
     return int(found[1])
 
 

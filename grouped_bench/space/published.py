@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from grouped_bench.errors import SpaceError
+from grouped_bench.errors import SpaceError, shown
 from grouped_bench.space.axes import Name
 
 MOST_PUBLISHED = 200
@@ -30,37 +30,30 @@ class Published(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    what: Text = Field(description="takes a text of at most 200 characters that says what the figure is")
+    what: Text = Field(description="takes the name of the figure, of at most 200 characters")
     value: Number = Field(description="takes a number")
     source: Text = Field(description="takes the citation, of at most 200 characters")
-    unit: Annotated[str, Field(strict=True, max_length=40)] = Field("", description="takes a text of at most 40")
-    label: Text | None = Field(None, description="takes the label of a case; without it all cases are meant")
+    unit: Annotated[str, Field(strict=True, max_length=40)] = Field(
+        "", description="takes a text of at most 40 characters"
+    )
+    label: Text | None = Field(None, description="takes the label of a case; without it, the figure is of all cases")
     ours: Literal["params", "macs", "speedup"] | None = Field(
         None, description="takes params, macs (of one image, forward) or speedup"
     )
     variant: Name | None = Field(
-        None, description="takes a variant; without it each case counts as Keras has it, with groups or without"
+        None, description="takes a variant; without it, each case counts as Keras computes it, grouped or dense"
     )
-    over_label: Text | None = Field(None, description="takes the label of the case that a speedup is over")
-    over_variant: Name | None = Field(None, description="takes the variant that a speedup is over")
-
-    def problem(self, labels: Iterable[str | None]) -> str | None:
-        """Why the table makes no sense in a space with these labels, or None."""
-        for name in {self.label, self.over_label} - {None, *labels}:
-            return f"there is no case with the label {name}"
-        over = self.over_label or self.over_variant
-        if (self.ours == "speedup") != bool(over):
-            return "a speedup, and nothing else, is over another label or variant"
-        return None
+    over_label: Text | None = Field(None, description="takes the label of the case that the speedup is relative to")
+    over_variant: Name | None = Field(None, description="takes the variant that the speedup is relative to")
 
 
 def validate_published(tables: Any, labels: Iterable[str | None], source: str) -> tuple[Published, ...]:
-    """The `[[published]]` tables of a space whose cases have `labels`; SpaceError tells the first broken rule."""
+    """The `[[published]]` tables of a space whose cases have `labels`; SpaceError states the first broken rule."""
     if not isinstance(tables, list | tuple) or len(tables) > MOST_PUBLISHED:
         raise SpaceError(
-            f"{source}: published figures are a list of at most {MOST_PUBLISHED} tables",
+            f"{source}: published figures must be a list of at most {MOST_PUBLISHED} tables",
             received=tables,
-            remedy="In TOML, write [[published]] above the keys of each",
+            remedy="Write [[published]] above the keys of each in TOML",
         )
     labels = list(labels)
     return tuple(_validated(table, labels, f"{source} [[published]] {n}") for n, table in enumerate(tables, 1))
@@ -82,13 +75,30 @@ def _validated(table: Any, labels: list[str | None], source: str) -> Published:
     try:
         made = Published.model_validate(table)
     except ValidationError as error:
-        key = str((*error.errors()[0]["loc"], "")[0])
-        field = Published.model_fields.get(key)
-        rule = f"`{key}` {field.description}" if field else f"there is no key `{key}`" if key else "is no table"
-        received = table.get(key, "nothing") if isinstance(table, dict) else table
-        known = ", ".join(Published.model_fields)
-        raise SpaceError(f"{source}: {rule}", received=received, remedy=f"The keys are {known}") from None
-    problem = made.problem(labels)
-    if problem:
-        raise SpaceError(f"{source}: {problem}", received=made.what, remedy="Mend that table")
+        raise _refusal(table, str((*error.errors()[0]["loc"], "")[0]), source) from None
+    unknown = {made.label, made.over_label} - {None, *labels}
+    if unknown:
+        raise SpaceError(
+            f"{source}: a label must be that of a case",
+            received=", ".join(map(str, unknown)),
+            remedy="Use the label of a case, or leave it out",
+        )
+    if (made.ours == "speedup") != bool(made.over_label or made.over_variant):
+        raise SpaceError(
+            f"{source}: a speedup, and no other figure, must name over_label or over_variant",
+            received=made.what,
+            remedy="Correct that table",
+        )
     return made
+
+
+def _refusal(table: Any, key: str, source: str) -> SpaceError:
+    """The error of a table whose `key` breaks its rule."""
+    remedy = f"Use the keys {', '.join(Published.model_fields)}"
+    if not isinstance(table, dict):
+        return SpaceError(f"{source}: a published figure must be a table", received=table, remedy=remedy)
+    field = Published.model_fields.get(key)
+    if field is None:
+        received = f"{shown(key)} = {shown(table.get(key))}"
+        return SpaceError(f"{source}: every key must be known", received=received, remedy=remedy)
+    return SpaceError(f"{source}: `{key}` {field.description}", received=table.get(key, "nothing"), remedy=remedy)

@@ -23,6 +23,7 @@ from grouped_bench.space.axes import (
 from grouped_bench.space.case import Case
 from grouped_bench.space.facts import Json
 from grouped_bench.space.published import Published, validate_published
+from grouped_bench.units import counted
 
 MOST_POINTS = 100_000
 LARGEST_FILE = 4 * 2**20
@@ -98,8 +99,8 @@ class Space:
         points = sum(_count(product) for product in self.products)
         if points > MOST_POINTS:
             raise SpaceError(
-                f"{source}: a space holds at most {MOST_POINTS:,} points",
-                received=f"{points:,} points",
+                f"{source}: a space must have at most {MOST_POINTS:,} points",
+                received=counted(points, "point"),
                 remedy="Give some axis fewer values, or split the space into several runs",
             )
 
@@ -112,16 +113,16 @@ class Space:
                 content = file.read(LARGEST_FILE + 1)  # not more: a device has no size to ask for, and no end
             if len(content) > LARGEST_FILE:
                 raise SpaceError(
-                    f"A space file has at most {LARGEST_FILE // 2**20} MiB",
+                    f"A space file must be at most {LARGEST_FILE // 2**20} MiB",
                     received=str(path),
-                    remedy="Give a TOML file of axes",
+                    remedy="Name a TOML file of axes",
                 )
             text = content.decode("utf-8")
         except (OSError, ValueError) as error:
             raise SpaceError(
                 "A space file must be a readable UTF-8 file",
                 received=f"{getattr(error, 'strerror', None) or error}: {path}",
-                remedy="Give the path of a TOML file of axes",
+                remedy="Name a TOML file of axes",
             ) from None
         return cls._from_text(text, path.name)
 
@@ -129,7 +130,7 @@ class Space:
     def preset(cls, name: str) -> "Space":
         """The preset called `name`."""
         if name not in preset_names():
-            raise SpaceError("There is no such preset", received=name, remedy=f"Use one of {', '.join(preset_names())}")
+            raise SpaceError("A preset must be known", received=name, remedy=f"Use one of {', '.join(preset_names())}")
         return cls._from_text((_presets() / f"{name}.toml").read_text(encoding="utf-8"), f"{name}.toml")
 
     @classmethod
@@ -138,7 +139,9 @@ class Space:
             table = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
             raise SpaceError(
-                f"{source} must be TOML", received=str(error) or "tables nested too deep", remedy="Mend that line"
+                f"{source} must be valid TOML",
+                received=str(error) or "tables nested too deep",
+                remedy="Correct that line",
             ) from None
         cases, control, published = (table.pop(name, None) for name in ("case", "control", "published"))
         table.pop("about", None)
@@ -198,7 +201,7 @@ def preset_about(name: str) -> str:
 def _texts(left_out: Any, source: str) -> list[str]:
     texts = [] if left_out is None else left_out
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise SpaceError(f"{source}: what is left out is a list of texts", received=texts, remedy="Give such a list")
+        raise SpaceError(f"{source}: `left_out` takes a list of texts", received=texts, remedy="Give a list of texts")
     return list(texts)
 
 
@@ -214,9 +217,9 @@ def _refuse_malformed(cases: Any, control: Any, source: str) -> None:
     well_formed = cases is None or (isinstance(cases, list) and all(isinstance(case, dict) for case in cases))
     if not well_formed or not isinstance(control, dict | None):
         raise SpaceError(
-            f"{source}: the cases are a list of tables and the controls one table",
+            f"{source}: the cases must be a list of tables, and the controls one table",
             received={"case": cases, "control": control},
-            remedy="In TOML, write [[case]] and [control] above their keys",
+            remedy="Write [[case]] and [control] above their keys in TOML",
         )
 
 
@@ -224,7 +227,7 @@ def _refuse_unknown(table: Json, source: str) -> None:
     for key, value in table.items():
         if key not in AXIS_NAMES:
             raise SpaceError(
-                f"{source}: there is no key `{shown(key)}`",
+                f"{source}: every key must be known",
                 received=f"{shown(key)} = {shown(value)}",
                 remedy=f"Use an axis ({', '.join(OPTION_AXES)}), [[case]], [[published]] or [control]",
             )
@@ -235,9 +238,9 @@ def _product(table: Json, source: str) -> Axes:
     for axis in DEFAULT_PATHS:
         if getattr(product, axis) is not None and "block" not in product.scope:
             raise SpaceError(
-                f"{source}: only blocks have a {axis}",
+                f"{source}: `{axis}` must go with scope block",
                 received=f"{axis} {shown(table[axis])} with scope layer",
-                remedy='Leave it out, or add --scope block, which is scope = "block" in TOML',
+                remedy='Leave it out, or add --scope block (scope = "block" in TOML and Python)',
             )
     return product
 

@@ -28,12 +28,12 @@ def choices(given: Any) -> Choices:
     found: Choices = {}
     for name, values in pairs:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise _refused("The name of a variable must be a word of letters, digits and _", name)
+            raise _broken("The name of a variable must consist of letters, digits and _", name)
         if name in found:
-            raise _refused("A variable must be given once, with all of its values", name)
+            raise _broken("A variable must be given once, with all its values", name)
         found[name] = _values(name, values)
     if not found:
-        raise _refused("`env` must name a variable", given)
+        raise _broken("`env` must name a variable", given)
     return found
 
 
@@ -73,22 +73,22 @@ def _texts(given: Any) -> Iterable[Any]:
 def _parted(text: Any) -> tuple[str, Any]:
     name, equals, values = text.partition("=") if isinstance(text, str) else ("", "", "")
     if not equals:
-        raise _refused("`env` takes NAME=value,value", text)
+        raise _broken("`env` takes NAME=value,value", text)
     return name.strip(), values
 
 
 def _values(name: str, given: Any) -> tuple[str, ...]:
     listed = given.split(",") if isinstance(given, str) else given if isinstance(given, (list, tuple)) else [given]
     if not listed:
-        raise _refused("A variable must have a value, or an empty one to unset it", f"{name} without any")
+        raise _broken("A variable must have a value, or an empty one to unset it", f"{name} without any")
     return tuple(dict.fromkeys(_text(name, value) for value in listed))
 
 
 def _text(name: str, value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)) or "\0" in str(value):
-        raise _refused("A value of a variable must be a text or a number", f"{name} = {value!r}")
+        raise _broken("A value of a variable must be a text or a number", f"{name} = {value!r}")
     return str(value).strip()
 
 
-def _refused(rule: str, received: object) -> SpaceError:
+def _broken(rule: str, received: object) -> SpaceError:
     return SpaceError(rule, received=received, remedy=_REMEDY)

@@ -133,7 +133,7 @@ def _checked(tree: Any, path: Path) -> _File:
         raise _refusal(path, f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}") from None
     names = {one.fullname for one in file.benchmarks}
     if len(names) < len(file.benchmarks):
-        raise _refusal(path, "a benchmark that is told twice")
+        raise _refusal(path, "a benchmark that occurs twice")
     return file
 
 
@@ -192,15 +192,15 @@ def _bounded(text: str) -> int:
 
 def _unreadable(path: Path, why: str) -> RunError:
     return RunError(
-        "Benchmarks are a readable JSON file of pytest-benchmark",
+        "A benchmark file must be readable JSON of pytest-benchmark",
         received=f"{path} ({why})",
-        remedy="Write one with pytest --benchmark-json FILE",
+        remedy="Write one with `pytest --benchmark-json FILE`",
     )
 
 
 def _refusal(path: Path, problem: str) -> RunError:
     return RunError(
-        "A file of benchmarks holds what pytest-benchmark writes",
+        "A benchmark file must contain what pytest-benchmark writes",
         received=f"{path.name}: {problem}",
-        remedy="Write it again with pytest --benchmark-json FILE",
+        remedy="Write it again with `pytest --benchmark-json FILE`",
     )

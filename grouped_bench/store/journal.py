@@ -37,7 +37,7 @@ class Journal:
             raise OutputError(
                 "The output folder must be writable",
                 received=f"{path.parent} ({error.strerror})",
-                remedy="Give another folder with --out",
+                remedy="Name another folder for the output",
             ) from None
         try:
             self.append(self.header)
@@ -65,9 +65,9 @@ class Journal:
             journal._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise OutputError(
-                "The journal of a run that is resumed must be writable",
+                "The journal of a resumed run must be writable",
                 received=f"{path.name} ({error.strerror})",
-                remedy="Give yourself the right to write it",
+                remedy="Change its permissions",
             ) from None
         return journal
 
@@ -81,7 +81,7 @@ class Journal:
             raise OutputError(
                 "A visit's record must reach the disk before the next visit",
                 received=f"{self.path.name} ({error.strerror})",
-                remedy="Make room, or give another folder with --out",
+                remedy="Free disk space, or name another folder for the output",
             ) from None
 
     def close(self) -> None:
@@ -117,14 +117,14 @@ def read_journal(path: Path) -> tuple[Json, list[Json], bool]:
         header, records, torn = {}, [], False
     if header.get("kind") != KIND or any(name not in header for name in _HEADER):
         raise RunError(
-            "A journal holds one JSON object a line, the first of them its header",
+            "A journal must have one JSON object a line, the first of them its header",
             received=path.name,
             remedy="Measure the run again",
         )
     if not isinstance(header["schema"], int) or header["schema"] > SCHEMA_VERSION:
         raise RunError(
-            f"This version reads schemas up to {SCHEMA_VERSION}",
-            received=f"{path.name} of schema {shown(header['schema'])}",
+            f"The schema of a file must be at most {SCHEMA_VERSION} in this version",
+            received=f"{path.name} with schema {shown(header['schema'])}",
             remedy="Upgrade grouped-bench",
         )
     return header, records, torn
@@ -149,7 +149,9 @@ def _own(file: BinaryIO, path: Path) -> None:
     except BlockingIOError:
         file.close()
         raise UnavailableError(
-            "A journal has one writer", received=f"{path.name}, which a run is writing", remedy="Wait until it ends"
+            "A journal must have one writer",
+            received=f"{path.name}, which a run is writing",
+            remedy="Wait until that run ends",
         ) from None
     except OSError:
         return

@@ -136,7 +136,7 @@ def read_checked(path: Path) -> tuple[Json, list[Json], bool]:
     header, records, torn = read_journal(path)
     if problem := journal_problem(header, records):
         raise RunError(
-            "A journal must hold what grouped-bench run writes",
+            "A journal must contain what `grouped-bench run` writes",
             received=f"{path.name}: {problem}",
             remedy="Measure the run again",
         )
@@ -157,9 +157,9 @@ def journal_problem(header: Facts, records: Sequence[Json]) -> str | None:
         named = [*record.get("built", ()), *record.get("failed", ()), *record.get("samples", ())]
         named += [record["variant"]] if record["kind"] == "memory" else []
         if record["kind"] != "resumed" and any((record["cohort"], name) not in known for name in named):
-            return f"line {number} tells of a task that the header does not name"
+            return f"line {number} has a task that the header does not name"
         if record["kind"] == "visit" and record["cohort"] not in {cohort for cohort, _ in known}:
-            return f"line {number} tells of a cohort that the header does not name"
+            return f"line {number} has a cohort that the header does not name"
         for name, built in record.get("built", {}).items():
             if "choice" in built and chosen.setdefault((record["cohort"], name), built["choice"]) != built["choice"]:
                 return f"line {number} has another choice for {name} than a line before it"

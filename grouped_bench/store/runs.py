@@ -17,6 +17,7 @@ from grouped_bench.store.identity import identified
 from grouped_bench.store.journal import SUFFIX, synchronise_folder
 from grouped_bench.store.older import as_now
 from grouped_bench.store.schema import LATER, METADATA_KEY, NAMES, SCHEMA_VERSION, arrow_schema
+from grouped_bench.units import counted
 
 LATEST = "latest"
 _ROWS_AT_ONCE = 500
@@ -49,9 +50,9 @@ def write_run(frame: pd.DataFrame, metadata: Facts, path: Path, *, compact: bool
         synchronise_folder(path.parent)
     except OSError as error:
         raise OutputError(
-            "The run's file must be writable",
+            "The file of a run must be writable",
             received=f"{path} ({error.strerror or error})",
-            remedy="Make room, or give another folder",
+            remedy="Free disk space, or name another folder",
         ) from None
     finally:
         with contextlib.suppress(OSError):
@@ -137,7 +138,7 @@ def check_writable(folder: Path) -> None:
         raise OutputError(
             "The output folder must be writable",
             received=f"{nearest} ({refusal})",
-            remedy="Give another folder",
+            remedy="Name another folder",
         )
 
 
@@ -160,11 +161,18 @@ def find_runs(name: str, out: Path) -> list[Path]:
         found = [file for file in below if file.stem == name]
     if not found:
         raise RunError(
-            "RUN is a Parquet file, a folder of runs, a run id, or latest",
+            "A run must be a Parquet file, a folder of runs, a run id, or latest",
             received=name,
-            remedy=f"There are {len(below)} runs under {shown(str(folder))}; name one, or give the folder with --out",
+            remedy=_other_run(len(below), shown(str(folder))),
         )
     return found
+
+
+def _other_run(count: int, folder: str) -> str:
+    """What to name in place of a run that was not found, where `folder` has `count` runs."""
+    if not count:
+        return f"Name another folder for the output; {folder} has no runs"
+    return f"Name one of the {counted(count, 'run')} in {folder}, or another folder for the output"
 
 
 def find_journal(name: str, out: Path) -> Path:
@@ -182,9 +190,9 @@ def find_journal(name: str, out: Path) -> Path:
         found = named[0] if named else path
     if not _holds(found.is_file):
         raise RunError(
-            "--resume takes a run that has not ended: its journal, its run id, or latest",
+            "A run to resume must be unfinished, named by its journal, its run id, or latest",
             received=name,
-            remedy=f"Journals are files *{SUFFIX} under --out; start a new run if there is none",
+            remedy=f"Name a file *{SUFFIX} of the output folder, or start a new run",
         )
     return found
 
@@ -226,7 +234,7 @@ def _check_columns(table: pa.Table, path: Path) -> None:
         raise RunError(
             "A run must have the columns of `grouped-bench list columns`, each of its type",
             received=f"{path.name}: {', '.join(wrong[:5])} missing or of another type",
-            remedy="Give a file that grouped-bench run wrote",
+            remedy="Name a file that `grouped-bench run` wrote",
         )
 
 
@@ -234,15 +242,15 @@ def _unreadable(path: Path, error: BaseException) -> RunError:
     return RunError(
         "A run must be a readable Parquet file",
         received=f"{path} ({_first_line(error)})",
-        remedy="Give a file that grouped-bench run wrote",
+        remedy="Name a file that `grouped-bench run` wrote",
     )
 
 
 def _refusal(problem: str, path: Path) -> RunError:
     return RunError(
-        "A run must hold what grouped-bench run writes",
+        "A run must contain what `grouped-bench run` writes",
         received=f"{path.name}: {problem}",
-        remedy="Measure it again; do not trust that file",
+        remedy="Measure the run again, and do not use that file",
     )
 
 
@@ -267,14 +275,14 @@ def _metadata(schema: pa.Schema, path: Path) -> Json:
     version = metadata.get("schema") if isinstance(metadata, dict) else None
     if not isinstance(metadata, dict) or not isinstance(version, int):
         raise RunError(
-            "A run's file carries the metadata of grouped-bench",
-            received=f"{path}, which has none that can be read",
-            remedy="Give a file that grouped-bench run wrote",
+            "The file of a run must carry metadata of grouped-bench",
+            received=f"{path}, without readable metadata",
+            remedy="Name a file that `grouped-bench run` wrote",
         )
     if version > SCHEMA_VERSION:
         raise RunError(
-            f"This version reads schemas up to {SCHEMA_VERSION}",
-            received=f"{path} of schema {version}",
+            f"The schema of a file must be at most {SCHEMA_VERSION} in this version",
+            received=f"{path} with schema {version}",
             remedy="Upgrade grouped-bench",
         )
     return metadata

@@ -38,28 +38,30 @@ class Task:
     are attributes; where a column is a value itself, as in a table that a user chooses, `task[name]` reads it.
     """
 
-    run_id: str = column(pa.string(), "", "the invocation that measured this row")
-    machine: str = column(pa.string(), "", "slug of what decides the kernels: model, instruction sets and count")
-    started_at: str = column(pa.timestamp("us", tz="UTC"), "", "when the run began")
-    backend: str = column(pa.string(), "", "framework below Keras")
-    backend_version: str = column(pa.string(), "", "its version")
+    run_id: str = column(pa.string(), "", "run that measured this row")
+    machine: str = column(pa.string(), "", "what decides the kernels: model, instruction sets and count, as a slug")
+    started_at: str = column(pa.timestamp("us", tz="UTC"), "", "start of the run")
+    backend: str = column(pa.string(), "", "framework under Keras")
+    backend_version: str = column(pa.string(), "", "version of the backend")
     execution: str = column(pa.string(), "", "graph, xla, eager or compile")
     device: str = column(pa.string(), "", "cpu, gpu or gpu:N")
     device_name: str = column(pa.string(), "", "model of the device")
-    cache: str = column(pa.string(), "", "hot: every call reads the same inputs and weights; cold: each call others")
+    cache: str = column(
+        pa.string(), "", "hot: every call reads the same inputs and weights; cold: each call reads others"
+    )
     scope: str = column(pa.string(), "", "layer: one convolution; block: a residual block")
-    variant: str = column(pa.string(), "", "way in which the function is computed")
-    computes: str = column(pa.string(), "", "function: dense, grouped, or one of its own")
-    rank: int = column(pa.int64(), "", "spatial axes: Conv1D, Conv2D, Conv3D")
+    variant: str = column(pa.string(), "", "way of computing the function")
+    computes: str = column(pa.string(), "", "function computed: dense, grouped, or one of its own")
+    rank: int = column(pa.int64(), "", "number of spatial axes: Conv1D, Conv2D, Conv3D")
     pass_: str = column(pa.string(), "", "inference, or training: forward and both gradients")
     dtype: str = column(pa.string(), "", "Keras dtype policy")
     data_format: str = column(pa.string(), "", "channels_last or channels_first")
     padding: str = column(pa.string(), "", "same, valid or causal")
     bias: bool = column(pa.bool_(), "", "whether a bias is added")
-    batch_size: int = column(pa.int64(), "", "images a call")
+    batch_size: int = column(pa.int64(), "", "images per call")
     in_channels: int = column(pa.int64(), "", "channels of the input")
     out_channels: int = column(pa.int64(), "", "channels of the output")
-    groups: int = column(pa.int64(), "", "groups of the case; a dense variant ignores them; 1 for a block")
+    groups: int = column(pa.int64(), "", "groups of the case; ignored by a dense variant; 1 for a block")
     cardinality: int | None = column(pa.int64(), "", "paths of a block; null for a layer")
     width: int | None = column(pa.int64(), "", "channels of a path; null for a layer")
     size: tuple[int, ...] = column(_EXTENTS, "", "spatial extents of the input")
@@ -67,60 +69,64 @@ class Task:
     stride: tuple[int, ...] = column(_EXTENTS, "", "step of the kernel")
     dilation: tuple[int, ...] = column(_EXTENTS, "", "spacing of the kernel's taps")
     multiplicity: int | None = column(
-        pa.int64(), "", "how often the case stands in its network; null where it has none"
+        pa.int64(), "", "how often the case occurs in its network; null without a network"
     )
     label: str | None = column(pa.string(), "", "name of the case in its network")
     params: int = column(pa.int64(), "", "convolution weights and biases, analytic")
-    params_total: int = column(pa.int64(), "", "the same and batch normalisation, analytic")
-    macs: int = column(pa.int64(), "", "multiply-accumulates of the whole batch, padding counted; training 3 x forward")
-    min_bytes: int = column(pa.int64(), "B", "every tensor of the pass read or written once")
+    params_total: int = column(pa.int64(), "", "weights, biases and batch normalisation, analytic")
+    macs: int = column(
+        pa.int64(), "", "multiply-accumulates of the whole batch, padding included; training is 3 x forward"
+    )
+    min_bytes: int = column(pa.int64(), "B", "traffic if every tensor of the pass is read or written once")
     status: str = column(
         pa.string(), "", "ok, unsupported, oom, timeout, crashed, incorrect, predicted_oom, interrupted or error"
     )
     reason: str | None = column(pa.string(), "", "why the status is not ok")
     relative_error: float | None = column(
-        pa.float64(), "", "max |y - ref| / max |ref|, worst of output and gradients; Euclidean for gradients of blocks"
+        pa.float64(),
+        "",
+        "max |y - ref| / max |ref|, the worst of output and gradients; Euclidean for gradients of blocks",
     )
     first_calls_s: tuple[float | None, ...] | None = column(
-        _SERIES, "s", "trace, compile and first call, one a process"
+        _SERIES, "s", "trace, compile and first call, one value per process"
     )
-    latency_s: float | None = column(pa.float64(), "s", "median over visits of the visit medians, an iteration")
-    latency_low_s: float | None = column(pa.float64(), "s", "lower end of its 95 % interval")
-    latency_high_s: float | None = column(pa.float64(), "s", "upper end of its 95 % interval")
+    latency_s: float | None = column(pa.float64(), "s", "time of an iteration: median over visits of the visit medians")
+    latency_low_s: float | None = column(pa.float64(), "s", "lower end of its 95% interval")
+    latency_high_s: float | None = column(pa.float64(), "s", "upper end of its 95% interval")
     speedup: float | None = column(
         pa.float64(),
         "",
-        "latency of the baseline over this one's: geometric mean over processes of ratios paired by round",
+        "latency of the baseline divided by this one's: geometric mean over processes of ratios paired by round",
     )
-    speedup_low: float | None = column(pa.float64(), "", "lower end, corrected for looks and pairs")
-    speedup_high: float | None = column(pa.float64(), "", "upper end, corrected for looks and pairs")
+    speedup_low: float | None = column(pa.float64(), "", "lower end of its interval, corrected for looks and pairs")
+    speedup_high: float | None = column(pa.float64(), "", "upper end of its interval, corrected for looks and pairs")
     verdict: str | None = column(pa.string(), "", "faster, slower, equivalent or undecided against the baseline")
     peak_memory_bytes: int | None = column(
         pa.int64(),
         "B",
-        "peak of a warmed-up call, inputs and weights included: the mean over calls where it was counted; without what "
-        "a kernel's library takes past the framework's allocator",
+        "peak of a warmed-up call, inputs and weights included; the mean over calls if it was counted; excludes what a "
+        "kernel's library takes outside the framework's allocator",
     )
     memory_source: str | None = column(
         pa.string(),
         "",
-        "allocator (its statistics), compiler (its plan) or counted (allocations that a profiler saw); resident where "
-        "nothing counts: growth of the process's resident set",
+        "allocator (its statistics), compiler (its plan), counted (allocations that a profiler saw), or resident "
+        "(growth of the process's resident set, where nothing counts)",
     )
-    energy_j: float | None = column(pa.float64(), "J", "an iteration; null where there is no meter")
+    energy_j: float | None = column(pa.float64(), "J", "energy of an iteration; null without a meter")
     samples_s: tuple[tuple[float | None, ...], ...] | None = column(
-        _SAMPLES, "s", "[visit][round], seconds an iteration"
+        _SAMPLES, "s", "[visit][round], seconds per iteration"
     )
     reference_s: tuple[tuple[float | None, ...], ...] | None = column(
-        _SAMPLES, "s", "the machine's reference workload in the same rounds"
+        _SAMPLES, "s", "time of the reference workload in the same rounds"
     )
     visit_process: tuple[int, ...] | None = column(
-        pa.list_(pa.int64()), "", "which process of the cohort made each visit"
+        pa.list_(pa.int64()), "", "process of the cohort that made each visit"
     )
-    iterations: int | None = column(pa.int64(), "", "calls a sample")
-    flags: tuple[str, ...] | None = column(pa.list_(pa.string()), "", "what makes the figures less sure")
+    iterations: int | None = column(pa.int64(), "", "calls per sample")
+    flags: tuple[str, ...] | None = column(pa.list_(pa.string()), "", "what makes the figures less certain")
     env: str | None = column(
-        pa.string(), "", "values of --env, NAME=value in the order given; NAME= is unset; null where left alone"
+        pa.string(), "", "values of --env, as NAME=value in the order given; NAME= is unset; null if unchanged"
     )
     in_force: str | None = column(
         pa.string(),
@@ -128,34 +134,32 @@ class Task:
         "JSON: what the process really used: oneDNN on or off, instruction sets, threads, accepted flags, TF32",
     )
     visit_stolen: tuple[float | None, ...] | None = column(
-        _SERIES, "", "share of the processors' time that other programs took in each visit"
+        _SERIES, "", "share of processor time that other programs took in each visit"
     )
     visit_throttled: tuple[float | None, ...] | None = column(
-        _SERIES, "", "share of each visit in which a quota or a low clock held it back"
+        _SERIES, "", "share of each visit that a quota or a low clock held back"
     )
     reference: str | None = column(
-        pa.string(), "", "which reference workload: machine, or what operation of the case (--reference)"
+        pa.string(), "", "reference workload: machine, or an operation of the case (--reference)"
     )
-    threads: int | None = column(pa.int64(), "", "threads asked for; null where the backend chooses")
+    threads: int | None = column(pa.int64(), "", "threads asked for; null if the backend chooses")
     env_speedup: float | None = column(
         pa.float64(),
         "",
-        "latency under the first environment (env, threads) of the run over this one's, paired by turn",
+        "latency under the run's first environment (env, threads) divided by this one's, paired by turn",
     )
-    env_speedup_low: float | None = column(pa.float64(), "", "lower end, corrected for looks and pairs")
-    env_speedup_high: float | None = column(pa.float64(), "", "upper end, corrected for looks and pairs")
+    env_speedup_low: float | None = column(pa.float64(), "", "lower end of its interval, corrected for looks and pairs")
+    env_speedup_high: float | None = column(
+        pa.float64(), "", "upper end of its interval, corrected for looks and pairs"
+    )
     env_verdict: str | None = column(
         pa.string(), "", "faster, slower, equivalent or undecided against the first environment"
     )
     visit_turn: tuple[int, ...] | None = column(
-        pa.list_(pa.int64()), "", "visits of one turn, under all environments, were made in a row"
+        pa.list_(pa.int64()), "", "turn of each visit; the visits of a turn, one per environment, follow each other"
     )
-    choice: str | None = column(
-        pa.string(), "", "what the run chose for a variant that leaves something open, such as m=4"
-    )
-    in_use: str | None = column(
-        pa.string(), "", "variant as which its network has the case; null where that is not known"
-    )
+    choice: str | None = column(pa.string(), "", "what the run chose where the variant leaves it open, such as m=4")
+    in_use: str | None = column(pa.string(), "", "variant that the network uses for the case; null if unknown")
 
     @property
     def seconds(self) -> float:

@@ -55,6 +55,6 @@ def get(name: str) -> Variant:
     if name not in REGISTRY:
         known = [name for scope in BASELINES for name in names(scope)]
         raise UnavailableError(
-            "There is no such variant", received=name, remedy=f"Use one of {', '.join(known)}, or {ALL}"
+            "A variant must be known", received=name, remedy=f"Use one of {', '.join(known)}, or {ALL}"
         )
     return REGISTRY[name]

@@ -125,7 +125,7 @@ def variant(cls: type[Variant]) -> type[Variant]:
     if (origin(taken), taken.__qualname__) != (origin(cls), cls.__qualname__):
         both = " and ".join(f"{one.__qualname__} in {Path(origin(one)).name}" for one in (taken, cls))
         raise VariantError(
-            "The name of a variant must be its own",
+            "The name of a variant must be unique",
             received=f"{cls.name} for both {both}",
             remedy="Give yours another name",
         )
@@ -148,7 +148,7 @@ def _refuse_incomplete(cls: Any) -> None:
         said = getattr(cls, word, None)
         if not (isinstance(said, str) and said.strip()):
             raise VariantError(
-                "A variant has a name, a summary, and a word for what it computes, each a text",
+                "A variant must have a name, a summary, and a word for what it computes, each a text",
                 received=f"{cls.__name__} with {word} = {said!r}"
                 if said is not None
                 else f"{cls.__name__} without {word}",
@@ -156,7 +156,7 @@ def _refuse_incomplete(cls: Any) -> None:
             )
     if not re.fullmatch(NAME_PATTERN, cls.name) or cls.name == ALL or len(cls.name) > LONGEST_NAME:
         raise VariantError(
-            f"The name of a variant is one word of at most {LONGEST_NAME} letters, digits and _.- and not `{ALL}`",
+            f"The name of a variant must be at most {LONGEST_NAME} letters, digits and _.-, and not `{ALL}`",
             received=cls.name,
             remedy="Give it another name",
         )
@@ -165,7 +165,7 @@ def _refuse_incomplete(cls: Any) -> None:
     lacking = [*cls.__abstractmethods__, *(own if cls.computes not in _FUNCTIONS else [])]
     if lacking:
         raise VariantError(
-            "A variant has the method layer(case, backend) and, unless it computes dense or grouped, "
+            "A variant must have the method layer(case, backend) and, unless it computes dense or grouped, "
             "function(case) and counts(case)",
             received=f"{cls.__name__}, which computes {cls.computes}, without {', '.join(lacking)}",
             remedy=f"Write {lacking[0]}() in the class",

@@ -32,9 +32,9 @@ def load_packages() -> None:
             raise
         except Exception as error:
             raise VariantError(
-                f"What a package names under {GROUP} must load",
+                f"An entry point of a package in {GROUP} must load",
                 received=f"{entry.name} = {entry.value}: {type(error).__name__}: {error}",
-                remedy=f"Mend or uninstall {entry.dist.name if entry.dist else 'the package'}",
+                remedy=f"Repair or uninstall {entry.dist.name if entry.dist else 'the package'}",
             ) from None
 
 
@@ -56,7 +56,7 @@ def run_file(file: str) -> None:
         raise VariantError(
             "A file of variants must run without an error",
             received=f"{path.name}{_line(error, file)}: {type(error).__name__}: {error}",
-            remedy=f"Mend it; `python {path.name}` tells more",
+            remedy=f"Correct it; `python {path.name}` shows the whole error",
         ) from None
     changed = {name for name, one in REGISTRY.items() if before.get(name) is not one}
     _FROM_FILES.setdefault(file, set()).update(changed)
@@ -67,9 +67,9 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise VariantError(
-            "--import takes a Python file that can be read",
+            "A file of variants must be a readable Python file",
             received=f"{path}: {error.strerror or error}",
-            remedy="Give the path of a file that registers variants",
+            remedy="Name a file that registers variants",
         ) from None
 
 
@@ -87,9 +87,9 @@ def refuse_unknown(names: Iterable[str], files: Sequence[str]) -> None:
         cls = type(REGISTRY[name])
         if name not in from_files and cls.__module__.partition(".")[0] not in packages:
             raise VariantError(
-                "The processes that measure must be able to load every variant",
-                received=f"{name}, which this process alone knows ({cls.__qualname__} in {cls.__module__})",
-                remedy="Put it in a file, and name that in files=[…] or --import FILE",
+                "Every variant must be loadable by the processes that measure",
+                received=f"{name}, which only this process knows ({cls.__qualname__} in {cls.__module__})",
+                remedy="Put it in a file, and name the file with --import FILE, or files=[…] in Python",
             )
 
 

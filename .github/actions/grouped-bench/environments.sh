@@ -7,7 +7,7 @@ source "$here/settings.sh"
 
 commit_of() {
     git -C "$project" rev-parse --verify --quiet --end-of-options "$1^{commit}" ||
-        refuse "Base and head are commits of the repository at GATE_PROJECT (project)" "$1" \
+        refuse "Base and head must be commits of the repository at GATE_PROJECT (project)" "$1" \
             "Fetch it, as actions/checkout does with a larger fetch-depth, or name another"
 }
 
@@ -24,14 +24,14 @@ prepare() {
 }
 
 [ -n "$install" ] ||
-    refuse "GATE_INSTALL (install) is the command that installs the project" "" "Write one, such as pip install ."
-[ ! -e "$work" ] || refuse "GATE_WORK is a folder that does not exist yet" "$work" "Remove it, or name another"
+    refuse "GATE_INSTALL (install) must be a command that installs the project" "" "Write one, such as pip install ."
+[ ! -e "$work" ] || refuse "GATE_WORK must be a folder that does not exist yet" "$work" "Remove it, or name another"
 if [ -z "$requirement" ]; then
     requirement=$(realpath -- "$here/../../..")
     # Copied into another repository, these scripts have none of grouped-bench around them.
     [ -f "$requirement/grouped_bench/commands/main.py" ] ||
-        refuse "GATE_REQUIREMENT (grouped-bench) is needed where these scripts are not in a clone of grouped-bench" \
-            "" "Write what pip is to install, such as a path or a URL"
+        refuse "GATE_REQUIREMENT (grouped-bench) must be set outside a clone of grouped-bench" \
+            "" "Write what pip should install, such as a path or a URL"
 fi
 base_commit=$(commit_of "$base")
 head_commit=$(commit_of "$head")

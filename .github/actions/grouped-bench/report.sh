@@ -5,5 +5,5 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 mapfile -d '' -t runs < <(find "$work/runs" -name '*.parquet' -print0 | sort -z)
-[ "${#runs[@]}" -gt 0 ] || refuse "The page is of the runs that measure.sh made" "$work/runs" "Run measure.sh first"
+[ "${#runs[@]}" -gt 0 ] || refuse "The page must have runs that measure.sh made" "$work/runs" "Run measure.sh first"
 "$tool/grouped-bench" report "${runs[@]}" -o "$answer/report.html"

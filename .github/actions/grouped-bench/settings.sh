@@ -28,9 +28,9 @@ tool=$work/tool/bin
 
 case $fail_on in
     regression | inconclusive | never) ;;
-    *) refuse "GATE_FAIL_ON (fail-on) is regression, inconclusive or never" "$fail_on" "Choose one of them" ;;
+    *) refuse "GATE_FAIL_ON (fail-on) must be regression, inconclusive or never" "$fail_on" "Choose one of them" ;;
 esac
 # It stands in the comment's marker, in a filter, and in the name of an artifact.
 [[ $name =~ ^[A-Za-z0-9][A-Za-z0-9._-]{0,59}$ ]] ||
-    refuse "GATE_NAME (name) is up to 60 letters, digits, dots, dashes and underscores, the first a letter or digit" \
-        "$name" "Give another"
+    refuse "GATE_NAME (name) must be up to 60 letters, digits, dots, dashes and underscores, the first a letter or digit" \
+        "$name" "Choose another"

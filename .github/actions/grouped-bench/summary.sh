@@ -12,13 +12,13 @@ mkdir -p "$answer"
         cat "$answer/answer.md"
     else
         # Said in place of an earlier answer, which is not of this commit.
-        echo "**Not measured:** base and head could not be compared; the log of the job says why."
+        echo "**Not measured:** base and head could not be compared. The job's log says why."
     fi
     echo
     echo "\`$name\`: [report, runs and log]($GITHUB_SERVER_URL/$GITHUB_REPOSITORY/actions/runs/$GITHUB_RUN_ID)"
 } >"$answer/comment.md"
 # Of a comparison that says so itself; in fixed words, since what a run tells must not reach the runner as a command.
 if [ -f "$answer/code" ] && grep -q '^> \[!WARNING\]$' "$answer/answer.md"; then
-    echo "::warning::Base and head were measured on other machines, or with other kernels; the summary says which"
+    echo "::warning::Base and head were measured on different machines or with different kernels; the summary names them"
 fi
 cat "$answer/comment.md" >>"$GITHUB_STEP_SUMMARY"

@@ -4,7 +4,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=settings.sh
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
-[ -f "$answer/code" ] || refuse "A verdict needs a comparison" "none in $answer" "See above why there is none"
+[ -f "$answer/code" ] || refuse "A verdict must have a comparison" "none in $answer" "Look above for the reason"
 code=$(<"$answer/code")
 case $fail_on-$code in
     *-0 | never-* | regression-3) passed=true ;;

@@ -10,6 +10,7 @@ from grouped_bench.analyse.rows import gathered
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Columns
 from grouped_bench.store.schema import COHORT_KEY, Task
+from grouped_bench.units import counted
 
 # Cases that differ in one of these say nothing of each other.
 KIND = (
@@ -57,9 +58,9 @@ def _with_unrest(advice: Advice, exact: Iterable[Task]) -> Advice:
     unstable = {row.variant for row in exact if is_timed(row) and not is_sure(row)}
     if not unstable or not advice.abstains:
         return advice
-    variants = f"{len(unstable)} variant{'s' if len(unstable) > 1 else ''}"
-    moved = f"the machine moved under {variants} of the very case, which asks for a quieter one; besides"
-    return dataclasses.replace(advice, abstains=f"{moved}, {advice.abstains}")
+    variants = counted(len(unstable), "variant")
+    moved = f"the machine changed speed during {variants} of this case, so measure on a quieter one"
+    return dataclasses.replace(advice, abstains=f"{moved}; besides, {advice.abstains}")
 
 
 def of_kind(asked: Question, rows: Iterable[Task]) -> list[Task]:

@@ -10,6 +10,7 @@ from grouped_bench.analyse.network import OWN_GROUPED
 from grouped_bench.analyse.rows import gathered
 from grouped_bench.space.case import BASELINE, Case
 from grouped_bench.store.schema import COHORT_KEY, Task
+from grouped_bench.units import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +76,7 @@ def _problem(asked: Question, cases: Sequence[Case]) -> str | None:
     """Why nothing can be said from the `cases`."""
     kind = "with groups" if asked.case.groups > 1 else "of one group"
     if len(cases) < LEAST_NEIGHBOURS:
-        told = f"only {len(cases)}" if cases else "none"
-        return f"of other cases {kind}, {told} was measured in this setting, pass and format, and it takes three"
+        return f"an estimate needs three measured cases {kind} in this setting, pass and format; found: {len(cases)}"
     return outside(asked.case, cases)
 
 
@@ -86,7 +86,7 @@ def _ranked(asked: Question, known: Sequence[_Neighbour], failed: dict[str, str]
         for name in _names(one, asked):
             counts[name] = counts.get(name, 0) + 1
     rare = {
-        name: f"measured at {count} of {len(known)} neighbours, and it takes three"
+        name: f"measured at {count} of {counted(len(known), 'neighbour')}, but an estimate needs three"
         for name, count in counts.items()
         if count < LEAST_NEIGHBOURS
     }
@@ -99,7 +99,7 @@ def _ranked(asked: Question, known: Sequence[_Neighbour], failed: dict[str, str]
         evidence=tuple(row for one in known for name, row in one.rows.items() if name in told),
     )
     if len(names) < 2:
-        why = "fewer than two variants were measured at three neighbours or more, so there is no choice to make"
+        why = "fewer than two variants were measured at three or more neighbours, so there is no choice to make"
         return dataclasses.replace(base, abstains=why)
     options = [option for option in (_option(asked, name, known) for name in names) if option]
     ranked = tuple(sorted(options, key=lambda option: option.latency.value))
@@ -118,9 +118,11 @@ def _judged(base: Advice, known: Sequence[_Neighbour]) -> Advice:
     at_most = max(known_worst, default=0.0) if len(known_worst) == len(worst) else None
     if at_most is None or at_most > COSTLY:
         cost = (
-            "what that may cost is not known" if at_most is None else f"a wrong choice may cost {100 * at_most:.0f} %"
+            "the cost of a wrong choice is not known"
+            if at_most is None
+            else f"a wrong choice may cost {100 * at_most:.0f}%"
         )
-        why = f"from its neighbours {best.variant} cannot be told from {', '.join(ties)}, and {cost}"
+        why = f"the estimates do not separate {best.variant} from {', '.join(ties)}, and {cost}"
         return dataclasses.replace(base, options=(), abstains=why)
     return dataclasses.replace(base, basis=NEIGHBOURS, ties=ties, at_most=at_most)
 

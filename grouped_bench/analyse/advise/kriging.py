@@ -16,7 +16,7 @@ _LENGTH = 2.0
 _NUGGET = 0.05  # share of the variance that two measurements of one shape do not have in common
 _LEVEL = 0.95
 FEATURES = (
-    *("groups", "input channels a group", "output channels a group", "output positions"),
+    *("groups", "input channels per group", "output channels per group", "output positions"),
     *("batch size", "kernel taps", "stride", "dilation"),
 )
 
@@ -71,10 +71,10 @@ def outside(asked: Case, known: Sequence[Case]) -> str | None:
     for name, low, value, high in zip(FEATURES, table.min(axis=0), point, table.max(axis=0), strict=True):
         if not low <= value <= high:
             span = f"{low:g}" if low == high else f"{low:g} to {high:g}"
-            return f"{value:g} ({name}) lies outside of what was measured, {span}"
+            return f"{name} {value:g} is outside the measured range, {span}"
     distance = min(distances(asked, known))
     if distance > REACH:
-        return f"the nearest shape measured is {distance:.1f} doublings away, and {REACH:g} are the most"
+        return f"the nearest measured shape differs by {distance:.1f} doublings, more than the limit of {REACH:g}"
     return None
 
 

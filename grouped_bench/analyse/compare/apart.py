@@ -8,7 +8,7 @@ from grouped_bench.space.facts import Facts
 from grouped_bench.store.identity import Identity, identity_of
 from grouped_bench.store.older import in_force_of
 
-OTHER_KERNELS = "another machine's other kernels computed it"
+OTHER_KERNELS = "other kernels computed it, on another machine"
 # What the same code is computed by another kernel for; threads and the rest, a reference workload shares.
 _KERNELS = ("onednn", "onednn_isa", "instruction_set", "xla_isa")
 _ONEDNN_BACKEND = "tensorflow"

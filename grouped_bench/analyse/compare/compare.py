@@ -10,6 +10,7 @@ from grouped_bench.analyse import stats, tasks
 from grouped_bench.analyse.compare.measurements import NOT_REACHED, Measurement, Side
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.analyse.tasks import Value
+from grouped_bench.units import counted
 
 # In the order of their weight: the worst of a task's metrics is the task's, the worst of all tasks' the comparison's.
 VERDICTS = ("regression", "inconclusive", "improvement", "unchanged", "not judged")
@@ -32,7 +33,7 @@ _COUNTED = ("allocator", "compiler", "counted")
 FEW = f"fewer than {stats.LEAST_PROCESSES} processes on a side"
 NO_REFERENCE = "no reference workload was timed beside it"
 NOT_TIMED = "nothing was timed on both sides"
-ELSEWHERE = "of another machine"
+ELSEWHERE = "measured on another machine"
 NORMALISED, RAW, PAIRED, BOTH = "normalised", "raw", "paired", "paired and normalised"
 _RELATIVE = (NORMALISED, BOTH)
 
@@ -124,7 +125,7 @@ def compare(
     basis, why = _basis([(base[key], head[key]) for key in common], changed)
     if paired:
         basis = BOTH if basis == NORMALISED else PAIRED
-        why = "visits of both were made side by side" + (f", and {why}" if basis == BOTH else "")
+        why = "both sides were visited in turns" + (f", and {why}" if basis == BOTH else "")
     measured = sum(_have_worked(base[key], head[key]) for key in common)
     count = measured * sum(limits[metric] is not None for metric in _SAMPLED)
     compared = tuple(
@@ -149,14 +150,20 @@ def _basis(pairs: Sequence[tuple[Measurement, Measurement]], changed: Sequence[s
     )
     if any(_elsewhere(base, head) for base, head in measured):
         why = "the machines differ, so each latency is divided by that of the reference workload beside it"
-        return NORMALISED, why + (", which differs too: it is another version's" if versions else "")
+        return NORMALISED, why + (", which is another version's" if versions else "")
     if without:
-        of = f"{without} of {len(measured)} tasks"
-        return RAW, f"beside {of} the same reference workload was not timed, so a machine that is slower today shows"
+        of = f"{without} of {counted(len(measured), 'task')}"
+        return RAW, f"{of} lack a common reference workload, so a slower machine shows as a change"
     if versions:
-        return RAW, "the backend's version differs, and the reference workload with it, so a slower machine shows"
+        return (
+            RAW,
+            "the version of the backend and its reference workload differ, so a slower machine shows as a change",
+        )
     if changed:
-        return RAW, f"{', '.join(changed)} changed, for the reference workload too, so a slower machine shows"
+        return (
+            RAW,
+            f"{', '.join(changed)} changed, also for the reference workload, so a slower machine shows as a change",
+        )
     return NORMALISED, "each latency is divided by that of the reference workload beside it"
 
 

@@ -120,9 +120,9 @@ def check_lines_up(record: Mapping[str, Any]) -> None:
     """Raise RunError unless the lists of a row that has samples go together, visit by visit and round by round."""
     if not _lines_up(record):
         raise RunError(
-            "The samples, the reference and the visits of a task line up",
-            received=f"run {record['run_id']}, variant {record['variant']}, in which they do not",
-            remedy="Measure it again; do not trust that file",
+            "The samples, reference times and visits of a task must have matching lengths",
+            received=f"run {record['run_id']}, variant {record['variant']}",
+            remedy="Measure the run again, and do not use that file",
         )
 
 

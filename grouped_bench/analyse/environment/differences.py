@@ -88,7 +88,7 @@ def unread_variables(metadata: Mapping[str, Any]) -> list[str]:
     unread = _environment(metadata).get("unread")
     known = unread.items() if isinstance(unread, dict) else ()
     return [
-        f"{backend} does not read {', '.join(map(str, names))}: nothing that it loads mentions the name."
+        f"{backend} does not read {', '.join(map(str, names))}: none of its libraries mentions the name."
         for backend, names in known
         if isinstance(names, list) and names
     ]

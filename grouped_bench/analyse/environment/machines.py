@@ -6,6 +6,7 @@ from typing import Any
 
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.identity import GPU, Identity, identity_of
+from grouped_bench.units import counted
 
 # Where two things are, in the words of a reason.
 THERE_AND_HERE = ("there", "here")
@@ -131,10 +132,10 @@ def _differences(one: Identity, other: Identity, where: tuple[str, str]) -> Iter
     for own, others, place in ((one, other, where[0]), (other, one, where[1])):
         only = [name for name in own.instruction_sets if name not in others.instruction_sets]
         if only:
-            yield f"{_some(only)} {place} alone"
+            yield f"{_some(only)} only {place}"
     if one.count != other.count:
-        noun = "GPUs" if one.kind == GPU else "processors"
-        yield f"{one.count} {noun} {where[0]} and {other.count} {where[1]}"
+        noun = "GPU" if one.kind == GPU else "processor"
+        yield f"{counted(one.count, noun)} {where[0]} and {other.count} {where[1]}"
     yield from _model_and_sizes(one, other, where)
 
 
@@ -150,7 +151,7 @@ def _model_and_sizes(one: Identity, other: Identity, where: tuple[str, str]) -> 
         return
     if None in (one.microarchitecture, other.microarchitecture):
         unknown = where[0 if one.microarchitecture is None else 1]
-        yield f"the microarchitecture {unknown} was not recorded, and its instruction sets do not tell it"
+        yield f"the microarchitecture {unknown} was not recorded, and its instruction sets do not determine it"
     if one.system is None or other.system is None:
         yield "the system was not recorded"
     last = [max((size for _, size in machine.sizes), default=None) for machine in (one, other)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from grouped_bench.space.facts import Facts
-from grouped_bench.units import format_count, format_seconds, significant
+from grouped_bench.units import counted, format_count, format_percent, format_seconds
 
 _MOST = 0.5
 # From here on a peak is what holds a call back, rather than something else that takes as long.
@@ -45,7 +45,7 @@ def _reference(look: Facts) -> str | None:
     names = dict.fromkeys(p["implementation"] for p in look["primitives"] if p["implementation"].startswith("ref"))
     return (
         f"oneDNN has no optimised kernel for this here: its reference implementation ({', '.join(names) or 'ref'}) "
-        f"takes {_share(seconds / total)} of the time of its primitives."
+        f"takes {_share(seconds / total)} of its primitives' time."
     )
 
 
@@ -57,7 +57,8 @@ def _split(look: Facts) -> str | None:
     each, what = (_OF_PATH, "paths") if look["task"]["cardinality"] else (_OF_GROUP, "groups")
     if groups < 2 or made < groups * each * passes:
         return None
-    return f"A call runs {made} convolutions for its {groups} {what}, each with a start and small operands of its own."
+    runs = f"A call runs {counted(made, 'convolution')} for its {groups} {what}"
+    return f"{runs}, each with its own launch and small operands."
 
 
 def _reorders(look: Facts) -> str | None:
@@ -65,10 +66,10 @@ def _reorders(look: Facts) -> str | None:
     total, seconds = _primitives_s(look), look["primitive_seconds"].get("reorder", 0.0)
     if seconds <= _REORDERS * total:
         return None
-    counted = look["primitive_counts"].get("reorder", 0)
+    count = look["primitive_counts"].get("reorder", 0)
     return (
-        f"oneDNN copies tensors from one layout into another at every call: {counted} "
-        f"{'reorder takes' if counted == 1 else 'reorders take'} {_share(seconds / total)} of its primitives' time."
+        f"oneDNN converts the layout of tensors in every call: {counted(count, 'reorder')} "
+        f"{'takes' if count == 1 else 'take'} {_share(seconds / total)} of its primitives' time."
     )
 
 
@@ -77,9 +78,7 @@ def _call(look: Facts) -> str | None:
     call_s, latency = look["call_s"], look["latency_s"]
     if call_s is None or call_s <= _MOST * latency:
         return None
-    return (
-        f"The call costs more than the work in it: a step that computes nothing takes {format_seconds(call_s, 2)} here."
-    )
+    return f"The call costs more than its work: a step that computes nothing takes {format_seconds(call_s, 2)} here."
 
 
 def _between(look: Facts) -> str | None:
@@ -88,8 +87,8 @@ def _between(look: Facts) -> str | None:
     if not inside or look["instructions"] or inside >= _MOST * whole:
         return None
     return (
-        f"oneDNN computes for {format_seconds(inside, 2)} of a call's {format_seconds(whole, 2)}; the rest is the "
-        "framework's: the call, copies, and operations that oneDNN does not run."
+        f"oneDNN computes for {format_seconds(inside, 2)} of a call's {format_seconds(whole, 2)}. The framework takes "
+        "the rest: the call, copies, and operations that oneDNN does not run."
     )
 
 
@@ -98,7 +97,7 @@ def _bandwidth(look: Facts) -> str | None:
     share = look["share_of_bandwidth"]
     if not _is_near(share) or look["min_bytes"] <= look["cache_bytes"]:
         return None
-    return f"Memory holds it back: its least traffic alone is {_share(share)} of what a long stream reaches here."
+    return f"Memory is the limit: the least traffic alone is {_share(share)} of what a long stream reaches here."
 
 
 def _arithmetic(look: Facts) -> str | None:
@@ -106,7 +105,7 @@ def _arithmetic(look: Facts) -> str | None:
     share = look["share_of_peak"]
     if not _is_near(share):
         return None
-    return f"Arithmetic holds it back: it reaches {_share(share)} of what a matrix product reaches here."
+    return f"Arithmetic is the limit: it reaches {_share(share)} of what a matrix product reaches here."
 
 
 def _is_near(share: float | None) -> bool:
@@ -139,4 +138,4 @@ def _convolutions(instructions: Iterable[Mapping[str, Any]]) -> int:
 
 
 def _share(share: float) -> str:
-    return f"{significant(100 * share, 2)}%"
+    return format_percent(share, 2)

@@ -151,7 +151,7 @@ REFUSALS = (
         _TENSORFLOW,
         _CHANNELS_FIRST,
         "TensorFlow has channels_first convolutions on the CPU only in oneDNN, which was off or does not take this "
-        "dtype on this processor.",
+        "dtype here.",
         f"Use channels_last, or {_FLOAT32}.",
         applies=lambda where: where.dtype not in ("", "float32") and not _is_grouped_3d(where),
     ),
@@ -177,7 +177,7 @@ REFUSALS = (
         _TENSORFLOW,
         _STRIDES,
         "TensorFlow has depthwise convolutions with unequal strides on the CPU only in oneDNN, which was off or does "
-        "not take this dtype on this processor.",
+        "not take this dtype here.",
         f"Use equal strides, or {_FLOAT32}.",
         applies=lambda where: where.dtype not in ("", "float32"),
     ),

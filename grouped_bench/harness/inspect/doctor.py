@@ -22,6 +22,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
 from grouped_bench.store import identity
+from grouped_bench.units import counted
 
 GOOD, POOR, UNFIT, UNKNOWN = "good", "poor", "unfit", "unknown"
 MEASURING_S = 18.0
@@ -123,7 +124,7 @@ def _measure_twins() -> Json:
 
 def _load(facts: Facts) -> Check:
     load, processors = facts["load"], facts["processor"]["usable"] or facts["processor"]["logical"] or 1
-    found = f"load average {load:.2f} on {processors} processors before the measurement"
+    found = f"load average {load:.2f} on {counted(processors, 'processor')} before the measurement"
     grade = GOOD if load < processors / 4 else POOR if load < processors else UNFIT
     return Check("load", grade, found, "" if grade == GOOD else "Stop other programs, or wait for them to end")
 
@@ -131,29 +132,29 @@ def _load(facts: Facts) -> Check:
 def _steal(facts: Facts) -> Check:
     stolen = facts["stolen"]
     if stolen is None:
-        return Check("stolen time", UNKNOWN, "this system does not tell")
+        return Check("stolen time", UNKNOWN, "not reported by this system")
     grade = GOOD if stolen < 0.01 else POOR if stolen < 0.1 else UNFIT
     remedy = "" if grade == GOOD else "Use a machine whose processors are not shared"
-    return Check("stolen time", grade, f"{stolen:.1%} of the processors' time went to other machines", remedy)
+    return Check("stolen time", grade, f"{stolen:.1%} of processor time went to other machines", remedy)
 
 
 def _others(facts: Facts) -> Check:
     remedy = "Stop other programs; `top` names them"
-    found = f"took more than {STOLEN_SHARE:.0%} of the processors' time in"
+    found = f"took more than {STOLEN_SHARE:.0%} of processor time in"
     return _visits_check("other programs", facts["others"], found, remedy)
 
 
 def _throttling(facts: Facts) -> Check:
     remedy = "Raise the quota of the container, or cool the machine"
-    found = f"a quota or a low clock held back more than {THROTTLED_SHARE:.0%} of"
+    found = f"a quota or a low clock took more than {THROTTLED_SHARE:.0%} of the time in"
     return _visits_check("throttling", facts["throttled"], found, remedy)
 
 
 def _visits_check(name: str, share: float | None, found: str, remedy: str) -> Check:
     if share is None:
-        return Check(name, UNKNOWN, "this system does not tell")
+        return Check(name, UNKNOWN, "not reported by this system")
     grade = GOOD if share <= 0.05 else POOR if share <= 1 / 3 else UNFIT
-    return Check(name, grade, f"{found} {share:.0%} of the visits measured", "" if grade == GOOD else remedy)
+    return Check(name, grade, f"{found} {share:.0%} of visits", "" if grade == GOOD else remedy)
 
 
 def _speed(facts: Facts) -> Check:
@@ -162,16 +163,18 @@ def _speed(facts: Facts) -> Check:
         return Check("speed", UNKNOWN, "too few visits")
     grade = GOOD if spread <= _GOOD_SPREAD else POOR if spread <= SPEED_SPREAD else UNFIT
     remedy = "" if grade == GOOD else "Fix the clock (governor, turbo), or use a machine that is not shared"
-    return Check("speed", grade, f"a fixed workload took {spread - 1:.0%} longer in slow visits than in fast", remedy)
+    return Check(
+        "speed", grade, f"a fixed workload took {spread - 1:.0%} longer in slow visits than in fast ones", remedy
+    )
 
 
 def _governor(facts: Facts) -> Check:
     governor = facts["processor"]["governor"]
     if governor is None:
-        return Check("governor", UNKNOWN, "cannot be read here")
+        return Check("governor", UNKNOWN, "not readable here")
     if governor == "performance":
         return Check("governor", GOOD, governor)
-    return Check("governor", POOR, governor, "cpupower frequency-set --governor performance")
+    return Check("governor", POOR, governor, "Run `cpupower frequency-set --governor performance`")
 
 
 def _quota(facts: Facts) -> Check:
@@ -180,9 +183,9 @@ def _quota(facts: Facts) -> Check:
         return Check("processor limit", GOOD, "none")
     share, usable = int(quota[0]) / int(quota[1]), facts["processor"]["usable"] or 1
     if share >= usable:
-        return Check("processor limit", GOOD, f"{share:g} processors, as many as are usable")
-    remedy = f"Raise the container's limit to {usable} processors"
-    return Check("processor limit", UNFIT, f"{share:g} of {usable} processors: throttled in bursts", remedy)
+        return Check("processor limit", GOOD, f"{share:g}, as many processors as are usable")
+    remedy = f"Raise the container's limit to {counted(usable, 'processor')}"
+    return Check("processor limit", UNFIT, f"{share:g} of {counted(usable, 'processor')}: throttled in bursts", remedy)
 
 
 def _memory(facts: Facts) -> Check:
@@ -194,13 +197,15 @@ def _memory(facts: Facts) -> Check:
 def _swap(facts: Facts) -> Check:
     used = facts["swapped_bytes"]
     grade = GOOD if used == 0 else POOR
-    return Check("swap", grade, f"{used / 2**20:.0f} MiB in use", "" if grade == GOOD else "swapoff -a, or free memory")
+    return Check(
+        "swap", grade, f"{used / 2**20:.0f} MiB in use", "" if grade == GOOD else "Run `swapoff -a`, or free memory"
+    )
 
 
 def _onednn(facts: Facts) -> Check:
     on, isa = facts["backend"].get("onednn"), facts["in_force"].get("onednn_isa")
     if on is None:
-        return Check("oneDNN", UNKNOWN, "the backend does not tell")
+        return Check("oneDNN", UNKNOWN, "not reported by the backend")
     if not on:
         return Check("oneDNN", POOR, _OFF, _turn_on(facts))
     told = f"on, {isa}" if isa else "on"
@@ -212,30 +217,34 @@ def _onednn(facts: Facts) -> Check:
 def _turn_on(facts: Facts) -> str:
     """What turns oneDNN on, by why it is off: the variable, or what TensorFlow does by itself on this processor."""
     machine, asked = facts["machine"], facts["variables"].get(onednn.VARIABLE)
-    turn_on = f"set {onednn.VARIABLE}=1"
+    turn_on = f"Set {onednn.VARIABLE}=1"
     if asked is None:
         return turn_on
     if asked != "0":
-        return "use a build of TensorFlow that has oneDNN"
-    return f"unset {onednn.VARIABLE}, or set it to 1" if machine and machine.onednn_by_default else turn_on
+        return "Use a build of TensorFlow that has oneDNN"
+    return f"Unset {onednn.VARIABLE}, or set it to 1" if machine and machine.onednn_by_default else turn_on
 
 
 def _in_force(facts: Facts) -> Check:
     """What the backend really uses, but for oneDNN, which has a check of its own."""
     told = facts["in_force"]
     if "failed" in told:
-        return Check("in force", POOR, f"the backend does not tell: {told['failed']}", "unset what it refuses")
+        return Check("in force", POOR, f"not reported by the backend: {told['failed']}", "Unset what it refuses")
     sets = (("instruction_set", "PyTorch"), ("xla_isa", "XLA"))
     parts = [f"{name} {told[key]}" for key, name in sets if told.get(key)]
-    parts += [f"{count} threads of {pool}" for pool, count in (told.get("threads") or {}).items() if count is not None]
+    parts += [
+        f"{counted(count, 'thread')} of {pool}"
+        for pool, count in (told.get("threads") or {}).items()
+        if count is not None
+    ]
     parts += [f"{name}={value}" for name, value in (told.get("flags") or {}).items()]
-    return Check("in force", GOOD if parts else UNKNOWN, ", ".join(parts) or "the backend does not tell")
+    return Check("in force", GOOD if parts else UNKNOWN, ", ".join(parts) or "not reported by the backend")
 
 
 def _machine(facts: Facts) -> Check:
     machine = facts["machine"]
     if machine is None:
-        return Check("machine", UNKNOWN, "the system does not tell what decides its kernels")
+        return Check("machine", UNKNOWN, "the system does not report what decides its kernels")
     return Check("machine", GOOD, ", ".join(filter(None, [machine.slug, machine.machine_class])))
 
 
@@ -243,8 +252,8 @@ def _variables(facts: Facts) -> Check:
     found = [name for name in facts["variables"] if name in _STEERING]
     if not found:
         return Check("variables", GOOD, "none that steer threads or compilers")
-    remedy = f"unset {' '.join(found)}, unless these are what you want to measure"
-    return Check("variables", POOR, f"{', '.join(found)} set: figures hold for that only", remedy)
+    remedy = f"Unset {' '.join(found)}, unless you want to measure their effect"
+    return Check("variables", POOR, f"{', '.join(found)} set: the figures hold only with that", remedy)
 
 
 def _versions(facts: Facts) -> Check:

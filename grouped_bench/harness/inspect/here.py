@@ -15,6 +15,7 @@ from grouped_bench.measure.machine import environment
 from grouped_bench.space.case import HostKey, Setting
 from grouped_bench.store.identity import Identity
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 # The machine of each run, by its id; None where its facts do not tell.
 Machines = dict[str, Identity | None]
@@ -96,7 +97,7 @@ class Here:
             return f"{host.title()} does not start here", False
         why = why_elsewhere(there, here, in_force, probe.in_force if probe else {})
         if why is None and threads != host.threads and "threads" not in (in_force or ""):
-            why = f"{threads or 'all'} threads there and {host.threads or 'all'} here"
+            why = f"{_threads(threads)} there and {_threads(host.threads)} here"
         return why, is_here
 
     @functools.cache  # noqa: B019  # lives as long as the command
@@ -114,6 +115,10 @@ def looked_at(machines: Mapping[str, Identity | None], *, quiet: bool) -> Iterat
     """This machine, while its hosts live."""
     with Progress(quiet) as progress, Trials(progress) as trials:
         yield Here(machines, trials)
+
+
+def _threads(count: int | None) -> str:
+    return counted(count, "thread") if count else "all threads"
 
 
 def _setting(host: HostKey, device: str) -> Setting:

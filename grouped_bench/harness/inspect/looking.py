@@ -6,6 +6,7 @@ from grouped_bench.harness.processes.peaks import read_peaks
 from grouped_bench.harness.request import RunRequest
 from grouped_bench.harness.session import opened
 from grouped_bench.space.facts import Json
+from grouped_bench.units import counted
 
 
 def look_at(request: RunRequest) -> list[Json]:
@@ -21,15 +22,15 @@ def look_at(request: RunRequest) -> list[Json]:
     if len(cases) > 1:
         raise SpaceError(
             "`explain` takes one case",
-            received=f"{len(cases)}: {'; '.join(cases)}",
-            remedy="Give one value to each axis but variant, backend, execution, device and cache",
+            received=f"{counted(len(cases), 'case')}: {'; '.join(cases)}",
+            remedy="Give one value to each axis except variant, backend, execution, device and cache",
         )
     with opened(request) as session:
         hosts = session.side.hosts
-        session.progress.say("reading the machine's peaks")
+        session.progress.say("measuring the machine's peaks")
         explainer = Explainer(hosts, control, request.seed, read_peaks(plan, hosts, control))
         looks: list[Json] = []
         for cohort in plan.cohorts:
-            session.progress.say(f"looking into {cohort.title()}")
+            session.progress.say(f"explaining {cohort.title()}")
             looks += explainer.cohort(cohort)
         return looks

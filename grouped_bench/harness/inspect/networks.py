@@ -17,6 +17,7 @@ from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
 from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
+from grouped_bench.units import counted
 
 APPLICATIONS = "keras.applications:"
 MOST_SPLIT_GROUPS = 64
@@ -46,9 +47,9 @@ def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, 
         raise SpaceError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
     if not told["convolutions"]:
         raise SpaceError(
-            "--model takes a network with convolutions that can be measured",
+            "A model must contain a convolution that can be measured",
             received="; ".join([source, *left_out(told["left_out"])]),
-            remedy="Give another",
+            remedy="Name another model",
         )
     cases = distinct(told["convolutions"])
     return Space(cases=cases, left_out=[*left_out(told["left_out"]), *_without_splits(cases)], source=source)
@@ -84,8 +85,8 @@ def _without_splits(cases: Sequence[Json]) -> list[str]:
     many = sum(case["groups"] > MOST_SPLIT_GROUPS for case in cases)
     if not many:
         return []
-    told = f"Left out of {many} cases with more than {MOST_SPLIT_GROUPS} groups: variants that make a convolution"
-    return [f"{told} a group, unless --variant names them"]
+    told = f"Left out of {counted(many, 'case')} with more than {MOST_SPLIT_GROUPS} groups"
+    return [f"{told}: variants with one convolution per group, unless --variant names them"]
 
 
 def _variants(convolution: Json) -> Json:
@@ -121,9 +122,9 @@ def _file(model: str) -> str:
         problem = str(getattr(error, "strerror", None) or error)
     if problem:
         raise SpaceError(
-            f"--model takes a .keras file, or {APPLICATIONS}NAME",
+            f"A model must be a .keras file, or {APPLICATIONS}NAME",
             received=f"{problem}: {model}",
-            remedy="Give the path of a file that model.save() wrote",
+            remedy="Name a file that model.save() wrote",
         )
     return str(path.absolute())
 
@@ -135,9 +136,9 @@ def _shape(text: str | Sequence[int] | None) -> list[int] | None:
     extents = [int(part) for part in parts.split(",")] if re.fullmatch(r"\s*\d{1,9}(\s*,\s*\d{1,9})*\s*", parts) else []
     if not 1 <= len(extents) <= _MOST_DIMENSIONS or not all(1 <= extent <= LARGEST_EXTENT for extent in extents):
         raise SpaceError(
-            "--input-shape takes positive integers, one an axis of an example, channels with them",
+            f"An input shape must be 1 to {_MOST_DIMENSIONS} integers from 1 to {LARGEST_EXTENT:,}, channels included",
             received=text,
-            remedy="Write it like --input-shape 224,224,3",
+            remedy="Write it like 224,224,3",
         )
     return extents
 
@@ -158,7 +159,7 @@ def _ask(request: Json, backend: str, source: str) -> Json:
             )
         except subprocess.TimeoutExpired:
             raise SpaceError(
-                f"A model must be read within {_SECONDS:g} s", received=source, remedy="Give a smaller one"
+                f"A model must load within {_SECONDS:g} s", received=source, remedy="Use a smaller model"
             ) from None
         if ended.returncode or not ended.stdout:
             raise HostError(

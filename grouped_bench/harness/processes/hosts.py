@@ -55,7 +55,7 @@ class Host:
         self._start()
 
     def _start(self) -> None:
-        with _refused("start"):
+        with _allowed("start"):
             self._begin()
         try:
             self._wait_until_ready()
@@ -64,7 +64,7 @@ class Host:
             raise
 
     def _wait_until_ready(self) -> None:
-        ready = self._answer(_START_TIMEOUT_S, f"The backend {self._backend} must start")
+        ready = self._answered(_START_TIMEOUT_S, f"The backend {self._backend} must start")
         if refused := ready.get("refused"):
             raise HostError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
         self.import_s, self.version = float(ready["import_s"]), str(ready["version"])
@@ -108,12 +108,12 @@ class Host:
 
     def fork(self, limits: Limits) -> Worker:
         """A new worker, whose tasks must keep to `limits`."""
-        with _refused("fork a worker"):
+        with _allowed("fork a worker"):
             ours, theirs = socket.socketpair()
             printed, marks = scratch(), scratch()
         with theirs:
             self._say({"op": "fork"}, [theirs.fileno(), printed.fileno(), marks.fileno()])
-        pid = self._answer(_REAP_TIMEOUT_S, "A host must fork a worker")["pid"]
+        pid = self._answered(_REAP_TIMEOUT_S, "A host must fork a worker")["pid"]
         worker = Worker(self, int(pid), Channel(ours), printed, marks, limits)
         self._workers.add(worker)
         return worker
@@ -122,7 +122,7 @@ class Host:
         """Exit code of a worker that has ended, or minus its signal."""
         self._workers.discard(worker)
         self._say({"op": "reap", "pid": worker.pid})
-        return int(self._answer(_REAP_TIMEOUT_S, "A host must tell how a worker ended")["exit"])
+        return int(self._answered(_REAP_TIMEOUT_S, "A host must report how a worker ended")["exit"])
 
     def close(self) -> None:
         """End the host and with it what is left of its workers."""
@@ -143,7 +143,7 @@ class Host:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._channel.send(message, descriptors)
 
-    def _answer(self, seconds: float, rule: str) -> Json:
+    def _answered(self, seconds: float, rule: str) -> Json:
         try:
             message = self._channel.receive(seconds)
         except EOFError:
@@ -154,7 +154,7 @@ class Host:
             said = tail(self._printed).rpartition(" | ")[2]
             raise HostError(
                 rule,
-                received=said or "silence",
+                received=said or "no answer",
                 remedy="Try `python -c 'import keras'` in this environment, with KERAS_BACKEND set",
             )
         return message
@@ -184,13 +184,13 @@ class RefusedHost:
 
 
 @contextlib.contextmanager
-def _refused(what: str) -> Iterator[None]:
-    """Tell in words where the machine lacks memory, descriptors or processes."""
+def _allowed(what: str) -> Iterator[None]:
+    """HostError where the machine lacks memory, descriptors or processes."""
     try:
         yield
     except OSError as error:
         raise HostError(
-            f"The machine must let a host {what}",
+            f"The machine must allow a host to {what}",
             received=error.strerror or error,
-            remedy="Free it, or raise its limit",
+            remedy="Free memory, processes or open files, or raise their limits",
         ) from None

@@ -126,7 +126,7 @@ def probe_host(host: Host, seconds: float = _PROBE_S, names: Sequence[str] = ())
         answer = worker.ask({"op": "probe", "variants": ["probe"], "variables": list(names)})
     except TaskFailedError as failure:
         raise UnavailableError(
-            "A backend must be able to list its devices", received=failure.reason, remedy="Mend its installation"
+            "A backend must list its devices", received=failure.reason, remedy="Repair its installation"
         ) from None
     worker.close()
     devices = {device["name"]: device["model"] for device in answer["devices"]}
@@ -160,9 +160,9 @@ def _check_devices(plan: Plan, key: HostKey, probe: Probe) -> None:
         if full_name(device) not in probe.devices:
             there = ", ".join(sorted(probe.devices)) or "none"
             raise UnavailableError(
-                f"A device must be there for the backend {key.backend}",
-                received=f"--device {device}",
-                remedy=f"Use one of {there}, or install a build that sees the device",
+                f"A device must be available to the backend {key.backend}",
+                received=device,
+                remedy=f"Use one of {there}, or install a build that supports the device",
             )
 
 

@@ -99,7 +99,7 @@ class Worker:
         # To find children takes milliseconds, which samples would show.
         status, reason = "oom", self._excess([self.pid, *(_children(self.pid) if with_children else [])])
         if silent_s > self._limits.seconds:
-            status, reason = "timeout", f"no end within {self._limits.seconds:g} s"
+            status, reason = "timeout", f"not finished within {self._limits.seconds:g} s"
         if reason is not None:
             variant = self._variant(request)
             self.close()

@@ -196,7 +196,7 @@ class Sweep:
             else:
                 record["seconds"] = self._clock() - start
                 return record
-        reason = f"the host process ended in each of {_MOST_DEATHS} visits: {death.received}"
+        reason = f"the host process ended {_MOST_DEATHS} times: {death.received}"
         record |= {"built": {}, "samples": {}, "seconds": self._clock() - start}
         record["failed"] |= {name: {"status": "crashed", "reason": reason} for name in standing.active}
         return record

@@ -15,7 +15,7 @@ def render(found: Sequence[Advice], format: str) -> str:
     if format == "json":
         return json.dumps(_as_json(found), indent=1)
     if not found:
-        return "There is no layer to advise on: the runs hold none."
+        return "No advice: the runs contain no layers."
     lines = alone(found[0]) if len(found) == 1 else together(found)
     return "\n".join(lines).rstrip()
 

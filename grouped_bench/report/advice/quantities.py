@@ -42,10 +42,5 @@ def memory(option: Option) -> str:
     return f"{'~' if option.is_coarse else ''}{format_bytes(option.memory.value)}"
 
 
-def percent(share: float) -> str:
-    """`23 %`."""
-    return f"{significant(100 * share, 2)} %"
-
-
 def _digits(figure: Estimate) -> int:
     return earned_digits(figure.value, figure.low, figure.high)

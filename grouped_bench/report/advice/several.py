@@ -10,8 +10,12 @@ from grouped_bench.report.advice import quantities
 from grouped_bench.report.advice.text import MOST_LEFT_OUT, NAME_WIDTH, WAY_OUT, gains, heading, indented, wrapped
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import grid
-from grouped_bench.units import format_count
+from grouped_bench.units import counted, format_count
 
+_NOT_MEASURED = (
+    "Layers with different group counts are different functions. What fewer parameters cost in accuracy is not "
+    "measured here."
+)
 LEAST: dict[str, Callable[[Advice], Estimate | None]] = {
     "latency": lambda advice: advice.best.latency if advice.best else None,
     "memory": lambda advice: advice.best.memory if advice.best else None,
@@ -30,11 +34,11 @@ def together(found: Sequence[Advice]) -> Iterator[str]:
             yield from indented(advice.question.case.title(), 2)
             yield from indented(_in_short(advice), 4)
         for reason, cases in _abstentions(alike).items():
-            yield from indented(f"No advice on {cells.counted(len(cases), 'case')}: {reason}. {WAY_OUT}", 2)
+            yield from indented(f"No advice for {counted(len(cases), 'case')}: {reason}. {WAY_OUT}", 2)
             yield from (line for case in cases[:MOST_LEFT_OUT] for line in indented(case, 4))
             yield from indented(f"and {len(cases) - MOST_LEFT_OUT} more", 4) if len(cases) > MOST_LEFT_OUT else []
         yield ""
-    yield from wrapped("For the evidence and the code of one case, ask for it alone, or with --format json.")
+    yield from wrapped("For evidence and code, ask for one case, or use --format json.")
 
 
 def _in_short(advice: Advice) -> str:
@@ -42,11 +46,11 @@ def _in_short(advice: Advice) -> str:
         apart = _in_short(dataclasses.replace(advice, alternative=None)) if advice.best else "no advice"
         return f"with {cells.clean(advice.alternative.env)} {_in_short(advice.alternative.advice)}; without it {apart}"
     best = advice.best
-    assert best is not None, "what abstains is told apart"
+    assert best is not None, "an abstention is shown apart"
     told = [words for _, words in gains(advice, best)]
-    sure = "measured" if advice.basis == MEASURED else "from neighbours"
-    ties = f", not told from {cells.listed(map(cells.clean, advice.ties))}" if advice.ties else ""
-    ties = ", in too few visits to tell it from others" if advice.ties and advice.at_most is None else ties
+    sure = "measured" if advice.basis == MEASURED else "estimated"
+    ties = f", not separated from {cells.listed(map(cells.clean, advice.ties))}" if advice.ties else ""
+    ties = ", too few visits to separate it from others" if advice.ties and advice.at_most is None else ties
     return "; ".join([f"{cells.clean(best.variant)}, {quantities.latency(best)}", *told, f"{sure}{ties}"])
 
 
@@ -64,7 +68,7 @@ def _why_not(advice: Advice) -> str:
     if advice.why_elsewhere and advice.best is not None:
         machine = cells.clean(advice.evidence[0].machine)
         best = cells.clean(advice.best.variant)
-        return f"measured on {machine} alone, where {best} is fastest ({advice.why_elsewhere})"
+        return f"measured only on {machine}, where {best} is fastest ({advice.why_elsewhere})"
     return str(advice.abstains)
 
 
@@ -83,12 +87,11 @@ def _by_groups(found: Sequence[Advice]) -> Iterator[str]:
     yield ""
     for name in LEAST:
         yield from wrapped(f"Least {name}: {_least(found, name)}")
-    yield from wrapped("Layers of unlike group counts are unlike functions: what fewer parameters cost in accuracy "
-                        "is not measured here.")  # fmt: skip
+    yield from wrapped(_NOT_MEASURED)
     for one in found:
         if not one.answers:
-            yield from wrapped(f"No advice on {_groups(one)}: {cells.clean(_why_not(one))}. {WAY_OUT}")
-    yield from wrapped("For the evidence and the code, ask for one group count alone, or with --format json.")
+            yield from wrapped(f"No advice for {_groups(one)}: {cells.clean(_why_not(one))}. {WAY_OUT}")
+    yield from wrapped("For evidence and code, ask for one group count, or use --format json.")
 
 
 def _group_row(advice: Advice) -> tuple[object, ...]:
@@ -103,11 +106,11 @@ def _least(found: Sequence[Advice], name: str) -> str:
     first = leaders(found, LEAST[name])
     if not first:
         unknown = [one.question.case.groups for one in found if LEAST[name](one) is None]
-        return f"not known: it is missing of {cells.listed(unknown)} groups."
+        return f"not known: missing for groups {cells.listed(unknown)}."
     counts = cells.listed(one.question.case.groups for one in first)
     if len(first) == 1:
-        return f"{cells.counted(first[0].question.case.groups, 'group')}."
-    return f"equal with {counts} groups." if name == "parameters" else f"not decided between {counts} groups."
+        return f"{counted(first[0].question.case.groups, 'group')}."
+    return f"equal for groups {counts}." if name == "parameters" else f"undecided between groups {counts}."
 
 
 def _counts(found: Sequence[Advice]) -> str:

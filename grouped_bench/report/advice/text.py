@@ -12,9 +12,9 @@ from grouped_bench.report.plans import WIDTH
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import grid
 from grouped_bench.space.case import BASELINE
-from grouped_bench.units import format_count
+from grouped_bench.units import counted, format_count, format_percent
 
-WAY_OUT = "Measure it: repeat the command with --measure, or `grouped-bench run` with more --visits."
+WAY_OUT = "To measure it, repeat the command with --measure, or use `grouped-bench run` with more --visits."
 _FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 # Axes of a case and a setting as a command names them, each with what it is where it is left out.
 _ALWAYS = ("groups", "size", "kernel_size", "batch_size", "pass")
@@ -47,19 +47,19 @@ def alone(advice: Advice) -> Iterator[str]:
     if best is None and advice.alternative:
         yield from wrapped(f"Without it: no advice, {cells.clean(advice.abstains)}.")
         yield from _left_out(advice)
-        yield from _paste(advice.alternative.advice, f"Paste, and set {cells.clean(advice.alternative.env)}:")
+        yield from _paste(advice.alternative.advice, f"Code to paste with {cells.clean(advice.alternative.env)}:")
         return
     if best is None:
         yield from wrapped(f"No advice: {cells.clean(advice.abstains)}. {WAY_OUT}")
         yield from _left_out(advice)
         return
     use = "Without it, use" if advice.alternative else "Use"
-    yield from wrapped(f"{use} {_named(best)}: {quantities.latency(best)} a call.")
+    yield from wrapped(f"{use} {_named(best)}: {quantities.latency(best)} per call.")
     for name, told in gains(advice, best):
         is_the_same = name == advice.question.keras or advice.question.case.groups == 1
         yield from indented(f"{told} ({_KERAS[name]}{'' if is_the_same else ', another function'})", 2)
     yield ""
-    yield from wrapped(f"How sure: {_how_sure(advice)}")
+    yield from wrapped(f"Certainty: {_how_sure(advice)}")
     yield from wrapped(f"Cost: {_cost(advice, best)}")
     yield ""
     yield from _table(advice)
@@ -67,10 +67,10 @@ def alone(advice: Advice) -> Iterator[str]:
     yield from wrapped(_rests_on(advice))
     apart = advice.alternative
     if apart is None or code_of(apart.advice) == code_of(advice):
-        yield from _paste(advice, "Paste:")
+        yield from _paste(advice, "Code to paste:")
         return
-    yield from _paste(apart.advice, f"Paste, and set {cells.clean(apart.env)}:")
-    yield from _paste(advice, "Paste, without it:")
+    yield from _paste(apart.advice, f"Code to paste with {cells.clean(apart.env)}:")
+    yield from _paste(advice, "Code to paste without it:")
 
 
 def _named(option: Option) -> str:
@@ -90,18 +90,18 @@ def heading(advice: Advice) -> Iterator[str]:
 def _elsewhere(advice: Advice) -> Iterator[str]:
     """What was found on another machine or in another environment: no advice, and how to get one."""
     machine = cells.clean(advice.evidence[0].machine) if advice.evidence else "elsewhere"
-    yield from wrapped(f"Not measured here, but on {machine}: {cells.clean(advice.why_elsewhere)}.")
+    yield from wrapped(f"Not measured here, only on {machine}: {cells.clean(advice.why_elsewhere)}.")
     yield ""
     yield from wrapped(cells.clean(advice.question.case.title()))
     yield cells.shorten(cells.clean(advice.question.setting.title()), WIDTH)
     yield ""
     best = advice.best
     if best is not None:
-        yield from wrapped(f"Fastest there: {cells.clean(best.variant)}, {quantities.latency(best)} a call.")
+        yield from wrapped(f"Fastest there: {cells.clean(best.variant)}, {quantities.latency(best)} per call.")
         for name, told in gains(advice, best):
             yield from indented(f"{told} ({_KERAS[name]})", 2)
         yield ""
-    yield from wrapped("What is fastest here may be another variant, and what works there may fail here. Measure it:")
+    yield from wrapped("Another variant may be the fastest here, and what works there may fail here. Measure it:")
     yield ""
     yield f"  {command(advice)}"
 
@@ -128,7 +128,7 @@ def _alternative(found: Alternative) -> Iterator[str]:
     over = f", {quantities.ratio(found.over)} as fast as the best without it" if found.over else ""
     yield from wrapped(
         f"Set {cells.clean(found.env)} before importing {framework}, and use {_named(best)}: "
-        f"{quantities.latency(best)} a call{over}."
+        f"{quantities.latency(best)} per call{over}."
     )
 
 
@@ -143,20 +143,20 @@ def gains(advice: Advice, best: Option) -> Iterator[tuple[str, str]]:
 def _how_sure(advice: Advice) -> str:
     others = len(advice.options) - 1
     if advice.basis == MEASURED:
-        told = f"measured beside {cells.counted(others, 'other way')} to compute the same function; "
-        clear = "the fastest, by intervals that tell it from each of them."
+        told = f"measured with {counted(others, 'other variant')} of the same function; "
+        clear = "it is the fastest, and the intervals separate it from each of them."
     else:
         count = len(gathered(advice.evidence, WHAT))
-        told = f"not measured, but estimated from {cells.counted(count, 'neighbour')}; "
-        clear = "ahead of every other way by more than the estimates have been wrong when each neighbour was left out."
+        told = f"not measured, but estimated from {counted(count, 'neighbour')}; "
+        clear = "its lead exceeds the error of such estimates, found by leaving out each neighbour in turn."
     if not advice.ties:
         return told + clear
     worst = (
-        "; it had too few visits to say more"
+        "; there were too few visits to say more"
         if advice.at_most is None
-        else f"; at worst it is {quantities.percent(advice.at_most)} slower than that"
+        else f"; at worst it is {format_percent(advice.at_most, 2)} slower"
     )
-    return f"{told}it cannot be told from {cells.listed(map(cells.clean, advice.ties))}{worst}."
+    return f"{told}the intervals do not separate it from {cells.listed(map(cells.clean, advice.ties))}{worst}."
 
 
 def _cost(advice: Advice, best: Option) -> str:
@@ -182,7 +182,7 @@ def _table(advice: Advice) -> Iterator[str]:
     headers = ("variant", "latency", "over regular", "over grouped", "memory")
     yield from grid(rows, headers)
     if advice.regular:
-        yield from wrapped(f"{BASELINE} is the dense layer: shown beside the others, and not one of them.")
+        yield from wrapped(f"{BASELINE} is the dense layer, another function, shown for reference.")
     yield ""
 
 
@@ -198,14 +198,14 @@ def _left_out(advice: Advice) -> Iterator[str]:
 
 def _rests_on(advice: Advice) -> str:
     runs = [(str(rows[0].run_id), len(rows)) for rows in gathered(advice.evidence, ("run_id",))]
-    told = cells.listed(f"{cells.shorten(cells.clean(run), 40)} ({cells.counted(n, 'row')})" for run, n in runs)
+    told = cells.listed(f"{cells.shorten(cells.clean(run), 40)} ({counted(n, 'row')})" for run, n in runs)
     versions = sorted({str(row.backend_version) for row in advice.evidence})
     with_ = cells.clean(f"{advice.question.setting.backend} {', '.join(versions)}")
-    text = f"It rests on {'run' if len(runs) == 1 else 'runs'} {told}, with {with_}."
+    text = f"Evidence: {'run' if len(runs) == 1 else 'runs'} {told}, with {with_}."
     if advice.basis == MEASURED:
         return text
     nearest = [case_title(rows[0]) for rows in gathered(advice.evidence, WHAT)][:_NEAREST]
-    return f"{text} The nearest: {cells.clean('; '.join(nearest))}."
+    return f"{text} Nearest: {cells.clean('; '.join(nearest))}."
 
 
 def _paste(advice: Advice, title: str) -> Iterator[str]:
@@ -213,7 +213,7 @@ def _paste(advice: Advice, title: str) -> Iterator[str]:
     assert best is not None, "what is pasted is advised"
     yield ""
     if code is None:
-        yield from wrapped(f"There is no code to paste for {cells.clean(best.variant)}: see where it is defined.")
+        yield from wrapped(f"There is no code to paste for {cells.clean(best.variant)}: see its definition.")
         return
     yield from wrapped(title)
     yield ""

@@ -15,6 +15,7 @@ from grouped_bench.report.text import cells
 from grouped_bench.report.text.markup import escape, pipes, uncalled
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.identity import identity_of
+from grouped_bench.units import counted
 
 _SCHEMA = 1
 # A comment on GitHub holds 65,536 characters.
@@ -46,9 +47,9 @@ def markdown(judgement: Judgement) -> str:
         *still_open,
         *_table(short, _fitting(short[:_MOST_SHOWN], _TABLE_ROOM)),
     ]
-    for what, tasks in (("new, in head alone", found.new), ("gone, in base alone", found.gone)):
+    for what, tasks in (("new, only in head", found.new), ("gone, only in base", found.gone)):
         names = [f"- {_cell(text)}" for text in words.names(tasks)]
-        lines += _folded(f"{cells.counted(len(tasks), 'task')} {what}", _listed(names, "case")) if names else []
+        lines += _folded(f"{counted(len(tasks), 'task')} {what}", _listed(names, "case")) if names else []
     lines += [line for text in words.remedies(found) for line in (_cell(text, long=True), "")]
     differing = [pipes(map(_cell, row)) for row in words.differences(judgement)]
     environment = [pipes(("fact", "base", "head")), pipes(("---",) * 3), *_listed(differing, "fact")]
@@ -60,12 +61,14 @@ def markdown(judgement: Judgement) -> str:
         *filter(None, [words.unstable(found)]),
     ]
     judged = [f"- {_cell(text, long=True)}" for text in how]
-    parts = _folded(f"{cells.counted(len(differing), 'difference')} of environment", environment) if differing else []
+    parts = (
+        _folded(f"{counted(len(differing), 'difference')} between the environments", environment) if differing else []
+    )
     parts += _folded("How it was judged", _listed(judged, "sentence"))
     every = [row for task in found.tasks for row in _rows(task, everything=True)]
     room = _MOST_CHARACTERS - sum(len(line) + 1 for line in (*lines, *parts)) - 1000
     fitting = _fitting(every, room)
-    all_of_them = _folded(f"All {cells.counted(len(found.tasks), 'task')}", _table(every, fitting)) if every else []
+    all_of_them = _folded(f"All {counted(len(found.tasks), 'task')}", _table(every, fitting)) if every else []
     return "\n".join([*lines, *all_of_them, *parts]).rstrip() + "\n"
 
 
@@ -102,7 +105,7 @@ def _listed(lines: Sequence[str], noun: str) -> list[str]:
 
 
 def _left_out(count: int, noun: str) -> list[str]:
-    return [f"{cells.counted(count, noun)} more: see the other formats of this comparison.", ""] if count > 0 else []
+    return [f"{counted(count, f'more {noun}')}: see the other formats of this comparison.", ""] if count > 0 else []
 
 
 def _folded(title: str, lines: Iterable[str]) -> list[str]:
@@ -204,7 +207,7 @@ def junit(judgement: Judgement) -> str:
         for change in task.changes:
             if change.verdict != compare.NOT_JUDGED:
                 _judged_case(suite, task, change)
-    for what, alone in (("new, in head alone", found.new), ("gone, in base alone", found.gone)):
+    for what, alone in (("new, only in head", found.new), ("gone, only in base", found.gone)):
         for one in alone:
             ElementTree.SubElement(_case(suite, one, "task"), "skipped", {"message": what})
     for holder in (root, suite):

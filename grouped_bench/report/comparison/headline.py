@@ -6,6 +6,7 @@ from grouped_bench.analyse.compare import compare
 from grouped_bench.analyse.compare.compare import Change, Compared, Comparison
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.report.text import cells
+from grouped_bench.units import counted, format_percent
 
 _MOST_APART = 3
 # Of one task and of several: what became worse, and where in it by how much stands unless that is by anything.
@@ -46,12 +47,12 @@ def _verdict(comparison: Comparison) -> str:
     worse, undecided = by_verdict[compare.REGRESSION], by_verdict[compare.INCONCLUSIVE]
     better = by_verdict[compare.IMPROVEMENT]
     rest = [f"{better} {_be(better)} better"] if better else []
-    total = cells.counted(len(tasks), "task")
+    total = counted(len(tasks), "task")
     if worse:
-        rest = [f"{undecided} {_be(undecided)} not decided", *rest] if undecided else rest
+        rest = [f"{undecided} {_be(undecided)} undecided", *rest] if undecided else rest
         return "; ".join([f"Regression: {cells.listed(_worse(comparison, total))}", *rest]) + "."
     if undecided:
-        return "; ".join([f"Inconclusive: whether {undecided} of {total} became worse is not decided", *rest]) + "."
+        return "; ".join([f"Inconclusive: {undecided} of {total} {_be(undecided)} undecided", *rest]) + "."
     if comparison.verdict == compare.INCONCLUSIVE:
         return "Inconclusive: no task worked on both sides."
     return "; ".join(_nothing(comparison)) + "."
@@ -85,12 +86,17 @@ def _nothing(comparison: Comparison) -> list[str]:
     rest += [f"{count} {words[count > 1]}" for words, count in others.items()]
     rest += [f"{gone} {_be(gone)} gone"] if gone else []
     if gone or set(others) - {_FIXED}:
-        return [f"No regression in {len(compared)} of {cells.counted(len(tasks) + gone, 'task')}", *rest]
+        return [f"No regression in {len(compared)} of {counted(len(tasks) + gone, 'task')}", *rest]
+    return [f"No regression: {_none(comparison, len(compared))}", *rest]
+
+
+def _none(comparison: Comparison, count: int) -> str:
+    """That none of the tasks that worked on both sides became worse."""
     judged = comparison.thresholds["latency"] is not None
-    words = (
-        f"is shown to be slower{_by_how_much(comparison, 'latency')}" if judged else "became worse in what is judged"
-    )
-    return [f"No regression: none of {cells.counted(len(compared), 'task')} {words}", *rest]
+    slower = f"shown to be slower{_by_how_much(comparison, 'latency')}"
+    if count == 1:
+        return f"the one task is not {slower}" if judged else "the one task did not become worse"
+    return f"none of {counted(count, 'task')} " + (f"is {slower}" if judged else "became worse")
 
 
 def _what_became(task: Compared) -> tuple[str, str]:
@@ -123,7 +129,7 @@ def left_open(comparison: Comparison) -> str | None:
         return None
     reach = "its interval reaches" if count == 1 else "their intervals reach"
     limit = share(comparison.thresholds["latency"])
-    return f"In {cells.counted(count, 'task')} a slow-down of more than {limit} cannot be ruled out: {reach} beyond it."
+    return f"In {counted(count, 'task')} a slow-down of more than {limit} cannot be ruled out: {reach} beyond it."
 
 
 def _be(count: int) -> str:
@@ -131,5 +137,5 @@ def _be(count: int) -> str:
 
 
 def share(limit: float | None) -> str:
-    """A threshold: `5 %`."""
-    return "not judged" if limit is None else f"{100 * limit:g} %"
+    """A threshold: `5%`."""
+    return "not judged" if limit is None else format_percent(limit)

@@ -12,6 +12,7 @@ from grouped_bench.report.comparison import exports, headline, words
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.files import replace
 from grouped_bench.report.text.sheet import grid
+from grouped_bench.units import counted
 
 # What the name of a file ends in, and the format that it tells.
 _SUFFIXES = {".txt": "table", ".md": "markdown", ".json": "json", ".xml": "junit"}
@@ -48,9 +49,9 @@ def format_of(name: str) -> str:
     found = _SUFFIXES.get(Path(name).suffix)
     if found is None:
         raise SpaceError(
-            f"The name of a file ends in one of {', '.join(_SUFFIXES)}, which tells its format",
+            f"A file name must end in one of {', '.join(_SUFFIXES)}",
             received=name,
-            remedy="Give it another name",
+            remedy="Rename the file; its ending sets the format",
         )
     return found
 
@@ -62,9 +63,9 @@ def save(text: str, path: Path) -> None:
         replace(path, text.encode())
     except OSError as error:
         raise OutputError(
-            "The answer's file must be writable",
+            "The file of the answer must be writable",
             received=f"{path} ({error.strerror or error})",
-            remedy="Give another file",
+            remedy="Name another file",
         ) from None
 
 
@@ -86,11 +87,11 @@ def table(judgement: Judgement, *, everything: bool = False, width: int = 80) ->
     most = len(shown) if everything else _MOST_TASKS
     lines += _tasks(shown[:most], everything, width)
     rest = len(found.tasks) - len(shown)
-    closing = [f"{cells.counted(len(shown) - most, 'task')} more like these (--all)."] if len(shown) > most else []
-    closing += [f"Unchanged: {cells.counted(rest, 'task')} (--all shows them)."] if rest else []
+    closing = [f"{counted(len(shown) - most, 'more task')} like these (--all shows them)."] if len(shown) > most else []
+    closing += [f"Unchanged: {counted(rest, 'task')} (--all shows them)."] if rest else []
     closing += [*filter(None, [words.unstable(found)]), *words.remedies(found)]
     lines += ["", *_wrapped(closing, width)] if closing else []
-    for what, one_sided in (("New, in head alone", found.new), ("Gone, in base alone", found.gone)):
+    for what, one_sided in (("New, only in head", found.new), ("Gone, only in base", found.gone)):
         lines += _names(what, one_sided, width, everything=everything)
     return "\n".join(cells.shorten(line, width).rstrip() for line in lines).rstrip() + "\n"
 
@@ -103,14 +104,14 @@ def _environment(rows: Sequence[tuple[str, str, str]], width: int) -> list[str]:
     """The facts in which the sides differ, a line or two each."""
     if not rows:
         return []
-    told = ["Base and head differ in what can change an answer:"]
+    told = ["Base and head differ in facts that can change an answer:"]
     for fact, base, head in rows[:_MOST_FACTS]:
         texts = (cells.shorten(text, width) for text in (fact, base, head))
         told += textwrap.wrap(
             "{}: {} in base; {} in head".format(*texts), width, initial_indent=_INDENT, subsequent_indent=2 * _INDENT
         )
     more = len(rows) - _MOST_FACTS
-    return [*told, *([f"{_INDENT}and {cells.counted(more, 'fact')} more (--format json)"] if more > 0 else []), ""]
+    return [*told, *([f"{_INDENT}and {counted(more, 'more fact')} (--format json)"] if more > 0 else []), ""]
 
 
 def _tasks(tasks: Sequence[Compared], everything: bool, width: int) -> Iterator[str]:
@@ -160,9 +161,9 @@ def _names(what: str, tasks: Sequence[Measurement], width: int, *, everything: b
         return []
     names = words.names(tasks)
     shown = names if everything else names[:_MOST_NAMES]
-    told = ["", f"{what}: {cells.counted(len(tasks), 'task')}"]
+    told = ["", f"{what}: {counted(len(tasks), 'task')}"]
     for text in shown:
         short = cells.shorten(text, _LONGEST_NAME)
         told += textwrap.wrap(short, width, initial_indent=_INDENT, subsequent_indent=2 * _INDENT)
     more = len(names) - len(shown)
-    return [*told, f"{_INDENT}and those of {cells.counted(more, 'case')} more (--all)"] if more else told
+    return [*told, f"{_INDENT}and those of {counted(more, 'more case')} (--all)"] if more else told

@@ -18,11 +18,10 @@ from grouped_bench.report.comparison.headline import share
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast, run_name
 from grouped_bench.space.facts import Facts
-from grouped_bench.units import earned_digits, format_bytes, format_count, format_seconds, significant
+from grouped_bench.units import counted, earned_digits, format_bytes, format_count, format_seconds, significant
 
 HEADERS = ("base", "head", "head / base", "verdict")
 _CHANGED = (compare.REGRESSION, compare.INCONCLUSIVE, compare.IMPROVEMENT)
-_ID_DIGITS = 10
 _MOST_RUNS = 6
 
 
@@ -42,8 +41,8 @@ def rules(thresholds: Mapping[str, float | None]) -> str:
     """By how much each metric may become worse."""
     judged = [_rule(name, limit) for name, limit in thresholds.items() if limit is not None]
     told = [name_of(name) for name, limit in thresholds.items() if limit is None]
-    words = f"Judged, with what each may become worse by: {', '.join(judged) or 'nothing'}"
-    return f"{words}. Told only: {', '.join(told)}." if told else f"{words}."
+    words = f"Judged, with the allowed worsening: {', '.join(judged) or 'nothing'}"
+    return f"{words}. Reported only: {', '.join(told)}." if told else f"{words}."
 
 
 def _rule(metric: str, limit: float) -> str:
@@ -172,7 +171,7 @@ def _flags(task: Compared, change: Change) -> list[str]:
 def unstable(comparison: Comparison) -> str | None:
     """How many tasks the machine did not stand still for."""
     count = sum(UNSTABLE in (*task.base.flags, *task.head.flags) for task in comparison.tasks)
-    return f"Unstable: in {cells.counted(count, 'task')} the machine did not stand still." if count else None
+    return f"Unstable: the machine changed speed during {counted(count, 'task')}." if count else None
 
 
 def remedies(comparison: Comparison) -> list[str]:
@@ -182,7 +181,7 @@ def remedies(comparison: Comparison) -> list[str]:
     for reason in {id(task): _reason(change) for task, change in reversed(open_ones)}.values():
         counts[reason] += 1
     advice = _advice(comparison)
-    return [f"Not decided in {cells.counted(count, 'task')}: {r}. {advice[r]}" for r, count in counts.items()]
+    return [f"Undecided in {counted(count, 'task')}: {r}. {advice[r]}" for r, count in counts.items()]
 
 
 def _advice(comparison: Comparison) -> Mapping[str, str]:
@@ -198,23 +197,23 @@ def _reason(change: Change) -> str:
     return change.reason if change.reason in _REMEDIES else _WIDE
 
 
-_WIDE = "the estimate lies beyond the threshold, its interval reaches below it"
-_UNREACHED = f"a run did not come to it ({NOT_REACHED})"
-_LONGER = "Measure longer (--least-visits 24 --visits 48 --budget 15m), or several runs a side in a folder."
+_WIDE = "the estimate is beyond the threshold, but its interval is not"
+_UNREACHED = f"a run did not reach it ({NOT_REACHED})"
+_LONGER = "Measure longer (--least-visits 24 --visits 48 --budget 15m), or put several runs per side into a folder."
 # Both sides share the visits, so that one command makes them longer; runs of a folder are of one side.
 _BOTH_LONGER = "Measure longer (--visits 30 --budget 20m)."
-_TELLS = "`grouped-bench doctor` says how small a difference this machine can tell."
+_TELLS = "`grouped-bench doctor` shows the smallest difference that this machine can detect."
 _ON_ONE = "Measure both on one machine."
 _REMEDIES = {
     compare.FEW: _LONGER,
     _WIDE: f"{_LONGER} {_TELLS}",
     compare.NO_REFERENCE: _ON_ONE,
-    OTHER_KERNELS: f"{_ON_ONE} A baseline of this one: `grouped-bench baseline save latest`.",
+    OTHER_KERNELS: f"{_ON_ONE} To keep a baseline of this one, run `grouped-bench baseline save latest`.",
     compare.NOT_TIMED: "Measure both again.",
     _UNREACHED: "Give the run a larger --budget.",
 }
 _OF_PAIRS = {**_REMEDIES, compare.FEW: _BOTH_LONGER, _WIDE: f"{_BOTH_LONGER} {_TELLS}"}
-_REPEAT = "Run the benchmarks three times and more on both sides, each into a JSON file in one folder."
+_REPEAT = "Run the benchmarks at least three times per side, each into a JSON file of its own in one folder."
 _OF_BENCHMARKS = {**_REMEDIES, compare.FEW: _REPEAT, _WIDE: _REPEAT}
 
 
@@ -223,13 +222,13 @@ def taken(side: str, found: Taken) -> str:
     names = [run_name(facts) for facts in found.runs]
     more = len(names) - _MOST_RUNS
     told = ", ".join(names[:_MOST_RUNS]) + (f" and {more} more" if more > 0 else "")
-    told = f"run {told}" if len(names) == 1 else f"{len(names)} runs ({told})"
-    told += f" of commit {found.commit[:_ID_DIGITS]}" if found.commit else ""
+    told = f"run {told}" if len(names) == 1 else f"{counted(len(names), 'run')} ({told})"
+    told += f" of commit {cells.commit(found.commit)}" if found.commit else ""
     if any(_is_dirty(facts) for facts in found.runs):
-        told += ", of changes that were not committed"
+        told += ", with uncommitted changes"
     where = "; ".join(machines.classes(found.runs))
     told += f", on {cells.clean(where)}" if where else ""
-    return f"{side}: {told}" + (f"; {cells.counted(found.left_out, 'other')} left out" if found.left_out else "")
+    return f"{side}: {told}" + (f"; {counted(found.left_out, 'other')} left out" if found.left_out else "")
 
 
 def _is_dirty(facts: Facts) -> bool:

@@ -8,11 +8,11 @@ from grouped_bench.report.drawing.panels import groups_label, lines, split
 from grouped_bench.report.drawing.points import alt, bars, line_words, positive, reach
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.drawing.svg import Sketch, byte_count
-from grouped_bench.report.text import cells
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 _DODGE = 1.04
-_BARS = {"latency_s": "bars: 95 % intervals", "first_call_s": "bars: from the least to the most of its processes"}
+_BARS = {"latency_s": "bars: 95% intervals", "first_call_s": "bars: least to most over processes"}
 
 
 def against_groups(
@@ -48,8 +48,8 @@ def against_groups(
         group_axis(place, [groups_of(row) or 1 for row in panels.rows])
         ratio_axis(place, "y", reach(panels.rows, column), write, base=2 if write is byte_count else 10)
         told.append("; ".join(line_words(line, column, write) for _, line in found))
-    notes = ["; ".join(filter(None, ["Points are set slightly apart to be seen", _BARS.get(column)]))]
+    notes = ["; ".join(filter(None, ["Points are shifted slightly so that all are visible", _BARS.get(column)]))]
     untold = sum(map(is_ok, rows)) - len(points)
-    notes += [f"Not shown: {cells.counted(untold, 'measured task')} for which it is not known"] if untold else []
+    notes += [f"Not shown: {counted(untold, 'measured task')} without this value"] if untold else []
     finish(sketch, panels, joined=True, notes=notes, x=groups_label(panels.rows), y=label)
     return Sketch(sketch, alt(title, panels, told))

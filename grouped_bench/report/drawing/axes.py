@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from grouped_bench.report.drawing.panels import Panels
 from grouped_bench.report.drawing.style import legend_entries
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 _LEAST_SPAN = 5.0
 _MOST_NAMED = 24
@@ -63,7 +64,9 @@ def finish(
     """Axis titles, the legend below, and the notes that keep the figure from saying too much."""
     label(figure, x, y)
     entries = legend_entries(panels.rows, joined=joined) if legend is None else legend
-    unnamed = f"{len(entries) - _MOST_NAMED} more variants are not named below" if len(entries) > _MOST_NAMED else ""
+    unnamed = (
+        f"{counted(len(entries) - _MOST_NAMED, 'more variant')} not named below" if len(entries) > _MOST_NAMED else ""
+    )
     entries = entries[:_MOST_NAMED]
     notes = filter(None, [*notes, panels.left_out, unnamed])
     told = "\n".join(line for note in notes for line in _wrapped(f"{note}.", 105))

@@ -9,6 +9,7 @@ from grouped_bench.analyse.rows import groups_of, varying, widths
 from grouped_bench.report.text.cells import clean, column_text, shorten
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 MOST_PANELS = 6
 _TOLD_FIRST = (
@@ -94,7 +95,7 @@ def split(rows: Sequence[T], names: Sequence[str], *, most: int = MOST_PANELS, a
     panels = tuple(Panel(describe(panel[0], differing), tuple(panel)) for panel in kept)
     alike = [name for name in names if name not in differing]
     left_out = (
-        f"{len(kept)} of {len(found)} panels shown, of each backend and pass those with the most points"
+        f"{len(kept)} of {counted(len(found), 'panel')} shown: those with the most points of each backend and pass"
         if len(kept) < len(found)
         else ""
     )

@@ -15,7 +15,7 @@ from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, Panel
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.text import cells
 from grouped_bench.store.schema import Task
-from grouped_bench.units import significant
+from grouped_bench.units import counted, significant
 
 INTERVALS = {
     "latency_s": ("latency_low_s", "latency_high_s"),
@@ -36,7 +36,7 @@ def positive(rows: Iterable[T], *names: str) -> list[T]:
     """
     points = [row for row in rows if is_ok(row) and all(row[name] is not None and row[name] > 0 for name in names)]
     if not points:
-        raise NothingToDrawError(f"no task that ended ok has {cells.listed(names)}")
+        raise NothingToDrawError(f"no task with status ok has {cells.listed(names)}")
     return points
 
 
@@ -69,7 +69,7 @@ def thinned(rows: Sequence[Task], always: Iterable[Task] = ()) -> tuple[list[Tas
         return list(rows), ""
     step = math.ceil(len(rows) / _MOST_POINTS)
     kept = {id(row): row for row in (*rows[::step], *always)}
-    return list(kept.values()), f"At most {_MOST_POINTS} points a panel, evenly chosen, and those of the front"
+    return list(kept.values()), f"At most {_MOST_POINTS} points per panel, evenly chosen, and the front"
 
 
 def pareto(rows: Iterable[Task], cost: str = "params") -> list[Task]:
@@ -126,7 +126,7 @@ def with_first_calls(rows: Iterable[Task]) -> list[FirstCalls]:
             ends = {"first_call_low_s": min(calls), "first_call_high_s": max(calls)}
             found.append(extended(FirstCalls, row, first_call_s=statistics.median(calls), **ends))
     if not found:
-        raise NothingToDrawError("no task that ended ok has first_calls_s")
+        raise NothingToDrawError("no task with status ok has first_calls_s")
     return found
 
 
@@ -142,7 +142,7 @@ def with_savings(rows: Iterable[Task]) -> list[Saving]:
         others = [row for row in cohort.rows if is_ok(row) and not is_baseline(row) and row.macs and row.speedup]
         found += [extended(Saving, row, saving=base / row.macs) for row in others if base]
     if not found:
-        raise NothingToDrawError("no task that ended ok has both a speed-up and a baseline to save against")
+        raise NothingToDrawError("no task with status ok has both a speed-up and a baseline")
     return found
 
 
@@ -152,7 +152,7 @@ def alt(title: str, panels: Panels[Task], told: Sequence[str], *, most: int = _M
     named = [
         f"{panel.title}: {words}" if panel.title else words for panel, words in zip(panels.shown, told, strict=True)
     ]
-    more = [f"{cells.counted(len(told) - most, 'more panel')}"] if len(told) > most else []
+    more = [f"{counted(len(told) - most, 'more panel')}"] if len(told) > most else []
     return " ".join([start, *(f"{words}." for words in [*named[:most], *more, *filter(None, [panels.left_out])])])
 
 
@@ -177,14 +177,14 @@ def saving_words(panel: Panel[Saving]) -> str:
     """How many points keep what theory promises."""
     saving = [row for row in panel.rows if row.saving > 1]
     if not saving:
-        return f"{cells.counted(len(panel.rows), 'point')}, none with fewer multiply-accumulates than it"
+        return f"{counted(len(panel.rows), 'point')}, none with fewer multiply-accumulates than the baseline"
     kept = sum(row.factor >= row.saving for row in saving)
     slower = sum(verdict_of(row) == "slower" for row in saving)
-    points = cells.counted(len(saving), "point")
+    points = counted(len(saving), "point")
     most = significant(max(row.saving for row in saving), 2)
     return (
-        f"of {points} with fewer multiply-accumulates {kept} on or above the diagonal, {slower} slower than "
-        f"the baseline; at most {most} times fewer"
+        f"{points} with fewer multiply-accumulates, up to {most}×: {kept} on or above the diagonal, "
+        f"{slower} slower than the baseline"
     )
 
 

@@ -99,9 +99,9 @@ def save(frame: pd.DataFrame, folder: str | Path, metadata: Sequence[Facts] = ()
                 replace(written[-1], content)
     except OSError as problem:
         raise OutputError(
-            "figures need a folder that can be written",
+            "The folder of figures must be writable",
             received=f"{folder} ({problem.strerror or problem})",
-            remedy="Name another folder with --figures",
+            remedy="Name another folder",
         ) from problem
     return written
 

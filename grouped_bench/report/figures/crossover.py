@@ -18,6 +18,7 @@ from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.crossings import in_words
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 _SETTING = (
     *("run_id", "machine", "scope", "rank", "pass", "dtype", "data_format"),
@@ -28,18 +29,18 @@ _MOST_LANES = 54
 _MOST_PANELS = 6
 _LANE = 0.24
 _NOTE = (
-    "Filled, and a line from where it stays so: faster than the baseline. Hollow: slower. =: equivalent. "
+    "Filled: faster than the baseline; a line begins where it stays faster. Hollow: slower. =: equivalent. "
     "?: undecided or unstable. ×: not measured"
 )
 
 
-@figure("crossover", "From which number of groups on grouping is faster", place=3)
+@figure("crossover", "Smallest number of groups at which grouping is faster", place=3)
 def crossover(record: Drawable, title: str) -> Sketch:
     """Raises NothingToDrawError where no shape was measured at two numbers of groups."""
     rows = record.rows
     found = [crossing for crossing in crossings(rows) if any(map(is_ok, crossing.rows))]
     if not any(settled(row) for crossing in found for row in crossing.rows):
-        raise NothingToDrawError("no shape has a decided verdict at one of two numbers of groups above 1")
+        raise NothingToDrawError("no shape has a decided verdict among two or more group counts above 1")
     of_row = {id(crossing.rows[-1]): crossing for crossing in found}
     panels = split([crossing.rows[-1] for crossing in found], _SETTING, most=_MOST_PANELS)
     lanes = [[of_row[id(row)] for row in panel.rows] for panel in panels.shown]
@@ -51,7 +52,7 @@ def crossover(record: Drawable, title: str) -> Sketch:
         _draw(place, some, names)
         group_axis(place, [groups_of(row) or 1 for row in every])
     left_out = sum(map(len, lanes)) - sum(map(len, shown))
-    notes = [_NOTE] + ([f"{cells.counted(left_out, 'lane')} more are not shown"] if left_out else [])
+    notes = [_NOTE] + ([f"{counted(left_out, 'more lane')} not shown"] if left_out else [])
     finish(sketch, panels, joined=False, notes=notes, x=groups_label(every), y="", legend=[])
     return Sketch(sketch, alt(title, panels, list(map(_words, lanes))))
 
@@ -110,7 +111,7 @@ def _lane_name(row: Task, names: Sequence[str]) -> str:
 
 
 def _words(lanes: Sequence[Crossing]) -> str:
-    """`grouped_native from 4 groups on in 2 shapes; grouped never in 2`."""
+    """`grouped_native with 4 groups or more in 2 shapes; grouped not even with 32 groups in 2 shapes`."""
     of_variant: dict[str, list[Crossing]] = collections.defaultdict(list)
     for lane in lanes:
         of_variant[cells.text_of(lane.rows[0].variant)].append(lane)

@@ -18,7 +18,7 @@ from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.history import by_how_much, short
 from grouped_bench.report.text import cells
 from grouped_bench.store.schema import Task
-from grouped_bench.units import format_seconds
+from grouped_bench.units import counted, format_seconds
 
 MOST_PANELS = 12
 # What tells series apart: all of a case and setting, the variant and the machine, never the run.
@@ -28,7 +28,7 @@ _CROWD = 60
 # Steps nearer than this share of a panel would have their words on each other.
 _NEAR, _ROWS_OF_WORDS = 0.15, 3
 _LEAST_SPAN = 0.06
-_DIGITS_OF_A_TICK = 7
+_WIDEST_TICK = cells.COMMIT_DIGITS + 1
 
 
 @figure("history", "Latency over runs", place=9)
@@ -37,7 +37,7 @@ def history(record: Drawable, title: str) -> Sketch:
     past = record.history
     series = [one for one in past.series if len(one.points) >= LEAST_POINTS] if past else []
     if past is None or not series:
-        raise NothingToDrawError(f"fewer than {LEAST_POINTS} runs of one machine measured the same task")
+        raise NothingToDrawError(f"no task was measured by at least {LEAST_POINTS} runs of one machine")
     shown = series[:MOST_PANELS]
     panels = _panels(series, shown)
     sketch, places = grid(panels, title, height=1.9, share_y=False)
@@ -48,11 +48,11 @@ def history(record: Drawable, title: str) -> Sketch:
         _run_axis(place, past.moments, seen)
     raw = any(one.basis == RAW for one in shown)
     notes = [
-        "Across: the level between steps. Dashed: a step, and by how much slower (+) or faster (−)",
-        "Bars: 95 % intervals of a run",
-        *(["Raw: not over a reference workload, so that a slower machine shows as a step"] if raw else []),
+        "Horizontal: level between steps. Dashed: a step, slower (+) or faster (−)",
+        "Bars: 95% intervals of a run",
+        *(["Raw: not divided by a reference workload, so a slower machine shows as a step"] if raw else []),
     ]
-    finish(sketch, panels, joined=True, notes=notes, x="runs, by date of their commits", y="latency", legend=[])
+    finish(sketch, panels, joined=True, notes=notes, x="runs, by commit date", y="latency", legend=[])
     return Sketch(sketch, alt(title, panels, list(map(_words, shown)), most=MOST_PANELS))
 
 
@@ -63,7 +63,11 @@ def _panels(series: Sequence[Series], shown: Sequence[Series]) -> Panels[Task]:
         describe(row, names) + (", raw" if one.basis == RAW else "") for row, one in zip(rows, shown, strict=True)
     ]
     panels = tuple(Panel(title, (row,)) for title, row in zip(titles, rows, strict=True))
-    left_out = f"{len(shown)} of {len(series)} tasks shown, those with steps first" if len(shown) < len(series) else ""
+    left_out = (
+        f"{len(shown)} of {counted(len(series), 'task')} shown, those with steps first"
+        if len(shown) < len(series)
+        else ""
+    )
     return Panels(panels, describe(rows[0], [name for name in _NAMES if name not in names], brief=True), left_out)
 
 
@@ -123,7 +127,7 @@ def _run_axis(place: Axes, moments: Sequence[PlacedRun], seen: Sequence[int]) ->
     """Ticks at some of the runs, each with its commit and date."""
     parts = min(_MOST_TICKS, len(seen)) - 1
     ticks = [seen[round(part * (len(seen) - 1) / parts)] for part in range(parts + 1)]
-    names = [f"{short(moments[at])[:_DIGITS_OF_A_TICK]}\n{moments[at].date:%Y-%m-%d}" for at in ticks]
+    names = [f"{cells.shorten(short(moments[at]), _WIDEST_TICK)}\n{moments[at].date:%Y-%m-%d}" for at in ticks]
     place.xaxis.set_major_locator(FixedLocator(ticks))
     place.xaxis.set_major_formatter(FixedFormatter(names))
     place.set_xlim(seen[0] - 1, seen[-1] + 1)
@@ -134,4 +138,4 @@ def _words(one: Series) -> str:
     """`40 runs, 3.7 ms at first and 3.9 ms at last; 5.1% slower [4.2–6.0] at 0123456789`."""
     first, last = (format_seconds(one.points[place].seconds, 3) for place in (0, -1))
     steps = [f"{by_how_much(step.ratio)} at {short(step.after)}" for step in one.steps] or ["no step"]
-    return f"{cells.counted(len(one.points), 'run')}, {first} at first and {last} at last; {'; '.join(steps)}"
+    return f"{counted(len(one.points), 'run')}, {first} at first and {last} at last; {'; '.join(steps)}"

@@ -7,5 +7,5 @@ from grouped_bench.report.drawing.svg import Sketch, seconds
 
 @figure("latency", "Latency against groups", place=1)
 def latency(record: Drawable, title: str) -> Sketch:
-    """One line a variant, with the 95 % intervals of its latencies."""
+    """One line a variant, with the 95% intervals of its latencies."""
     return against_groups(record.rows, title, "latency_s", label="latency of one iteration", write=seconds)

@@ -16,7 +16,7 @@ from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.schema import Task
-from grouped_bench.units import significant
+from grouped_bench.units import counted, format_percent, significant
 
 PEAKS = {"peak_flops_per_s": "flops_per_s", "peak_bytes_per_s": "bytes_per_s"}
 _OF_PEAK = ("backend", "env", "threads", "device", "dtype")
@@ -28,8 +28,8 @@ _LEAST, _MOST = 1.0, 1e21
 _SHARES = (0.1, 0.01, 0.001)
 _FAINT = "#767676"
 _NOTES = (
-    "Black: the roof of the machine's measured peak and bandwidth; dashed: shares of it. Least traffic is every tensor "
-    "once, so that a point above the roof found its data in a cache, or did with fewer operations than are counted",
+    "Black: the roof of the machine's measured peak and bandwidth. Dashed: shares of it. Least traffic is every tensor "
+    "once: a point above the roof found data in a cache, or needed fewer operations than counted",
 )
 
 
@@ -104,7 +104,7 @@ def roofline(record: Drawable, title: str) -> svg.Sketch:
         ratio_axis(place, "x", [*xs, *ridges], svg.number)
         ratio_axis(place, "y", ys, svg.number)
         _draw_roof(place, panel.rows[0])
-    labels = ("operations a byte of least traffic (FLOP/B)", "achieved, GFLOP/s")
+    labels = ("operations per byte of least traffic (FLOP/B)", "achieved, GFLOP/s")
     finish(sketch, panels, joined=False, notes=notes, x=labels[0], y=labels[1])
     return svg.Sketch(sketch, alt(title, panels, [_words(panel) for panel in panels.shown]))
 
@@ -119,7 +119,7 @@ def _draw_roof(place: Axes, row: Roofed) -> None:
         if share * roof[-1] > place.get_ylim()[0]:
             place.plot(xs, [share * y for y in roof], color=_FAINT, linewidth=0.8, linestyle="dashed", zorder=1)
             near: Json = {"ha": "right", "va": "bottom", "fontsize": 7, "color": _FAINT}
-            place.annotate(f"{100 * share:g} %", (xs[-1], share * roof[-1]), **near)
+            place.annotate(format_percent(share), (xs[-1], share * roof[-1]), **near)
     told = f"roof {_rate(peak)} GFLOP/s, {_rate(bandwidth)} GB/s"
     place.set_title("\n".join(filter(None, [place.get_title(), told])), fontsize=9)
 
@@ -131,13 +131,13 @@ def _rate(value: float) -> str:
 def _words(panel: Panel[Roofed]) -> str:
     first, best = panel.rows[0], max(panel.rows, key=lambda row: row.share_of_roof)
     least = min(panel.rows, key=lambda row: row.share_of_roof)
-    roof = f"under a roof of {_rate(first['peak_flops_per_s'] / _GIGA)} GFLOP/s and "
-    roof += f"{_rate(first['peak_bytes_per_s'] / _GIGA)} GB/s "
+    roof = f"roof of {_rate(first['peak_flops_per_s'] / _GIGA)} GFLOP/s and "
+    roof += f"{_rate(first['peak_bytes_per_s'] / _GIGA)} GB/s; "
     if len(panel.rows) == 1:
         return f"{roof}{_share(best)}"
-    return f"{roof}{cells.counted(len(panel.rows), 'task')}, from {_share(least)} to {_share(best)}"
+    return f"{roof}{counted(len(panel.rows), 'task')}, from {_share(least)} to {_share(best)}"
 
 
 def _share(row: Task) -> str:
     name = f"{cells.text_of(row.variant)} at {cells.splits(row)}"
-    return f"{significant(100 * row['share_of_roof'], 2)} % of it ({name})"
+    return f"{format_percent(row['share_of_roof'], 2)} of it ({name})"

@@ -21,7 +21,7 @@ from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.text import cells
 from grouped_bench.store.schema import Task
-from grouped_bench.units import significant
+from grouped_bench.units import counted, significant
 
 _NAMES = ("variant", "computes", *(name for name in FAMILY if name not in ("in_channels", "out_channels", "width")))
 _MOST_PANELS = 8
@@ -31,8 +31,8 @@ _DARK = 0.179  # below it, white text stands out more than black
 _UNDECIDED = "#e4e4e4"
 _SHORT = {"predicted_oom": "pred.\noom", "unsupported": "unsup-\nported", "interrupted": "inter-\nrupted"}
 _NOTE = (
-    "Blue: faster than the baseline, red: slower. ≈ equivalent. ? and grey: undecided.\n"
-    "Hatched: without a ratio, for the reason written there. White: not measured."
+    "Blue: faster than the baseline. Red: slower. ≈: equivalent. ? and grey: undecided.\n"
+    "Hatched: no ratio, for the reason shown. White: not measured."
 )
 
 
@@ -45,7 +45,7 @@ def speedup(record: Drawable, title: str) -> Sketch:
     """
     compared = [row for row in record.rows if not is_baseline(row) and groups_of(row) and row.in_channels]
     if not any(map(_measured, compared)):
-        raise NothingToDrawError("no task that ended ok has a speed-up over a baseline")
+        raise NothingToDrawError("no task with status ok has a speed-up over a baseline")
     down = _down(compared)
     every = sorted({down.of(row) for row in compared})
     levels = every[:_MOST_LEVELS]
@@ -193,4 +193,4 @@ def _words(panel: Panel[Task]) -> str:
 def _point(row: Task) -> str:
     ratio = cells.bare_ratio(row.factor, row.speedup_low, row.speedup_high)
     name = cells.text_of(row.variant)
-    return f"{ratio} ({name} at {cells.splits(row)} and {row.in_channels} channels)"
+    return f"{ratio} ({name} at {cells.splits(row)} and {counted(row.in_channels, 'channel')})"

@@ -18,7 +18,7 @@ def theory(record: Drawable, title: str) -> Sketch:
     panels = split(with_savings(record.rows), _SETTING)
     savings = [1.0, *(row["saving"] for row in panels.rows)]
     sketch, places = grid(panels, title, height=3.2)
-    notes = ["Solid line: time falls as the multiply-accumulates do. Dotted line: as fast as the baseline"]
+    notes = ["Solid line: time falls in proportion to multiply-accumulates. Dotted line: as fast as the baseline"]
     for place, panel in zip(places, panels.shown, strict=True):
         shown, note = thinned(panel.rows)
         notes += [note] if note not in notes else []

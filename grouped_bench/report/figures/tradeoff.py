@@ -15,14 +15,15 @@ from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 _MOST_FAMILIES = 3
 _COST = {"params": ("parameters", svg.count), "peak_memory_bytes": ("peak memory", svg.byte_count)}
 _NOTES = (
-    "Grey line: Pareto front of the medians (fastest for its cost), with numbers of groups or paths",
-    "Unlike functions or numbers of groups are different layers, not faster ways to the same one",
+    "Grey line: Pareto front of the medians (fastest for the cost), with the number of groups or paths",
+    "Points of different functions or group counts are different layers, not faster forms of one layer",
 )
-_RINGS = "Ringed: no other in its row is as good in latency, parameters and memory at once"
+_RINGS = "Ringed: no other point of the row is as good in latency, parameters and memory together"
 
 
 @figure("tradeoff", "Latency against parameters and memory", place=5)
@@ -60,7 +61,7 @@ def _beside(families: Panels[Task], costs: Sequence[str]) -> tuple[Panels[Task],
 def _draw(place: Axes, rows: Sequence[Task], cost: str) -> str:
     """Points, front and rings in one panel; the note on points that are not shown."""
     if not rows:
-        place.text(0.5, 0.5, "memory not known closely", ha="center", fontsize=8, transform=place.transAxes)
+        place.text(0.5, 0.5, "memory not known precisely", ha="center", fontsize=8, transform=place.transAxes)
         return ""
     front = pareto(rows, cost)
     rings = unbeaten(filter(_has_memory, rows))
@@ -90,5 +91,5 @@ def _words(panel: Panel[Task], costs: Sequence[str]) -> str:
     known = [row for row in panel.rows if _has_memory(row)]
     if len(costs) > 1 and known:
         told += ["in memory the " + front_words(pareto(known, costs[1]), costs[1])]
-        told += [f"{cells.counted(len(unbeaten(known)), 'task')} unbeaten in latency, parameters and memory at once"]
+        told += [f"{counted(len(unbeaten(known)), 'task')} unbeaten in latency, parameters and memory together"]
     return "; ".join(told)

@@ -5,24 +5,25 @@ from collections.abc import Callable, Iterable, Sequence
 
 from grouped_bench.analyse.crossings import FROM, OPEN, Crossing, crossings, settled
 from grouped_bench.analyse.leads import Part, leader
-from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, by_function, is_baseline, is_ok
-from grouped_bench.report.findings.sentences import Finding, at
+from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, by_function, groups_of, is_baseline, is_ok
+from grouped_bench.report.drawing.panels import describe
+from grouped_bench.report.findings.sentences import Finding, at, of_cases
 from grouped_bench.report.run.summary import compared
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.crossings import in_words
 from grouped_bench.store.schema import Task
-from grouped_bench.units import significant
+from grouped_bench.units import counted, significant
 
 _GLOSSES = {
     "grouped": "Keras groups=",
     "grouped_native": "the backend's own grouped operation",
-    "split_concat": "a convolution a group, concatenated",
-    "split_sum": "a convolution a group, summed",
-    "merged_groups": "blocks of groups, a dense convolution each",
-    "composed": "each gradient by the form that is fastest at it",
+    "split_concat": "one convolution per group, concatenated",
+    "split_sum": "one convolution per group, summed",
+    "merged_groups": "one dense convolution per block of groups",
+    "composed": "each gradient by its fastest form",
     "depthwise_sum": "depthwise, summed over each group",
-    "resnext_sum": "a path of three convolutions each, summed",
-    "resnext_concat": "a path of two convolutions each, concatenated",
+    "resnext_sum": "three convolutions per path, summed",
+    "resnext_concat": "two convolutions per path, concatenated",
     "resnext_grouped": "Keras groups=",
     "resnext_native": "the backend's own grouped operation",
 }
@@ -48,16 +49,16 @@ def _fastest_of(part: Part, function: str, leaders: Sequence[Task | None]) -> li
     name, won = next((name, won) for name, won in wins if name != baseline_name(clear[0]))
     mine = [row for row in clear if row.variant == name]
     text = (
-        f"{cells.text_of(name)} is clearly the fastest way to the {cells.text_of(function)} function in {won} of "
-        f"{cells.counted(len(leaders), 'cohort')} with more than one {_noun(mine[0])}"
+        f"{cells.text_of(name)} is clearly the fastest form of the {cells.text_of(function)} function in "
+        f"{of_cases(won, len(leaders))}"
     )
     timed = [row for row in mine if row.speedup]
     # Where these are the same rows, it is told of where grouping pays.
     if timed and set(map(id, timed)) != set(map(id, _by_outcome(part)[0])):
-        text += f", {_reach(part, timed)} as fast as {baseline_name(mine[0])}"
-    others = [f"{cells.text_of(other)} in {count}" for other, count in wins[:_MOST_VARIANTS] if other != name]
+        text += f": {_reach(part, timed)}, relative to {baseline_name(mine[0])}"
+    others = [f"{cells.text_of(other)} leads in {count}" for other, count in wins[:_MOST_VARIANTS] if other != name]
     unclear = len(leaders) - len(clear)
-    others += [f"in {unclear} no lead is clear"] if unclear else []
+    others += [f"no lead is clear in {unclear}"] if unclear else []
     return [Finding("; ".join([text, *others]) + ".", tuple(clear))]
 
 
@@ -67,13 +68,12 @@ def paying(part: Part) -> list[Finding]:
     if not best and not barren:
         return []
     first = (best or barren)[0]
-    cohorts = f"{cells.counted(len(best) + len(barren) + unclear, 'cohort')} with more than one {_noun(first)}"
-    text = f"Grouping pays in {len(best) or 'none'} of {cohorts}"
-    if best:
-        text += f": {_reach(part, best, named=True)} as fast as {baseline_name(first)}{_kept(part, best)}"
-    told = [f"in {len(barren)} no way that was measured is faster than {baseline_name(first)}"] if barren else []
-    told += [f"in {unclear} it is open"] if unclear else []
-    return [Finding("; ".join([text, *told]) + ".", (*best, *barren))]
+    dense = "the bottleneck block" if first.cardinality else "the dense layer"
+    text = f"Grouping beats {dense} in {of_cases(len(best), len(best) + len(barren) + unclear)}"
+    told = [f"{text}: {_reach(part, best, named=True)}", *_allowed(part, best)] if best else [text]
+    told += [f"No measured variant is faster in {counted(len(barren), 'case')}"] if barren and (best or unclear) else []
+    told += [f"Open: {counted(unclear, 'case')}"] if unclear else []
+    return [Finding(". ".join(told) + ".", (*best, *barren))]
 
 
 def _by_outcome(part: Part) -> tuple[list[Task], list[Task], int]:
@@ -93,26 +93,16 @@ def _by_outcome(part: Part) -> tuple[list[Task], list[Task], int]:
     return best, barren, unclear
 
 
-def _kept(part: Part, best: Sequence[Task]) -> str:
-    """How much of the time that fewer multiply-accumulates promise is saved indeed."""
-    known = [(row, saving) for row in best if (saving := part.saving(row)) and saving >= _FEWER]
-    if not known:
-        return ""
-    shares = sorted(known, key=lambda pair: pair[0].factor / pair[1])
-    ends = shares if len(shares) == 1 else [shares[0], shares[-1]]
-    told = " to ".join(f"{_share(row, saving)} of {_times(saving)}" for row, saving in ends)
-    return f", which keeps {told} that fewer multiply-accumulates promise"
-
-
-def _share(row: Task, saving: float) -> str:
-    parts = [None if row[name] is None else 100 * row[name] / saving for name in ("speedup_low", "speedup_high")]
-    text = f"{significant(100 * row.factor / saving, 2)} %"
-    low, high = parts
-    return text if low is None or high is None else f"{text} [{significant(low, 2)}–{significant(high, 2)}]"
+def _allowed(part: Part, best: Sequence[Task]) -> list[str]:
+    """What fewer multiply-accumulates would allow at both ends of `_reach`."""
+    savings = [part.saving(row) or 1.0 for row in _ends(best)]
+    if min(savings) < _FEWER:
+        return []
+    return [f"Arithmetic alone would allow {cells.listed(dict.fromkeys(map(_times, savings)))}"]
 
 
 def crossing(part: Part) -> list[Finding]:
-    """From which number of groups on each way of grouping is faster; nothing where none is from any number on."""
+    """The smallest group count from which each variant stays faster than dense; empty if there is none."""
     of_variant: dict[str, list[Crossing]] = collections.defaultdict(list)
     for one in crossings(part.rows):
         if one.rows[0].computes in GROUPED:
@@ -141,10 +131,8 @@ def _idle_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
         return []
     savings = sorted(part.saving(row) or 0 for row in rows)
     span = " to ".join(dict.fromkeys(map(_times, (savings[0], savings[-1]))))
-    share = f"{len(rows)} of {cells.counted(len(fewer), 'cohort')}"
-    text = (
-        f"{_glossed(rows[0])} only saves arithmetic in {share}: {span} fewer multiply-accumulates, no clearly less time"
-    )
+    share = of_cases(len(rows), len(fewer))
+    text = f"{_glossed(rows[0])} saves arithmetic but no time in {share}: {span} fewer multiply-accumulates"
     return [Finding(f"{text}{_worst(part, rows)}.", tuple(rows))]
 
 
@@ -157,8 +145,8 @@ def _losing_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
     rows = [row for row in judged if settled(row) == "slower" and (part.saving(row) or 0) < _FEWER]
     if not rows:
         return []
-    share = f"{len(rows)} of {cells.counted(len(judged), 'cohort')}"
-    text = f"{_glossed(rows[0])} was slower than {baseline_name(rows[0])} in {share}{_worst(part, rows)}."
+    share = of_cases(len(rows), len(judged))
+    text = f"{_glossed(rows[0])} is slower than {baseline_name(rows[0])} in {share}{_worst(part, rows)}."
     return [Finding(text, tuple(rows))]
 
 
@@ -167,7 +155,7 @@ def _worst(part: Part, rows: Sequence[Task]) -> str:
     if not slower:
         return ""
     worst = min(slower, key=lambda row: row.factor)
-    return f", at worst {_slowdown(worst)} of {baseline_name(worst)} ({at(part, worst)})"
+    return f". At worst it takes {_slowdown(worst)} of {baseline_name(worst)} ({at(part, worst)})"
 
 
 def winning(part: Part) -> list[Finding]:
@@ -179,12 +167,10 @@ def _winning_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
     faster = [row for row in judged if settled(row) == "faster" and row.speedup]
     if all(id(row) in part.leaders for row in faster) or judged[0].computes in GROUPED:
         return []
-    share = f"{len(faster)} of {cells.counted(len(judged), 'cohort')}"
-    text = (
-        f"{_glossed(faster[0])} was faster than {baseline_name(faster[0])} in {share}, {_reach(part, faster)} as fast"
-    )
-    another = "" if faster[0].computes in DENSE else "; it is another function"
-    return [Finding(f"{text}{another}.", tuple(faster))]
+    share = of_cases(len(faster), len(judged))
+    text = f"{_glossed(faster[0])} is faster than {baseline_name(faster[0])} in {share}: {_reach(part, faster)}."
+    another = "" if faster[0].computes in DENSE else " It computes another function."
+    return [Finding(f"{text}{another}", tuple(faster))]
 
 
 def _of_variants(part: Part, tell: Callable[[Part, Sequence[Task]], list[Finding]]) -> list[Finding]:
@@ -195,11 +181,20 @@ def _of_variants(part: Part, tell: Callable[[Part, Sequence[Task]], list[Finding
 
 
 def _reach(part: Part, rows: Iterable[Task], *, named: bool = False) -> str:
-    """`2.30× [2.25–2.35] (4 groups) to 8.00× [7.84–8.16] (32 groups)`."""
-    ends = sorted((row for row in rows if row.speedup), key=lambda row: row.factor)
-    names = [f"{cells.text_of(row.variant)}, " if named else "" for row in ends]
-    told = [f"{_ratio(row)} ({name}{at(part, row)})" for row, name in zip(ends, names, strict=True)]
-    return told[0] if len(told) == 1 else f"{told[0]} to {told[-1]}"
+    """The least and the most: `2.30× [2.25–2.35] with 4 groups (64→64), 8.00× [7.84–8.16] with 32 (128→128)`."""
+    told: list[str] = []
+    for row in _ends(rows):
+        groups = str(groups_of(row)) if told else cells.splits(row)
+        marks = [cells.text_of(row.variant)] * named + [describe(row, part.varying_shape)]
+        where = ", ".join(filter(None, marks))
+        told.append(f"{_ratio(row)} with {groups}" + (f" ({where})" if where else ""))
+    return ", ".join(told)
+
+
+def _ends(rows: Iterable[Task]) -> list[Task]:
+    """The row with the least speed-up and the one with the most; one where there is no other."""
+    ordered = sorted((row for row in rows if row.speedup), key=lambda row: row.factor)
+    return ordered if len(ordered) == 1 else [ordered[0], ordered[-1]]
 
 
 def _ratio(row: Task) -> str:
@@ -215,10 +210,6 @@ def _slowdown(row: Task) -> str:
 
 def _times(value: float) -> str:
     return f"{significant(value, 2).removesuffix('.0')}×"
-
-
-def _noun(row: Task) -> str:
-    return "path" if row.cardinality else "group"
 
 
 def _glossed(row: Task) -> str:

@@ -17,13 +17,14 @@ from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast
 from grouped_bench.space.facts import Facts
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 __all__ = ["Finding", "counts", "findings", "of_rows", "stop"]
 
 # Functions that are the same where nothing is split, and how that is said.
 _TWINS = {
-    "With one group the dense and the grouped function": ("dense", "grouped"),
-    "With one path the bottleneck and the resnext function": ("bottleneck", "resnext"),
+    "With one group, the dense and the grouped function": ("dense", "grouped"),
+    "With one path, the bottleneck and the resnext function": ("bottleneck", "resnext"),
 }
 _CAUSES = tuple(flag for flag in FLAGS if flag != UNSTABLE)
 _SETTING = (
@@ -53,12 +54,18 @@ def of_rows(rows: Sequence[Task], metadata: Sequence[Facts] = ()) -> list[Findin
         metadata: the run-wide facts of each run; any may be missing.
     """
     if not any(map(is_ok, rows)):
-        return [Finding("Nothing was measured, so there is nothing to find."), *limits.failures(rows)]
+        return [Finding("Nothing was measured, so there are no findings."), *limits.failures(rows)]
     told = [*environment_findings(rows), *_claims(_parts(rows, metadata))]
     found = cohorts(rows)
     if not told:
-        told = [Finding("No verdict on a split convolution is decided: there is no more to say than latencies.")]
+        told = [_nothing_decided(metadata)]
     return [*told, *_unread(metadata), *limits.failures(rows), *_twins(found), *_open(found), *_flags(rows)]
+
+
+def _nothing_decided(metadata: Sequence[Facts]) -> Finding:
+    """What to do where no claim can be made: a run that has not ended can be continued."""
+    more = "; `--resume` continues the run" if any(facts.get("finished") is False for facts in metadata) else ""
+    return Finding(f"No comparison has a decided verdict yet. Latencies are in the table{more}.")
 
 
 def _unread(metadata: Sequence[Facts]) -> list[Finding]:
@@ -77,7 +84,7 @@ def _claims(parts: Sequence[Part]) -> list[Finding]:
     left_out = len(told) - _MOST_CLAIMS
     if left_out <= 1:
         return told
-    more = f"{left_out} more findings are not listed; a selection of fewer settings or passes lists theirs."
+    more = f"{counted(left_out, 'more finding')}: select fewer settings or passes to see them."
     return [*told[:_MOST_CLAIMS], Finding(more)]
 
 
@@ -110,8 +117,8 @@ def _twins(found: Sequence[CohortTasks]) -> list[Finding]:
         rows = tuple(row for row in alike if row.computes in functions)
         verdicts = tally(map(verdict_of, rows), VERDICTS)
         if rows:
-            count = cells.counted(len(rows), "comparison")
-            told.append(Finding(f"{words} are the same; of {count} there, {verdicts}.", rows))
+            count = counted(len(rows), "comparison")
+            told.append(Finding(f"{words} are the same: of {count}, {verdicts}.", rows))
     return told
 
 
@@ -121,8 +128,8 @@ def _open(found: Sequence[CohortTasks]) -> list[Finding]:
     if not undecided:
         return []
     text = (
-        f"{len(undecided)} of {cells.counted(len(judged), 'comparison')} with the baseline stayed undecided: "
-        "their intervals are too wide to tell, which does not make them equal."
+        f"Undecided: {len(undecided)} of {counted(len(judged), 'comparison')} with the baseline. "
+        "The intervals are too wide; this does not mean that the times are equal."
     )
     return [Finding(text, undecided)]
 
@@ -133,12 +140,12 @@ def _flags(rows: Sequence[Task]) -> list[Finding]:
     if moved:
         causes = tally(flag for row in moved for flag in row.flags or () if flag in _CAUSES)
         text = (
-            f"The machine moved under {len(moved)} of {cells.counted(len(rows), 'task')}, which are unstable: "
-            f"nothing is claimed of their speed-ups. Causes: {causes}."
+            f"Unstable: {len(moved)} of {counted(len(rows), 'task')}. The machine changed speed during them, so their "
+            f"speed-ups support no claim. Causes: {causes}."
         )
         told.append(Finding(text, moved))
     others = tuple(row for row in rows if set(row.flags or ()) - set(FLAGS))
     if others:
         flags = tally(flag for row in others for flag in row.flags or () if flag not in FLAGS)
-        told.append(Finding(f"Flags of tasks besides: {flags}.", others))
+        told.append(Finding(f"Other flags: {flags}.", others))
     return told

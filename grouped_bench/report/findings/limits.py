@@ -15,7 +15,7 @@ from grouped_bench.report.findings.sentences import Finding, at
 from grouped_bench.report.text import cells
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
-from grouped_bench.units import significant
+from grouped_bench.units import counted, significant
 
 # Allocators count blocks that they round up: less than this is no difference to choose by.
 _CLEARLY_MORE = 1.1
@@ -79,7 +79,7 @@ def _is_dearer(more: Task, less: Task) -> bool:
 def _lead_words(part: Part, pairs: Sequence[_Dearer]) -> Finding:
     first = pairs[0]
     text = (
-        f"The fastest is not the leanest in {cells.counted(len(pairs), 'cohort')}: "
+        f"The fastest variant is not the leanest in {counted(len(pairs), 'case')}: "
         f"{cells.text_of(first.more.variant)} takes more memory than {cells.text_of(first.less.variant)}"
     )
     return Finding(f"{text}, {_most(part, pairs)}.", _rows(pairs))
@@ -89,15 +89,15 @@ def _equal_words(part: Part, pairs: Sequence[_Dearer]) -> Finding:
     more, less = (cells.text_of(row.variant) for row in (pairs[0].more, pairs[0].less))
     other = less if more == baseline_name(pairs[0].more) else more
     base = baseline_name(pairs[0].more)
-    text = f"{other} and {base} are equivalent in time in {cells.counted(len(pairs), 'cohort')} where {more} takes"
+    text = f"{other} and {base} are equivalent in time in {counted(len(pairs), 'case')}, but {more} takes"
     return Finding(f"{text} more memory, {_most(part, pairs)}.", _rows(pairs))
 
 
 def _most(part: Part, pairs: Sequence[_Dearer]) -> str:
     worst = max(pairs, key=lambda pair: pair.ratio)
     amounts = f"{cells.memory(worst.more)} against {cells.memory(worst.less)}"
-    at_most = "at most " if len(pairs) > 1 else ""
-    return f"{at_most}{significant(worst.ratio, 2)}×: {amounts} ({at(part, worst.more)})"
+    up_to = "up to " if len(pairs) > 1 else ""
+    return f"{up_to}{significant(worst.ratio, 2)}×: {amounts} ({at(part, worst.more)})"
 
 
 def _rows(pairs: Iterable[_Dearer]) -> tuple[Task, ...]:
@@ -120,7 +120,7 @@ def failures(rows: Sequence[Task]) -> list[Finding]:
         return told
     failed = tuple(row for status in statuses for row in found[status])
     reasons = "; ".join(_reasons(status, found[status]) for status in statuses)
-    text = f"{len(failed)} of {cells.counted(len(rows), 'task')} not measured: {reasons}."
+    text = f"Not measured: {len(failed)} of {counted(len(rows), 'task')}. Reasons: {reasons}."
     return [*told, Finding(" ".join([text, *_refusals(failed)]), failed)]
 
 
@@ -128,7 +128,7 @@ def _reasons(status: str, rows: Sequence[Task]) -> str:
     tally = collections.Counter(_reason(row) for row in rows if not _refusal(row)).most_common()
     told = [f"{reason} ({count})" if count < len(rows) else reason for reason, count in tally[:_MOST_REASONS] if reason]
     rest = len(tally) - _MOST_REASONS
-    told += [cells.counted(rest, "more reason")] if rest > 0 else []
+    told += [counted(rest, "more reason")] if rest > 0 else []
     return f"{len(rows)} {cells.text_of(status or None)}" + (f", {', '.join(told)}" if told else "")
 
 
@@ -140,9 +140,9 @@ def _refusals(failed: Iterable[Task]) -> Iterator[str]:
             same[refusal].append(row)
     ordered = sorted(same.values(), key=len, reverse=True)
     for rows in ordered[:_MOST_REASONS]:
-        yield f"{cells.counted(len(rows), 'task')}: {cells.reason(rows[0])}."
+        yield f"{counted(len(rows), 'task')}: {cells.reason(rows[0])}."
     if len(ordered) > _MOST_REASONS:
-        yield f"{cells.counted(len(ordered) - _MOST_REASONS, 'more cause')}."
+        yield f"{counted(len(ordered) - _MOST_REASONS, 'more cause')}."
 
 
 def _refusal(row: Task) -> Refusal | None:
@@ -164,8 +164,6 @@ def _out_of_memory(rows: Sequence[Task]) -> list[Finding]:
                 lost[row.variant].append(row)
     if not lost:
         return []
-    named = cells.listed(
-        f"{cells.text_of(name)} in {cells.counted(len(some), 'cohort')}" for name, some in lost.items()
-    )
-    text = f"Memory decides where others of the same function fit and these do not: {named}."
+    named = cells.listed(f"{cells.text_of(name)} in {counted(len(some), 'case')}" for name, some in lost.items())
+    text = f"Out of memory where other variants of the same function fit: {named}."
     return [Finding(text, tuple(row for some in lost.values() for row in some))]

@@ -28,7 +28,7 @@ from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import schema
 from grouped_bench.store.identity import identity_of
 from grouped_bench.store.schema import Task
-from grouped_bench.units import format_clock, format_seconds
+from grouped_bench.units import counted, format_clock, format_percent, format_seconds
 
 _MOST_REASONS = 100
 _MOST_FAILURES = 200
@@ -38,11 +38,11 @@ _MOST_STEPS = 30
 _MOST_TABLES = 60
 _SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?", "unstable": "!"}
 _CONTROL = {
-    "precision": "precision asked for",
+    "precision": "requested precision",
     "margin": "margin of equivalence",
-    "alpha": "chance allowed for any wrong verdict of the run",
-    "pair_alpha": "chance allowed for a wrong verdict on one pair",
-    "visits": "visits at most",
+    "alpha": "allowed chance of any wrong verdict in the run",
+    "pair_alpha": "allowed chance of a wrong verdict on one pair",
+    "visits": "most visits per case",
     "budget": "budget",
     "task_timeout": "time limit of a task",
 }
@@ -96,6 +96,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[Facts]) -> str:
             total=len(rows),
             most_rows=explorer.MOST_ROWS,
             cells=cells,
+            counted=counted,
             case_title=case_title,
             verdict_of=verdict_of,
             signs=_SIGNS,
@@ -115,9 +116,9 @@ def write(frame: pd.DataFrame, metadata: Sequence[Facts], path: str | Path) -> P
         replace(path, content)
     except OSError as problem:
         raise OutputError(
-            "a page needs a file name in a folder that can be written",
+            "A page must have a file name in a writable folder",
             received=f"{path} ({problem.strerror or problem})",
-            remedy="Make the folder, or name another file with -o",
+            remedy="Create the folder, or name another file",
         ) from problem
     return path
 
@@ -142,7 +143,7 @@ def _title(rows: Sequence[Task], metadata: Sequence[Facts]) -> str:
     names = sorted({str(row.machine) for row in rows if row.machine is not None})
     names = names or [str(facts["machine"]) for facts in metadata if facts.get("machine")]
     where = f" on {cells.listed(cells.clean(classed.get(name, name)) for name in names)}" if names else ""
-    return f"Convolutions in groups, measured{where}"
+    return f"Grouped convolutions, measured{where}"
 
 
 def _identity(facts: Facts) -> Iterator[tuple[str, str]]:
@@ -163,11 +164,11 @@ def _effort(rows: Sequence[Task]) -> Iterator[tuple[str, str]]:
     """Visits and processes of a task, from its own record."""
     made = [row.visit_process for row in rows if row.visit_process]
     if made:
-        yield "visits of a task", _range([len(processes) for processes in made])
-        yield "processes of a task", _range([len(set(processes)) for processes in made])
+        yield "visits per task", _range([len(processes) for processes in made])
+        yield "processes per task", _range([len(set(processes)) for processes in made])
     calls = [row.iterations for row in rows if row.iterations]
     if calls:
-        yield "calls a sample", _range(calls)
+        yield "calls per sample", _range(calls)
 
 
 def _range(values: Sequence[int]) -> str:
@@ -179,7 +180,7 @@ def _control(control: Json) -> Iterator[tuple[str, str]]:
     for key, value in control.items():
         text = cells.text_of(value)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            text = f"{100 * value:g}%" if key in _SHARES else f"{value:g} s" if key in _SPANS else text
+            text = format_percent(value) if key in _SHARES else f"{value:g} s" if key in _SPANS else text
         yield _CONTROL.get(key, cells.clean(key)), text
 
 
@@ -189,7 +190,7 @@ def _time(spent: Json) -> list[tuple[str, str, str]]:
     total = known.get("total_s") or 0
     rows = []
     for key, value in known.items():
-        share = f"{100 * value / total:.0f}%" if total else cells.DASH
+        share = f"{value / total:.0%}" if total else cells.DASH
         clock = format_clock(value) if value >= 60 else format_seconds(value)
         rows.append((cells.clean(key.removesuffix("_s").replace("_", " ")), clock, share))
     return rows

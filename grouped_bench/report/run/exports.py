@@ -19,6 +19,7 @@ from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +98,7 @@ def _contrast_table(found: Contrast | None) -> list[str]:
     lines = [f"### {found.headline}", "", pipes(["fact", *map(escape, found.runs)])]
     lines += [pipes(["---"] * (1 + len(found.runs)))]
     lines += [pipes(map(escape, (fact, *texts))) for fact, texts in found.shown]
-    return [*lines, "", *([f"{found.left_out} facts more are not shown here.", ""] if found.left_out else [])]
+    return [*lines, "", *([f"{counted(found.left_out, 'more fact')} not shown.", ""] if found.left_out else [])]
 
 
 def comma_separated(request: Request) -> str:

@@ -13,21 +13,21 @@ from grouped_bench.report.text.contrast import run_name
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.published import recorded_published
 from grouped_bench.store.schema import Task
-from grouped_bench.units import format_count, format_seconds, significant
+from grouped_bench.units import counted, format_count, format_percent, format_seconds, significant
 
 _UNSURE_DIGITS = 2
 _MOST_LEFT_OUT = 50
 _OF_NETWORK = ("layer", "×", "time", "share", "in use", "faster", "saves")
 _OF_PUBLISHED = ("figure", "case", "published", "ours", "source")
 _DEPTHWISE = (
-    "In brackets: whether the network has this as a depthwise layer, which has an operation of its own, is not known; "
-    "grouped, the same function, stands for it, and what is saved is saved over that."
+    "In brackets: the network may use a depthwise layer here, which has an operation of its own. The variant grouped "
+    "computes the same function and stands for it; savings are relative to it."
 )
 _METHOD = (
-    "Time is of all convolutions of a row in one pass, as medians, in the variant that stands for the network as it "
-    "is: regular, grouped for a layer with groups, depthwise_sum for a depthwise layer. Activations and what lies "
-    "between convolutions are not in it. A faster variant computes the same function and has a clear lead; without one "
-    "nothing is claimed."
+    "Time: all convolutions of a row in one pass, as medians. The network is timed as regular, as grouped for a layer "
+    "with groups, and as depthwise_sum for a depthwise layer. Activations and other operations between the "
+    "convolutions are not included. A faster variant computes the same function and has a clear lead; without one, no "
+    "saving is claimed."
 )
 
 
@@ -47,7 +47,7 @@ def _of_run(rows: Sequence[Task], facts: Mapping[str, Any], several: bool) -> It
     found = besides(mine, recorded_published(space))
     if found:
         table = tuple(_published_row(one) for one in found)
-        yield Sheet(f"Published beside measured{run}", _OF_PUBLISHED, table)
+        yield Sheet(f"Published and measured figures{run}", _OF_PUBLISHED, table)
 
 
 def _left_out(space: Any) -> list[str]:
@@ -74,7 +74,7 @@ def _layer_row(layer: Layer) -> tuple[str, ...]:
         name,
         str(layer.times),
         format_seconds(layer.seconds, _UNSURE_DIGITS if layer.problem else 3),
-        cells.DASH if layer.share is None else f"{significant(100 * layer.share, 2)}%",
+        cells.DASH if layer.share is None else format_percent(layer.share, 2),
         f"({own_variant(layer.row)})" if is_stand_in(layer.row) else own_variant(layer.row),
         cells.text_of(layer.faster),
         saved,
@@ -86,12 +86,12 @@ def _sums(network: Network) -> Iterator[str]:
     moved = sum(layer.problem is not None for layer in timed)
     missing = len(network.layers) - len(timed)
     if network.seconds:
-        count = cells.counted(sum(layer.times for layer in timed), "convolution")
-        yield f"{count} take {format_seconds(network.seconds)} together, a sum of medians. {_saved(network)}"
+        count = counted(sum(layer.times for layer in timed), "convolution")
+        yield f"{count}: {format_seconds(network.seconds)} in total, a sum of medians. {_saved(network)}"
     if moved:
-        yield f"The machine moved under {cells.counted(moved, 'row')}: nothing is claimed of changing them."
+        yield f"Unstable: {counted(moved, 'row')}. No saving is claimed for them."
     if missing:
-        yield f"{cells.counted(missing, 'row')} without a time: not in the sum, and in no share."
+        yield f"Without a time: {counted(missing, 'row')}, excluded from the sum and the shares."
 
 
 def _saved(network: Network) -> str:
@@ -102,10 +102,10 @@ def _saved(network: Network) -> str:
         some = [layer for layer in changed if is_stand_in(layer.row) == bracketed]
         saved = sum(layer.saved_s or 0.0 for layer in some)
         if some:
-            share = significant(100 * saved / network.seconds, 2)
-            told.append(f"{format_seconds(saved)} in {cells.counted(len(some), name)}, {share}%")
+            share = format_percent(saved / network.seconds, 2)
+            told.append(f"{format_seconds(saved)} in {counted(len(some), name)}, {share}")
     if not told:
-        return "No change that was measured would make it clearly faster."
+        return "No measured change would make it clearly faster."
     return f"The faster variants would save {cells.listed(told)}."
 
 

@@ -9,14 +9,15 @@ from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.case import Setting
 from grouped_bench.store.schema import COHORT_KEY, Task
+from grouped_bench.units import counted
 
 # Where and how a task was measured; the rest of a row's key says what.
 _WHERE = ("machine", "run_id", "backend", "execution", "device", "cache")
 _WHAT = tuple(name for name in COHORT_KEY if name not in _WHERE)
 _MOST_PLACES, _MOST_CASES = 6, 30
 _NOTE = (
-    "Each column was measured at its own moments and in its own processes, so no verdict is drawn between them: "
-    "±, where it is known, is half the 95 % interval of the latency in its own column."
+    "The columns were measured at different times in different processes, so no verdict is drawn between them. "
+    "±, where known, is half the 95% interval of the latency in its own column."
 )
 
 Place = tuple[Any, ...]
@@ -66,8 +67,8 @@ def _text(row: Task) -> str:
 
 def _notes(places: int, cases: int) -> tuple[str, ...]:
     left_out = [
-        f"{count - most} more {noun} are not shown here."
-        for count, most, noun in ((places, _MOST_PLACES, "columns"), (cases, _MOST_CASES, "cases"))
+        f"{counted(count - most, noun)} not shown."
+        for count, most, noun in ((places, _MOST_PLACES, "more column"), (cases, _MOST_CASES, "more case"))
         if count > most
     ]
     return (_NOTE, *left_out)

@@ -10,11 +10,12 @@ from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Facts
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
 
 STOPS = {
     "settled": "stopped when every verdict was settled",
-    "visits": "stopped when the visits allowed were used up",
-    "budget": "stopped when the budget was spent",
+    "visits": "stopped when its visits were used up",
+    "budget": "stopped when its budget was spent",
     "user": "was stopped by the user",
 }
 
@@ -28,17 +29,14 @@ def counts(rows: Sequence[Task], metadata: Sequence[Facts], *, of: int | None = 
         of: number of rows they were selected from, if fewer are shown.
     """
     total = len(rows)
-    shown = f"{total} of {cells.counted(of, 'task')}" if of not in (None, total) else cells.counted(total, "task")
+    shown = f"{total} of {counted(of, 'task')}" if of not in (None, total) else counted(total, "task")
     statuses = tally((row.status for row in rows), schema.STATUSES)
     verdicts = tally(map(verdict_of, compared(rows)), VERDICTS)
-    lines = [f"{shown} in {cells.counted(len(cohorts(rows)), 'cohort')}: {statuses}." if total else f"{shown}."]
+    lines = [f"{shown} in {counted(len(cohorts(rows)), 'cohort')}: {statuses}." if total else f"{shown}."]
     if verdicts:
         lines.append(f"Against the baseline: {verdicts}.")
     if any(map(cells.is_coarse, rows)):
-        lines.append(
-            "~: memory that nothing counted, read from the resident set, which moves by tens of KiB; "
-            "not to be compared closely."
-        )
+        lines.append("~: memory read from the resident set, which varies by tens of KiB; do not compare it closely.")
     lines += [f"Measured on {where}." for where in machines.of_known_class(metadata)]
     return lines + [line for facts in metadata for line in _run_lines(facts, several=len(metadata) > 1)]
 
@@ -51,7 +49,7 @@ def stop(facts: Facts) -> str:
     if facts.get("finished") is not False:
         return "does not say how it stopped"
     visits = facts.get("visits")
-    return f"is not finished: {visits:,} visits so far" if isinstance(visits, int) else "is not finished"
+    return f"is not finished: {counted(visits, 'visit')} so far" if isinstance(visits, int) else "is not finished"
 
 
 def compared(rows: Iterable[Task]) -> list[Task]:
@@ -70,7 +68,7 @@ def _run_lines(facts: Facts, *, several: bool) -> list[str]:
     name = f"Run {cells.clean(facts.get('run_id', 'without an id'))}" if several else "The run"
     lines = [f"{name} {stop(facts)}."]
     if isinstance(rounds := facts.get("thinned"), int):
-        kept = f"{cells.counted(rounds, 'round')} a visit"
-        lines.append(f"{name} is a baseline: it keeps {kept}, with the medians of all, so not how samples spread.")
+        kept = f"{counted(rounds, 'round')} per visit"
+        lines.append(f"{name} is a baseline: it keeps {kept} and the medians of all, but not how samples spread.")
     skipped = len(facts.get("skipped") or ())
-    return lines + ([f"{name} left {cells.counted(skipped, 'case')} out of its plan, with reasons."] if skipped else [])
+    return lines + ([f"{name} skipped {counted(skipped, 'case')} of its space, with reasons."] if skipped else [])

@@ -11,14 +11,15 @@ from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space import variables
 from grouped_bench.space.case import Setting
 from grouped_bench.store.schema import COHORT_KEY, Task
+from grouped_bench.units import counted
 
 _HEADERS = ("variant", "in", "latency", "against A", "verdict")
 _LETTERS = string.ascii_uppercase
 _FAMILY = ("run_id", *(name for name in COHORT_KEY if name not in ("env", "threads")))
 _MOST_CASES = 30
 _NOTE = (
-    "Visits in all environments of a case were made in a row. A factor above 1 is faster than A; its interval is "
-    "corrected for every comparison of the run."
+    "Each turn visits a case in all environments, one after another. A factor above 1 is faster than A. Intervals are "
+    "corrected for all comparisons of the run."
 )
 
 
@@ -33,7 +34,7 @@ def environment_sheets(rows: Sequence[Task]) -> list[Sheet]:
     found = families(rows)
     sheets = [_sheet(family) for family in found[:_MOST_CASES]]
     left_out = len(found) - _MOST_CASES
-    more = [f"{cells.counted(left_out, 'more case')} are not shown here."] if left_out > 0 else []
+    more = [f"{counted(left_out, 'more case')} not shown."] if left_out > 0 else []
     return [*sheets[:-1], *(Sheet(s.title, s.headers, s.rows, (_NOTE, *more)) for s in sheets[-1:])]
 
 
@@ -60,7 +61,7 @@ def name_of(row: Task, family: Sequence[Task]) -> str:
     own = {name: value for name, value in variables.parsed(row.env).items() if (name, value) not in shared}
     alike = len({other.threads for other in family}) == 1
     setting = Setting("", "", "", env=variables.described(own) or None, threads=None if alike else row.threads)
-    return setting.host.surroundings or "as it is"
+    return setting.host.surroundings or "unchanged"
 
 
 def _environment(row: Task) -> tuple[str | None, int | None]:
@@ -105,14 +106,14 @@ def _verdict(row: Task) -> str:
 def _compared(name: str, first: str, rows: Sequence[Task]) -> Finding:
     verdicts = [_verdict(row) for row in rows]
     counts = ", ".join(f"{verdicts.count(one)} {one}" for one in VERDICTS if one in verdicts)
-    text = f"{name} against {first}, in {cells.counted(len(rows), 'task')}: {counts}."
+    text = f"{name} against {first}, in {counted(len(rows), 'task')}: {counts}."
     faster = [row for row in rows if _verdict(row) == "faster"]
     if faster:
         best = max(faster, key=lambda row: row.env_speedup_low or 0.0)
-        text += f" The most: {best.variant}, {_factor(best, best.env_speedup or 1.0)} as fast in {case_title(best)}."
+        text += f" Largest gain: {best.variant}, {_factor(best, best.env_speedup or 1.0)} in {case_title(best)}."
     return Finding(cells.clean(text), tuple(rows))
 
 
 def _alone(name: str, rows: Sequence[Task]) -> Finding:
     variants = cells.listed(dict.fromkeys(str(row.variant) for row in rows))
-    return Finding(cells.clean(f"Only {name} runs {variants}, in {cells.counted(len(rows), 'task')}."), tuple(rows))
+    return Finding(cells.clean(f"Only {name} supports {variants}, in {counted(len(rows), 'task')}."), tuple(rows))

@@ -58,7 +58,9 @@ def render(
         SpaceError: unknown format or column, or an expression that is none.
     """
     if format not in _FORMATS:
-        raise SpaceError("--format is one of " + ", ".join(_FORMATS), received=format, remedy="Choose one of them")
+        raise SpaceError(
+            "The format must be one of " + ", ".join(_FORMATS), received=format, remedy="Choose one of them"
+        )
     key = _column(SORTS.get(sort, sort) if sort else None, "--sort")
     by = _column(by, "--by")
     every = plain(frame)
@@ -71,9 +73,9 @@ def render(
 def _column(name: str | None, option: str) -> str | None:
     if name is not None and name not in NAMES:
         raise SpaceError(
-            f"{option} takes a column of the record but the raw samples",
+            f"{option} takes a column other than the raw samples",
             received=name,
-            remedy="`grouped-bench list columns` names them",
+            remedy="List the columns with `grouped-bench list columns`",
         )
     return name
 
@@ -88,7 +90,7 @@ def _terminal(request: Request) -> str:
             lines += textwrap.wrap(cells.clean(heading), width, max_lines=4, placeholder=" …")
         lines += [*layout.lines(block, width), *_failures(block, width), *_choices(block, width), ""]
     if layout.left_out and any(block.rows for block in found):
-        lines += [f"Left out for want of width: {cells.listed(layout.left_out)}."]
+        lines += [f"Not shown for lack of width: {cells.listed(layout.left_out)}."]
     for sheet in request.sheets:
         lines += [*sheet_lines(sheet, width), ""]
     told = request.findings()

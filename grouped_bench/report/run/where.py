@@ -17,7 +17,7 @@ NAMES = tuple(name for name in schema.NAMES if name not in schema.RAW)
 _PASS = "_pass_"  # `pass` is a keyword of Python and a column of ours
 _LONGEST = 2000
 _RULE = "--where takes column names, constants, comparisons, and/or/not, in and arithmetic"
-_REMEDY = "Write something like: groups > 1 and variant == 'grouped'"
+_REMEDY = "Write it like: groups > 1 and variant == 'grouped'"
 _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     **{ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.Is: operator.eq, ast.IsNot: operator.ne},
     **{ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge},
@@ -44,7 +44,7 @@ def select(rows: Sequence[Task], where: str | None) -> list[Task]:
         return [row for row in rows if _value(tree, row)]
     except (TypeError, RecursionError) as problem:
         raise SpaceError(
-            "--where compares a column with a value of its own type",
+            "--where must compare a column with a value of its own type",
             received=f"{where} ({problem})",
             remedy="Quote text and leave numbers bare, as in: groups == 8 and variant == 'grouped'",
         ) from None
@@ -96,9 +96,9 @@ def _check(node: ast.expr) -> None:
 
 def _refuse_name(name: str) -> None:
     raise SpaceError(
-        "--where knows the columns of the record but the raw samples",
+        "--where takes columns other than the raw samples",
         received=name,
-        remedy="`grouped-bench list columns` names them; text needs quotes",
+        remedy="List the columns with `grouped-bench list columns`, and put text in quotes",
     )
 
 

@@ -10,9 +10,11 @@ from grouped_bench.analyse.rows import groups_of, is_baseline, verdict_of
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import format_extents
 from grouped_bench.store.schema import Task
-from grouped_bench.units import earned_digits, format_bytes, format_count, format_seconds, significant
+from grouped_bench.units import counted, earned_digits, format_bytes, format_count, format_seconds, significant
 
 DASH = "—"
+# Enough to be one commit's alone in any repository; `git` takes them as they are.
+COMMIT_DIGITS = 10
 _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 _MOST_PLACES = 9
 _UNSURE_DIGITS = 2
@@ -173,6 +175,11 @@ MEASURES: dict[str, Callable[[Task], str]] = {
 }
 
 
+def commit(name: str, *, dirty: bool = False) -> str:
+    """A commit by its first digits, with a + where files differed from it: `0123456789+`."""
+    return name[:COMMIT_DIGITS] + ("+" if dirty else "")
+
+
 def listed(parts: Iterable[Any]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     texts = [str(part) for part in parts]
@@ -182,11 +189,6 @@ def listed(parts: Iterable[Any]) -> str:
 def splits(row: Task) -> str:
     """`1 group` of a layer, `32 paths` of a block."""
     return counted(groups_of(row) or 0, "path" if row.cardinality else "group")
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 task`, `3 tasks`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _digits(value: float, low: float | None, high: float | None) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from grouped_bench.analyse.environment.differences import Absent, differences
 from grouped_bench.report.text import cells
+from grouped_bench.units import counted
 
 _MOST_FACTS = 60
 _MOST_LINES = 2
@@ -33,7 +34,7 @@ class Contrast:
     @property
     def headline(self) -> str:
         """The sentence that stands above the facts."""
-        return f"These runs {'differ' if self.is_certain else 'may differ'} in what can change an answer"
+        return f"These runs {'differ' if self.is_certain else 'may differ'} in facts that can change an answer"
 
 
 def contrast(metadata: Sequence[Mapping[str, Any]]) -> Contrast | None:
@@ -50,7 +51,7 @@ def lines(found: Contrast, width: int) -> list[str]:
     for fact, texts in found.shown:
         line = f"{cells.shorten(fact, width)}: {_where(texts, _MOST_LINES * width)}"
         told += textwrap.wrap(line, width, initial_indent="  ", subsequent_indent="    ")
-    return told + ([f"  and {found.left_out} facts more"] if found.left_out else [])
+    return told + ([f"  and {counted(found.left_out, 'more fact')}"] if found.left_out else [])
 
 
 def run_name(facts: Mapping[str, Any]) -> str:

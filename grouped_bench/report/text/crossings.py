@@ -5,27 +5,26 @@ from collections.abc import Sequence
 
 from grouped_bench.analyse.crossings import FROM, NEVER, OPEN, Crossing
 from grouped_bench.analyse.rows import groups_of
-from grouped_bench.report.text import cells
+from grouped_bench.units import counted
 
 
 def in_words(found: Sequence[Crossing]) -> str:
-    """`from 4 groups on in 2 shapes, not at 32 groups, the most tried, in 1 shape`."""
+    """`with 4 groups or more in 2 shapes, not even with 32 groups in 1 shape`."""
     noun = "path" if found[0].rows[0].cardinality else "group"
     starts = collections.Counter((one.groups or 0, _reserve(one)) for one in found if one.kind == FROM)
     told = [
-        f"from {cells.counted(groups, noun)} on{reserve} in {cells.counted(count, 'shape')}"
+        f"with {counted(groups, noun)} or more{reserve} in {counted(count, 'shape')}"
         for (groups, reserve), count in sorted(starts.items())
     ]
     ends = collections.Counter(groups_of(one.rows[-1]) or 0 for one in found if one.kind == NEVER)
     told += [
-        f"not at {cells.counted(groups, noun)}, the most tried, in {cells.counted(count, 'shape')}"
-        for groups, count in sorted(ends.items())
+        f"not even with {counted(groups, noun)} in {counted(count, 'shape')}" for groups, count in sorted(ends.items())
     ]
     rest = sum(one.kind == OPEN for one in found)
-    return ", ".join(told + ([f"open in {cells.counted(rest, 'shape')}"] if rest else []))
+    return ", ".join(told + ([f"open in {counted(rest, 'shape')}"] if rest else []))
 
 
 def _reserve(one: Crossing) -> str:
     if groups_of(one.rows[0]) == one.groups:
-        return ", the fewest tried,"
-    return "" if one.is_sharp else " (open below)"
+        return " (the fewest tried)"
+    return "" if one.is_sharp else " (open below that)"

@@ -130,10 +130,10 @@ const pointsOf = (record, state, rows) => {
     ...intervalOf(y.value(row), low?.value(row) ?? null, high?.value(row) ?? null),
   }));
   const notes = [`${counted(points.length, "task")} drawn.`];
-  if (ok.length < rows.length) notes.push(`${counted(rows.length - ok.length, "task")} not: not ended ok, or without ${placed.map((column) => column.name).join(" or ")}.`);
+  if (ok.length < rows.length) notes.push(`${counted(rows.length - ok.length, "task")} not drawn: status not ok, or no ${placed.map((column) => column.name).join(" or ")}.`);
   const cut = points.filter((point) => point.low < point.y / MOST_BEYOND || point.high > point.y * MOST_BEYOND);
   if (cut.length) notes.push(`Lines are intervals; ${counted(cut.length, "very wide one")} may be cut at the edge.`);
-  if (kept.size < facets.length) notes.push(`${MOST_FACETS} of ${facets.length} panels shown: filter by ${facet.name} for the others.`);
+  if (kept.size < facets.length) notes.push(`${MOST_FACETS} of ${facets.length} panels shown. Filter by ${facet.name} to see the others.`);
   return { points, facets: [...kept], notes: notes.join(" ") };
 };
 
@@ -200,13 +200,13 @@ const makeChart = (record, update) => {
     const { state, rows } = wanted;
     const found = pointsOf(record, state, rows);
     byId("explore-drawn").textContent = found.notes;
-    const words = `${record.column(state.y).name} against ${record.column(state.x).name}, coloured by ${state.colour}${state.facet ? `, a panel for each ${state.facet}` : ""}. ${found.notes} The table below has the same rows.`;
+    const words = `${record.column(state.y).name} against ${record.column(state.x).name}, coloured by ${state.colour}${state.facet ? `, one panel per ${state.facet}` : ""}. ${found.notes} The table below has the same rows.`;
     place.setAttribute("aria-label", words);
     if (!found.points.length) {
       view?.finalize();
       view = null;
       place.dataset.drawn = 0;
-      place.replaceChildren(element("p", { textContent: "No task to draw." }));
+      place.replaceChildren(element("p", { textContent: "No tasks to draw." }));
       return;
     }
     await loadLibrary();

@@ -52,7 +52,7 @@ const samplesSpec = (record, points) => {
       height: thinned ? 40 : { step: 14 },
       mark: { type: "tick", thickness: 2, opacity: 0.6, aria: false },
       encoding: {
-        x: { field: "seconds", type: "quantitative", scale: { zero: false }, title: "seconds an iteration (s)", axis },
+        x: { field: "seconds", type: "quantitative", scale: { zero: false }, title: "seconds per iteration (s)", axis },
         ...(!thinned && { y: { field: "visit", type: "ordinal", title: "visit" } }),
         color: { field: "colour", type: "nominal", scale: null },
       },
@@ -62,10 +62,10 @@ const samplesSpec = (record, points) => {
 };
 
 const sampledWords = (record, pins) => {
-  if (record.samples.kept === 0) return "There are too many tasks for their samples to stand in this page; the Parquet file has them.";
+  if (record.samples.kept === 0) return "This page has too many tasks to include their samples; the Parquet file has them.";
   if (!pins.some((row) => record.samplesOf(row).length)) return "There are no samples.";
-  const thinned = record.samples.kept === null ? "every sample" : `at most ${record.samples.kept} quantiles of a task's samples, since all of them would not fit in this page`;
-  return `Shown: ${thinned}, to 0.1 % of the task's median. The Parquet file has them in full.`;
+  const thinned = record.samples.kept === null ? "every sample" : `at most ${record.samples.kept} quantiles per task, because all samples would not fit in this page`;
+  return `Shown: ${thinned}, to 0.1% of the task's median. The Parquet file has them in full.`;
 };
 
 const comparison = (record, pins) => {

@@ -46,8 +46,8 @@ class TheRecord {
   column(name) { return this.byName.get(name); }
   // Which variant, of which function, in how many parts: enough to know a row by.
   name(row) {
-    const paths = this.column("cardinality").value(row);
-    const parts = paths === null ? `${this.column("groups").text(row)} groups` : `${paths} paths`;
+    const [paths, groups] = ["cardinality", "groups"].map((name) => this.column(name).value(row));
+    const parts = paths !== null ? counted(paths, "path") : groups === null ? "— groups" : counted(groups, "group");
     return `${this.column("variant").text(row)}, ${parts}, ${this.column("pass").text(row)}`;
   }
   // Samples by visit, in seconds.

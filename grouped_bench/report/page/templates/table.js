@@ -92,12 +92,12 @@ const makeTable = (record, update) => {
     body.replaceChildren(...shown.map((row) => lineOf(row, columns, state.pins)));
     byId("explore-page").textContent = rows.length
       ? `rows ${(page - 1) * PAGE + 1} to ${(page - 1) * PAGE + shown.length} of ${rows.length.toLocaleString("en")}`
-      : "no row";
+      : "no rows";
     byId("explore-before").disabled = page <= 1;
     byId("explore-after").disabled = page >= count;
     byId("explore-every").checked = state.every;
     const hidden = record.columns.length - columns.length;
-    byId("explore-hidden").textContent = hidden ? `${counted(hidden, "column")} with one value throughout not shown.` : "";
+    byId("explore-hidden").textContent = hidden ? `${counted(hidden, "column")} with a single value not shown.` : "";
     return page;
   };
 };
