@@ -226,7 +226,7 @@ def test_two_interpreters_are_measured_and_compared(call, runs, monkeypatch):
     assert err == f"Wrote {runs['base']}\nWrote {runs['slow']}\n"
     assert loaded(Path("answer.json").read_text())["verdict"] == "regression"
     *sides, space, how = asked.pop()
-    assert (sides, space.source) == (["a/bin/python", "b/bin/python"], "ci.toml")
+    assert (sides, space) == (["a/bin/python", "b/bin/python"], None)  # for which `run_both` has its preset
     assert how == {"out": "results", "quiet": True, "visits": "7", "memory": False}
     call(*pythons, "--groups", "8", "--wait", "--out", "there")
     *_, space, how = asked.pop()

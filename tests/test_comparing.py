@@ -259,7 +259,7 @@ def test_a_folder_of_runs_may_hold_json_besides(tmp_path):
     ],
 )
 def test_thresholds_are_read(texts, found):
-    assert compare.read_thresholds(texts) == found
+    assert compare.thresholds_of(texts) == found
 
 
 def limits(**given):
@@ -288,7 +288,7 @@ def test_other_thresholds_are_refused(given):
 @pytest.mark.parametrize("text", ["", "=5%", "5%,", "memory=", ",", "="])
 def test_text_that_is_no_threshold_is_refused(text):
     with pytest.raises(SpaceError, match="threshold"):
-        compare.read_thresholds([text])
+        compare.thresholds_of([text])
 
 
 def test_thresholds_reach_the_comparison(tmp_path):

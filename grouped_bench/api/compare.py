@@ -73,7 +73,7 @@ def compare(
     from grouped_bench.analyse.environment.differences import shared_changes
     from grouped_bench.analyse.environment.machines import are_alike
 
-    limits = limits_of(thresholds or {})
+    limits = _limits(thresholds or {})
     kinds = {_is_benchmarks(Path(name)) for name in (base, head)}
     if len(kinds) > 1:
         raise RunError(
@@ -134,11 +134,11 @@ def _interpreter(path: str | Path) -> str:
     return os.path.abspath(found)  # noqa: PTH100 - Path.resolve would follow the link
 
 
-def read_thresholds(texts: Iterable[str]) -> dict[str, str]:
-    """Thresholds by metric from `5%`, `memory=10%` or a comma list of such; a bare one is of the latency.
+def thresholds_of(texts: Iterable[str]) -> dict[str, str]:
+    """Thresholds by metric, as `compare` takes them, from `5%` (the latency's), `memory=10%` or a comma list of such.
 
     Raises:
-        SpaceError: not of this form.
+        SpaceError: not of this form, no such metric, or no share.
     """
     found = {}
     for part in (part.strip() for text in texts for part in text.split(",")):
@@ -146,10 +146,11 @@ def read_thresholds(texts: Iterable[str]) -> dict[str, str]:
         if not share or (sign and not metric):
             raise SpaceError("A threshold must be a share, or METRIC=SHARE", received=part, remedy=_REMEDY)
         found[metric.strip() if sign else "latency"] = share.strip()
+    _limits(found)
     return found
 
 
-def limits_of(thresholds: Mapping[str, Any]) -> dict[str, float | None]:
+def _limits(thresholds: Mapping[str, Any]) -> dict[str, float | None]:
     """The share by which each metric may become worse, from what `compare` takes. Raises SpaceError."""
     from grouped_bench.analyse.compare.compare import DEFAULTS
 

@@ -95,7 +95,7 @@ def compare(
       grouped-bench compare base head --save answer.md --save junit.xml
     """
     import grouped_bench as gb
-    from grouped_bench.api.compare import PRESET, limits_of, read_thresholds
+    from grouped_bench.api.compare import thresholds_of
     from grouped_bench.report.comparison import table
     from grouped_bench.store.runs import check_writable
 
@@ -104,10 +104,9 @@ def compare(
     named = {Path(name): table.format_of(name) for name in saves}
     for path in named:
         check_writable(path.parent)
-    limits = read_thresholds(thresholds)
-    limits_of(limits)  # refused before anything is measured
+    limits = thresholds_of(thresholds)  # refused before anything is measured
     if measured:
-        space, given = space_of(with_progress(options), usual=PRESET)
+        space, given = space_of(with_progress(options), usual=None)
         runs = gb.run_both(str(base_python), str(head_python), space, out=out, **given)
         for run in runs:
             click.echo(f"Wrote {run.path}", err=True)

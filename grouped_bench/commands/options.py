@@ -142,10 +142,12 @@ def _default(axis: str) -> str:
     return ",".join(values)
 
 
-def space_of(options: Json, *, resumed: bool = False, usual: str = "quick") -> tuple[Any, Json]:
+def space_of(options: Json, *, usual: str | None = "quick") -> tuple[Any, Json]:
     """The space that the options name, and those options that replace its axes or controls or say how to run.
 
-    A run that is resumed has a space of its own, so that none may be named. `usual` is the preset where nothing is.
+    Args:
+        options: by parameter; None where not given.
+        usual: the preset where none of them names a space; None gives no space.
     """
     from grouped_bench.space.space import Space
 
@@ -164,10 +166,10 @@ def space_of(options: Json, *, resumed: bool = False, usual: str = "quick") -> t
         return _network(model, shape, given), given
     if file:
         return Space.from_toml(Path(file)), given
-    axes = _AXES & set(given)
-    if resumed and not axes and not preset:
-        return None, given
-    return (Space(source="options") if axes and not preset else Space.preset(preset or usual)), given
+    if preset is None and _AXES & set(given):
+        return Space(source="options"), given
+    preset = preset or usual
+    return (Space.preset(preset) if preset else None), given
 
 
 def _network(model: str, shape: str | None, given: Json) -> Any:

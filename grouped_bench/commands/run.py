@@ -44,7 +44,7 @@ def run(resume: str | None, strict: bool, format_: str, **options: Any) -> int:
     import grouped_bench as gb
     from grouped_bench.store.journal import resume_command
 
-    space, given = space_of(with_progress(options), resumed=resume is not None)
+    space, given = space_of(with_progress(options), usual=None if resume else "quick")
     made = gb.resume(resume, space=space, **given) if resume else gb.run(space, **given)
     files = [made.path, *([] if given.get("page") is False else [made.path.with_suffix(".html")])]
     try:
