@@ -344,12 +344,16 @@ class Setup:
 
     def __init__(self):
         self.machine, self.in_force, self.fails, self.asked, self.starts = machine(), {None: IN_FORCE}, {}, [], True
+        self.begun = []
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
         pass
+
+    def begin(self, keys):
+        self.begun += [key.env for key in keys]
 
     def probe(self, setting):
         self.asked.append(setting)
@@ -501,6 +505,7 @@ def test_an_environment_that_is_faster_by_its_interval_is_the_advice(here, setup
     (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert (found.best.variant, found.alternative.env) == ("grouped_native", "TF_X=1")
     assert found.alternative.over.value == pytest.approx(5)
+    assert setup.begun == [None, "TF_X=1"]  # at once, since each takes seconds
     text = " ".join(telling.render([found], "table").split())
     assert "Set TF_X=1 before importing TensorFlow, and use grouped_native: " in text
     assert re.search(r"5\.00× \[4\.80–5\.2\d\] as fast as the best without it\. Without it, use grouped_native: ", text)

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from grouped_bench.analyse.advise.advice import is_timed
 from grouped_bench.analyse.environment.machines import in_force_differences, machine_differences, why_elsewhere
 from grouped_bench.harness.inspect.trials import Trials
 from grouped_bench.harness.processes.identification import machine_of
@@ -53,9 +54,9 @@ class Here:
         own: dict[str, tuple[tuple[Any, ...], list[Task]]] = {}
         others: dict[str, list[Task]] = {}
         elsewhere: dict[tuple[str, Any], tuple[str, list[Task]]] = {}
+        rows = [row for row in rows if all(row[name] == getattr(asked, name) for name in _PLACE)]
+        self._begin(asked, rows)
         for row in rows:
-            if any(row[name] != getattr(asked, name) for name in _PLACE):
-                continue
             why, is_here = self._why_not(asked, row)
             if why is None:
                 # Of a run in several environments that are alike in all that counts here, the first speaks for it.
@@ -71,6 +72,14 @@ class Here:
                 )
         newest = sorted(elsewhere.values(), key=lambda told: max(row.started_at for row in told[1]), reverse=True)
         return Sorted([row for _, mine in own.values() for row in mine], others, newest)
+
+    def _begin(self, asked: Setting, rows: Iterable[Task]) -> None:
+        """Start the hosts that the answer will need: as things are, and in the environment that was fastest here."""
+        here = self._machine(asked.host, asked.device)
+        own = [row for row in rows if not machine_differences(self._machines.get(row.run_id), here)]
+        fastest = min((row for row in own if is_timed(row)), key=lambda row: row.seconds, default=None)
+        envs = dict.fromkeys([asked.env, *([fastest.env] if fastest else [])]) if own else {}
+        self.trials.begin([dataclasses.replace(asked, env=env).host for env in envs])
 
     def changes(self, setting: Setting, env: str) -> bool:
         """Whether values of the environment change what is in force in a setting; False where it cannot start."""

@@ -1,5 +1,7 @@
 """What holds on this machine as its user has set it up: facts of the backends, and code run before it is advised."""
 
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -11,6 +13,8 @@ from grouped_bench.harness.progress import Progress
 from grouped_bench.space.case import Case, HostKey, Setting
 from grouped_bench.space.facts import Json
 
+# Hosts that start at once: each keeps a processor busy.
+_AT_ONCE = 2
 # What is built and called once takes a second; a compiler may take some more.
 _PATIENCE_S = 60.0
 
@@ -25,6 +29,8 @@ class Trials:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._hosts: dict[HostKey, Host | str] = {}
+        self._starting: dict[HostKey, Future[Host | str]] = {}
+        self._pool = ThreadPoolExecutor(_AT_ONCE)
         self._probes: dict[HostKey, Probe] = {}
         self._problems: dict[tuple[Case, Setting, str], str | None] = {}
 
@@ -34,9 +40,18 @@ class Trials:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        for key in list(self._starting):
+            self._host(key)
+        self._pool.shutdown()
         for host in self._hosts.values():
             if isinstance(host, Host):
                 host.close()
+
+    def begin(self, keys: Iterable[HostKey]) -> None:
+        """Start hosts that will be asked for, at once: each takes seconds to import its framework."""
+        for key in keys:
+            if key not in self._hosts and key not in self._starting:
+                self._starting[key] = self._pool.submit(_started, key)
 
     def probe(self, setting: Setting) -> Probe | None:
         """What a host of the setting finds; None where it cannot start."""
@@ -64,11 +79,17 @@ class Trials:
         """The host, or why it cannot start."""
         if key not in self._hosts:
             self._progress.say(f"starting {key.title()}")
-            try:
-                self._hosts[key] = Host(key.backend, env=key.env, threads=key.threads)
-            except (HostError, UnavailableError) as error:
-                self._hosts[key] = f"{error.rule}: {error.received}"
+            self.begin([key])
+            self._hosts[key] = self._starting.pop(key).result()
         return self._hosts[key]
+
+
+def _started(key: HostKey) -> Host | str:
+    """A host, or why it cannot start."""
+    try:
+        return Host(key.backend, env=key.env, threads=key.threads)
+    except (HostError, UnavailableError) as error:
+        return f"{error.rule}: {error.received}"
 
 
 def _tried(host: Host, case: Case, setting: Setting, code: str) -> str | None:
