@@ -29,7 +29,8 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in
 WRITTEN = [path for path in DOCUMENTS if not path.is_relative_to(ROOT / "results")]
 PACKAGE = ROOT / "grouped_bench"
 ACTION = ROOT / ".github" / "actions" / "grouped-bench"
-MOST_BYTES = 10_240
+MOST_BYTES, MOST_WORDS = 10_240, 24
+OLD_WORDS = re.compile(r"\b(told|tells?|mend|go(es|ing|ne)? on with)\b", re.IGNORECASE)
 FENCED = re.compile(r"(?:^<!-- ([^\n]*) -->\n)?^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -67,6 +68,32 @@ each_written = pytest.mark.parametrize("path", WRITTEN, ids=name_of)
 
 def test_the_readme_is_read_in_five_minutes():
     assert (ROOT / "README.md").stat().st_size <= MOST_BYTES
+
+
+# Sentences
+
+
+def sentences(text):
+    """The sentences of a document: of paragraphs, points of lists and cells of tables; code counts as one word."""
+    text = re.sub(r"^(#|<!--).*$", "", prose(text), flags=re.MULTILINE)
+    text = re.sub(r"`[^`]*`", "code", re.sub(r"\]\([^)]*\)", "]", text))
+    for part in re.split(r"\n\s*\n|\n(?=\s*(?:- |\d\. |\|))| \| ", text):
+        yield from re.split(r"(?<=[.!?:;])\s+", " ".join(part.split()).lstrip("-| "))
+
+
+def unreadable(text):
+    return [one for one in sentences(text) if len(one.split()) > MOST_WORDS or OLD_WORDS.search(one)]
+
+
+@each_written
+def test_every_sentence_is_short_and_plain(path):
+    assert unreadable(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_long_sentence_and_an_old_word_are_seen():
+    long = " ".join(["word"] * (MOST_WORDS + 1))
+    text = f"# {long}\n- It says: `{long}` [{long[:9]}]({long})\n- {long}.\n\n| a | It tells. |\n```\n{long}\n```\n"
+    assert unreadable(text) == [f"{long}.", "It tells."]
 
 
 # Links
