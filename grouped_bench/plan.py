@@ -177,8 +177,9 @@ def make_plan(space: Space) -> Plan:
             cohorts[key] = _united(cohorts[key], cohort) if key in cohorts else cohort
     if not cohorts:
         first = skipped[0]
+        whole = "the case" if len(skipped) == 1 else f"at least one of {counted(len(skipped), 'case')}"
         raise SpaceError(
-            f"{space.source}: at least one of {counted(len(skipped), 'case')} must be valid",
+            f"{space.source}: {whole} must be valid",
             received=f"{first.cohort.case.title()}: {first.reason}",
             remedy="Change the axis named in the reason",
         )

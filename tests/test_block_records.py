@@ -212,9 +212,9 @@ def test_tables_and_findings_name_the_block_and_its_baseline(derived, tmp_path):
     page = html.write(derived, [{"run_id": "r"}], tmp_path / "page.html").read_text()
     assert page.count('<th scope="col">computes</th><th scope="col">macs</th>') == 1
     told = "\n".join(finding.text for finding in findings(derived))
-    assert "block: resnext_concat is clearly the fastest form of the resnext function in the one case" in told
-    assert "block: Grouping beats the bottleneck block in the one case: 2.0" in told
-    assert "resnext_grouped (Keras groups=; resnext function) saves arithmetic but no time in the one case" in told
+    assert "block: resnext_concat is clearly the fastest form of the resnext function" in told
+    assert "block: Grouping beats the bottleneck block: 2.0" in told
+    assert "resnext_grouped (Keras groups=; resnext function) saves arithmetic but no time" in told
     assert "of bottleneck (2 paths)" in told
     assert "layer: grouped" not in told
 

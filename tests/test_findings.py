@@ -12,6 +12,7 @@ from grouped_bench.analyse.leads import is_clearly_faster
 from grouped_bench.analyse.rows import is_baseline, is_ok, plain
 from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.report.findings.findings import counts, findings
+from grouped_bench.report.findings.sentences import in_cases
 from grouped_bench.report.text.crossings import in_words
 
 NOTES = (
@@ -77,6 +78,26 @@ def test_where_no_way_is_faster_grouping_pays_in_none():
     assert "Grouping beats the dense layer in none of 4 cases." in text
 
 
+@pytest.mark.parametrize(
+    ("count", "total", "words"),
+    [
+        (1, 1, ""),
+        (2, 2, " in both cases"),
+        (4, 4, " in all 4 cases"),
+        (2, 4, " in 2 of 4 cases"),
+        (0, 4, " in none of 4 cases"),
+    ],
+)
+def test_a_part_of_the_cases_is_said_in_words(count, total, words):
+    assert in_cases(count, total) == words
+
+
+def test_one_case_in_which_no_way_is_faster_is_told():
+    assert "Grouping does not beat the dense layer." in said(
+        training(groups=[4], channels=[64], variants=["regular", "grouped"])
+    )
+
+
 def test_one_open_way_leaves_a_cohort_open():
     made = training(groups=[4], variants=["regular", "grouped", "split_concat"])
     made.loc[made["variant"] == "split_concat", "verdict"] = "undecided"
@@ -96,7 +117,7 @@ def test_leads_within_the_noise_are_not_called_clear():
     for name, value in (("speedup", 2.0), ("speedup_low", 1.8), ("speedup_high", 2.2)):
         made.loc[alike, name] = value
     assert "clearly the fastest" not in said(made)
-    assert "Grouping beats the dense layer in the one case" in said(made)
+    assert "Grouping beats the dense layer" in said(made)
 
 
 def test_a_lead_needs_intervals_verdicts_and_stillness():
@@ -302,7 +323,7 @@ def test_null_groups_are_in_no_claim_on_groups():
 
 def test_one_cohort_speaks_for_itself():
     text = said(training(groups=[4], channels=[64]))
-    assert "Grouping beats the dense layer in the one case: 2.30× [2.25–2.34] with 4 groups (grouped_native)" in text
+    assert "Grouping beats the dense layer: 2.30× [2.25–2.34] with 4 groups (grouped_native)" in text
     assert "Faster than" not in text
 
 

@@ -183,9 +183,9 @@ def test_an_expression_that_holds_for_no_task_keeps_to_a_terminal_and_json_has_n
 def test_of_runs_without_a_commit_or_a_latency_no_count_is_made_up():
     made = runs(6, STEPPED)
     made[0][1]["commit"] = None
-    assert "6 runs of 5 commits" in render(made) and "1 run without a commit, ordered by start." in render(made)
+    assert "6 runs of 5 commits" in render(made) and "1 of them without a commit, ordered by start." in render(made)
     made[1][1]["commit"] = None
-    assert "2 runs without a commit, ordered by start." in render(made)
+    assert "2 of them without a commit, ordered by start." in render(made)
     assert render(made[:1]).startswith("1 run, 2026-01-01, without a commit.\n")
     failed = [(one.assign(status="crashed", samples_s=None, reference_s=None), facts) for one, facts in made]
     text = render(failed)

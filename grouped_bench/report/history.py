@@ -141,7 +141,7 @@ def _opening(history: History) -> Iterator[str]:
         told = f"{runs} of {counted(commits, 'commit')}"
         yield f"{told}, {' to '.join(days)}, ordered by commit date."
         if without:
-            yield f"{counted(without, 'run')} without a commit, ordered by start."
+            yield f"{without} of them without a commit, ordered by start."
 
 
 def _closing(history: History) -> Iterator[str]:

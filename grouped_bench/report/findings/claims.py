@@ -7,7 +7,7 @@ from grouped_bench.analyse.crossings import FROM, OPEN, Crossing, crossings, set
 from grouped_bench.analyse.leads import Part, leader
 from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, by_function, groups_of, is_baseline, is_ok
 from grouped_bench.report.drawing.panels import describe
-from grouped_bench.report.findings.sentences import Finding, at, of_cases
+from grouped_bench.report.findings.sentences import Finding, at, in_cases
 from grouped_bench.report.run.summary import compared
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.crossings import in_words
@@ -49,8 +49,8 @@ def _fastest_of(part: Part, function: str, leaders: Sequence[Task | None]) -> li
     name, won = next((name, won) for name, won in wins if name != baseline_name(clear[0]))
     mine = [row for row in clear if row.variant == name]
     text = (
-        f"{cells.text_of(name)} is clearly the fastest form of the {cells.text_of(function)} function in "
-        f"{of_cases(won, len(leaders))}"
+        f"{cells.text_of(name)} is clearly the fastest form of the {cells.text_of(function)} function"
+        f"{in_cases(won, len(leaders))}"
     )
     timed = [row for row in mine if row.speedup]
     # Where these are the same rows, it is told of where grouping pays.
@@ -69,8 +69,10 @@ def paying(part: Part) -> list[Finding]:
         return []
     first = (best or barren)[0]
     dense = "the bottleneck block" if first.cardinality else "the dense layer"
-    text = f"Grouping beats {dense} in {of_cases(len(best), len(best) + len(barren) + unclear)}"
+    total = len(best) + len(barren) + unclear
+    text = f"Grouping beats {dense}{in_cases(len(best), total)}"
     told = [f"{text}: {_reach(part, best, named=True)}", *_allowed(part, best)] if best else [text]
+    told = [f"Grouping does not beat {dense}"] if not best and total == 1 else told
     told += [f"No measured variant is faster in {counted(len(barren), 'case')}"] if barren and (best or unclear) else []
     told += [f"Open: {counted(unclear, 'case')}"] if unclear else []
     return [Finding(". ".join(told) + ".", (*best, *barren))]
@@ -131,8 +133,8 @@ def _idle_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
         return []
     savings = sorted(part.saving(row) or 0 for row in rows)
     span = " to ".join(dict.fromkeys(map(_times, (savings[0], savings[-1]))))
-    share = of_cases(len(rows), len(fewer))
-    text = f"{_glossed(rows[0])} saves arithmetic but no time in {share}: {span} fewer multiply-accumulates"
+    share = in_cases(len(rows), len(fewer))
+    text = f"{_glossed(rows[0])} saves arithmetic but no time{share}: {span} fewer multiply-accumulates"
     return [Finding(f"{text}{_worst(part, rows)}.", tuple(rows))]
 
 
@@ -145,8 +147,8 @@ def _losing_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
     rows = [row for row in judged if settled(row) == "slower" and (part.saving(row) or 0) < _FEWER]
     if not rows:
         return []
-    share = of_cases(len(rows), len(judged))
-    text = f"{_glossed(rows[0])} is slower than {baseline_name(rows[0])} in {share}{_worst(part, rows)}."
+    share = in_cases(len(rows), len(judged))
+    text = f"{_glossed(rows[0])} is slower than {baseline_name(rows[0])}{share}{_worst(part, rows)}."
     return [Finding(text, tuple(rows))]
 
 
@@ -155,7 +157,8 @@ def _worst(part: Part, rows: Sequence[Task]) -> str:
     if not slower:
         return ""
     worst = min(slower, key=lambda row: row.factor)
-    return f". At worst it takes {_slowdown(worst)} of {baseline_name(worst)} ({at(part, worst)})"
+    it = "At worst it" if len(rows) > 1 else "It"
+    return f". {it} takes {_slowdown(worst)} of {baseline_name(worst)} ({at(part, worst)})"
 
 
 def winning(part: Part) -> list[Finding]:
@@ -167,8 +170,8 @@ def _winning_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
     faster = [row for row in judged if settled(row) == "faster" and row.speedup]
     if all(id(row) in part.leaders for row in faster) or judged[0].computes in GROUPED:
         return []
-    share = of_cases(len(faster), len(judged))
-    text = f"{_glossed(faster[0])} is faster than {baseline_name(faster[0])} in {share}: {_reach(part, faster)}."
+    share = in_cases(len(faster), len(judged))
+    text = f"{_glossed(faster[0])} is faster than {baseline_name(faster[0])}{share}: {_reach(part, faster)}."
     another = "" if faster[0].computes in DENSE else " It computes another function."
     return [Finding(f"{text}{another}", tuple(faster))]
 

@@ -17,13 +17,11 @@ class Finding:
     rows: tuple[Task, ...] = ()
 
 
-def of_cases(count: int, total: int) -> str:
-    """`both cases`, `all 4 cases`, `2 of 4 cases`, `none of 4 cases`; with one case `the one case` or `no case`."""
-    if total == 1:
-        return "the one case" if count else "no case"
+def in_cases(count: int, total: int) -> str:
+    """` in both cases`, ` in all 4 cases`, ` in 2 of 4 cases`, ` in none of 4 cases`; nothing where one case is all."""
     if count == total:
-        return "both cases" if total == 2 else f"all {counted(total, 'case')}"
-    return f"{count or 'none'} of {counted(total, 'case')}"
+        return {1: "", 2: " in both cases"}.get(total, f" in all {counted(total, 'case')}")
+    return f" in {count or 'none'} of {counted(total, 'case')}"
 
 
 def at(part: Part, row: Task) -> str:
