@@ -68,7 +68,13 @@ def candidates(logs: Sequence[float]) -> list[int]:
 
 
 def kept(logs: Sequence[float], places: Sequence[int], series: int = 1) -> list[Shift]:
-    """Those of `places` that are steps, each judged between its neighbours, the least sure left out one by one."""
+    """Those of `places` that are steps, each judged between its neighbours; the least certain are dropped one by one.
+
+    Args:
+        logs: logarithm of each run's value, in the order of the history.
+        places: indices before which the series may step, ascending.
+        series: number of series examined together, which share the chance of a false step.
+    """
     if not places:
         return []
     from scipy import special  # takes a quarter second, which only a history has
