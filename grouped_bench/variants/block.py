@@ -39,7 +39,15 @@ class BlockVariant(Variant):
 
 
 def convolution(case: Case, stage: str, *, channels: int, filters: int, groups: int = 1) -> Any:
-    """Keras' convolution of `channels` channels with the geometry of `stage`, built."""
+    """Keras' convolution with the geometry of a stage, built.
+
+    Args:
+        case: of the block.
+        stage: `reduce`, `middle` or `expand`.
+        channels: input channels.
+        filters: output channels.
+        groups: of the convolution.
+    """
     made = stage_case(case, stage, groups)
     return built(keras_convolution(made, filters=filters, groups=groups, bias=False), case, channels)
 

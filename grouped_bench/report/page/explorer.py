@@ -86,7 +86,11 @@ def packed(content: str | bytes) -> str:
 
 
 def packed_record(frame: pd.DataFrame, rows: Sequence[Task], told: Sequence[Finding]) -> str:
-    """`record`, packed."""
+    """What `record` returns as JSON, compressed, as letters that HTML leaves alone.
+
+    Args:
+        frame, rows, told: as `record` takes them.
+    """
     return packed(json.dumps(record(frame, rows, told), ensure_ascii=False, separators=(",", ":"), allow_nan=False))
 
 

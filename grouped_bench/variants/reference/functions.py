@@ -129,7 +129,13 @@ class WholeFunction(Function):
 
     @abstractmethod
     def exact(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights) -> dict[str, np.ndarray]:
-        """Exact float64 value of each of the outputs that `errors` takes."""
+        """The exact float64 value of each of the outputs that `errors` takes, by the same names.
+
+        Args:
+            x: input, (N, *n, Cin).
+            upstream: upstream gradient, (N, *o, Cout); None for inference, which has no gradients.
+            weights: reference weights.
+        """
 
     def errors(
         self,
