@@ -113,6 +113,10 @@ class Convolution(Function):
         outputs: dict[str, np.ndarray],
         rng: np.random.Generator,
     ) -> dict[str, float]:
+        """The errors of `outputs` at elements drawn by `rng`; the bias's gradient is compared as a whole.
+
+        The exact values follow from `x`, `weights` and, for training, `upstream`.
+        """
         where = (self.case, self.groups)
         exact_at = {"output": functools.partial(convolution.output_at, x, weights, *where)}
         if upstream is not None:
@@ -145,6 +149,7 @@ class WholeFunction(Function):
         outputs: dict[str, np.ndarray],
         rng: np.random.Generator,
     ) -> dict[str, float]:
+        """The errors of all elements of `outputs`, against `exact` of `x`, `upstream` and `weights`; `rng` is unused."""
         exact = self.exact(x, upstream, weights)
         return {name: whole_error(values, exact[name]) for name, values in outputs.items()}
 
