@@ -151,7 +151,7 @@ class Jax(Backend):
         return bool(getattr(device, "platform", device or jax.default_backend()) != "cpu")
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
-        """The weights of `layer` are arguments beside `inputs` and `upstream`; `execution` xla compiles the function."""
+        """The weights of `layer` are arguments, beside `inputs` and `upstream`; `execution` xla compiles the whole."""
         weights = tuple(variable.value for variable in layer.trainable_variables)
         operands = Operands(weights, inputs, upstream)
         return _JaxStep(_function(layer, upstream is not None, execution), layer, operands)

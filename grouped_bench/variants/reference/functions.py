@@ -149,7 +149,7 @@ class WholeFunction(Function):
         outputs: dict[str, np.ndarray],
         rng: np.random.Generator,
     ) -> dict[str, float]:
-        """The errors of all elements of `outputs`, against `exact` of `x`, `upstream` and `weights`; `rng` is unused."""
+        """The errors of all elements of `outputs` against `exact`, from `x`, `upstream`, `weights`; `rng` is unused."""
         exact = self.exact(x, upstream, weights)
         return {name: whole_error(values, exact[name]) for name, values in outputs.items()}
 
