@@ -1,4 +1,4 @@
-"""What visits say of a task: latencies, log ratios to another task's, and the verdict on them."""
+"""Values from the visits of a task: latencies, log ratios to another task, and the verdict on them."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""The steps between runs: what `grouped-bench history` stands for."""
+"""The steps between runs; behind `grouped-bench history`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Runs: `run`, `resume`, `plan_run`, `load`, `show`, `write_report`, and the `Run` that they give."""
+"""Runs: `run`, `resume`, `plan_run`, `load`, `show`, `write_report`, and the `Run` that they return."""
 
 import dataclasses
 from pathlib import Path

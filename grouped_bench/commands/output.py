@@ -1,4 +1,4 @@
-"""The answer of a command on standard output, whose reader may have gone."""
+"""A command's answer on standard output, whose reader may have closed it; exit codes, and errors of usage."""
 
 import os
 import sys

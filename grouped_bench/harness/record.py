@@ -1,4 +1,4 @@
-"""From a journal to the frame of its run: what an ended run writes, and what a reader sees of one that goes on."""
+"""From a journal to the frame of its run, whether the run has ended or is still measuring."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Which machine a run was measured on: what decides the kernels, read from the run-wide facts that it recorded."""
+"""The machine that a run was measured on: what decides its kernels, from the facts that the run recorded."""
 
 import dataclasses
 import hashlib

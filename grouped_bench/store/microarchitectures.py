@@ -1,4 +1,4 @@
-"""Which microarchitecture a processor has: by its vendor, family and model, or by what its instruction sets tell."""
+"""The microarchitecture of a processor, from its vendor, family and model, or from its instruction sets."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""What advice is made of: the question, the variants with their figures, and why they are or are not advised."""
+"""The parts of advice: the question, the variants with their figures, and the reasons for and against each."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence

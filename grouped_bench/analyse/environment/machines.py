@@ -1,4 +1,4 @@
-"""Whether what was measured somewhere is evidence elsewhere: on the same machine, with the same things in force."""
+"""Whether a measurement is evidence elsewhere: on the same machine, with the same kernels in force."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The same task under several environments: visits in unlike processes, paired by their turn."""
+"""The same task under several environments: visits in different processes, paired by turn."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Where a series of runs steps from one level to another, and by how much, beyond what its own noise makes.
+"""Where a series of runs steps from one level to another, and by how much, beyond the series' own noise.
 
 Candidates come from kernel change-point detection (Arlot, Celisse and Harchaoui, 2019) by PELT (Killick, Fearnhead and
 Eckley, 2012), as the library ruptures has it. The Gaussian kernel is chosen because one run that is off costs no more

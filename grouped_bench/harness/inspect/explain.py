@@ -1,4 +1,4 @@
-"""What ran inside a task's calls, and how much of the machine it used: asked of workers, joined with the peaks."""
+"""What ran inside a task's calls, as workers read it, and its share of the machine's peaks."""
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence

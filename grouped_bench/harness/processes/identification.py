@@ -1,4 +1,4 @@
-"""Which machine computes where a run's cohorts do: the processor, or the GPU where GPUs alone are used."""
+"""The machine that a run measures: the processor, or the GPUs where only GPUs are used."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

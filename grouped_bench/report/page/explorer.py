@@ -1,4 +1,4 @@
-"""What the explorer of a page works on: the record as columns, packed small, and what did not fit, said."""
+"""The data of a page's explorer: the record as columns, compressed, and how much of it did not fit."""
 
 import base64
 import gzip

@@ -1,4 +1,4 @@
-"""The page: one file that tells a run to a reader, loads nothing, and runs no script but its own."""
+"""The page: one file that shows a run, loads nothing, and runs no script but its own."""
 
 import collections
 import re

@@ -1,4 +1,4 @@
-"""How one value of the record is written: the digits it earned, nulls as a dash, and nothing that acts."""
+"""One value of the record as text: the digits that it earned, a dash for a null, and no active content."""
 
 import math
 import unicodedata
