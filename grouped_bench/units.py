@@ -79,12 +79,22 @@ def format_clock(seconds: float) -> str:
 
 
 def format_ratio(value: float, low: float | None = None, high: float | None = None) -> str:
-    """A ratio with no more digits than its interval has earned: `7.0×`, `1.013×`, `0.0027×`."""
+    """A ratio with no more digits than its interval has earned: `7.0×`, `1.013×`, `0.0027×`.
+
+    Args:
+        value: the estimate.
+        low, high: ends of its interval; None where unknown.
+    """
     return f"{significant(value, earned_digits(value, low, high))}×"
 
 
 def earned_digits(value: float, low: float | None, high: float | None) -> int:
-    """Significant digits of `value` that its interval leaves meaningful, from 2 to 4."""
+    """Significant digits of a value that its interval leaves meaningful, from 2 to 4.
+
+    Args:
+        value: the estimate.
+        low, high: ends of its interval; None where unknown, which earns 2.
+    """
     if low is None or high is None or not high > low or not value:
         return 2
     half = (high - low) / 2 / abs(value)

@@ -1,4 +1,4 @@
-"""From which number of groups on a variant is faster than the baseline, as far as the verdicts carry it."""
+"""The smallest group count from which a variant stays faster than the baseline, where the verdicts decide it."""
 
 import dataclasses
 from collections.abc import Iterable

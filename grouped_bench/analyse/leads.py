@@ -1,4 +1,4 @@
-"""Cohorts that may be spoken of together, and which row of a cohort is clearly the fastest."""
+"""Cohorts that may be described together, and the task of a cohort that is clearly the fastest."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""A network from its layers: what share of its convolutions' time each has, and what changing it would give."""
+"""A network from its layers: each layer's share of the convolutions' time, and what changing it would save."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence

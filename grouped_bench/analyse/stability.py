@@ -1,4 +1,4 @@
-"""Whether the machine stood still while a task was measured: calm visits, and the flags of what was not."""
+"""Whether the machine was steady while a task was measured: calm visits, and flags for what was not."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Intervals and verdicts in which the process is the independent unit: its visits share what it settled on."""
+"""Intervals and verdicts with the process as the independent unit: the visits of one process are correlated."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""What visits say of a task: latencies, log ratios to another task's, and the verdict on them."""
+"""Values from the visits of a task: latencies, log ratios to another task, and the verdict on them."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,12 @@ def latencies(samples: Samples, visits: Sequence[Visit]) -> list[Value]:
 
 
 def log_ratios(baseline: Samples, variant: Samples, visits: Sequence[Visit]) -> list[Value]:
-    """Median log ratio of each visit over the rounds that both took part in."""
+    """Median log ratio of each visit, baseline over variant, over the rounds in which both took part.
+
+    Args:
+        baseline, variant: seconds an iteration, by visit and round; None in a round that was sat out.
+        visits: how each visit went.
+    """
     return list(_medians((round_ratios(b, v) for b, v in zip(baseline, variant, strict=True)), visits))
 
 
@@ -55,7 +60,13 @@ def by_process(values: Sequence[Value]) -> list[float]:
 
 
 def judge(ratios: Sequence[Value], *, pairs: int, margin: float) -> Pair:
-    """Interval and verdict of one log ratio a visit, in a run of `pairs` comparisons."""
+    """Interval of a speed-up and the verdict on it.
+
+    Args:
+        ratios: one log ratio a visit.
+        pairs: number of comparisons in the run, for which the interval is corrected.
+        margin: largest change that counts as equivalent, as a share: 0.03 for 3 %.
+    """
     used = counted(ratios)
     interval = stats.ratio_interval(by_process(used), pairs, visits=len(used))
     return Pair(interval, stats.verdict(interval, margin), len(used))

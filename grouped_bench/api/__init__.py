@@ -1,1 +1,1 @@
-"""What the library can be asked: a module a question, each behind a command of the same name."""
+"""The library's calls: a module for each question, behind the command of that name."""

@@ -1,4 +1,4 @@
-"""Advice from runs, and a measurement where they do not tell: what `grouped-bench advise` stands for."""
+"""Advice from runs, with a measurement where they give none; behind `grouped-bench advise`."""
 
 import dataclasses
 import os

@@ -1,4 +1,4 @@
-"""Baselines: runs as small files that a repository can keep; what `grouped-bench baseline` stands for."""
+"""Baselines: runs as small files that a repository can keep; behind `grouped-bench baseline`."""
 
 import contextlib
 import dataclasses

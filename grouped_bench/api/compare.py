@@ -1,4 +1,4 @@
-"""Base against head, found by name and judged by thresholds: what `grouped-bench compare` stands for."""
+"""Base against head, found by name and judged by thresholds; behind `grouped-bench compare`."""
 
 import dataclasses
 import math

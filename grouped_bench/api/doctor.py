@@ -1,4 +1,4 @@
-"""Whether this machine is fit to measure on: what `grouped-bench doctor` stands for."""
+"""Whether this machine is fit to measure on; behind `grouped-bench doctor`."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What runs inside the variants of a case: what `grouped-bench explain` stands for."""
+"""What runs inside the variants of a case; behind `grouped-bench explain`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The steps between runs: what `grouped-bench history` stands for."""
+"""The steps between runs; behind `grouped-bench history`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +35,16 @@ def history(folder: str | Path, *, where: str | None = None) -> "History":
 
 
 def history_of(frame: "pd.DataFrame", metadata: "Sequence[Facts]", *, where: str | None = None) -> "History":
-    """`history` of the runs whose rows are in `frame`, with the run-wide facts of each."""
+    """The history of runs that are already loaded; see `history`.
+
+    Args:
+        frame: the rows of all runs.
+        metadata: the run-wide facts of each run.
+        where: an expression over the columns that selects tasks; None selects all.
+
+    Raises:
+        SpaceError: `where` is no such expression.
+    """
     from grouped_bench.analyse.history.history import History, Unmatched, of_frame
     from grouped_bench.analyse.rows import plain
     from grouped_bench.report.run.where import select

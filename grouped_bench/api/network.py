@@ -1,4 +1,4 @@
-"""A user's own network as a space: what `grouped-bench run --model` stands for."""
+"""A user's own network as a space; behind `grouped-bench run --model`."""
 
 from collections.abc import Sequence
 

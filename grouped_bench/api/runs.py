@@ -1,4 +1,4 @@
-"""Runs: `run`, `resume`, `plan_run`, `load`, `show`, `write_report`, and the `Run` that they give."""
+"""Runs: `run`, `resume`, `plan_run`, `load`, `show`, `write_report`, and the `Run` that they return."""
 
 import dataclasses
 from pathlib import Path
@@ -179,7 +179,16 @@ def show(
 
 
 def write_report(runs: list[Run], path: str | Path, figures: str | Path | None = None) -> Path:
-    """Write one page for all `runs`; see `Run.report`."""
+    """Write one HTML page for all `runs`, and return its path.
+
+    Args:
+        runs: one or more, as `load` gives them.
+        path: of the page; a file there is replaced.
+        figures: folder for the figures as SVG and PNG; None writes none.
+
+    Raises:
+        OutputError: the page or a figure cannot be written.
+    """
     from grouped_bench.report.drawing import registry
     from grouped_bench.report.page import html
     from grouped_bench.store.runs import check_writable

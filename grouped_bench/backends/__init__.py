@@ -37,7 +37,16 @@ def own_variables(name: str) -> dict[str, str]:
 
 
 def load(name: str, threads: int | None = None, *, tf32: bool | None = None) -> Backend:
-    """The backend called `name`, its variables set and its framework imported in this process."""
+    """The backend called `name`, its variables set and its framework imported in this process.
+
+    Args:
+        name: as `names` lists it.
+        threads: that compute; None leaves the number to the framework.
+        tf32: whether a GPU may round float32 operands to TensorFloat-32; None leaves it to the framework.
+
+    Raises:
+        UnavailableError: there is no such backend, or its framework is not installed.
+    """
     backend = get(name)
     os.environ.update(backend.variables)
     backend.load(threads, tf32=tf32)

@@ -140,7 +140,13 @@ class Backend(ABC):
 
     @abstractmethod
     def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
-        """The framework's own convolution; the kernel's input channels say the number of groups."""
+        """The framework's own convolution; the number of groups follows from the kernel's input channels.
+
+        Args:
+            inputs: in the case's shape and data format.
+            kernel: (*k, Cin/G, Cout).
+            case: its geometry.
+        """
 
     def depthwise_convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
         """The framework's own convolution of each input channel alone, as Keras' DepthwiseConv layers call it.
@@ -168,10 +174,16 @@ class Backend(ABC):
 
     @abstractmethod
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
-        """The function of one pass as a zero-argument callable.
+        """The function of one pass, as a callable without arguments.
 
-        Without `upstream` it is inference and returns (y,); with it training, which returns (y, dx, *dweights), the
-        gradients of sum(y · upstream).
+        Inference returns (y,). Training returns (y, dx, *dweights), the gradients of sum(y · upstream), the last in the
+        order of the layer's trainable variables.
+
+        Args:
+            layer: a Keras layer, built.
+            inputs: in the layer's input shape.
+            upstream: upstream gradient, in its output shape, for training; None for inference.
+            execution: one of `executions`.
         """
 
     @abstractmethod
@@ -180,9 +192,14 @@ class Backend(ABC):
 
     @abstractmethod
     def copied_steps(self, layer: Any, copies: Sequence[Operands], execution: str) -> list[Step]:
-        """Steps like `step`'s, one for each of `copies`, that read it instead of the layer's weights; of one trace.
+        """Steps as `step` makes them, each of which reads a copy instead of the layer's weights; one trace serves all.
 
         The layer's own weights are NaN afterwards, so that a step which still read them would be found incorrect.
+
+        Args:
+            layer: a Keras layer, built.
+            copies: what each step reads, as `copies` returns it.
+            execution: one of `executions`.
         """
 
     @abstractmethod
@@ -219,9 +236,12 @@ class Backend(ABC):
 
     @abstractmethod
     def peak_memory(self, step: Step, device: str, held: int) -> int | None:
-        """Peak bytes of one call as the framework itself tells them; None where it tells nothing.
+        """Peak bytes of one call, as the framework itself counts them; None where it does not.
 
-        `held` are the bytes of inputs and weights, for those who see what the call itself allocates and no more.
+        Args:
+            step: warmed up.
+            device: where it runs.
+            held: bytes of inputs and weights, for a backend that counts only what the call itself allocates.
         """
 
     def kernels(self, step: Step, device: str) -> list[Kernel]:

@@ -151,6 +151,7 @@ class Jax(Backend):
         return bool(getattr(device, "platform", device or jax.default_backend()) != "cpu")
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
+        """The weights of `layer` are arguments, beside `inputs` and `upstream`; `execution` xla compiles the whole."""
         weights = tuple(variable.value for variable in layer.trainable_variables)
         operands = Operands(weights, inputs, upstream)
         return _JaxStep(_function(layer, upstream is not None, execution), layer, operands)
@@ -165,6 +166,7 @@ class Jax(Backend):
         return [copied() for _ in range(count)]
 
     def copied_steps(self, layer: Any, copies: Sequence[Operands], execution: str) -> list[Step]:
+        """One function of `layer`, by `execution`; each of `copies` supplies its arguments."""
         function = _function(layer, copies[0].upstream is not None, execution)
         steps: list[Step] = [_JaxStep(function, layer, copy) for copy in copies]
         for variable in layer.trainable_variables:
@@ -183,9 +185,10 @@ class Jax(Backend):
         return "compiler"
 
     def peak_memory(self, step: Step, device: str, held: int) -> int | None:
-        """What XLA's buffer assignment allocates: arguments, outputs, temporaries; nothing of what runs uncompiled.
+        """What XLA planned for `step`: arguments, outputs and temporaries; None where nothing is compiled.
 
-        The peak that the device tells cannot be reset, and holds what compiling and tuning took.
+        `held` is among them. The peak that `device` reports cannot be reset, and includes what compiling and tuning
+        took.
         """
         return step.planned_bytes if isinstance(step, _JaxStep) else None
 
@@ -224,6 +227,7 @@ def _function(layer: Any, training: bool, execution: str) -> Differentiated:
     def called(
         weights: Sequence[Tensor], others: Sequence[Tensor], x: Tensor, **how: bool
     ) -> tuple[Tensor, list[Tensor]]:
+        """What `layer` makes of `x` with the values `weights` and `others`, and what its other variables become."""
         values = zip((*layer.trainable_variables, *layer.non_trainable_variables), (*weights, *others), strict=True)
         # Not `stateless_call`, which calls the layer without Keras' casts of inputs and weights.
         with keras.StatelessScope(list(values)) as scope:

@@ -1,4 +1,4 @@
-"""What TensorFlow decides of oneDNN: where it turns it on by itself, and whether it is on in this process."""
+"""Whether TensorFlow uses oneDNN: where it turns it on by default, and whether it is on in this process."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""TensorFlow's pooling allocator: what makes it count on every processor, and count no more than was asked of it."""
+"""TensorFlow's pooling allocator, made to count on every processor, and to count only what was requested."""
 
 import contextlib
 import os

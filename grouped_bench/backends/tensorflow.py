@@ -135,6 +135,7 @@ class TensorFlow(Backend):
         return convolutions.composed(forward, of_input, of_kernel)
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
+        """`execution` graph traces `layer`, xla compiles it, eager calls it as it is, on `inputs` and `upstream`."""
         operands = Operands(steps.weights_of(layer), inputs, upstream)
         function, arguments = steps.compiled(steps.pass_of(layer, operands), execution), operands.arguments()
         return lambda: function(*arguments)
@@ -155,6 +156,10 @@ class TensorFlow(Backend):
         ]
 
     def copied_steps(self, layer: Any, copies: Sequence[Operands], execution: str) -> list[Step]:
+        """In `execution` eager, Keras takes a copy's weights for those of `layer`; else one trace serves all `copies`.
+
+        The variables that the trace captured are exchanged for those of each copy.
+        """
         import keras
 
         copies = [steps.beside(steps.weights_of(layer), copy) for copy in copies]
@@ -184,6 +189,7 @@ class TensorFlow(Backend):
         return pool.exact(size, _allocator(device))
 
     def peak_memory(self, step: Step, device: str, held: int) -> int | None:
+        """`held` plus the growth of the allocator of `device` during `step`; None where it keeps no statistics."""
         import tensorflow as tf
 
         name = _allocator(device)

@@ -55,10 +55,15 @@ def compiled(function: TensorFunction, execution: str) -> TensorFunction:
 
 
 def recaptured(function: Any, own: Operands, copies: Sequence[Operands]) -> list[Step]:
-    """Steps of the traced `function`, with the variables that it captured exchanged for each copy's.
+    """Steps of a traced function, with the variables that it captured exchanged for those of each copy.
 
     Weights as arguments would cost some 10 µs each in every call, which captured ones do not: a split into 32 would
     look slower than it is.
+
+    Args:
+        function: a `tf.function`.
+        own: what it was made for: the layer's weights, an input and, for training, an upstream gradient.
+        copies: what each step reads.
     """
     concrete = function.get_concrete_function(*own.arguments())
     captured = concrete.captured_inputs

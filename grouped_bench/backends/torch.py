@@ -126,6 +126,7 @@ class Torch(Backend):
         return forward.convolve if forward is of_input is of_kernel else _with_gradients(forward, of_input, of_kernel)
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
+        """`execution` compile calls `layer` through `torch.compile`; its arguments are `inputs` and `upstream`."""
         function = _function(layer, upstream is not None, execution)
         arguments = _arguments(inputs, upstream)
         return lambda: function(*arguments)
@@ -139,6 +140,7 @@ class Torch(Backend):
         return [copied() for _ in range(count)]
 
     def copied_steps(self, layer: Any, copies: Sequence[Operands], execution: str) -> list[Step]:
+        """One function of `layer`, by `execution`; each step points the layer's parameters at one of `copies`."""
         function = _function(layer, copies[0].upstream is not None, execution)
         own = [variable.value for variable in layer.trainable_variables]
         steps = [_exchanged(function, own, copy) for copy in copies]
@@ -158,6 +160,7 @@ class Torch(Backend):
         return "counted" if device.startswith("cpu") else "allocator"
 
     def peak_memory(self, step: Step, device: str, held: int) -> int | None:
+        """On a GPU, the peak of its allocator in `step`; on a processor, `held` plus the largest sum of allocations."""
         import torch
 
         if device.startswith("cpu"):

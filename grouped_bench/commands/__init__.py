@@ -1,1 +1,1 @@
-"""Commands that are a module each: words into library calls, as in `cli`."""
+"""Commands, one module each: options into library calls."""

@@ -1,4 +1,4 @@
-"""The command `grouped-bench explain`."""
+"""`grouped-bench explain`: what runs inside the variants of a case."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The command `grouped-bench`: words into library calls, results into exit codes, nothing else."""
+"""The command `grouped-bench`: options into library calls, results into exit codes, and nothing else."""
 
 import errno
 import sys

@@ -1,4 +1,4 @@
-"""The answer of a command on standard output, whose reader may have gone."""
+"""A command's answer on standard output, whose reader may have closed it; exit codes, and errors of usage."""
 
 import os
 import sys
@@ -15,7 +15,13 @@ def drop_output() -> None:
 
 
 def usage_error(rule: str, *, received: str, remedy: str) -> click.UsageError:
-    """Options or arguments that do not go together, in the words of a `GroupedBenchError`."""
+    """An error of options or arguments that do not go together, in the words of a `GroupedBenchError`.
+
+    Args:
+        rule: a sentence without its full stop: what must hold.
+        received: what was given instead.
+        remedy: a sentence without its full stop: what to do.
+    """
     return click.UsageError(f"{rule}. Received: {received}. {remedy}.")
 
 

@@ -1,4 +1,4 @@
-"""Which commit of the user's project a run measured, as git tells it of the current folder."""
+"""The commit of the user's project that a run measured, according to git in the current folder."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and its like while a run measures: the first asks for an end after the visit, the second ends it at once."""
+"""Interrupts of a run, such as Ctrl-C: the first ends it after the visit, the second at once."""
 
 import os
 import signal

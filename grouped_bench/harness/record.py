@@ -1,4 +1,4 @@
-"""From a journal to the frame of its run: what an ended run writes, and what a reader sees of one that goes on."""
+"""From a journal to the frame of its run, whether the run has ended or is still measuring."""
 
 import dataclasses
 from collections.abc import Iterable, Sequence
@@ -36,7 +36,13 @@ class Written:
 
 
 def frame_of(header: Json, records: Sequence[Json], stopped_by: str | None) -> pd.DataFrame:
-    """The frame of a run with these records; `stopped_by` is None where it has not ended."""
+    """The frame of a run: a row for each task, statistics included.
+
+    Args:
+        header: of its journal.
+        records: of its journal.
+        stopped_by: what ended it; None for a run that has not ended.
+    """
     shared = {name: header[name] for name in ("run_id", "machine")}
     shared["started_at"] = pd.Timestamp(header["started_at"])
     tasks = [{**task, **shared} for task in header["tasks"]]
@@ -46,7 +52,13 @@ def frame_of(header: Json, records: Sequence[Json], stopped_by: str | None) -> p
 
 
 def metadata_of(header: Json, records: Sequence[Json], stopped_by: str | None) -> Json:
-    """The run-wide facts of the same run, but for where its time went."""
+    """The run-wide facts of a run, without where its time went.
+
+    Args:
+        header: of its journal.
+        records: of its journal.
+        stopped_by: what ended it; None for a run that has not ended.
+    """
     facts = {name: value for name, value in header.items() if name not in _PRIVATE}
     parts = [{name: r[name] for name in ("at", "torn")} for r in records if r["kind"] == RESUMED]
     return {
@@ -69,7 +81,15 @@ def read_unfinished(path: Path) -> tuple[pd.DataFrame, Facts]:
 
 
 def as_read(header: Json, records: Sequence[Json], path: Path) -> tuple[pd.DataFrame, Facts]:
-    """Frame and metadata of a run that has not ended, held to what a run's file may hold. Raises RunError."""
+    """Frame and metadata of a run that has not ended, checked as those of a file are.
+
+    Args:
+        header, records: what its journal holds.
+        path: of the journal, for the error.
+
+    Raises:
+        RunError: the journal holds a value that no run writes.
+    """
     try:
         metadata = metadata_of(header, records, None)
         with np.errstate(all="ignore"):  # of samples that no run has, which are refused below

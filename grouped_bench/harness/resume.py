@@ -1,4 +1,4 @@
-"""Going on with a run: what may be asked again, and the plan that it began with."""
+"""Resuming a run: what may be asked again, and the plan with which it began."""
 
 import json
 from pathlib import Path

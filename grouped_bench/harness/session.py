@@ -181,7 +181,19 @@ def _spent(records: Sequence[Json]) -> float:
 def conclude(
     journal: Journal, stopped_by: str, time: dict[str, float], looks: Looks | None, *, keep: bool = False
 ) -> Written:
-    """Write the file of a run that has ended, from its journal, which goes unless the user may go on, or `keep`."""
+    """Write the Parquet file of a run that has ended, and remove its journal unless the run can be resumed.
+
+    Args:
+        journal: the run's records.
+        stopped_by: what ended the sweep; after `user` the run can be resumed.
+        time: seconds by what they were spent on, and `total_s` for the whole run.
+        looks: explains some of the tasks; None explains none.
+        keep: whether the journal stays in any case.
+
+    Raises:
+        OutputError: the file cannot be written.
+        KeyboardInterrupt: the user ended the run before its first record.
+    """
     header, records, _ = read_journal(journal.path)
     if stopped_by == "user" and not records:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What becomes of an action that may fail: a failing task is a finding."""
+"""The outcome of an action that may fail: a failing task is a finding."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Reference workloads: what is timed beside the variants to tell the machine's speed from theirs."""
+"""Reference workloads, timed beside the variants to separate the machine's speed from theirs."""
 
 import dataclasses
 import functools

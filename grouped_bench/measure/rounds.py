@@ -35,7 +35,14 @@ read_clock: Clock = time.perf_counter
 
 
 def time_sample(workload: Workload, synchronise: Synchronise, iterations: int, clock: Clock = read_clock) -> float:
-    """Seconds an iteration of `iterations` calls in a row; ends when the device has finished."""
+    """Seconds an iteration, over `iterations` calls in a row; ends when the device has finished.
+
+    Args:
+        workload: one call.
+        synchronise: waits for what the last call returned.
+        iterations: calls, at least 1.
+        clock: seconds.
+    """
     calls = itertools.repeat(None, iterations - 1)
     start = clock()
     for _ in calls:
@@ -47,7 +54,12 @@ def time_sample(workload: Workload, synchronise: Synchronise, iterations: int, c
 def calibrate(workload: Workload, synchronise: Synchronise, clock: Clock = read_clock) -> tuple[int, float, float]:
     """Warm up and find the iterations of a sample: at least double them until WARM_SAMPLES last WARM_SAMPLE_S.
 
-    Returns iterations, the seconds that such a sample will take, and the seconds spent.
+    Returns the iterations, the seconds that such a sample will take, and the seconds spent.
+
+    Args:
+        workload: one call.
+        synchronise: waits for what a call returned.
+        clock: seconds.
     """
     iterations, spent, samples = 1, 0.0, 0
     while True:
@@ -64,7 +76,15 @@ def calibrate(workload: Workload, synchronise: Synchronise, clock: Clock = read_
 def calls_within(
     seconds: float, workload: Workload, synchronise: Synchronise, *, most: int, clock: Clock = read_clock
 ) -> int:
-    """Calls that fit into `seconds`, by timing one: at least one, at most `most`."""
+    """Number of calls that fit into `seconds`, from the time of a single one.
+
+    Args:
+        seconds: to be filled.
+        workload: one call, made once.
+        synchronise: waits for what it returned.
+        most: upper limit of the answer; the lower one is 1.
+        clock: seconds.
+    """
     return int(np.clip(seconds / max(time_sample(workload, synchronise, 1, clock), 1e-9), 1, most))
 
 
@@ -111,9 +131,19 @@ def run_rounds(
 ) -> tuple[dict[str, list[float | None]], float]:
     """One visit: samples of every workload by round, None where it sat out, and the seconds of warm-up.
 
-    There are `rounds` rounds, or as many as `visit_s` a variant allows. Workloads whose sample is longer than DEAR_S
-    take part in one round, drawn at random and the same for all of them; one whose call is shorter than PRIMED_S is
-    called once, untimed, before each sample. `mark` is told whose turn it is.
+    A workload whose sample is longer than DEAR_S takes part in one round, drawn at random, the same for all of them.
+    One whose call is shorter than PRIMED_S is called once, untimed, before each sample.
+
+    Args:
+        workloads: by name; those of references are not variants.
+        synchronise: waits for what a call returned.
+        iterations: calls in a sample of each workload.
+        sample_seconds: expected duration of a sample of each workload.
+        rng: draws the order of every round, and the round of the long samples.
+        rounds: number of rounds; None for as many as `visit_s` allows.
+        visit_s: seconds that each variant gets.
+        mark: called with the name of a workload before its turn.
+        clock: seconds.
     """
     names = list(workloads)
     rounds = rounds or rounds_for([sample_seconds[name] for name in names if not is_reference(name)], visit_s)

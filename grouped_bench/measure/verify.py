@@ -65,10 +65,17 @@ def tolerance(case: Case, variant: Variant, name: str = "output") -> float:
 
 
 def relative_error(outputs: list[Tensor], problem: Problem, variant: Variant, backend: Backend) -> tuple[float, str]:
-    """The error of output or gradient that comes nearest to its tolerance, or is furthest beyond, and its name.
+    """The largest error, measured against its tolerance, of the output and the gradients, and the name of that tensor.
 
-    It is max |y − ref| / max |ref|, and for gradients of blocks ‖dy − ref‖ / ‖ref‖. A wrong shape or a value that
+    Errors are max |y − ref| / max |ref|, and ‖dy − ref‖ / ‖ref‖ for gradients of blocks. A wrong shape or a value that
     is not finite counts as an infinite error.
+
+    Args:
+        outputs: what a step returned: y and, for training, dx and the gradients of the layer's variables in their
+            order.
+        problem: the inputs and reference weights that the step used.
+        variant: how it was computed.
+        backend: reads the tensors.
     """
     case, function = problem.case, variant.function(problem.case)
     y, *gradients = [backend.to_numpy(tensor) for tensor in outputs]

@@ -75,9 +75,15 @@ class Workbench:
         return self.backend.synchroniser(self.setting.device)
 
     def build(self, names: list[str], iterations: dict[str, int], *, check: bool) -> Json:
-        """Build, call once, check where asked, and warm up each variant; what fails is told by variant.
+        """Build, call once, check and warm up each variant.
 
-        `spoilt` says that a failure may have spoilt the process for those after it, which are then not built.
+        Returns `built` and `failed` by variant, `inputs_s`, and `spoilt`: whether a failure may have spoilt the
+        process, so that the variants after it were not built.
+
+        Args:
+            names: the variants, in the order of their turns.
+            iterations: calls in a sample of each variant; one that is missing is calibrated.
+            check: whether to compare with the float64 reference.
         """
         start = rounds.read_clock()
         inputs = self._attempt(self._draw_inputs)
@@ -106,11 +112,17 @@ class Workbench:
         visit_s: float = rounds.VISIT_S,
         reference: str = MACHINE,
     ) -> Json:
-        """One visit's samples by variant and round, or the variant that failed in it.
+        """Measure one visit: samples of each variant by round, or the variant that failed.
 
-        With them come the reference workloads' samples in the same rounds and what disturbed the visit: those of the
-        machine's, or with `reference` `case` several by kind, and which one each variant is set `beside`. `count` is
-        the number of rounds; without it each variant gets about `visit_s` seconds.
+        The answer also holds the samples of the reference workloads in the same rounds, and what disturbed the visit.
+        With the reference `case` these samples are keyed by kind, and `beside` names the kind for each variant.
+
+        Args:
+            names: the variants to time, all built.
+            seed: of the order of turns.
+            count: number of rounds; None for as many as `visit_s` allows.
+            visit_s: seconds that each variant gets.
+            reference: `machine` for one fixed workload, `case` for the framework's own operation of the case.
         """
         current = [names[0]]
 

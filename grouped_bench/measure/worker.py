@@ -73,7 +73,7 @@ def _fork(backend: Backend, control: socket.socket, descriptors: list[int]) -> i
     try:
         control.close()
         _settle(descriptors[1], host)
-        serve(backend, socket.socket(fileno=descriptors[0]), descriptors[2], asked)
+        _serve(backend, socket.socket(fileno=descriptors[0]), descriptors[2], asked)
         status = 0
     finally:
         sys.stderr.flush()
@@ -92,7 +92,7 @@ def _settle(printed: int, host: int) -> None:
             os._exit(1)
 
 
-def serve(backend: Backend, connection: socket.socket, marks: int, asked: float) -> None:
+def _serve(backend: Backend, connection: socket.socket, marks: int, asked: float) -> None:
     """Answer requests on `connection` until it closes."""
     turns = 0
 

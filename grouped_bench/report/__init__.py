@@ -1,1 +1,1 @@
-"""Telling it: a frame of the record in; text, tables, figures and a page out."""
+"""Reports: a frame of the record in; text, tables, figures and a page out."""

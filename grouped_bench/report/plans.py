@@ -1,4 +1,4 @@
-"""A plan, and any list of like rows, as text of at most 80 columns or as JSON."""
+"""A plan, or any list of rows with the same columns, as text of at most 80 columns or as JSON."""
 
 import json
 import textwrap

@@ -45,7 +45,14 @@ _NORMALISATION_PARAMS = 4
 
 
 def pass_counts(case: Case, params: int, params_total: int, forward: int) -> Counts:
-    """Counts of the case's pass, from its parameters and the multiply-accumulates of one forward pass."""
+    """Counts of the case's pass; training has three times the multiply-accumulates of the forward pass.
+
+    Args:
+        case: its shapes, dtypes and pass.
+        params: parameters of the convolutions.
+        params_total: parameters with normalisation.
+        forward: multiply-accumulates of one forward pass, whole batch.
+    """
     activations = math.prod(case.input_shape) + math.prod(case.output_shape)
     once = activations * DTYPE_BYTES[case.compute_dtype] + params_total * DTYPE_BYTES[case.variable_dtype]
     training = case.pass_ == "training"

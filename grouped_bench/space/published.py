@@ -1,4 +1,4 @@
-"""Figures that others have published of what a space reproduces: what a run's own figures are shown beside."""
+"""Figures that others published for what a space reproduces, shown beside those of a run."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""pytest-benchmark's JSON: its benchmarks and what holds for all of them, refused in words where it is no such file."""
+"""pytest-benchmark's JSON: its benchmarks and their shared facts; any other file is refused in words."""
 
 import json
 import math

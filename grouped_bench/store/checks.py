@@ -1,4 +1,4 @@
-"""What a file from someone else must keep to before anything is made of it: sizes, values, shape of its facts."""
+"""Checks of a file from elsewhere before it is used: sizes, values, shape of its facts."""
 
 import datetime
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which machine a run was measured on: what decides the kernels, read from the run-wide facts that it recorded."""
+"""The machine that a run was measured on: what decides its kernels, from the facts that the run recorded."""
 
 import dataclasses
 import hashlib
@@ -137,7 +137,13 @@ def of_processor(found: Facts) -> Identity | None:
 
 
 def of_gpu(told: Facts | None, count: int, system: str | None) -> Identity | None:
-    """The identity of `count` GPUs of which `measure.gpu.facts` tells; None where it tells too little."""
+    """The identity of GPUs of one model; None where too little is known.
+
+    Args:
+        told: what `measure.gpu.facts` returned; None where the GPU's library is missing.
+        count: number of GPUs.
+        system: `Linux`, …; None where unknown.
+    """
     name, capability = (_text((told or {}).get(key)) for key in ("name", "compute_capability"))
     size = (told or {}).get("memory_bytes")
     if not name or not capability or not isinstance(size, int):

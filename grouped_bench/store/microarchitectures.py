@@ -1,4 +1,4 @@
-"""Which microarchitecture a processor has: by its vendor, family and model, or by what its instruction sets tell."""
+"""The microarchitecture of a processor, from its vendor, family and model, or from its instruction sets."""
 
 from collections.abc import Collection
 
@@ -53,7 +53,14 @@ _ARM_LIMITED = "0x41"
 
 
 def by_number(vendor: str, family: str, model: str, sets: Collection[str]) -> str | None:
-    """The microarchitecture of the numbers that a system tells, as text; None where they are not in the tables."""
+    """The microarchitecture by a processor's numbers, as texts from its system; None where they are not in the tables.
+
+    Args:
+        vendor: `GenuineIntel`, `AuthenticAMD`, `HygonGenuine`, or `0x41` for Arm.
+        family: decimal or hexadecimal; Arm has none that matters.
+        model: decimal or hexadecimal; for Arm the part.
+        sets: instruction sets, which separate three that share a number.
+    """
     if vendor == _ARM_LIMITED:
         return _ARM.get(_number(model))
     if vendor in ("AuthenticAMD", "HygonGenuine"):

@@ -1,4 +1,4 @@
-"""Runs made before identity and what is in force were recorded: both are read from what they did record."""
+"""Runs made before identity and what is in force were recorded: both are derived from what they did record."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a journal holds, line by line: anything else is refused before something is made of it."""
+"""The lines of a journal: anything else is refused before it is used."""
 
 from collections.abc import Sequence
 from pathlib import Path

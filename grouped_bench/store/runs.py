@@ -61,7 +61,16 @@ def write_run(frame: pd.DataFrame, metadata: Facts, path: Path, *, compact: bool
 
 
 def as_written(frame: pd.DataFrame, metadata: Facts, path: Path) -> tuple[pd.DataFrame, Facts]:
-    """What `read_run` gives of a file that was written with these."""
+    """What `read_run` returns for a file written with `frame` and `metadata`.
+
+    Args:
+        frame: the columns of the schema.
+        metadata: the run-wide facts.
+        path: of the file, for an error.
+
+    Raises:
+        RunError: a value or fact cannot be that of a run.
+    """
     facts = json.loads(json.dumps(metadata))
     return as_now(checked(to_table(frame), facts, path), facts)
 
@@ -116,7 +125,17 @@ def are_same(one: tuple[pd.DataFrame, Facts], other: tuple[pd.DataFrame, Facts])
 
 
 def checked(table: pa.Table, metadata: Facts, path: Path) -> pd.DataFrame:
-    """The frame of a table that has the columns of the schema; RunError where a value or fact is none of a run's."""
+    """The frame of a table that has the columns of the schema.
+
+    Args:
+        table: as read or made.
+        metadata: the run-wide facts that came with it.
+        path: of their file, for an error.
+
+    Raises:
+        RunError: a value or fact cannot be that of a run.
+        pyarrow.ArrowException: the table is not valid.
+    """
     table.validate(full=True)
     problem = value_problem(table) or metadata_problem(metadata)
     if problem is not None:

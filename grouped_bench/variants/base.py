@@ -173,7 +173,14 @@ def _refuse_incomplete(cls: Any) -> None:
 
 
 def keras_convolution(case: Case, *, filters: int, groups: int = 1, bias: bool) -> Any:
-    """Keras' Conv1D, Conv2D or Conv3D with the case's geometry."""
+    """Keras' Conv1D, Conv2D or Conv3D with the case's geometry and dtype, not yet built.
+
+    Args:
+        case: its geometry, dtype and data format; not its channels.
+        filters: output channels.
+        groups: of the convolution.
+        bias: whether it has one.
+    """
     import keras
 
     convolution = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)[case.rank - 1]

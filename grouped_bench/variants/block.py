@@ -39,7 +39,15 @@ class BlockVariant(Variant):
 
 
 def convolution(case: Case, stage: str, *, channels: int, filters: int, groups: int = 1) -> Any:
-    """Keras' convolution of `channels` channels with the geometry of `stage`, built."""
+    """Keras' convolution with the geometry of a stage, built.
+
+    Args:
+        case: of the block.
+        stage: `reduce`, `middle` or `expand`.
+        channels: input channels.
+        filters: output channels.
+        groups: of the convolution.
+    """
     made = stage_case(case, stage, groups)
     return built(keras_convolution(made, filters=filters, groups=groups, bias=False), case, channels)
 
@@ -65,7 +73,7 @@ def built(layer: Any, case: Case, channels: int) -> Any:
     return layer
 
 
-def hidden_pieces(case: Case, reduce: Any, middle: Any, part: slice = slice(None)) -> list[Any]:
+def _hidden_pieces(case: Case, reduce: Any, middle: Any, part: slice = slice(None)) -> list[Any]:
     """A path up to its second ReLU: both convolutions, each normalised over its channels `part` and rectified."""
     import keras
 
@@ -81,14 +89,14 @@ def joint_layer(case: Case, middle: Any) -> Any:
     reduce = convolution(case, "reduce", channels=outer, filters=inner)
     expand = convolution(case, "expand", channels=inner, filters=outer)
     closing = [expand, normalisation(case, "expand")]
-    return block_layer(case, [hidden_pieces(case, reduce, middle)], lambda outputs: outputs[0], closing)
+    return block_layer(case, [_hidden_pieces(case, reduce, middle)], lambda outputs: outputs[0], closing)
 
 
 def single_paths(case: Case) -> list[list[Any]]:
     """Each of the C paths of d channels up to its second ReLU."""
     width = case.width or 1
     return [
-        hidden_pieces(
+        _hidden_pieces(
             case,
             convolution(case, "reduce", channels=case.in_channels, filters=width),
             convolution(case, "middle", channels=width, filters=width),

@@ -1,1 +1,1 @@
-"""Which variant to use for a case: from what was measured of it, or of cases of its kind."""
+"""Which variant to use for a case, from its own measurement or from those of similar cases."""

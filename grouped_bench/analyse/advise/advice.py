@@ -1,4 +1,4 @@
-"""What advice is made of: the question, the variants with their figures, and why they are or are not advised."""
+"""The parts of advice: the question, the variants with their figures, and the reasons for and against each."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
@@ -125,7 +125,13 @@ class Alternative:
 
 
 def question(case: Case, setting: Setting, computes: str | None = None) -> Question:
-    """The question for `computes`, else for the grouped function where there are groups and the dense where not."""
+    """The question which variant to use for a case.
+
+    Args:
+        case: what is to be computed.
+        setting: where and how it is to run.
+        computes: the function; None for `grouped` where the case has groups, else `dense`.
+    """
     return Question(case, setting, computes or ("grouped" if case.groups > 1 else "dense"))
 
 

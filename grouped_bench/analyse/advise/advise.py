@@ -1,4 +1,4 @@
-"""Which variant to use for a case: what was measured of it, else what its neighbours say, else nothing."""
+"""Which variant to use for a case: from its own measurement, else from similar cases, else no answer."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping

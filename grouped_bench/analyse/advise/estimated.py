@@ -1,4 +1,4 @@
-"""Advice for a case that was not measured, from cases of its kind that were."""
+"""Advice for a case that was not measured, from similar cases that were."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Estimates at a shape that was not measured, from those that were: kriging over the logarithms of what a case has."""
+"""Estimates for a shape that was not measured, by kriging over the logarithms of its features."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Advice from the cohort of the very case that is asked for."""
+"""Advice from the cohort of the case itself."""
 
 import math
 from collections.abc import Iterable, Sequence

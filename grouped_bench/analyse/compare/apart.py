@@ -1,4 +1,4 @@
-"""Two sides of other machines, or with other kernels in force: what is said first, and what is not judged."""
+"""Sides from different machines or with different kernels in force: what to say first, and what is not judged."""
 
 import dataclasses
 

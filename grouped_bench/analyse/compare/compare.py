@@ -1,4 +1,4 @@
-"""Base against head, task by task and metric by metric: what became worse, by how much, and whether that is sure."""
+"""Base against head, task by task and metric by metric: what became worse, by how much, and how certain that is."""
 
 import dataclasses
 import math

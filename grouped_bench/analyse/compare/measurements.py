@@ -1,4 +1,4 @@
-"""What one side of a comparison knows of each task: statuses, one latency a visit, memory, first calls, parameters."""
+"""The tasks of one side of a comparison: statuses, one latency a visit, memory, first calls, parameters."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Which runs stand for a side of a comparison, and the comparison together with them."""
+"""Which runs form each side of a comparison, and the comparison together with them."""
 
 import dataclasses
 import datetime

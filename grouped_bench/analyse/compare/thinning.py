@@ -1,4 +1,4 @@
-"""Fewer rounds a visit with the same medians: all that a baseline needs of the samples of a run."""
+"""Fewer rounds a visit with the same medians: the samples that a baseline needs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

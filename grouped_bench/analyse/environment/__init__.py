@@ -1,1 +1,1 @@
-"""What runs differ in besides what they measured: facts, machines, environments."""
+"""Differences between runs other than their measurements: facts, machines, environments."""

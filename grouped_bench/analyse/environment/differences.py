@@ -1,4 +1,4 @@
-"""In which facts runs differ that may change an answer, so that nobody takes a machine's doing for a variant's."""
+"""Facts that differ between runs and may change an answer: a machine's effect must not pass for a variant's."""
 
 import collections
 import dataclasses

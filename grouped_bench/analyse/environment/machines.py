@@ -1,4 +1,4 @@
-"""Whether what was measured somewhere is evidence elsewhere: on the same machine, with the same things in force."""
+"""Whether a measurement is evidence elsewhere: on the same machine, with the same kernels in force."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -74,8 +74,13 @@ def older_names(metadata: Sequence[Facts]) -> dict[str, str]:
 def machine_differences(
     one: Identity | None, other: Identity | None, where: tuple[str, str] = THERE_AND_HERE
 ) -> list[str]:
-    """In which facts two machines differ, in words; a fact that is not known of both is a difference, unless the
-    system tells it of neither.
+    """The facts in which two machines differ, in words; empty where they are alike.
+
+    A fact that is not recorded for both counts as a difference, unless the system reports it for neither.
+
+    Args:
+        one, other: the machines; None where too little was recorded to identify one.
+        where: what the words call the place of each.
     """
     if one is None or other is None:
         return [NOT_TOLD if one is None and other is None else f"{NOT_TOLD} {where[0 if one is None else 1]}"]
@@ -86,7 +91,12 @@ def machine_differences(
 
 
 def in_force_differences(one: InForce, other: InForce, where: tuple[str, str] = THERE_AND_HERE) -> list[str]:
-    """In which of the things that decide kernels two processes differ, in words, as far as both tell them."""
+    """What decides kernels and differs between two processes, in words; only what both recorded is compared.
+
+    Args:
+        one, other: the column `in_force` of each, as `read_in_force` returns it.
+        where: what the words call the place of each.
+    """
     found: list[str] = []
     for key, name in _DECIDING.items():
         told = one.get(key), other.get(key)

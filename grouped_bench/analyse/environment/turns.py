@@ -1,4 +1,4 @@
-"""The same task under several environments: visits in unlike processes, paired by their turn."""
+"""The same task under several environments: visits in different processes, paired by turn."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,13 @@ from grouped_bench.analyse.tasks import Samples, Value, latencies
 
 
 def by_turn(samples: Samples, visits: Sequence[Visit], turns: Sequence[int | None]) -> dict[int, Value]:
-    """The latency of each turn's visit, in seconds an iteration; visits without a sample or a turn are left out."""
+    """The latency of the visit at each turn, in seconds an iteration; visits without a sample or a turn are left out.
+
+    Args:
+        samples: seconds an iteration, by visit and round; None in a round that the task sat out.
+        visits: how each visit went.
+        turns: the turn of each visit; None where it had none.
+    """
     made = [(turn, latencies([one], [visit])) for one, visit, turn in zip(samples, visits, turns, strict=True)]
     return {turn: found[0] for turn, found in made if turn is not None and found}
 

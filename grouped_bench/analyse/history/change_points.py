@@ -1,4 +1,4 @@
-"""Where a series of runs steps from one level to another, and by how much, beyond what its own noise makes.
+"""Where a series of runs steps from one level to another, and by how much, beyond the series' own noise.
 
 Candidates come from kernel change-point detection (Arlot, Celisse and Harchaoui, 2019) by PELT (Killick, Fearnhead and
 Eckley, 2012), as the library ruptures has it. The Gaussian kernel is chosen because one run that is off costs no more
@@ -68,7 +68,13 @@ def candidates(logs: Sequence[float]) -> list[int]:
 
 
 def kept(logs: Sequence[float], places: Sequence[int], series: int = 1) -> list[Shift]:
-    """Those of `places` that are steps, each judged between its neighbours, the least sure left out one by one."""
+    """Those of `places` that are steps, each judged between its neighbours; the least certain are dropped one by one.
+
+    Args:
+        logs: logarithm of each run's value, in the order of the history.
+        places: indices before which the series may step, ascending.
+        series: number of series examined together, which share the chance of a false step.
+    """
     if not places:
         return []
     from scipy import special  # takes a quarter second, which only a history has

@@ -1,4 +1,4 @@
-"""Runs in the order of their commits: of each task and machine one latency a run, and the steps between them."""
+"""Runs in the order of their commits: one latency a run for each task and machine, and the steps between them."""
 
 import dataclasses
 import datetime

@@ -1,4 +1,4 @@
-"""Why a call takes the time it takes, where what was read of it tells: a rule a cause, and nothing guessed."""
+"""Why a call takes its time, where the evidence shows it: one rule for each cause, and no guesses."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any

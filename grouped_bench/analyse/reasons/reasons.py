@@ -1,4 +1,4 @@
-"""Why a task has no figures, to a reader: the cause and the remedy where the refusal is known, and its own words."""
+"""Why a task has no figures: cause and remedy where the refusal is known, and the refusal's own words."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The one registry of known refusals: what a framework says, why, and what to do about it. One entry each."""
+"""The registry of known refusals, one entry each: what a framework says, why, and what to do about it."""
 
 import dataclasses
 import re

@@ -1,1 +1,1 @@
-"""Questions that are answered without a run: what a machine, a case, a network or code to paste is like."""
+"""Questions that need no run: about a machine, a case, a network, or code to paste."""

@@ -1,4 +1,4 @@
-"""Is this machine fit to measure on, and how small a difference can it tell? Facts, checks, one short measurement."""
+"""Whether this machine is fit to measure on, and how small a difference it resolves: facts, checks, a measurement."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""What ran inside a task's calls, and how much of the machine it used: asked of workers, joined with the peaks."""
+"""What ran inside a task's calls, as workers read it, and its share of the machine's peaks."""
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ class Explainer:
         call_s = self.call_s(cohort)
         for name in cohort.variants:
             timed = self._timed(cohort, name)
-            yield self.task(cohort, name, timed, call_s)
+            yield self._task(cohort, name, timed, call_s)
 
     def ends(
         self, cohorts: Sequence[Cohort], frame: "pd.DataFrame", numbers: Sequence[int], stop: Callable[[], bool]
@@ -69,9 +69,9 @@ class Explainer:
             for row in mine[:1] + mine[1:][-1:]:
                 choice = row["choice"] if isinstance(row["choice"], str) else None
                 known = {"latency_s": float(row["latency_s"]), "choice": choice}
-                yield self.task(cohort, str(row["variant"]), known, call_s)
+                yield self._task(cohort, str(row["variant"]), known, call_s)
 
-    def task(self, cohort: Cohort, name: str, timed: Json, call_s: float | None) -> Json:
+    def _task(self, cohort: Cohort, name: str, timed: Json, call_s: float | None) -> Json:
         """A look at one variant, whose latency and choice are known, or why it has none."""
         latency_s, choice = timed.get("latency_s"), timed.get("choice")
         answer = timed if latency_s is None else self._ask(cohort, name, "explain", choice)

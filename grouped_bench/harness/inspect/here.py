@@ -1,4 +1,4 @@
-"""What was measured here as things are, what here in another environment, and what elsewhere."""
+"""Which measurements were made here in this environment, here in another one, or elsewhere."""
 
 import contextlib
 import dataclasses

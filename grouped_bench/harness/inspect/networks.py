@@ -1,4 +1,4 @@
-"""A user's own network as a space: read in a child process, for which alone Keras is loaded, and told apart by case."""
+"""A user's own network as a space: read in a child process, the only one with Keras; equal cases are merged."""
 
 import json
 import os

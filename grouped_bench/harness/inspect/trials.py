@@ -1,4 +1,4 @@
-"""What holds on this machine as its user has set it up: facts of the backends, and code run before it is advised."""
+"""Facts of the backends under the user's own settings, and a trial run of code before it is advised."""
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Which machine computes where a run's cohorts do: the processor, or the GPU where GPUs alone are used."""
+"""The machine that a run measures: the processor, or the GPUs where only GPUs are used."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -29,7 +29,13 @@ def header_facts(plan: Plan, probes: Mapping[str, Probe], found: Mapping[str, An
 def machine_of(
     used: Iterable[tuple[str, str]], probes: Mapping[str, Probe], found: Mapping[str, Any]
 ) -> Identity | None:
-    """The machine that computes on the devices `used`, each after its backend; None where too little is told of it."""
+    """The machine that computes: the GPUs where only GPUs are used, else the processor; None where too little is known.
+
+    Args:
+        used: backend and full device name (`gpu:0`) of every setting.
+        probes: what was found on a host of each backend.
+        found: facts of the environment, as `environment.describe` returns them.
+    """
     devices = list(used)
     if not _are_gpus(devices):
         return identity.of_processor(found)

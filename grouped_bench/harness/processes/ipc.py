@@ -1,4 +1,4 @@
-"""What joins the parent to its processes: JSON lines over a socket, and a nameless file for what they print."""
+"""The channel between the parent and its processes: JSON lines over a socket, and a nameless file for output."""
 
 import contextlib
 import json

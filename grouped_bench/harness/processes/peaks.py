@@ -25,8 +25,13 @@ def read_peaks(
 ) -> list[Json]:
     """Operations and bytes a second by backend, environment, device and dtype as the plan names them.
 
-    What cannot be read is left out, and what would take more than `_SHARE_OF_BUDGET` of the budget: the sweep does
-    without.
+    Peaks that cannot be read, or would take more than `_SHARE_OF_BUDGET` of the budget, are left out.
+
+    Args:
+        plan: whose devices and dtypes are read.
+        hosts: a host for each backend and environment of the plan.
+        control: the run's budget and memory limit.
+        clock: seconds.
     """
     found: list[Json] = []
     end = math.inf if control.budget is None else clock() + _SHARE_OF_BUDGET * control.budget

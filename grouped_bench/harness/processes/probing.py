@@ -47,10 +47,19 @@ class Probe:
 def hosts_of(
     plan: Plan, control: Control, files: Sequence[str], progress: Progress, python: str = sys.executable
 ) -> Iterator[Hosts]:
-    """A host for each backend and environment of the plan, in the interpreter `python`.
+    """A host for each backend and environment of the plan; all end with the block.
 
-    In the place of one that cannot start under the values that it is given stands a RefusedHost. Raises HostError where
-    one cannot start as it is, or none can.
+    A host that cannot start with its environment values is replaced by a RefusedHost.
+
+    Args:
+        plan: whose settings need hosts.
+        control: whether TF32 is on.
+        files: Python files that register variants, imported by every host.
+        progress: shows which host is starting.
+        python: path of the interpreter.
+
+    Raises:
+        HostError: a host cannot start without environment values, or none can start.
     """
     hosts: Hosts = {}
     keys = list(dict.fromkeys(cohort.setting.host for cohort in plan.cohorts))
@@ -85,9 +94,15 @@ def probe_backend(name: str) -> Probe:
 
 
 def probed(plan: Plan, control: Control, hosts: Hosts) -> dict[HostKey, Probe]:
-    """What each host finds; one that finds no device under the values that it is given becomes a RefusedHost.
+    """What each host finds.
 
-    Raises UnavailableError where a device of the plan is not there, or no host can be asked.
+    Args:
+        plan: whose devices must be there.
+        control: its task timeout, raised to _PROBE_S, is what a worker may take.
+        hosts: changed: a host that finds no device with its environment values is replaced by a RefusedHost.
+
+    Raises:
+        UnavailableError: a device of the plan is not there, or no host can be asked.
     """
     probes: dict[HostKey, Probe] = {}
     refusal: UnavailableError | None = None

@@ -1,4 +1,4 @@
-"""The processes that visit a run's cohorts: whose turn it is, which sleep, and hosts started again where they died."""
+"""The processes that visit a run's cohorts: whose turn it is, which sleep, and which hosts must start again."""
 
 import dataclasses
 from collections import Counter, defaultdict

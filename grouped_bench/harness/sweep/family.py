@@ -1,4 +1,4 @@
-"""Cohorts of one case that differ in nothing but the environment: visited in a row, so that they can be compared."""
+"""Cohorts of one case that differ only in environment: visited in a row, so that they can be compared."""
 
 from collections.abc import Sequence
 

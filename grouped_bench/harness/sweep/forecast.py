@@ -1,4 +1,4 @@
-"""Which tasks would run out of memory: by what their tensors need at least, and by what has already failed."""
+"""Tasks predicted to run out of memory: by the least that their tensors need, and by what has already failed."""
 
 from typing import Any
 

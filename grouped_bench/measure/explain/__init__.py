@@ -1,1 +1,1 @@
-"""What ran inside calls, as the libraries' own logs tell it."""
+"""What ran inside calls, according to the libraries' own logs."""

@@ -1,4 +1,4 @@
-"""What ran inside calls of a step, as oneDNN's log, XLA's dump and a GPU's profiler tell it."""
+"""What ran inside calls of a step, from oneDNN's log, XLA's dump and a GPU's profiler."""
 
 import dataclasses
 import math

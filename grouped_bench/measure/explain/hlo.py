@@ -1,4 +1,4 @@
-"""What XLA compiled, as its dump of an optimised module tells it: the convolutions and the calls of libraries."""
+"""What XLA compiled, from its dump of an optimised module: the convolutions and the calls of libraries."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""What oneDNN ran, as its verbose log tells it: a line a primitive."""
+"""What oneDNN ran, from its verbose log, which has a line for each primitive."""
 
 import dataclasses
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What this process prints meanwhile, by the libraries' own C too."""
+"""A capture of what this process prints, by the libraries' C code too."""
 
 import contextlib
 import ctypes

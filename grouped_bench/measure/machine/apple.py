@@ -1,4 +1,4 @@
-"""What macOS tells of the processor, which has no /proc/cpuinfo: nothing on other systems."""
+"""Facts of the processor from macOS, which has no /proc/cpuinfo; none on other systems."""
 
 import functools
 import os

@@ -1,4 +1,4 @@
-"""Memory that this process and what it starts may hold, and what of it is left; asked by the parent of a run."""
+"""Memory that this process and its children may hold, and how much of it is left; asked by the parent of a run."""
 
 from collections.abc import Iterator
 from pathlib import Path

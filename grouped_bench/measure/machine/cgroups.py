@@ -1,4 +1,4 @@
-"""The processor time and memory that control groups leave to this process, of version 2 or 1; None where neither tells.
+"""Processor time and memory that control groups, version 2 or 1, allow this process; None where neither reports it.
 
 A limit of a group holds for all groups in it, so the strictest from the process' own group upwards is the one in force.
 """

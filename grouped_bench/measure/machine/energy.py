@@ -15,7 +15,14 @@ _ZONES = Path("/sys/class/powercap")
 
 
 def joules_a_call(step: Workload, synchronise: Synchronise, device: str, clock: Clock = read_clock) -> float | None:
-    """Joules that `device` (a GPU, or all processors) uses in a stretch of calls, for each of them; idling included."""
+    """Joules of one call, idle power included, from STRETCH_S seconds of calls; None where no meter can be read.
+
+    Args:
+        step: the call.
+        synchronise: waits until the device has finished.
+        device: a GPU by its name, or `cpu` for all processors together.
+        clock: seconds.
+    """
     meter = meter_of(device)
     if meter() is None:
         return None

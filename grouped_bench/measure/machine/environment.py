@@ -1,4 +1,4 @@
-"""What of the machine and its set-up may change an answer, and what decides its kernels."""
+"""Facts of the machine and its set-up that may change an answer, and those that decide its kernels."""
 
 import os
 import platform

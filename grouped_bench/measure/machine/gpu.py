@@ -1,4 +1,4 @@
-"""What NVIDIA's management library tells of a GPU: model, driver, clocks, power, energy; None where it is not there."""
+"""Facts of a GPU from NVIDIA's management library: model, driver, clocks, power, energy; None where it is missing."""
 
 import os
 from collections.abc import Callable

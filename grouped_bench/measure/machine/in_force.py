@@ -1,4 +1,4 @@
-"""What this process really uses, as its libraries tell it, beside what was asked of it."""
+"""What this process really uses, according to its libraries, rather than what was asked for."""
 
 import os
 import re

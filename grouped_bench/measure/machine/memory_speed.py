@@ -1,4 +1,4 @@
-"""How fast the memory modules are clocked, as the firmware's SMBIOS table tells it."""
+"""The clock rate of the memory modules, from the firmware's SMBIOS table."""
 
 import struct
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which environment variables nothing in this process can read: no library that it has loaded mentions them."""
+"""Environment variables that nothing in this process can read: no library that it has loaded mentions them."""
 
 import contextlib
 import mmap

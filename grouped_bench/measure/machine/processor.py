@@ -1,4 +1,4 @@
-"""What Linux tells of the processor under /sys, None for what it does not tell."""
+"""Facts of the processor from /sys on Linux; None for what it does not report."""
 
 import os
 import re

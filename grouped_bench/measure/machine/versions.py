@@ -1,4 +1,4 @@
-"""Versions of the libraries that take part in a measurement, as the interpreter at hand has them."""
+"""Versions of the libraries that take part in a measurement, in this interpreter."""
 
 import importlib.metadata
 

@@ -1,4 +1,4 @@
-"""How a figure of advice is written: with the digits that its interval has earned."""
+"""Figures of advice as text, with the digits that their intervals have earned."""
 
 from grouped_bench.analyse.advise.advice import Option
 from grouped_bench.analyse.advise.kriging import Estimate

@@ -1,4 +1,4 @@
-"""What several advices say to a person, in short: a table where they differ in their group counts alone."""
+"""Several pieces of advice in short: a table where they differ only in group counts."""
 
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What advice says to a person: lines of at most 80 columns, for one case or for several."""
+"""Advice as lines of at most 80 columns, for one case or for several."""
 
 import textwrap
 from collections.abc import Iterator

@@ -33,7 +33,7 @@ def render(judgement: Judgement, format: str, *, everything: bool = False, width
         width: columns that no line of a table exceeds.
     """
     if format == "table":
-        return table(judgement, everything=everything, width=width)
+        return _table(judgement, everything=everything, width=width)
     return _FORMATS[format](judgement)
 
 
@@ -69,7 +69,7 @@ def save(text: str, path: Path) -> None:
         ) from None
 
 
-def table(judgement: Judgement, *, everything: bool = False, width: int = 80) -> str:
+def _table(judgement: Judgement, *, everything: bool = False, width: int = 80) -> str:
     """The verdict, differences of environment, what was compared how, then each task that changed or is open."""
     found = judgement.comparison
     lines = [*_wrapped(filter(None, [headline.headline(found), headline.left_open(found)]), width), ""]

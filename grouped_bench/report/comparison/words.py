@@ -1,4 +1,4 @@
-"""What a comparison says, in words that each of its formats shares: tasks, changes, runs, what to do."""
+"""Words that all formats of a comparison share: tasks, changes, runs, what to do."""
 
 import collections
 import dataclasses

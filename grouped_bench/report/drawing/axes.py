@@ -30,7 +30,16 @@ def grid(
     share_x: Literal["all", "col"] = "all",
     share_y: bool = True,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with one pair of axes a panel; scales are shared unless told, so that panels can be compared."""
+    """A figure with a pair of axes for each panel, and these axes in the order of the panels.
+
+    Args:
+        panels: at least one.
+        title: of the figure.
+        columns: panels side by side, at most.
+        height: inches of one row of panels.
+        share_x: `all` for one horizontal scale, so that panels can be compared, or `col` for one in each column.
+        share_y: whether all panels have one vertical scale.
+    """
     columns = min(columns, len(panels.shown))
     lines = math.ceil(len(panels.shown) / columns)
     figure = Figure(figsize=(8.0 if columns > 1 else 6.0, height * lines + 1.3), layout="constrained")
@@ -61,7 +70,15 @@ def finish(
     y: str,
     legend: Sequence[Line2D] | None = None,
 ) -> None:
-    """Axis titles, the legend below, and the notes that keep the figure from saying too much."""
+    """Add the axis titles, and below the panels the notes and the legend.
+
+    Args:
+        figure, panels: as drawn.
+        joined: whether the legend's marks are joined by lines.
+        notes: sentences without their full stops; empty ones are left out.
+        x, y: titles of the axes.
+        legend: its entries; None for one a variant.
+    """
     label(figure, x, y)
     entries = legend_entries(panels.rows, joined=joined) if legend is None else legend
     unnamed = (
@@ -84,7 +101,12 @@ def finish(
 
 
 def label(figure: Figure, x: str, y: str) -> None:
-    """Name the axes of the lowest panels and of those at the left."""
+    """Name the horizontal axes of the lowest panels and the vertical ones of the panels at the left.
+
+    Args:
+        figure: with its panels.
+        x, y: titles of the axes.
+    """
     spots = [(place, spot) for place in figure.axes if (spot := place.get_subplotspec()) is not None]
     columns = max(spot.colspan.stop for _, spot in spots)
     for place, _ in spots[-columns:]:
@@ -108,7 +130,15 @@ def group_axis(axes: Axes, groups: Iterable[int]) -> None:
 def ratio_axis(
     axes: Axes, side: str, values: Iterable[float], write: Callable[[float], str], *, base: int = 10
 ) -> None:
-    """A logarithmic axis at `side` (x or y), all `values` above 0, wide enough for two labelled ticks."""
+    """A logarithmic axis that is wide enough for two labelled ticks.
+
+    Args:
+        axes: one panel.
+        side: `x` or `y`.
+        values: what the axis must hold, all above 0.
+        write: the label of a tick.
+        base: of the ticks, 2 or 10.
+    """
     low, high = _span(list(values))
     axis: Axis = axes.xaxis if side == "x" else axes.yaxis
     if side == "x":

@@ -55,7 +55,14 @@ def reach(rows: Iterable[Task], column: str) -> list[float]:
 
 
 def scatter(place: Axes, rows: Sequence[Task], x: str, y: str, *, alpha: float) -> None:
-    """Points with their intervals, all of a variant at once; a cloud of them as an image, smaller than its points."""
+    """Draw points with the intervals of `y`, one series a variant; a large cloud becomes an image, which is smaller.
+
+    Args:
+        place: one panel.
+        rows: all with a value in both columns.
+        x, y: columns.
+        alpha: opacity, from 0 to 1.
+    """
     for first, some in lines(rows):
         style = {**mark_of(first).style(joined=False), "rasterized": len(rows) > _CLOUD}
         xs, ys = [row[x] for row in some], [row[y] for row in some]
@@ -147,7 +154,14 @@ def with_savings(rows: Iterable[Task]) -> list[Saving]:
 
 
 def alt(title: str, panels: Panels[Task], told: Sequence[str], *, most: int = _MOST_TOLD) -> str:
-    """What is seen, for those who do not see it: the words of the first panels, and how many more."""
+    """What a figure shows, as text for those who cannot see it.
+
+    Args:
+        title: of the figure.
+        panels: as drawn.
+        told: words for each panel, without a full stop.
+        most: panels that are described; the others are counted.
+    """
     start = f"{title}. {panels.common}." if panels.common else f"{title}."
     named = [
         f"{panel.title}: {words}" if panel.title else words for panel, words in zip(panels.shown, told, strict=True)
@@ -157,7 +171,13 @@ def alt(title: str, panels: Panels[Task], told: Sequence[str], *, most: int = _M
 
 
 def line_words(line: Sequence[Task], column: str, write: Callable[[float], str]) -> str:
-    """Where a line begins and ends: `grouped_native from 26 ms at 1 group to 3.7 ms at 32`."""
+    """Where a line begins and ends: `grouped_native from 26 ms at 1 group to 3.7 ms at 32`.
+
+    Args:
+        line: tasks of one variant, by number of groups.
+        column: the vertical axis.
+        write: a value of the column as text.
+    """
     first, last = line[0], line[-1]
     name, start = cells.text_of(first.variant), f"{write(first[column])} at {cells.splits(first)}"
     return f"{name} {start}" if len(line) == 1 else f"{name} from {start} to {write(last[column])} at {groups_of(last)}"

@@ -50,7 +50,13 @@ _REGISTRY: dict[str, Figure] = {}
 
 
 def figure(name: str, title: str, *, place: int) -> Callable[[Draw], Draw]:
-    """Register a figure; those of a lower `place` come first."""
+    """A decorator that registers a figure.
+
+    Args:
+        name: of its files.
+        title: as printed above it.
+        place: figures with a lower one come first.
+    """
 
     def register(draw: Draw) -> Draw:
         _REGISTRY[name] = Figure(name, title, place, draw)
@@ -84,7 +90,12 @@ def draw(frame: pd.DataFrame, metadata: Sequence[Facts] = (), past: History | No
 
 
 def save(frame: pd.DataFrame, folder: str | Path, metadata: Sequence[Facts] = ()) -> list[Path]:
-    """Write every figure that has something to show as `<name>.svg` and `<name>.png`; the paths written.
+    """Write every figure that has something to show as `<name>.svg` and `<name>.png`, and return their paths.
+
+    Args:
+        frame: the columns of `store.schema`, of one run or several.
+        folder: made where it is missing; files of these names are replaced.
+        metadata: the run-wide facts of each run.
 
     Raises:
         OutputError: `folder` cannot be made or written.

@@ -1,4 +1,4 @@
-"""One colour, shape and line for each variant in every figure, known to us or not."""
+"""One colour, shape and line for each variant in every figure, a user's own included."""
 
 import dataclasses
 import zlib

@@ -1,4 +1,4 @@
-"""What a figure is once it is drawn: its words, its files, and how the numbers on its axes are written."""
+"""A drawn figure: its words, its files, and how the numbers on its axes are written."""
 
 import dataclasses
 import io

@@ -1,4 +1,4 @@
-"""The cross-over from dense to grouped: a lane a shape and variant, with the verdict at each number of groups."""
+"""The cross-over from dense to grouped: a lane for each shape and variant, with the verdict at each group count."""
 
 import collections
 from collections.abc import Sequence

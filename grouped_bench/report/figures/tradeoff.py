@@ -1,4 +1,4 @@
-"""What speed costs: latency against parameters and against memory, and what no other beats in all three."""
+"""What speed costs: latency against parameters and against memory, and the tasks that no other beats in all three."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

@@ -1,1 +1,1 @@
-"""What a run lets one say, in sentences."""
+"""The findings of a run, as sentences."""

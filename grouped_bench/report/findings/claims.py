@@ -1,4 +1,4 @@
-"""What cohorts of one setting let one say of their variants, each sentence with the rows that carry it."""
+"""Claims about the variants of cohorts of one setting, each with the rows that support it."""
 
 import collections
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What the record lets one say, in plain sentences: nothing beyond its verdicts and their intervals."""
+"""Findings in plain sentences, which claim nothing beyond the verdicts and their intervals."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

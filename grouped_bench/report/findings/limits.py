@@ -1,4 +1,4 @@
-"""What sets limits beside time: memory that decides, and tasks that could not be measured."""
+"""Limits other than time: memory that decides, and tasks that could not be measured."""
 
 import collections
 import dataclasses

@@ -1,4 +1,4 @@
-"""What findings are made of: sentences, each with the rows that carry it."""
+"""The sentences of findings, each with the rows that support it."""
 
 import dataclasses
 

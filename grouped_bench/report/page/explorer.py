@@ -1,4 +1,4 @@
-"""What the explorer of a page works on: the record as columns, packed small, and what did not fit, said."""
+"""The data of a page's explorer: the record as columns, compressed, and how much of it did not fit."""
 
 import base64
 import gzip
@@ -86,7 +86,11 @@ def packed(content: str | bytes) -> str:
 
 
 def packed_record(frame: pd.DataFrame, rows: Sequence[Task], told: Sequence[Finding]) -> str:
-    """`record`, packed."""
+    """What `record` returns as JSON, compressed, as letters that HTML leaves alone.
+
+    Args:
+        frame, rows, told: as `record` takes them.
+    """
     return packed(json.dumps(record(frame, rows, told), ensure_ascii=False, separators=(",", ":"), allow_nan=False))
 
 

@@ -1,4 +1,4 @@
-"""The page: one file that tells a run to a reader, loads nothing, and runs no script but its own."""
+"""The page: one file that shows a run, loads nothing, and runs no script but its own."""
 
 import collections
 import re
@@ -105,7 +105,11 @@ def page(frame: pd.DataFrame, metadata: Sequence[Facts]) -> str:
 
 
 def write(frame: pd.DataFrame, metadata: Sequence[Facts], path: str | Path) -> Path:
-    """Write the page to `path` in one step; its path.
+    """Write the page to `path` in one step, and return the path.
+
+    Args:
+        frame, metadata: as `page` takes them.
+        path: of the page; a file there is replaced.
 
     Raises:
         OutputError: the file cannot be written there.

@@ -1,4 +1,4 @@
-"""Tables beside the cohorts': tasks side by side, a network by its layers, published figures beside ours."""
+"""Tables besides those of the cohorts: tasks side by side, a network by its layers, published figures beside ours."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What stands below a table: tasks by status, verdicts, and how each run stopped."""
+"""The lines below a table: tasks by status, verdicts, and how each run stopped."""
 
 import collections
 from collections.abc import Iterable, Sequence

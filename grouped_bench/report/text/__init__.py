@@ -1,1 +1,1 @@
-"""How values, tables and files are written, whatever they tell."""
+"""How values, tables and files are written in every report."""

@@ -1,4 +1,4 @@
-"""How one value of the record is written: the digits it earned, nulls as a dash, and nothing that acts."""
+"""One value of the record as text: the digits that it earned, a dash for a null, and no active content."""
 
 import math
 import unicodedata
@@ -73,7 +73,14 @@ def speedup(row: Task) -> str:
 
 
 def ratio(value: float, low: float | None, high: float | None) -> str:
-    """`7.0× [6.8–7.2]`, ends to the decimals of the value; no end is rounded to 1 or 0 that is not."""
+    """A ratio with its interval: `7.0× [6.8–7.2]`.
+
+    The ends have the decimals of the value, and more where they would be rounded to 1 or 0.
+
+    Args:
+        value: the estimate.
+        low, high: ends of its interval; None where unknown.
+    """
     if low is None or high is None:
         return bare_ratio(value, low, high)
     places = _digits(value, low, high) - 1 - math.floor(math.log10(abs(value))) if value else 2
@@ -81,7 +88,12 @@ def ratio(value: float, low: float | None, high: float | None) -> str:
 
 
 def bare_ratio(value: float, low: float | None, high: float | None) -> str:
-    """`7.0×` with the digits that its interval has earned."""
+    """A ratio without its interval, `7.0×`, with the digits that the interval has earned.
+
+    Args:
+        value: the estimate.
+        low, high: ends of its interval; None where unknown, which earns two digits.
+    """
     return f"{significant(value, _digits(value, low, high))}×"
 
 

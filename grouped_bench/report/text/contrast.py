@@ -1,4 +1,4 @@
-"""What tells runs apart that are shown together, beside what they measured: the facts in which they differ, as text."""
+"""The facts in which runs that are shown together differ, as text."""
 
 import dataclasses
 import textwrap

@@ -1,4 +1,4 @@
-"""Text as Markdown in which nothing acts: neither markup nor, on a forge's page, a name, link or number."""
+"""Text as Markdown without active content: no markup and, on a forge's page, no name, link or number."""
 
 import re
 from collections.abc import Iterable

@@ -27,6 +27,10 @@ class ShuffledConvolution(Convolution):
         outputs: dict[str, np.ndarray],
         rng: np.random.Generator,
     ) -> dict[str, float]:
+        """The errors of the grouped convolution, after the channels of `outputs` and `upstream` are unshuffled.
+
+        `x`, `weights` and `rng` are passed on.
+        """
         own = {**outputs, "output": self._unshuffled(outputs["output"])}
         return super().errors(x, None if upstream is None else self._unshuffled(upstream), weights, own, rng)
 

@@ -45,6 +45,7 @@ class SeparableConvolution(WholeFunction):
         return 2.0  # the result, and what lies between the two convolutions
 
     def exact(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights) -> dict[str, np.ndarray]:
+        """Forward through both convolutions, from `x` and `weights`; with `upstream`, also back through them."""
         case, bias = self.case, weights.get("bias", np.zeros(()))
         exact = {"output": np.empty((case.batch_size, *case.output_size, case.out_channels))}
         if upstream is not None:

@@ -16,7 +16,13 @@ EPSILON = 1e-3  # what Keras' BatchNormalization adds to a variance
 
 
 def convolve(x: np.ndarray, kernel: np.ndarray, case: Case) -> np.ndarray:
-    """y: the sum over taps of one matrix product a group."""
+    """y (N, *n, Cout): the sum over taps of one matrix product a group.
+
+    Args:
+        x: (N, *n, Cin).
+        kernel: (*k, Cin/G, Cout).
+        case: its geometry, of stride 1 and padding `same`, and its groups.
+    """
     padded = np.pad(x, [(0, 0), *case.pads, (0, 0)])
     y = np.zeros((*x.shape[:-1], case.out_channels))
     for tap, window in _taps(case):
@@ -27,7 +33,14 @@ def convolve(x: np.ndarray, kernel: np.ndarray, case: Case) -> np.ndarray:
 def convolution_gradients(
     x: np.ndarray, kernel: np.ndarray, dy: np.ndarray, case: Case
 ) -> tuple[np.ndarray, np.ndarray]:
-    """dx and the kernel's gradient."""
+    """dx (N, *n, Cin) and the kernel's gradient (*k, Cin/G, Cout).
+
+    Args:
+        x: (N, *n, Cin).
+        kernel: (*k, Cin/G, Cout).
+        dy: upstream gradient, (N, *n, Cout).
+        case: its geometry, of stride 1 and padding `same`, and its groups.
+    """
     padded, upstream = np.pad(x, [(0, 0), *case.pads, (0, 0)]), _grouped(dy, case)
     of_padded, of_kernel = np.zeros_like(padded), np.empty_like(kernel)
     for tap, window in _taps(case):
@@ -51,7 +64,13 @@ class Normalised:
     def by(
         cls, a: np.ndarray, statistics: tuple[np.ndarray, np.ndarray], scale: np.ndarray, offset: np.ndarray
     ) -> "Normalised":
-        """`a` normalised by `statistics`, a mean and a variance for each channel."""
+        """`a` normalised.
+
+        Args:
+            a: (N, *n, C).
+            statistics: mean and variance, each (C,).
+            scale, offset: (C,).
+        """
         deviation = np.sqrt(statistics[1] + EPSILON)
         return cls((a - statistics[0]) / deviation, deviation, scale, offset)
 

@@ -105,6 +105,7 @@ class Block(WholeFunction):
         }
 
     def exact(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights) -> dict[str, np.ndarray]:
+        """Forward through the three stages, from `x` and `weights`; with `upstream`, also back through them."""
         x, weights = x.astype(np.float64), {name: values.astype(np.float64) for name, values in weights.items()}
         inputs, made = [x], []
         for stage in STAGES:

@@ -30,7 +30,15 @@ def sample_points(shape: tuple[int, ...], count: int, rng: np.random.Generator) 
 
 
 def output_at(x: np.ndarray, weights: Weights, case: Case, groups: int, points: np.ndarray) -> np.ndarray:
-    """y at `points`: sum over taps and the group's input channels of x[o·s + k·d − pad] · kernel[k]."""
+    """y at `points`: the sum over taps and the group's input channels of x[o·s + k·d − pad] · kernel[k], plus the bias.
+
+    Args:
+        x: input, (N, *n, Cin).
+        weights: `kernel` (*k, Cin/G, Cout) and, where there is one, `bias` (Cout,).
+        case: its geometry.
+        groups: G; 1 for the dense function of the case.
+        points: elements of y, (P, rank + 2).
+    """
     values = np.empty(len(points))
     for row, (n, *position, channel) in enumerate(points):
         window = [
@@ -46,7 +54,15 @@ def output_at(x: np.ndarray, weights: Weights, case: Case, groups: int, points: 
 
 
 def input_gradient_at(dy: np.ndarray, weights: Weights, case: Case, groups: int, points: np.ndarray) -> np.ndarray:
-    """dx at `points`: sum over the taps and outputs that read the element."""
+    """dx at `points`: the sum over the taps and outputs that read the element.
+
+    Args:
+        dy: upstream gradient, (N, *o, Cout).
+        weights: `kernel` (*k, Cin/G, Cout).
+        case: its geometry.
+        groups: G; 1 for the dense function of the case.
+        points: elements of dx, (P, rank + 2).
+    """
     values = np.empty(len(points))
     for row, (n, *position, channel) in enumerate(points):
         readers = [_readers(case, axis, position[axis]) for axis in range(case.rank)]
@@ -59,7 +75,15 @@ def input_gradient_at(dy: np.ndarray, weights: Weights, case: Case, groups: int,
 
 
 def kernel_gradient_at(x: np.ndarray, dy: np.ndarray, case: Case, groups: int, points: np.ndarray) -> np.ndarray:
-    """The kernel's gradient at `points`: sum over batch and outputs of x · dy."""
+    """The kernel's gradient at `points`: the sum over batch and outputs of x · dy.
+
+    Args:
+        x: input, (N, *n, Cin).
+        dy: upstream gradient, (N, *o, Cout).
+        case: its geometry.
+        groups: G; 1 for the dense function of the case.
+        points: elements of the kernel, (P, rank + 2).
+    """
     values = np.empty(len(points))
     for row, (*taps, channel_in, channel_out) in enumerate(points):
         found = [

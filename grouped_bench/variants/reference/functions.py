@@ -113,6 +113,10 @@ class Convolution(Function):
         outputs: dict[str, np.ndarray],
         rng: np.random.Generator,
     ) -> dict[str, float]:
+        """The errors of `outputs` at elements drawn by `rng`; the bias's gradient is compared as a whole.
+
+        The exact values follow from `x`, `weights` and, for training, `upstream`.
+        """
         where = (self.case, self.groups)
         exact_at = {"output": functools.partial(convolution.output_at, x, weights, *where)}
         if upstream is not None:
@@ -129,7 +133,13 @@ class WholeFunction(Function):
 
     @abstractmethod
     def exact(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights) -> dict[str, np.ndarray]:
-        """Exact float64 value of each of the outputs that `errors` takes."""
+        """The exact float64 value of each of the outputs that `errors` takes, by the same names.
+
+        Args:
+            x: input, (N, *n, Cin).
+            upstream: upstream gradient, (N, *o, Cout); None for inference, which has no gradients.
+            weights: reference weights.
+        """
 
     def errors(
         self,
@@ -139,6 +149,7 @@ class WholeFunction(Function):
         outputs: dict[str, np.ndarray],
         rng: np.random.Generator,
     ) -> dict[str, float]:
+        """The errors of all elements of `outputs` against `exact`, from `x`, `upstream`, `weights`; `rng` is unused."""
         exact = self.exact(x, upstream, weights)
         return {name: whole_error(values, exact[name]) for name, values in outputs.items()}
 
