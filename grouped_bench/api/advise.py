@@ -11,6 +11,7 @@ from grouped_bench.api.runs import Run, joined, load_all, run
 from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.plan import make_plan, resolved
 from grouped_bench.space import variables
+from grouped_bench.space.case import Case
 from grouped_bench.space.choices import DEPTHWISE, is_narrow
 from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
@@ -81,6 +82,7 @@ def _answer(asked: "Question", rows: "list[Task]", here: "Here") -> "Advice":
     from grouped_bench.analyse.advise.advise import advise as answered
     from grouped_bench.analyse.advise.advise import is_measured, with_alternative
 
+    here.begin(asked.setting, [row for row in rows if Case.from_columns(row) == asked.case])
     sorted_ = here.sort(asked.setting, rows)
     found = with_alternative(_tried(asked, sorted_.own, here), sorted_.others)
     found = _with_tried_alternative(found, here)

@@ -55,7 +55,6 @@ class Here:
         others: dict[str, list[Task]] = {}
         elsewhere: dict[tuple[str, Any], tuple[str, list[Task]]] = {}
         rows = [row for row in rows if all(row[name] == getattr(asked, name) for name in _PLACE)]
-        self._begin(asked, rows)
         for row in rows:
             why, is_here = self._why_not(asked, row)
             if why is None:
@@ -73,13 +72,20 @@ class Here:
         newest = sorted(elsewhere.values(), key=lambda told: max(row.started_at for row in told[1]), reverse=True)
         return Sorted([row for _, mine in own.values() for row in mine], others, newest)
 
-    def _begin(self, asked: Setting, rows: Iterable[Task]) -> None:
-        """Start the hosts that the answer will need: as things are, and in the environment that was fastest here."""
+    def begin(self, asked: Setting, rows: Iterable[Task]) -> None:
+        """Start at once the hosts that an answer will need: as things are, and as they were where the case was fastest.
+
+        Args:
+            asked: the setting as things are.
+            rows: all that was measured of the case.
+        """
         here = self._machine(asked.host, asked.device)
         own = [row for row in rows if not machine_differences(self._machines.get(row.run_id), here)]
-        fastest = min((row for row in own if is_timed(row)), key=lambda row: row.seconds, default=None)
-        envs = dict.fromkeys([asked.env, *([fastest.env] if fastest else [])]) if own else {}
-        self.trials.begin([dataclasses.replace(asked, env=env).host for env in envs])
+        timed = [row for row in own if is_timed(row) and all(row[name] == getattr(asked, name) for name in _PLACE)]
+        fastest = min(timed, key=lambda row: row.seconds, default=None)
+        if fastest is not None:
+            envs = dict.fromkeys((asked.env, fastest.env))
+            self.trials.begin([dataclasses.replace(asked, env=env).host for env in envs])
 
     def changes(self, setting: Setting, env: str) -> bool:
         """Whether values of the environment change what is in force in a setting; False where it cannot start."""
