@@ -68,7 +68,7 @@ def run(space: Space, **options: Any) -> Run:
 
 
 def resume(name: str | Path, *, space: Space | None = None, out: str | Path = DEFAULT_OUT, **options: Any) -> Run:
-    """Go on with a run that did not end, and return it: what it measured is not measured again.
+    """Resume an unfinished run and return it; what it measured is not measured again.
 
     Args:
         name: its journal, its run id, or `latest`.
