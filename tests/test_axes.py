@@ -51,6 +51,10 @@ CONTROL_RULES = {
     "memory_limit": "takes a size above zero",
     "tf32": "takes on or off",
 }
+BEYOND = "must be at most 16,777,216"  # instead of the rule, for these
+TOO_LARGE = (10**30, 2**24 + 1)
+COUNTS = ("groups", "channels", "cardinality", "width", "kernel_size", "stride", "dilation", "size", "batch_size",
+          "multiplicity", "visits", "least_visits")  # fmt: skip
 NEVER = ["", [[[[1]]]], {}, {"a": 1}, object(), math.nan, -1, 10**30, 1.5]
 NUMBERS = [*NEVER, None, 0, True, "abc", b"1", [], [None], [0, 1], "1,,2", "1,", "-3", "1.5", "٣", 2**24 + 1, range(3)]
 NAMES = [*NEVER, None, 0, True, b"regular", [], "a b", "1a", "é!", "x" * 81, "a,,b", ["a", 1]]
@@ -96,6 +100,20 @@ def pairs(table):
     return [pytest.param(name, bad, id=f"{name}-{i}") for name, every in table.items() for i, bad in enumerate(every)]
 
 
+def rule_of(name, value, rules):
+    """The rule that a value breaks: the limit, where it is beyond it and nothing else."""
+    return BEYOND if name in COUNTS and type(value) is int and value in TOO_LARGE else rules[name]
+
+
+@pytest.mark.parametrize("value", ["16777217", "28x134217732", 10**30, [28, 2**25]])
+def test_a_limit_that_was_broken_is_named(value):
+    assert refusal(Axes, {"size": value}).rule == f"Space: `size` {BEYOND}"
+
+
+def test_threads_have_a_limit_of_their_own():
+    assert "up to 1024" in refusal(Axes, {"threads": 2**25}).rule
+
+
 def test_no_axis_and_no_control_is_left_out_below():
     assert set(RULES) == set(BAD) == set(AXIS_NAMES)
     assert set(CONTROL_RULES) == set(BAD_CONTROLS) == set(Control.model_fields)
@@ -104,7 +122,7 @@ def test_no_axis_and_no_control_is_left_out_below():
 @pytest.mark.parametrize(("axis", "value"), pairs(BAD))
 def test_a_bad_value_of_an_axis_is_refused_in_words(axis, value):
     error = refusal(Axes, {axis: value})
-    assert error.rule == f"Space: `{axis}` {RULES[axis]}"
+    assert error.rule == f"Space: `{axis}` {rule_of(axis, value, RULES)}"
     assert error.received is value
     option = axis.replace("_", "-")
     assert error.remedy.startswith(f"Write it like --{option} ")
@@ -114,7 +132,7 @@ def test_a_bad_value_of_an_axis_is_refused_in_words(axis, value):
 @pytest.mark.parametrize(("name", "value"), pairs(BAD_CONTROLS))
 def test_a_bad_control_is_refused_in_words(name, value):
     error = refusal(Control, {name: value}, "my.toml [control]")
-    assert error.rule == f"my.toml [control]: `{name}` {CONTROL_RULES[name]}"
+    assert error.rule == f"my.toml [control]: `{name}` {rule_of(name, value, CONTROL_RULES)}"
     assert error.received is value
     assert error.remedy.startswith(f"Write it like --{name.replace('_', '-')} ")
 

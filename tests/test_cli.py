@@ -401,6 +401,7 @@ REFUSED = [
     (("run", "--seed", "abc"), "Invalid value for '--seed': 'abc' is not a valid integer"),
     (("run", "--format", "xml"), "Invalid value for '--format': 'xml' is not one of 'table', 'markdown', 'csv', "),
     (("run", "--groups", "0"), "options: `groups` takes positive integers. Received: 0. Write it like --groups "),
+    (("run", "--size", "134217732"), "options: `size` must be at most 16,777,216. Received: 134217732. Write it like "),
     (("run", "--size", "28x"), "options: `size` takes positive integers, or one extent per spatial axis, such as "),
     (("run", "--groups", "3"), "3 groups do not divide 64 input channels. Change the axis named in the reason."),
     (("run", "--variant", "nope"), "A variant must be known. Received: nope. Use one of regular, batched_matmul, "),

@@ -51,7 +51,7 @@ def advise(
         runs: names of runs to ask, as `load` takes them; all under `out` unless given.
         out: folder of the runs, and of what is measured.
         computes: `dense` or `grouped`; `grouped` where there are groups unless given.
-        measure: whether to measure what the runs leave open, for a minute a case in each environment that the backend
+        measure: whether to measure what the runs leave open, for a minute per case in each environment that the backend
             names and that changes what is in force.
         wait: whether to wait for another run on this machine to end before measuring.
         quiet: whether to show no progress on stderr.

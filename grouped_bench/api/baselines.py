@@ -141,13 +141,13 @@ def baselines(folder: str | Path) -> list[Baseline]:
 def prune_baselines(folder: str | Path, keep: int, *, dry: bool = False) -> list[Baseline]:
     """Remove all baselines in `folder` but those of the `keep` newest commits of each machine; what is removed.
 
-    The newest commit is the one whose run began last, as `compare` takes it. A run that does not tell its commit, or
-    measured uncommitted changes, counts as one.
+    The newest commit is the one whose run began last, as `compare` takes it. A run without a commit, or with
+    uncommitted changes, counts as a commit of its own.
 
     Args:
         folder: of baselines alone.
         keep: commits to keep of each machine.
-        dry: whether to remove nothing and only tell.
+        dry: whether to remove nothing, and only return what would be removed.
 
     Raises:
         RunError: as of `kept`, or the folder holds a run with all its samples, which `baseline save` did not write.

@@ -59,8 +59,8 @@ def compare(
             the newest commit are taken together, or pytest-benchmark's JSON, one file or a folder of them. Of a folder
             as base, what is of head's commit, or head itself, is left out.
         out: folder of run ids and `latest`.
-        thresholds: by metric the share by which it may become worse, as `"5%"` or 0.05; `"off"` or None tells a
-            metric without judging it. Metrics that are not named keep their own (`analyse.compare.DEFAULTS`).
+        thresholds: allowed worsening by metric, as `"5%"` or 0.05; `"off"` or None reports a metric without judging
+            it. Metrics that are not named keep their own (`analyse.compare.DEFAULTS`).
 
     Raises:
         RunError: a run or file that cannot be found or read, a folder as base that holds nothing else than head and
@@ -101,9 +101,9 @@ def compare(
 def run_both(
     base_python: str | Path, head_python: str | Path, space: Space | None = None, **options: Any
 ) -> tuple[Run, Run]:
-    """Measure `space` in two interpreters, visit beside visit, and return the runs of base and head.
+    """Measure `space` in two interpreters, in alternating visits, and return the runs of base and head.
 
-    Each computes with its own backends, by this package's code. `compare` pairs the visits of the two. The runs tell
+    Each computes with its own backends, by this package's code. `compare` pairs the visits of the two. The runs record
     no commit: the folder at hand is that of neither interpreter.
 
     Args:

@@ -9,7 +9,7 @@ from grouped_bench.space.space import Space
 def explain(space: Space, **options: Any) -> list[Json]:
     """What ran inside each variant of the one case in `space`, and why it takes its time, where that is known.
 
-    An object a task, as `grouped-bench explain --format json` gives them.
+    One object per task, as `grouped-bench explain --format json` gives them.
 
     Args:
         space: a single case.

@@ -32,7 +32,7 @@ class RunRequest:
         command: the command line to record, this process' own when not given.
         files: Python files that register variants, run in this process and in those that measure.
         force: whether to try tasks that are predicted to run out of memory.
-        wait: whether to wait for another run on this machine to end, rather than to refuse.
+        wait: whether to wait for another run on this machine to end, instead of refusing.
         explain: whether to look, after the sweep and beyond its budget, into the slowest and the fastest of each case.
         peaks: whether to measure the machine's peaks before the sweep.
     """

@@ -75,7 +75,7 @@ Extents = Annotated[tuple[Count, ...], BeforeValidator(_extents), Field(min_leng
 Channels = Annotated[tuple[Count, Count], BeforeValidator(_channels)]
 Name = Annotated[str, Field(strict=True, pattern=NAME_PATTERN, max_length=LONGEST_NAME)]
 Rank = Annotated[int, BeforeValidator(_number), Field(ge=1, le=3)]
-Threads = Annotated[Count, Field(le=1024)]
+Threads = Annotated[PositiveInt, BeforeValidator(_number), Field(le=1024)]
 
 EXTENTS_RULE = "takes positive integers, or one extent per spatial axis, such as 28x28"
 STEPS_RULE = "takes positive integers, or one step per spatial axis, such as 2x1"
