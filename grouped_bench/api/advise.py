@@ -94,7 +94,7 @@ def _answer(asked: "Question", rows: "list[Task]", here: "Here") -> "Advice":
 
 
 def _tried(asked: "Question", rows: "list[Task]", here: "Here") -> "Advice":
-    """The advice whose code works here: a variant that fails is not advised, and its reason is told."""
+    """The advice whose code works here: a variant that fails is not advised, and its reason is given."""
     from grouped_bench.analyse.advise.advise import advise as answered
     from grouped_bench.report.advice.text import code_of
 

@@ -49,7 +49,7 @@ class Baseline:
 
     @property
     def commit(self) -> str:
-        """The commit that the run measured, whatever else was changed; the run itself where it tells none."""
+        """The commit that the run measured, whatever else was changed; the run itself where none was recorded."""
         from grouped_bench.analyse.compare.side_selection import commit_of
 
         return commit_of(self.facts) or str(self.path)
@@ -141,13 +141,13 @@ def baselines(folder: str | Path) -> list[Baseline]:
 def prune_baselines(folder: str | Path, keep: int, *, dry: bool = False) -> list[Baseline]:
     """Remove all baselines in `folder` but those of the `keep` newest commits of each machine; what is removed.
 
-    The newest commit is the one whose run began last, as `compare` takes it. A run that does not tell its commit, or
-    measured uncommitted changes, counts as one.
+    The newest commit is the one whose run began last, as `compare` takes it. A run without a commit, or with
+    uncommitted changes, counts as one.
 
     Args:
         folder: of baselines alone.
         keep: commits to keep of each machine.
-        dry: whether to remove nothing and only tell.
+        dry: whether only to list what would be removed.
 
     Raises:
         RunError: as of `kept`, or the folder holds a run with all its samples, which `baseline save` did not write.

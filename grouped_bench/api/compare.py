@@ -31,7 +31,7 @@ _REMEDY = "Write 5%, memory=10% or memory=off"
 class _File:
     """A file that may stand for a side: its run, which copies of it share, and the run-wide facts.
 
-    `benchmarks` are those of pytest-benchmark's JSON, which tells no run: there each file is one.
+    `benchmarks` are those of pytest-benchmark's JSON, which names no run: there each file is one.
     """
 
     path: Path
@@ -59,7 +59,7 @@ def compare(
             the newest commit are taken together, or pytest-benchmark's JSON, one file or a folder of them. Of a folder
             as base, what is of head's commit, or head itself, is left out.
         out: folder of run ids and `latest`.
-        thresholds: by metric the share by which it may become worse, as `"5%"` or 0.05; `"off"` or None tells a
+        thresholds: by metric the share by which it may become worse, as `"5%"` or 0.05; `"off"` or None reports a
             metric without judging it. Metrics that are not named keep their own (`analyse.compare.DEFAULTS`).
 
     Raises:
@@ -103,8 +103,8 @@ def run_both(
 ) -> tuple[Run, Run]:
     """Measure `space` in two interpreters, visit beside visit, and return the runs of base and head.
 
-    Each computes with its own backends, by this package's code. `compare` pairs the visits of the two. The runs tell
-    no commit: the folder at hand is that of neither interpreter.
+    Each computes with its own backends, by this package's code. `compare` pairs the visits of the two. The runs record
+    no commit: the current folder is that of neither interpreter.
 
     Args:
         base_python, head_python: interpreters, such as `venv/bin/python`, with NumPy and the backends of the space.
@@ -161,7 +161,7 @@ def _limits(thresholds: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _limit(metric: str, value: Any) -> float | None:
-    """The share that a metric may become worse by; None where it is told and not judged."""
+    """The share by which a metric may become worse; None where it is reported and not judged."""
     from grouped_bench.analyse.compare.compare import METRICS
 
     if metric not in METRICS:
@@ -259,7 +259,7 @@ def _newest(files: Sequence[_File], beside: "Facts | None" = None) -> list[_File
 
 
 def _taken(files: Sequence[_File], found: Sequence[_File]) -> "Taken":
-    """What is told of the files that stand for a side, of all that were found."""
+    """What to say about the files that form a side, among all that were found."""
     from grouped_bench.analyse.compare.side_selection import Taken
 
     return Taken(tuple(file.facts for file in files), len(found) - len(files))

@@ -58,7 +58,7 @@ def run(space: Space, **options: Any) -> Run:
         UnavailableError: a device, backend or variant is not there, or another run is measuring.
         OutputError: the folder cannot be written.
         HostError: a backend cannot start.
-        CutShortError: the run ended before its file was written; `resume` goes on with it.
+        CutShortError: the run ended before its file was written; `resume` continues it.
     """
     from grouped_bench.harness.request import RunRequest
     from grouped_bench.harness.session import carry_out
@@ -68,7 +68,7 @@ def run(space: Space, **options: Any) -> Run:
 
 
 def resume(name: str | Path, *, space: Space | None = None, out: str | Path = DEFAULT_OUT, **options: Any) -> Run:
-    """Go on with a run that did not end, and return it: what it measured is not measured again.
+    """Resume a run that did not end, and return it: what it measured is not measured again.
 
     Args:
         name: its journal, its run id, or `latest`.

@@ -113,5 +113,5 @@ def as_read(header: Json, records: Sequence[Json], path: Path) -> tuple[pd.DataF
 
 
 def measured(records: Iterable[Json]) -> list[Json]:
-    """The records of what was measured, without the marks of where a run was gone on with."""
+    """The records of what was measured, without the marks of where a run was resumed."""
     return [record for record in records if record["kind"] != RESUMED]

@@ -85,7 +85,7 @@ def distances(asked: Case, known: Sequence[Case]) -> list[float]:
 
 
 def within_reach(asked: Case, known: Sequence[Case]) -> list[bool]:
-    """Whether each known case is near enough to tell of the one asked for."""
+    """Whether each known case is near enough to say something of the one asked for."""
     return [distance <= REACH for distance in distances(asked, known)]
 
 

@@ -35,7 +35,7 @@ class Commit:
 
 @dataclasses.dataclass(frozen=True)
 class PlacedRun:
-    """A run's place in the history: when it began, and the commit that it measured, where it tells one."""
+    """A run's place in the history: when it began, and the commit that it measured, where one was recorded."""
 
     run_id: str
     started_at: datetime.datetime

@@ -68,7 +68,7 @@ def _block_by(heading: str, rows: list[Task], apart: tuple[str, ...], sort: str 
 
 
 def _apart(rows: Sequence[Task], by: str) -> tuple[str, ...]:
-    """The columns in which rows under one heading may differ, beside the variant; what says the same is told once."""
+    """The columns in which rows under one heading may differ, beside the variant; what says the same is shown once."""
     names = [*varying(rows, ("run_id", *schema.COHORT_KEY)), "computes"]
     untold = {by}
     if {row.in_channels == row.out_channels for row in rows} == {True}:

@@ -96,7 +96,7 @@ class Block(WholeFunction):
         """max |y − exact| / max |exact| of the output; ‖dy − exact‖ / ‖exact‖ of gradients.
 
         Where the argument of a ReLU is within rounding of 0, a correct result may let a gradient pass that the exact
-        one stops: those few elements are wholly off, and the largest of them tells nothing.
+        one stops: those few elements are wholly off, and the largest of them says nothing.
         """
         exact = self.exact(x, upstream, weights)
         return {
