@@ -156,7 +156,7 @@ def _evidence(names: Sequence[str], out: Path) -> "tuple[list[Task], Machines]":
     except RunError:
         if names or (out.is_dir() and any(out.rglob("*.parquet"))):
             raise
-        return [], {}  # nothing was measured yet, which is no fault of the question
+        return [], {}  # nothing was measured yet, and the question is sound
     return _told([one for one in runs if names or not (one.metadata.get("control") or {}).get("tf32")])
 
 

@@ -95,8 +95,9 @@ class Backend(ABC):
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         """Import the framework and Keras on it; touch no device, start no thread pool.
 
-        With `threads` it will compute in so many, without in as many as it chooses; `tf32` likewise says whether a GPU
-        may round float32 operands to TensorFloat-32.
+        Args:
+            threads: that compute; None leaves the number to the framework.
+            tf32: whether a GPU may round float32 operands to TensorFloat-32; None leaves it to the framework.
         """
 
     @abstractmethod
@@ -105,7 +106,7 @@ class Backend(ABC):
 
     @abstractmethod
     def facts(self) -> Json:
-        """What of this backend's set-up may change an answer, as plain values."""
+        """Facts of this backend's set-up that may change an answer, as plain values."""
 
     @abstractmethod
     def in_force(self, folder: Path) -> Json:

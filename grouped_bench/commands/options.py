@@ -17,7 +17,7 @@ _SOURCES = ("preset", "space_file", "model", "input_shape")
 
 
 def import_option(function: F) -> F:
-    """The option that brings variants of one's own along."""
+    """The option that imports a user's own variants."""
     text = "Python file that registers variants with @variant; repeatable."
     return click.option("--import", "files", metavar="FILE", multiple=True, callback=_if_any, help=text)(function)
 

@@ -17,7 +17,7 @@ _LARGEST_INT = 2**31 - 1
 _CLEAR_PEAK = "5"
 _SHARE_OF_CALLS = 0.9
 _MOST_RESIDENT_CALLS = 32
-# Readings of an allocator are enough when there are so many and the standard error of their mean is this share of it.
+# Readings of an allocator suffice at this number, once the standard error of their mean is this share of it.
 _LEAST_READINGS, _SURE = 32, 0.004
 
 

@@ -165,7 +165,7 @@ def name_here() -> str:
 
 
 def plain_name(model: str, count: int) -> str:
-    """`amd-epyc-2`: the name of a machine of which nothing more is known, so that it may be many."""
+    """`amd-epyc-2`: the name of a machine without an identity, which others may share."""
     return "-".join([*_words(model), str(count)])
 
 

@@ -95,7 +95,7 @@ def read_run(path: Path) -> tuple[pd.DataFrame, Facts]:
 
 
 def read_facts(path: Path) -> Facts:
-    """The metadata alone of the run at `path`, which is soon read of many. Raises RunError."""
+    """The metadata alone of the run at `path`, which is quick even for many. Raises RunError."""
     try:
         metadata = _metadata(pq.read_schema(path), path)
     except (OSError, ValueError, pa.ArrowException) as error:

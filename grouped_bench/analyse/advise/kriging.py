@@ -54,7 +54,7 @@ class Estimate:
 
 
 def features(case: Case) -> np.ndarray:
-    """What the time of a convolution hangs on, by `FEATURES`."""
+    """What the time of a convolution depends on, by `FEATURES`."""
     return np.array(
         [
             *(case.groups, case.in_channels / case.groups, case.out_channels / case.groups),

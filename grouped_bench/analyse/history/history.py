@@ -102,7 +102,7 @@ class Series:
 
 @dataclasses.dataclass(frozen=True)
 class Unmatched:
-    """An expression that holds for no task of so many runs."""
+    """An expression that holds for no task of any run, and the number of runs."""
 
     where: str
     runs: int

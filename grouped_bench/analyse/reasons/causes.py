@@ -82,7 +82,7 @@ def _call(look: Facts) -> str | None:
 
 
 def _between(look: Facts) -> str | None:
-    """What the framework does between primitives, of which oneDNN knows nothing."""
+    """What the framework does between primitives, unknown to oneDNN."""
     inside, whole = _primitives_s(look), look["logged_s"]
     if not inside or look["instructions"] or inside >= _MOST * whole:
         return None

@@ -195,7 +195,7 @@ def _reach(part: Part, rows: Iterable[Task], *, named: bool = False) -> str:
 
 
 def _ends(rows: Iterable[Task]) -> list[Task]:
-    """The row with the least speed-up and the one with the most; one where there is no other."""
+    """The row with the least speed-up and the one with the most; a single row alone."""
     ordered = sorted((row for row in rows if row.speedup), key=lambda row: row.factor)
     return ordered if len(ordered) == 1 else [ordered[0], ordered[-1]]
 

@@ -75,7 +75,7 @@ def _apart(rows: Sequence[Task], by: str) -> tuple[str, ...]:
         untold.add("out_channels")
     if {"size", "kernel_size"} & {by, *names}:
         untold.add("rank")
-    # Steps of one in two axes and in three are no difference beside the rank.
+    # Steps of one in two axes and in three do not differ besides the rank.
     untold |= {name for name in ("stride", "dilation") if len({_extent(row[name]) for row in rows}) == 1}
     return tuple(name for name in names if name not in untold)
 
