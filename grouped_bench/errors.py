@@ -54,7 +54,7 @@ def shown(value: object, limit: int = 120) -> str:
 
 
 def _cut(text: str, limit: int) -> str:
-    """`text` in at most `limit` characters, without its middle: the end of a path tells more than it."""
+    """`text` in at most `limit` characters, without its middle: the end of a path says more than it."""
     end = limit // 3
     return text if len(text) <= limit else f"{text[: limit - end - 1]}…{text[-end:]}"
 

@@ -53,7 +53,7 @@ class _Raw:
 
 @dataclasses.dataclass(frozen=True)
 class _Timed:
-    """The latency of a task, None where nothing tells it, and what makes it unsure."""
+    """The latency of a task, None where it is unknown, and what makes it unsure."""
 
     value: float | None
     low: float | None
@@ -144,14 +144,14 @@ def _timed(task: _Raw) -> _Timed:
 
 
 def _speedup(task: _Raw, baseline: _Raw | None, pairs: int, margin: float) -> Pair | None:
-    """The task against its baseline; None where one of them tells nothing."""
+    """The task against its baseline; None for the baseline itself, and where one of them is not ok."""
     if baseline is None or baseline is task or not task.is_ok or not baseline.is_ok:
         return None
     return judge(log_ratios(baseline.samples, task.samples, task.visits), pairs=pairs, margin=margin)
 
 
 def _env_speedup(task: _Raw, first: _Raw | None, pairs: int, margin: float) -> Pair | None:
-    """The task against itself under the first environment; None where one of them tells nothing."""
+    """The task against itself under the first environment; None where one of them is not ok."""
     if first is None or not task.is_ok or not first.is_ok:
         return None
     return judge(turn_ratios(_turned(first), _turned(task)), pairs=pairs, margin=margin)

@@ -50,9 +50,9 @@ def own_variant(row: Task) -> str:
 
 
 def is_stand_in(row: Task) -> bool:
-    """Whether the network may have the layer as another variant: its channels are convolved alone, and it tells none.
+    """Whether the network may use another variant: the layer convolves channels alone, and none is recorded.
 
-    Runs made before networks told it have such rows, and a network with a depthwise layer and a grouped one alike.
+    Runs made before networks recorded it have such rows, and a network with a depthwise layer and a grouped one alike.
     """
     return bool(row.in_use is None and 1 < (row.groups or 1) == row.in_channels)
 

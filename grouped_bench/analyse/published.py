@@ -15,7 +15,7 @@ _FORWARDS = {"training": 3}
 
 @dataclasses.dataclass(frozen=True)
 class Beside:
-    """A published figure and ours; `problem` says why there is none. `row` tells setting, pass and batch of ours."""
+    """A published figure and ours; `problem` says why there is none. `row` holds setting, pass and batch of ours."""
 
     published: Published
     ours: float | None
@@ -24,7 +24,7 @@ class Beside:
 
 
 class _MissingError(Exception):
-    """Why a quantity cannot be told from the rows."""
+    """Why a quantity does not follow from the rows."""
 
 
 def besides(rows: Iterable[Task], published: Sequence[Published]) -> list[Beside]:

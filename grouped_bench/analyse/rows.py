@@ -139,7 +139,7 @@ def widths(rows: Iterable[Task]) -> list[int]:
 
 
 def case_title(row: Task) -> str:
-    """One line that names the row's case, as far as the record tells it."""
+    """One line that names the row's case, as far as it is recorded."""
     try:
         return Case.from_columns(row).title()
     except (TypeError, ValueError, KeyError):

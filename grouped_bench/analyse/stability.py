@@ -66,7 +66,7 @@ def is_unstable(row: Task) -> bool:
 def speed_changed(reference: Sequence[np.ndarray]) -> bool:
     """Whether the machine's own speed, by the medians of its reference workload, came and went or moved for good.
 
-    The second needs ten visits to be told.
+    The second needs ten visits to show.
     """
     spread = speed_spread(reference)
     if spread is None:
@@ -80,7 +80,7 @@ def speed_changed(reference: Sequence[np.ndarray]) -> bool:
 
 
 def speed_spread(reference: Sequence[np.ndarray]) -> float | None:
-    """Upper over lower quartile of the visits' reference medians; None where too few can tell."""
+    """Upper over lower quartile of the visits' reference medians; None where there are too few."""
     medians = _medians(reference)
     if len(medians) < stats.LEAST_PROCESSES:
         return None
@@ -93,7 +93,7 @@ def _medians(reference: Sequence[np.ndarray]) -> list[float]:
 
 
 def settled(samples: Sequence[np.ndarray], visits: Sequence[Visit]) -> bool:
-    """Whether samples early in a visit are like those late in it, over the processes; True where too few can tell."""
+    """Whether samples early in a visit are like those late in it, over the processes; True where there are too few."""
     trends: list[tuple[int, float]] = []
     for series, visit in zip(samples, visits, strict=True):
         present = np.log(series[np.isfinite(series)])

@@ -113,7 +113,7 @@ def paired_interval(log_ratios: Sequence[float], comparisons: int) -> Interval |
 
 
 def _alpha(comparisons: int) -> float:
-    """Error of each of so many intervals (Bonferroni)."""
+    """Error of each of `comparisons` intervals (Bonferroni)."""
     return min(PAIR_ALPHA, FAMILY_ALPHA / max(1, comparisons))
 
 

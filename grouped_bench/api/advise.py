@@ -96,7 +96,7 @@ def _answer(asked: "Question", rows: "list[Task]", here: "Here") -> "Advice":
 
 
 def _tried(asked: "Question", rows: "list[Task]", here: "Here") -> "Advice":
-    """The advice whose code works here: a variant that fails is not advised, and its reason is told."""
+    """The advice whose code works here: a variant that fails is not advised, and its reason is given."""
     from grouped_bench.analyse.advise.advise import advise as answered
     from grouped_bench.report.advice.text import code_of
 
@@ -158,7 +158,7 @@ def _evidence(names: Sequence[str], out: Path) -> "tuple[list[Task], Machines]":
     except RunError:
         if names or (out.is_dir() and any(out.rglob("*.parquet"))):
             raise
-        return [], {}  # nothing was measured yet, which is no fault of the question
+        return [], {}  # nothing was measured yet, and the question is sound
     return _told([one for one in runs if names or not (one.metadata.get("control") or {}).get("tf32")])
 
 

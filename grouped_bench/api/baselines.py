@@ -49,7 +49,7 @@ class Baseline:
 
     @property
     def commit(self) -> str:
-        """The commit that the run measured, whatever else was changed; the run itself where it tells none."""
+        """The commit that the run measured, whatever else was changed; the run itself where none was recorded."""
         from grouped_bench.analyse.compare.side_selection import commit_of
 
         return commit_of(self.facts) or str(self.path)

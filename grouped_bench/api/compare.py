@@ -31,7 +31,7 @@ _REMEDY = "Write 5%, memory=10% or memory=off"
 class _File:
     """A file that may stand for a side: its run, which copies of it share, and the run-wide facts.
 
-    `benchmarks` are those of pytest-benchmark's JSON, which tells no run: there each file is one.
+    `benchmarks` are those of pytest-benchmark's JSON, which names no run: there each file is one.
     """
 
     path: Path
@@ -161,7 +161,7 @@ def _limits(thresholds: Mapping[str, Any]) -> dict[str, float | None]:
 
 
 def _limit(metric: str, value: Any) -> float | None:
-    """The share that a metric may become worse by; None where it is told and not judged."""
+    """The share by which a metric may become worse; None where it is reported and not judged."""
     from grouped_bench.analyse.compare.compare import METRICS
 
     if metric not in METRICS:
@@ -259,7 +259,7 @@ def _newest(files: Sequence[_File], beside: "Facts | None" = None) -> list[_File
 
 
 def _taken(files: Sequence[_File], found: Sequence[_File]) -> "Taken":
-    """What is told of the files that stand for a side, of all that were found."""
+    """What to say about the files that form a side, among all that were found."""
     from grouped_bench.analyse.compare.side_selection import Taken
 
     return Taken(tuple(file.facts for file in files), len(found) - len(files))

@@ -24,7 +24,7 @@ def history(folder: str | Path, *, where: str | None = None) -> "History":
 
     Raises:
         RunError: no such folder, no run in it, or a file that cannot be read as one.
-        SpaceError: `where` is no such expression.
+        SpaceError: `where` cannot be read as an expression over the columns.
     """
     if not Path(folder).is_dir():
         raise RunError(
@@ -43,7 +43,7 @@ def history_of(frame: "pd.DataFrame", metadata: "Sequence[Facts]", *, where: str
         where: an expression over the columns that selects tasks; None selects all.
 
     Raises:
-        SpaceError: `where` is no such expression.
+        SpaceError: `where` cannot be read as an expression over the columns.
     """
     from grouped_bench.analyse.history.history import History, Unmatched, of_frame
     from grouped_bench.analyse.rows import plain

@@ -170,7 +170,7 @@ def show(
         format: `table`, `markdown`, `csv` or `json`.
 
     Raises:
-        SpaceError: no such column, or no such expression.
+        SpaceError: a column does not exist, or `where` cannot be read as an expression over the columns.
     """
     from grouped_bench.report.run import tables
 

@@ -95,8 +95,9 @@ class Backend(ABC):
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         """Import the framework and Keras on it; touch no device, start no thread pool.
 
-        With `threads` it will compute in so many, without in as many as it chooses; `tf32` likewise says whether a GPU
-        may round float32 operands to TensorFloat-32.
+        Args:
+            threads: that compute; None leaves the number to the framework.
+            tf32: whether a GPU may round float32 operands to TensorFloat-32; None leaves it to the framework.
         """
 
     @abstractmethod
@@ -105,18 +106,18 @@ class Backend(ABC):
 
     @abstractmethod
     def facts(self) -> Json:
-        """What of this backend's set-up may change an answer, as plain values."""
+        """Facts of this backend's set-up that may change an answer, as plain values."""
 
     @abstractmethod
     def in_force(self, folder: Path) -> Json:
-        """What this process really uses, as its libraries tell it: plain values, None where one does not tell.
+        """What this process really uses, as its libraries report it: plain values, None where one does not.
 
         `onednn`, `xla_isa`, `instruction_set`, `threads`, `tf32`, each where the backend has it. It computes something
         small by every library, so it is asked in a process that has computed nothing and does nothing else. A flag that
         XLA does not know ends that process.
 
         Args:
-            folder: an empty one, for what a library writes to tell it.
+            folder: an empty one, for what a library writes to report it.
         """
 
     @abstractmethod
@@ -218,7 +219,7 @@ class Backend(ABC):
         """
 
     def memory_source(self, device: str) -> str:
-        """Who tells `peak_memory` on `device`: `allocator`, `compiler` or `counted`.
+        """The source of `peak_memory` on `device`: `allocator`, `compiler` or `counted`.
 
         An allocator keeps statistics, a compiler planned what the step allocates, and `counted` are allocations that a
         profiler saw one by one.
@@ -281,12 +282,12 @@ def nothing(_: Any) -> None:
 
 
 def usable_processors() -> int | None:
-    """Processors that this process may use; None where the system does not tell."""
+    """Processors that this process may use; None where the system does not report them."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
 def threads_named(name: str) -> int | None:
-    """Threads of this process that are called `name`; None where the system does not tell."""
+    """Threads of this process that are called `name`; None where the system does not report them."""
     try:
         tasks = list(_THREADS.iterdir())
         return sum((task / "comm").read_text().strip() == name for task in tasks)

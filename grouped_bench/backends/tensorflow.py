@@ -44,7 +44,7 @@ class TensorFlow(Backend):
         import tensorflow as tf
 
         if threads is not None:
-            # As on a machine with so many processors: threads inside an operation and across operations, XLA's too.
+            # As on a machine with that many processors: threads inside an operation and across operations, XLA's too.
             for variable in _THREAD_VARIABLES.values():
                 os.environ.pop(variable, None)  # TensorFlow heeds it more than what is set here
             tf.config.threading.set_intra_op_parallelism_threads(threads)

@@ -210,7 +210,7 @@ def largest_sum(sizes: Iterable[int]) -> int:
 
 
 def kernels_of(events: Iterable[Any]) -> list[Kernel]:
-    """What of a profile's averages ran on a GPU; the runtime's own calls and the operators above take none of it."""
+    """Averages of a profile that ran on a GPU; the runtime's own calls and the operators above take no time there."""
     timed = [(event, float(event.self_device_time_total)) for event in events]
     return [Kernel(str(event.key), int(event.count), micro / 1e6) for event, micro in timed if micro > 0]
 

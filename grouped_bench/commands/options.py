@@ -17,7 +17,7 @@ _SOURCES = ("preset", "space_file", "model", "input_shape")
 
 
 def import_option(function: F) -> F:
-    """The option that brings variants of one's own along."""
+    """The option that imports a user's own variants."""
     text = "Python file that registers variants with @variant; repeatable."
     return click.option("--import", "files", metavar="FILE", multiple=True, callback=_if_any, help=text)(function)
 
@@ -52,7 +52,7 @@ def measuring_options(function: F) -> F:
 
 
 def with_progress(options: Json) -> Json:
-    """The options of a run from the command line, which shows its progress unless told otherwise."""
+    """The options of a run from the command line, which shows its progress unless asked not to."""
     return {**options, "quiet": bool(options["quiet"])}
 
 
@@ -173,7 +173,7 @@ def space_of(options: Json, *, usual: str | None = "quick") -> tuple[Any, Json]:
 
 
 def _network(model: str, shape: str | None, given: Json) -> Any:
-    """The convolutions of the model as a space; what it leaves out is told on stderr."""
+    """The convolutions of the model as a space; what it leaves out is listed on stderr."""
     import grouped_bench as gb
 
     space = gb.network(model, shape, backend=str(given.get("backend", "tensorflow")).split(",")[0].strip())

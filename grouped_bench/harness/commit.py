@@ -17,7 +17,7 @@ def read_commit() -> Json | None:
     """`{"id", "date", "dirty"}` of the checkout that the current folder lies in; None without git or a commit there.
 
     `date` is the committer's, with its zone; `dirty` whether a tracked file differs from the commit. What CI systems
-    tell in variables is not asked: where they check out another commit than they name, it is not what is measured.
+    say in variables is not used, since they may check out another commit than they name.
     """
     told = _ask("log", "-1", "--format=%H%n%cI", "HEAD")
     changes = _ask("status", "--porcelain", "--untracked-files=no")

@@ -39,8 +39,7 @@ def frame_of(header: Json, records: Sequence[Json], stopped_by: str | None) -> p
     """The frame of a run: a row for each task, statistics included.
 
     Args:
-        header: of its journal.
-        records: of its journal.
+        header, records: what its journal holds.
         stopped_by: what ended it; None for a run that has not ended.
     """
     shared = {name: header[name] for name in ("run_id", "machine")}
@@ -55,8 +54,7 @@ def metadata_of(header: Json, records: Sequence[Json], stopped_by: str | None) -
     """The run-wide facts of a run, without where its time went.
 
     Args:
-        header: of its journal.
-        records: of its journal.
+        header, records: what its journal holds.
         stopped_by: what ended it; None for a run that has not ended.
     """
     facts = {name: value for name, value in header.items() if name not in _PRIVATE}
@@ -113,5 +111,5 @@ def as_read(header: Json, records: Sequence[Json], path: Path) -> tuple[pd.DataF
 
 
 def measured(records: Iterable[Json]) -> list[Json]:
-    """The records of what was measured, without the marks of where a run was gone on with."""
+    """The records of what was measured, without the marks of where a run was resumed."""
     return [record for record in records if record["kind"] != RESUMED]

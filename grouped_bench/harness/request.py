@@ -69,7 +69,7 @@ class RunRequest:
 
     @classmethod
     def again(cls, header: Facts, space: Space | None, options: Mapping[str, Any]) -> Self:
-        """The request with which the run with this header goes on.
+        """The request that resumes the run with this header.
 
         Args:
             header: of the run's journal.
@@ -85,7 +85,7 @@ class RunRequest:
         return cls(plan=plan, control=control, space=header["space"], **{**own, **begun, "files": files})
 
 
-# What may differ between the parts of a run that is gone on with.
+# What may differ between the parts of a resumed run.
 _OF_EACH_PART = ("out", "page", "quiet", "wait", "explain", "command")
 _FIELDS = tuple(
     field.name for field in dataclasses.fields(RunRequest) if field.name not in ("plan", "control", "space")

@@ -57,7 +57,7 @@ def _halves(session: Session, stack: contextlib.ExitStack) -> list[_Half]:
     halves = []
     for number, (name, side) in enumerate(zip(names, session.sides, strict=True)):
         partner = {"role": ROLES[number], "partner": names[1 - number]["run_id"]}
-        # The folder at hand, whose commit a run tells, is that of neither interpreter.
+        # The current folder, whose commit a run records, is that of neither interpreter.
         header = {**name, **session.header(side), "commit": None, "side_by_side": partner}
         journal = new_journal(session.request.out, header)
         stack.callback(journal.close)

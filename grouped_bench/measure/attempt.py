@@ -18,7 +18,7 @@ def attempt(backend: Backend, action: Callable[[], Json]) -> Json:
 
 
 def reason_of(error: BaseException) -> str:
-    """The telling part of an exception's message, on one line."""
+    """The essential part of an exception's message, on one line."""
     try:
         told = str(error)
     except Exception as problem:

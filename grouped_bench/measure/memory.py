@@ -17,7 +17,7 @@ _LARGEST_INT = 2**31 - 1
 _CLEAR_PEAK = "5"
 _SHARE_OF_CALLS = 0.9
 _MOST_RESIDENT_CALLS = 32
-# Readings of an allocator are enough when there are so many and the standard error of their mean is this share of it.
+# Readings of an allocator suffice at this number, once the standard error of their mean is this share of it.
 _LEAST_READINGS, _SURE = 32, 0.004
 
 
@@ -43,10 +43,10 @@ def keep_pages() -> None:
 def peak_bytes(
     backend: Backend, step: Step, device: str, held: int, made: int, calls: int
 ) -> tuple[int, str] | tuple[None, None]:
-    """Peak bytes of one call with inputs and weights, and who told: see `Backend.memory_source`, or `resident`.
+    """Peak bytes of one call with inputs and weights, and their source: see `Backend.memory_source`, or `resident`.
 
     Calls differ where a framework runs parts of a step side by side: which branches meet is chance. What the allocator
-    tells of them is exact, and their mean repeats from process to process, where the largest, or any rank, jumps by the
+    counts is exact, and its mean repeats from process to process, where the largest, or any rank, jumps by the
     size of a branch; calls are read until it is sure enough. The resident set may miss what a call takes, so of it
     counts what nine in ten calls stay within. What is less than inputs, weights and outputs together is no reading.
 
@@ -97,7 +97,7 @@ def _high(read: Callable[[], int | None], calls: int) -> int | None:
 
 
 def resident_growth(step: Step) -> int | None:
-    """Bytes by which the resident set's peak rose above its start during one call; None where Linux cannot tell."""
+    """Bytes by which the resident set's peak rose during one call; None where Linux does not report it."""
     try:
         _trim()
         Path("/proc/self/clear_refs").write_text(_CLEAR_PEAK)

@@ -25,7 +25,7 @@ _REASONS = {
     "Transpose": "a transposed convolution, which has no groups in Keras",
     "LSTM": "a recurrent convolution",
 }
-# Keras has two layers whose channels are convolved alone, so the one in use is told: this variant, or DEPTHWISE.
+# Keras has two layers whose channels are convolved alone, so the one in use is named: this variant, or DEPTHWISE.
 _GROUPED = "grouped"
 FoundConvolution = dict[str, Any]
 Shape = tuple[int | None, ...]
@@ -202,7 +202,7 @@ def _repeated(wrapper: Any) -> list[Any]:
 
 
 def _is_convolution(layer: Any) -> bool:
-    """Whether the layer is one, by its name: also one that is not known here, so that it is told."""
+    """Whether the layer is one, by its name: also one that is not known here, so that it is reported."""
     import keras
 
     name = type(layer).__name__

@@ -24,7 +24,7 @@ _FIXED = Case(
     rank=2, batch_size=4, in_channels=64, out_channels=64, groups=1, size=(14, 14), kernel_size=(3, 3), stride=(1, 1),
     dilation=(1, 1), padding="same", bias=False, dtype="float32", data_format="channels_last", pass_="inference",
 )  # fmt: skip
-# Of a variant's sample: enough to see the machine's speed, which every round tells again.
+# Of a variant's sample: enough to see the machine's speed, which every round shows again.
 _SHARE_OF_A_SAMPLE = 0.5
 
 

@@ -89,7 +89,7 @@ def calls_within(
 
 
 def is_reference(name: str) -> bool:
-    """Whether a workload is no variant but tells how fast the machine is."""
+    """Whether a workload is no variant but shows how fast the machine is."""
     return name.startswith(REFERENCE)
 
 

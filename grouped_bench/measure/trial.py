@@ -9,7 +9,7 @@ from grouped_bench.space.facts import Json
 
 
 def try_code(backend: Backend, case: Case, setting: Setting, code: str) -> Json:
-    """Nothing to tell, where `code`, which ends in `layer = …`, works for the case in the setting.
+    """An empty answer, once `code`, which ends in `layer = …`, has worked for the case in the setting.
 
     Raises:
         Whatever the code or the framework raises, and ValueError for an output of a wrong shape or without a number.

@@ -38,7 +38,7 @@ class Workbench:
         case, setting: what is computed, where and how.
         seed: of inputs and weights, the same for every process of a run.
         backend: a loaded backend.
-        mark: told the variant whose turn it is, so that a crash or a hang has a name.
+        mark: called with the variant whose turn it is, so that a crash or a hang has a name.
         choices: of the variants that have one, what an earlier process of the cohort chose.
     """
 
@@ -167,7 +167,7 @@ class Workbench:
         return References(self)
 
     def peak_memory(self, name: str) -> Json:
-        """Peak bytes of warmed-up calls of `name`, their source, and joules of a call; None where nothing can tell.
+        """Peak bytes of warmed-up calls of `name`, their source, and joules of a call; None where unknown.
 
         The call is a hot one whatever the setting: it holds one copy of inputs and weights, not those that cold calls
         rotate among.

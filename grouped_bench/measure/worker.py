@@ -2,7 +2,7 @@
 
 Run as `python -m grouped_bench.measure.worker BACKEND FD THREADS TF32 [FILE.py …]`, with THREADS 0 and TF32 `own` for
 the backend's own choice. The host answers messages on the socket FD, one JSON object a line; `fork` brings along the
-descriptors of the new worker's own socket, of the file that takes what it prints, and of the file that tells whose turn
+descriptors of the new worker's own socket, of the file that takes what it prints, and of the file that says whose turn
 it is. Needs the standard library, NumPy and the backend only.
 """
 

@@ -74,7 +74,7 @@ def told(metadata: Iterable[Mapping[str, Any]]) -> list[Told]:
 
 
 def _reason(look: Facts) -> str | None:
-    """Why there is no figure; what task it is, a look of a stranger's file may not tell."""
+    """Why there is no figure; a look from elsewhere may not say which task it is."""
     task = look.get("task")
     return explained(look["reason"], task if isinstance(task, Mapping) else {})
 

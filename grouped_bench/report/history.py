@@ -87,7 +87,7 @@ def _dates(step: LevelStep) -> str:
 
 
 def _besides(step: LevelStep) -> str:
-    """What of the two runs, besides the commit, may have made the step."""
+    """What differs between the two runs, besides the commit, and may have caused the step."""
     told = []
     if step.same_commit:
         told.append("Both runs measured the same commit: check the machine first.")

@@ -83,7 +83,7 @@ def read_benchmarks(path: Path) -> tuple[list[Json], Json]:
     """The benchmarks of a file that pytest-benchmark wrote, and what holds for all of them.
 
     Each benchmark has `name`, `group`, `params` as pytest gave them, the `machine`, `median_s`, and `reference_s`: the
-    median of the reference workload timed beside it, where its `extra_info` tells one. The facts are named as those of
+    median of the reference workload timed beside it, where its `extra_info` has one. The facts are named as those of
     a run; `errors` are the names of benchmarks that ended without figures.
 
     Raises:
@@ -168,7 +168,7 @@ def _facts(file: _File) -> Json:
 
 
 def _commit(told: Mapping[str, Any]) -> Json | None:
-    """The commit as a run tells it; None where there was no repository, or git did not answer."""
+    """The commit as a run records it; None where there was no repository, or git did not answer."""
     try:
         found = {"id": told.get("id"), "date": told.get("time"), "dirty": told.get("dirty")}
         return dict(_COMMIT.validate_python(found, strict=True))

@@ -103,7 +103,7 @@ class KernelFacts(TypedDict):
 
 
 class LookFacts(TypedDict):
-    """What ran inside a task, as far as it is told to a reader."""
+    """What ran inside a task, as far as a reader is shown it."""
 
     variant: str
     case: str
@@ -254,7 +254,7 @@ def _text_problems(name: str, values: pa.ChunkedArray) -> Iterator[str]:
 
 
 def depth(tree: Any) -> int:
-    """Depth of nested lists and dicts; no depth is too deep to be told."""
+    """Depth of nested lists and dicts; no depth is too deep to be measured."""
     deepest, todo = 0, [(tree, 1)]
     while todo:
         value, depth = todo.pop()

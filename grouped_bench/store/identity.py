@@ -13,7 +13,7 @@ from grouped_bench.store.microarchitectures import by_number, by_sets
 
 PROCESSOR, GPU = "processor", "gpu"
 ON, OFF = "oneDNN on by default", "oneDNN off by default"
-# The first of these that a processor has is the highest that its slug tells.
+# The first of these that a processor has is the highest, and stands in its slug.
 _LEVELS = {
     **{"amx_tile": "amx", "avx512f": "avx512", "avx2": "avx2", "avx": "avx", "sse2": "sse"},
     **{"sme": "sme", "sve2": "sve2", "sve": "sve", "asimd": "neon", "neon": "neon"},
@@ -32,8 +32,8 @@ class Identity:
 
     Attributes:
         kind: `processor`, or `gpu` where GPUs alone compute.
-        name: the model's name as the system tells it.
-        vendor, family, model: as text, as the system tells them; None where it does not, and for a GPU.
+        name: the model's name as the system reports it.
+        vendor, family, model: as text, as the system reports them; None where it does not, and for a GPU.
         instruction_sets: in the order of the alphabet; of a GPU its compute capability.
         sizes: bytes of the caches of a processor, of the memory of a GPU, by name.
         count: processors usable, or GPUs of the model.
@@ -54,7 +54,7 @@ class Identity:
 
     @property
     def microarchitecture(self) -> str | None:
-        """`zen3`, `icelake`, `neoverse-v1`; None where neither numbers nor instruction sets tell."""
+        """`zen3`, `icelake`, `neoverse-v1`; None where neither numbers nor instruction sets decide it."""
         if self.kind == GPU or self.vendor is None:
             return None
         if self.family is None or self.model is None:
@@ -97,7 +97,7 @@ class Identity:
 
 
 def identity_of(facts: Facts) -> Identity | None:
-    """The machine of a run by its run-wide facts; None where these do not tell what decides the kernels.
+    """The machine of a run by its run-wide facts; None where these do not say what decides the kernels.
 
     A run that was made before identities were recorded gets its own from what it recorded: name, instruction sets,
     highest cache, processors usable, system.
@@ -109,7 +109,7 @@ def identity_of(facts: Facts) -> Identity | None:
 
 
 def of_processor(found: Facts) -> Identity | None:
-    """The identity of the processor that `environment.describe` tells of; None where it tells too little."""
+    """The identity of the processor that `environment.describe` found; None where too little is known."""
     processor, system = _section(found, "processor"), _section(found, "system")
     flags, count = processor.get("flags"), processor.get("usable")
     name = _text(processor.get("model"))
@@ -158,19 +158,19 @@ def here() -> Identity | None:
 
 
 def name_here() -> str:
-    """The slug of the processor at hand, or its plain name where the system tells too little of it."""
+    """The slug of the processor at hand, or its plain name where the system reports too little of it."""
     found = environment.describe([])["processor"]
     machine = here()
     return machine.slug if machine else plain_name(found["model"], found["usable"] or found["logical"] or 1)
 
 
 def plain_name(model: str, count: int) -> str:
-    """`amd-epyc-2`: the name of a machine of which nothing more is known, so that it may be many."""
+    """`amd-epyc-2`: the name of a machine without an identity, which others may share."""
     return "-".join([*_words(model), str(count)])
 
 
 def identified(facts: Facts) -> Facts:
-    """`facts` of a run, which gets its identity, and its name by it, where it recorded neither but tells enough."""
+    """`facts` of a run, which gets its identity, and its name by it, where it recorded neither but enough else."""
     if "identity" in facts:
         return facts
     found = identity_of(facts)

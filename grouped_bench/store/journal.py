@@ -50,7 +50,7 @@ class Journal:
 
     @classmethod
     def reopen(cls, path: Path, header: Json) -> Self:
-        """The journal at `path`, whose header is known, to be gone on with; a torn last record is dropped from it.
+        """The journal at `path`, whose header is known, opened to be continued; a torn last record is dropped from it.
 
         Raises:
             OutputError: the file cannot be written.

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-# Models of a family, as Linux tells them apart (arch/x86/kernel/cpu/amd.c); the first range that holds one names it.
+# Models of a family, as Linux distinguishes them (arch/x86/kernel/cpu/amd.c); the first range that holds one names it.
 _AMD: dict[int, tuple[tuple[range, str], ...]] = {
     0x17: (
         (range(0x30), "zen1"),
@@ -42,7 +42,7 @@ _INTEL = {
     0xCF: "emeraldrapids",
     **dict.fromkeys((0xAD, 0xAE), "graniterapids"),
 }
-# One model number for three, which their instruction sets tell apart.
+# One model number for three, which their instruction sets distinguish.
 _INTEL_SERVER = 0x55
 # Arm's own parts, by the number that /proc/cpuinfo has.
 _ARM = {
@@ -72,7 +72,7 @@ def by_number(vendor: str, family: str, model: str, sets: Collection[str]) -> st
 
 
 def by_sets(vendor: str, sets: Collection[str]) -> str | None:
-    """The microarchitecture that the instruction sets alone tell; None where several have the same ones."""
+    """The microarchitecture that the instruction sets alone decide; None where several have the same ones."""
     if vendor == "AuthenticAMD":
         if "avx512_fp16" in sets or "avx512_bf16" not in sets:
             return None  # what came after, or what Zen 1 to 3 and every hypervisor that hides AVX-512 show

@@ -12,7 +12,7 @@ from grouped_bench.store.identity import identified
 
 
 def as_now(frame: pd.DataFrame, metadata: Facts) -> tuple[pd.DataFrame, Facts]:
-    """Frame and metadata of a run, with `machine`, `identity` and `in_force` as far as an older one tells them."""
+    """Frame and metadata of a run, with `machine`, `identity` and `in_force` as far as an older one implies them."""
     facts = identified(metadata)
     told = _in_force(facts)
     changes = {name: json.dumps(one, sort_keys=True) for name, one in told.items()}
@@ -27,7 +27,7 @@ def as_now(frame: pd.DataFrame, metadata: Facts) -> tuple[pd.DataFrame, Facts]:
 
 
 def in_force_of(facts: Mapping[str, Any]) -> dict[str, Json]:
-    """What was in force in a run, by backend, as far as its facts tell."""
+    """What was in force in a run, by backend, as far as its facts say."""
     environment = facts.get("environment")
     if not isinstance(environment, dict) or "in_force" not in environment:
         return _in_force(facts)
@@ -37,7 +37,7 @@ def in_force_of(facts: Mapping[str, Any]) -> dict[str, Json]:
 
 
 def _in_force(facts: Mapping[str, Any]) -> dict[str, Json]:
-    """As of an older run, oneDNN on or off and the flags; nothing of a backend of which it does not tell them."""
+    """As of an older run, oneDNN on or off and the flags; nothing for a backend without them."""
     environment = facts.get("environment")
     if not isinstance(environment, dict) or "in_force" in environment:
         return {}

@@ -22,7 +22,7 @@ Choice = Annotated[str, Field(min_length=1, max_length=LONGEST_CHOICE)]
 
 
 class OrderRecord(TypedDict):
-    """What of a run's order its plan and controls do not tell."""
+    """What of a run's order its plan and controls do not hold."""
 
     memory: bool
     files: list[str]
@@ -71,7 +71,7 @@ class Failure(TypedDict):
 
 
 class Built(TypedDict):
-    """What building a variant in a new process told."""
+    """What building a variant in a new process showed."""
 
     first_call_s: Duration
     verify_s: Duration
@@ -120,7 +120,7 @@ class Memory(TypedDict):
 
 
 class Resumed(TypedDict):
-    """Where a run was gone on with."""
+    """Where a run was resumed."""
 
     kind: Literal["resumed"]
     at: Duration

@@ -30,7 +30,7 @@ _COMPACT: Json = {
 def write_run(frame: pd.DataFrame, metadata: Facts, path: Path, *, compact: bool = False) -> Path:
     """Write `frame` and `metadata` to `path`; a reader sees the old file or the new one, never a part.
 
-    A compact file leaves out what tells a stranger about the columns, which would be most of a small one.
+    A compact file leaves out descriptions of the columns, which would be most of a small one.
     """
     facts = {METADATA_KEY: json.dumps(metadata).encode()}
     schema = arrow_schema().with_metadata(facts)
@@ -95,7 +95,7 @@ def read_run(path: Path) -> tuple[pd.DataFrame, Facts]:
 
 
 def read_facts(path: Path) -> Facts:
-    """The metadata alone of the run at `path`, which is soon read of many. Raises RunError."""
+    """The metadata alone of the run at `path`, which is quick even for many. Raises RunError."""
     try:
         metadata = _metadata(pq.read_schema(path), path)
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -217,7 +217,7 @@ def find_journal(name: str, out: Path) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The Parquet file of each run under `folder`, or its journal where that has gone on since, by run id."""
+    """The Parquet file of each run under `folder`, or its journal where that was resumed since, by run id."""
     kinds = (SUFFIX, ".parquet")
     found = {path.with_suffix(""): path for kind in kinds for path in folder.rglob(f"*{kind}")}
     newer = [path.with_suffix(SUFFIX) if _goes_on(path) else path for path in found.values()]
@@ -225,7 +225,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _goes_on(path: Path) -> bool:
-    """Whether the run of a Parquet file has been gone on with since it was written."""
+    """Whether the run of a Parquet file was resumed after it was written."""
     try:
         return path.with_suffix(SUFFIX).stat().st_mtime_ns > path.stat().st_mtime_ns
     except OSError:

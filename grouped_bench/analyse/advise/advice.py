@@ -12,7 +12,7 @@ from grouped_bench.space.counts import Counts, convolution_counts
 from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import Task
 
-# A choice between variants that cannot be told apart is left open where it could cost more than this share.
+# A choice between variants that cannot be distinguished is left open where it could cost more than this share.
 COSTLY = 0.25
 MEASURED, NEIGHBOURS = "measured", "neighbours"
 
@@ -62,7 +62,7 @@ class Advice:
 
     Args:
         basis: `measured`, `neighbours`, or None where it abstains.
-        ties: variants that cannot be told from the one to use.
+        ties: variants that cannot be distinguished from the one to use.
         at_most: share by which it may be slower than one of those, at worst; None where that is not known.
         left_out: variants that were not ranked, each with the reason.
         evidence: rows of the record that it rests on, the nearest first.
@@ -104,7 +104,7 @@ class Advice:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it was measured here, and what it could not be told from would save little."""
+        """Whether it was measured here, and the variants that tie with it would save little."""
         measured_here = self.basis == MEASURED and not self.why_elsewhere
         return measured_here and (not self.ties or (self.at_most is not None and self.at_most <= COSTLY))
 
@@ -136,7 +136,7 @@ def question(case: Case, setting: Setting, computes: str | None = None) -> Quest
 
 
 def leaders(advices: Sequence[Advice], figure: Callable[[Advice], Estimate | None]) -> list[Advice]:
-    """Of advices of unlike cases the one with the least of a figure, and those that cannot be told from it.
+    """The advice with the least of a figure, among several cases, and those that cannot be distinguished from it.
 
     Empty where one of them does not know its figure.
     """

@@ -24,8 +24,8 @@ class _Neighbour:
 def from_neighbours(asked: Question, rows: Iterable[Task]) -> Advice:
     """The advice of `rows`, which are of the kind asked for; it abstains outside of what they span.
 
-    With one group every variant is the same convolution, so such cases and those with groups tell nothing of each
-    other.
+    With one group every variant is the same convolution, so such cases and those with groups say nothing about
+    each other.
     """
     alike = _alike(asked, rows)
     known = _known(asked, alike)
@@ -108,7 +108,7 @@ def _ranked(asked: Question, known: Sequence[_Neighbour], failed: dict[str, str]
 
 
 def _judged(base: Advice, known: Sequence[_Neighbour]) -> Advice:
-    """The advice, or an abstention where the first cannot be told from another and the choice could cost much."""
+    """The advice, or an abstention where the first ties with another and the choice could cost much."""
     best, *others = base.options
     leads = {other.variant: _over(base.question, best.variant, other.variant, known) for other in others}
     ties = tuple(name for name, lead in leads.items() if lead is None or not lead.exceeds(1))

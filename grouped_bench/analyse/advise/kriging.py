@@ -54,7 +54,7 @@ class Estimate:
 
 
 def features(case: Case) -> np.ndarray:
-    """What the time of a convolution hangs on, by `FEATURES`."""
+    """What the time of a convolution depends on, by `FEATURES`."""
     return np.array(
         [
             *(case.groups, case.in_channels / case.groups, case.out_channels / case.groups),
@@ -85,7 +85,7 @@ def distances(asked: Case, known: Sequence[Case]) -> list[float]:
 
 
 def within_reach(asked: Case, known: Sequence[Case]) -> list[bool]:
-    """Whether each known case is near enough to tell of the one asked for."""
+    """Whether each known case is near enough to say something of the one asked for."""
     return [distance <= REACH for distance in distances(asked, known)]
 
 

@@ -11,7 +11,7 @@ from grouped_bench.analyse.rows import gathered
 from grouped_bench.space.case import BASELINE
 from grouped_bench.store.schema import Task
 
-# Keras' own layer is advised where it is within this share of the fastest and not told apart from it.
+# Keras' own layer is advised where it is within this share of the fastest and not distinguished from it.
 PLAIN_SHARE = 0.03
 # Two readings of the resident set differ where one is this many times the other.
 _COARSE = 1.25

@@ -15,7 +15,7 @@ from grouped_bench.units import counted
 # In the order of their weight: the worst of a task's metrics is the task's, the worst of all tasks' the comparison's.
 VERDICTS = ("regression", "inconclusive", "improvement", "unchanged", "not judged")
 REGRESSION, INCONCLUSIVE, IMPROVEMENT, UNCHANGED, NOT_JUDGED = VERDICTS
-# Share by which a metric may become worse; None: it is told and never judged.
+# Share by which a metric may become worse; None: it is reported and never judged.
 DEFAULTS: Mapping[str, float | None] = {
     "status": 0.0,
     "latency": 0.05,
@@ -43,7 +43,7 @@ class Change:
     """One metric of a task in base and head.
 
     `base` and `head` are seconds, bytes, a count or a status; `ratio` is head over base, with its interval where there
-    is one: of latencies by `basis`. `reason` tells what a verdict does not tell itself.
+    is one: of latencies by `basis`. `reason` says what a verdict does not.
     """
 
     metric: str
@@ -116,7 +116,7 @@ def compare(
 
     Args:
         base, head: the tasks of each, by key.
-        thresholds: share by metric, `DEFAULTS` for those not named; None tells a metric and judges it not.
+        thresholds: share by metric, `DEFAULTS` for those not named; None reports a metric without judging it.
         paired: whether the visits of both sides were made side by side, in one order.
         changed: facts in which the sides differ that slow a reference workload down as they do its task.
     """
@@ -193,7 +193,7 @@ def _changes(
 
 
 def _status(base: Measurement, head: Measurement, limit: float | None) -> Change:
-    """What worked and now fails is worse; what a run did not come to, in one side or both, tells nothing."""
+    """What worked and now fails is worse; what a run did not reach, in one side or both, shows nothing."""
     before, after = base.status, head.status
     verdict = UNCHANGED
     if NOT_REACHED in (before, after):

@@ -25,7 +25,7 @@ class Measurement:
 
     `latencies` are in seconds and `relative` are logarithms of the latency over the reference workload's in the same
     rounds; both have a value a visit, `relative` none where nothing was measured beside the task. `first_calls` are in
-    seconds, one a process. `columns` tell what the task is: those of the record, or `name` and `group` alone of a
+    seconds, one a process. `columns` identify the task: those of the record, or only `name` and `group` for a
     benchmark of another tool.
     """
 
@@ -42,7 +42,7 @@ class Measurement:
 
     @property
     def reference(self) -> str:
-        """Which reference workload was timed beside it: the machine's, where the run does not tell which."""
+        """Which reference workload was timed beside it: the machine's, where the run does not say which."""
         return self.columns.get("reference") or "machine"
 
 
@@ -134,7 +134,7 @@ def _pooled(alike: Sequence[Measurement]) -> Measurement:
         return failed or (reached or alike)[0]
     first, *_ = alike = reached
     source = next((one.memory_source for one in alike if one.memory_bytes is not None), None)
-    # What one source tells cannot be set against what another does.
+    # What one source counts cannot be compared with what another does.
     memory = [one.memory_bytes for one in alike if one.memory_bytes is not None and one.memory_source == source]
     return dataclasses.replace(
         first,

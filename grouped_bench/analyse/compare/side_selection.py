@@ -24,7 +24,7 @@ class Taken:
 
     @property
     def commit(self) -> str | None:
-        """The commit that all of them measured; None where they do not tell, or what they measured was changed."""
+        """The commit that all of them measured; None where it is not recorded, or changes to it were not committed."""
         commits = {commit_of(facts) for facts in self.runs}
         return commits.pop() if len(commits) == 1 else None
 
@@ -47,7 +47,7 @@ def repetitions(facts: Sequence[Facts], beside: Facts | None = None) -> list[int
     """Places of the runs that measured the newest commit, in the order in which they began.
 
     Their processes can be pooled: they ran on one machine, with the same libraries, threads and precision, and the same
-    things in force. A run that does not tell its commit, or measured uncommitted changes, is repeated by none.
+    things in force. A run without a commit, or with uncommitted changes, is repeated by none.
 
     Args:
         facts: the run-wide facts of each run.
@@ -63,7 +63,7 @@ def repetitions(facts: Sequence[Facts], beside: Facts | None = None) -> list[int
 
 
 def commit_of(facts: Facts) -> str | None:
-    """The commit that a run measured; None where it does not tell, or measured more than what was committed."""
+    """The commit that a run measured; None where it is not recorded, or changes to it were not committed."""
     commit = facts.get("commit")
     if not isinstance(commit, dict) or commit.get("dirty") is not False:
         return None
@@ -72,7 +72,7 @@ def commit_of(facts: Facts) -> str | None:
 
 
 def began(facts: Facts) -> datetime.datetime:
-    """When the run began; a run that does not tell is older than every other."""
+    """When the run began; a run that does not record it is older than every other."""
     try:
         moment = datetime.datetime.fromisoformat(str(facts.get("started_at")))
         return moment.replace(tzinfo=datetime.UTC) if moment.tzinfo is None else moment.astimezone(datetime.UTC)

@@ -42,12 +42,12 @@ class Difference:
 
     @property
     def is_certain(self) -> bool:
-        """Whether two runs tell different values; else some do not tell, and may or may not have differed."""
+        """Whether two runs recorded different values; a run that recorded none may or may not have differed."""
         return len(self._keys() - set(_OPEN)) > 1
 
     @property
     def is_told(self) -> bool:
-        """Whether two runs tell different values, or one tells what another does not."""
+        """Whether two runs recorded different values, or one recorded what another did not."""
         return len(self._keys()) > 1 and not self._keys() <= set(_OPEN)
 
     def _keys(self) -> set[Any]:
@@ -59,8 +59,8 @@ def differences(metadata: Sequence[Mapping[str, Any]]) -> list[Difference]:
     """Machine, version, threads and facts of the environment in which runs differ, the certain differences first.
 
     Facts are named as in the metadata's `environment`, nested ones with dots. Lists are compared whatever
-    their order; where they differ, only the members that not all of them hold are told. What differs by nature, as the
-    load, is left out.
+    their order; where they differ, only the members that not all of them hold are listed. What differs by nature, such
+    as the load, is left out.
 
     Args:
         metadata: the run-wide facts of each run; any may be missing, or be what this version never writes.

@@ -48,7 +48,7 @@ def why_elsewhere(
 def are_alike(one: Facts, other: Facts) -> bool:
     """Whether two runs were made on one machine, by their run-wide facts.
 
-    Where neither tells what decides the kernels, as benchmarks of another tool, their names must do.
+    Where neither records what decides the kernels, as in benchmarks of another tool, their names must do.
     """
     machines = identity_of(one), identity_of(other)
     if machines == (None, None):
@@ -106,7 +106,7 @@ def in_force_differences(one: InForce, other: InForce, where: tuple[str, str] = 
 
 
 def read_in_force(text: str | None) -> Json | None:
-    """The column `in_force` as values; None where it tells nothing that decides kernels."""
+    """The column `in_force` as values; None where it holds nothing that decides kernels."""
     try:
         told = json.loads(text) if text else None
     except (ValueError, RecursionError):
@@ -150,11 +150,11 @@ def _differences(one: Identity, other: Identity, where: tuple[str, str]) -> Iter
 
 
 def _model_and_sizes(one: Identity, other: Identity, where: tuple[str, str]) -> Iterator[str]:
-    """Where one of the two was made before these were recorded, as far as it tells them otherwise."""
+    """Differences in these; a run that was made before they were recorded is compared by what it holds."""
     if not one.derived and not other.derived:
         for name in ("vendor", "family", "model", "system"):
             told = getattr(one, name), getattr(other, name)
-            if told[0] != told[1] and not (name == "system" and all(told)):  # which was told above
+            if told[0] != told[1] and not (name == "system" and all(told)):  # which is above
                 yield _was(name, told, where)
         if one.sizes != other.sizes:
             yield _was("memory" if one.kind == GPU else "caches", (_sizes(one), _sizes(other)), where)

@@ -19,7 +19,7 @@ from grouped_bench.analyse.stats import Interval
 
 # Fewer are no level: two runs in a row may be off by chance.
 LEAST_RUNS = 3
-# Runs on either side of a step that tell by how much, the nearest ones: a slow drift is no step.
+# Runs on either side of a step that decide its size, the nearest ones: a slow drift is no step.
 _NEAR = 20
 # Chance of a step that is none, of each run in a history, over all of its series: a tenth of one in a thousand, since
 # places are chosen where they look best.

@@ -35,7 +35,7 @@ class Commit:
 
 @dataclasses.dataclass(frozen=True)
 class PlacedRun:
-    """A run's place in the history: when it began, and the commit that it measured, where it tells one."""
+    """A run's place in the history: when it began, and the commit that it measured, where one was recorded."""
 
     run_id: str
     started_at: datetime.datetime
@@ -102,7 +102,7 @@ class Series:
 
 @dataclasses.dataclass(frozen=True)
 class Unmatched:
-    """An expression that holds for no task of so many runs."""
+    """An expression that holds for no task of any run, and the number of runs."""
 
     where: str
     runs: int

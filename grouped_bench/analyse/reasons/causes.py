@@ -16,7 +16,7 @@ _OF_PATH, _OF_GROUP = 2, 1
 
 
 def causes(look: Facts) -> list[str]:
-    """A sentence for each cause that is known, the most telling first; none where nothing that was read tells.
+    """A sentence for each known cause, the most important first; none where nothing that was read shows one.
 
     Args:
         look: one of `harness.explain.Explainer`'s.
@@ -52,7 +52,7 @@ def _reference(look: Facts) -> str | None:
 def _split(look: Facts) -> str | None:
     """A convolution for each group, where one primitive takes all groups."""
     groups, passes = _groups(look), _PASSES[look["task"]["pass"]]
-    # Where XLA hands a convolution to oneDNN both tell of it.
+    # Where XLA hands a convolution to oneDNN both list it.
     made = max(look["primitive_counts"].get("convolution", 0), _convolutions(look["instructions"]))
     each, what = (_OF_PATH, "paths") if look["task"]["cardinality"] else (_OF_GROUP, "groups")
     if groups < 2 or made < groups * each * passes:
@@ -82,7 +82,7 @@ def _call(look: Facts) -> str | None:
 
 
 def _between(look: Facts) -> str | None:
-    """What the framework does between primitives, of which oneDNN knows nothing."""
+    """What the framework does between primitives, unknown to oneDNN."""
     inside, whole = _primitives_s(look), look["logged_s"]
     if not inside or look["instructions"] or inside >= _MOST * whole:
         return None

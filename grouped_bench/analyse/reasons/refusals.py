@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 @dataclasses.dataclass(frozen=True)
 class Where:
-    """What is known of the task that was refused; None or empty where its row does not tell."""
+    """What is known of the task that was refused; None or empty where its row does not say."""
 
     backend: str
     dtype: str

@@ -209,7 +209,7 @@ def _onednn(facts: Facts) -> Check:
     if not on:
         return Check("oneDNN", POOR, _OFF, _turn_on(facts))
     told = f"on, {isa}" if isa else "on"
-    # Every name that oneDNN has for instruction sets with bfloat16 tells one of these.
+    # Every name that oneDNN has for instruction sets with bfloat16 holds one of these.
     lacks = isa is not None and _X86 in isa and not any(name in isa for name in ("AVX-512", "AMX", "AVX10"))
     return Check("oneDNN", GOOD, told + (_NO_BFLOAT16 if lacks else ""))
 

@@ -18,7 +18,7 @@ from grouped_bench.store.identity import Identity
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted
 
-# The machine of each run, by its id; None where its facts do not tell.
+# The machine of each run, by its id; None where its facts do not say.
 Machines = dict[str, Identity | None]
 _PLACE = ("backend", "execution", "device", "cache")
 
@@ -117,7 +117,7 @@ class Here:
 
     @functools.cache  # noqa: B019  # lives as long as the command
     def _machine(self, host: HostKey, device: str) -> Identity | None:
-        """The machine that computes on `device` here; None where it tells too little."""
+        """The machine that computes on `device` here; None where too little is known of it."""
         name = full_name(device)
         probe = self.trials.probe(_setting(host, device)) if name.startswith("gpu") else None
         if name.startswith("gpu") and (probe is None or name not in probe.devices):

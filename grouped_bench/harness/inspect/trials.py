@@ -23,7 +23,7 @@ class Trials:
     """Hosts in the user's own environment, each started when it is first asked for.
 
     Args:
-        progress: where it is told what is waited for.
+        progress: shows what is waited for.
     """
 
     def __init__(self, progress: Progress) -> None:

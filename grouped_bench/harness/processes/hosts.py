@@ -139,7 +139,7 @@ class Host:
         self._folder.cleanup()
 
     def _say(self, message: Json, descriptors: Sequence[int] = ()) -> None:
-        # A host that has died is told where its answer is missed.
+        # A host that has died is noticed where its answer is missed.
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             self._channel.send(message, descriptors)
 

@@ -12,7 +12,7 @@ from grouped_bench.store.identity import Identity
 
 
 def header_facts(plan: Plan, probes: Mapping[str, Probe], found: Mapping[str, Any]) -> Json:
-    """`machine` and `identity` of a run of `plan` in the environment `found`; a plain name where that tells too little.
+    """`machine` and `identity` of a run of `plan` in the environment `found`; a plain name where too little is known.
 
     The identity is None then, so that nothing is taken for another run of this machine.
     """

@@ -55,7 +55,7 @@ def scratch() -> Any:
 
 
 def bound(printed: Any) -> None:
-    """Drop all but the end of what a worker has printed once it takes much room; it goes on at its old place."""
+    """Drop all but the end of what a worker has printed once it takes much room; it continues at its old place."""
     with contextlib.suppress(OSError):
         found = os.fstat(printed.fileno())
         if found.st_blocks * 512 > _MOST_PRINTED_BYTES:

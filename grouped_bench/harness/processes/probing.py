@@ -20,7 +20,7 @@ from grouped_bench.space.facts import Facts, Json
 # Whatever a task may take, a device that wakes up may take so long.
 _PROBE_S = 60.0
 _POINTER_BYTES = 8
-# What every answer of a worker tells besides.
+# What every answer of a worker holds besides.
 _CLOCKS = ("seconds", "start_s")
 
 
@@ -157,7 +157,7 @@ def probe_host(host: Host, seconds: float = _PROBE_S, names: Sequence[str] = ())
 
 
 def _in_force(host: Host, seconds: float) -> Json:
-    """What a worker of the host really uses; under `failed` why it cannot be told, as where XLA refuses its flags."""
+    """What a worker of the host really uses; under `failed` why that is unknown, as where XLA refuses its flags."""
     worker: Worker = host.fork(Limits(seconds))
     try:
         answer = worker.ask({"op": "in_force", "variants": ["probe"]})

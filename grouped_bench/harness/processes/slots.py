@@ -13,7 +13,7 @@ from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
 
 MOST_ASLEEP = 48
-# Where starting is dear a process serves so many visits: what it settled on is in each, so more of them tell little.
+# Where starting is dear a process serves so many visits: what it settled on is in each, so more of them add little.
 VISITS_A_PROCESS = 2
 _LEAST_FREE_SHARE = 0.25
 

@@ -160,7 +160,7 @@ def _resident(pid: int) -> int:
 
 
 def kernel_oom_kills() -> int:
-    """How many processes the kernel has killed for lack of memory since it started; 0 where it does not tell."""
+    """How many processes the kernel has killed for lack of memory since it started; 0 where it does not report them."""
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
     except OSError:

@@ -75,7 +75,7 @@ class Standing:
 
     @property
     def rounds(self) -> int | None:
-        """Rounds for the next visit, by the variances and costs seen so far; None where they cannot tell yet.
+        """Rounds for the next visit, by the variances and costs seen so far; None where there are too few yet.
 
         Never fewer than in the first visit: the number of visits is limited too.
         """
@@ -163,7 +163,7 @@ class Standing:
         return used_up
 
     def _is_settled_apart(self, name: str) -> bool:
-        """Whether what a variant is under the first environment of the family is told from what it is here."""
+        """Whether a variant under the first environment of the family is distinguished from the same one here."""
         first = self.family[0]
         if first is self or name not in first.cohort.variants or name in first.failed:
             return True
@@ -177,7 +177,7 @@ class Standing:
         return pair.verdict != "undecided" or _half_width(pair.interval) <= self._control.precision
 
     def _is_sure(self, name: str) -> bool:
-        """Whether calm visits have told what was asked, or patience with a machine that never is has ended."""
+        """Whether calm visits have answered what was asked, or patience with a restless machine has ended."""
         made, least = self._latencies[name], self._least(self._latencies[name])
         used = tasks.counted(made)
         waits = not all(value.visit.calm for value in used) and len(made) < _PATIENCE * least

@@ -36,13 +36,13 @@ class Sweep:
         plan, control: what to measure and how closely.
         hosts: a host for each backend and environment of the plan.
         keep: called with each record; returns when it is on disk.
-        progress: where the run tells what it does.
+        progress: shows what the run does.
         seed: of inputs, orders and rounds.
         memory: whether to make the memory pass.
         started: reading of `clock` when the run began, from which its budget counts.
         force: whether to try tasks that are predicted to run out of memory.
         stop: asked before each visit; true ends the sweep.
-        recalled: records of an earlier part of the same run, which this one goes on with.
+        recalled: records of an earlier part of the same run, which this one resumes.
         visits_a_process: how many visits of a cohort a process serves where starting one is dear.
         standing: what keeps a cohort's state.
     """
@@ -149,7 +149,7 @@ class Sweep:
     def _in_order(self, todo: list[Family], *, first: bool) -> list[Family]:
         order = [todo[index] for index in self._rng.permutation(len(todo))]
         if first:
-            return sorted(order, key=lambda family: family.visits)  # of a run that goes on some have none
+            return sorted(order, key=lambda family: family.visits)  # in a resumed run some have none
         if not self.affords(sum(family.seconds for family in todo)):
             order.sort(key=lambda family: -family.width)
         return order

@@ -15,7 +15,7 @@ from grouped_bench.measure.explain.printed import flush, printed
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.facts import Json
 
-# The quickest of them tells: no other program held it up, as one may hold up any part of another.
+# The quickest of them counts: no other program held it up, as one may hold up any part of another.
 _MOST_CALLS, _CALLS_S = 7, 0.5
 _MOST_PARTS = 12
 _OPTIMISED = "*after_optimizations.txt"

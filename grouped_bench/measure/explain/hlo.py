@@ -29,7 +29,7 @@ class Instruction:
         window: as in the text: sizes, strides, padding and dilations; empty where there is none.
         lhs_dilate: zeros that spread out the input, one more than them an axis; empty where there are none.
         feature_groups, batch_groups: into how many parts features or batch are split.
-        macs: multiply-accumulates under its windows, zeros counted; None where the text does not tell.
+        macs: multiply-accumulates under its windows, zeros counted; None where the text does not say.
     """
 
     kind: str

@@ -40,7 +40,7 @@ def numbers() -> dict[str, str | None]:
 
 
 def cache_bytes(level: int) -> int | None:
-    """Bytes of the cache of a level; None where there is none, which macOS tells as 0."""
+    """Bytes of the cache of a level; None where there is none, which macOS reports as 0."""
     size = _told().get(_CACHES.get(level, ""), "")
     return int(size) or None if size.isdecimal() else None
 

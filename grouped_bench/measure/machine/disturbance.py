@@ -39,7 +39,7 @@ class Watch:
     def stop(self) -> dict[str, float | None]:
         """`stolen`: share of the usable processors' time that other programs and a hypervisor took.
         `throttled`: share of the stretch in which a quota held this process back, or 1 where a GPU ended below
-        three quarters of its highest clock. None where the system does not tell.
+        three quarters of its highest clock. None where the system does not report it.
         """
         start, end = self._start, _read()
         wall = end.wall - start.wall
@@ -56,7 +56,7 @@ class Watch:
 
 
 def processors() -> set[int]:
-    """Numbers of the processors that this process may use, all where the system does not tell."""
+    """Numbers of the processors that this process may use; all, where the system does not report them."""
     return usable() or set(range(os.cpu_count() or 1))
 
 
@@ -78,7 +78,7 @@ def _busy_seconds() -> float | None:
 
 
 def _held_back_seconds() -> float | None:
-    """Seconds for which quotas have held this process' control group back; None where none tells."""
+    """Seconds for which quotas have held this process' control group back; None where none reports it."""
     found = [_throttled_seconds(group / "cpu.stat") for group in cpu_groups()]
     known = [seconds for seconds in found if seconds is not None]
     return max(known) if known else None

@@ -35,14 +35,14 @@ _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def processor_model() -> str:
-    """The processor's model name as the system tells it."""
+    """The processor's model name as the system reports it."""
     return told("model name") or apple.model() or platform.processor() or platform.machine()
 
 
 def describe(arguments: Sequence[str]) -> Json:
     """Processor, memory, system, libraries and environment variables, as plain values without paths or host names.
 
-    What the system does not tell is None.
+    What the system does not report is None.
     """
     return {
         "processor": {

@@ -26,7 +26,7 @@ def joules(device: str) -> float | None:
 
 
 def facts(device: str) -> Json | None:
-    """What of `device` and its set-up may change an answer: clocks in MHz, power in watts."""
+    """Facts of `device` and its set-up that may change an answer: clocks in MHz, power in watts."""
 
     def told(nvml: Any, handle: Any) -> Json:
         return {

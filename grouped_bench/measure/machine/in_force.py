@@ -10,7 +10,7 @@ from grouped_bench.measure.attempt import attempt
 from grouped_bench.measure.explain.printed import flush, printed
 from grouped_bench.space.facts import Json
 
-# What limits or steers the kernels without being told apart by a library's answer.
+# What limits or steers the kernels without showing in a library's answer.
 STEERING = (
     *("XLA_FLAGS", "TF_XLA_FLAGS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE"),
     *("ATEN_CPU_CAPABILITY", "TF_ONEDNN_ASSUME_FROZEN_WEIGHTS", "TF_USE_CUSTOM_CONTRACTION_KERNEL"),
@@ -20,7 +20,7 @@ _ISA = re.compile(r"^onednn_verbose,(?:v1,)?info,cpu,isa:(.*)$", re.MULTILINE)
 
 
 def in_force(backend: Backend) -> Json:
-    """What `Backend.in_force` tells, oneDNN's instruction set (`onednn_isa`), and the flags that were accepted.
+    """What `Backend.in_force` returns, oneDNN's instruction set (`onednn_isa`), and the flags that were accepted.
 
     `onednn_isa` is None where nothing was computed by oneDNN. To be asked in a process that has computed nothing yet:
     the libraries read what they are to log when they start.

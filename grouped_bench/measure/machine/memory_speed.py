@@ -23,7 +23,7 @@ def memory_speed_mts() -> int | None:
 
 
 def slowest_module_mts(table: bytes) -> int | None:
-    """The lowest configured speed in an SMBIOS table; None unless every socket that is filled tells its own."""
+    """The lowest configured speed in an SMBIOS table; None unless every socket that is filled reports its own."""
     speeds = [_speed(device) for device in _memory_devices(table) if _word(device, _SIZE)]
     return min(speeds) if speeds and 0 not in speeds else None
 

@@ -13,7 +13,7 @@ _PREFIXES = ("ONEDNN_", "DNNL_")
 
 
 def unread(names: Sequence[str]) -> list[str]:
-    """Those of `names` that stand in no loaded library and no imported Python file; none where that cannot be told.
+    """Those of `names` that stand in no loaded library and no imported Python file; none where that is unknown.
 
     A name that stands somewhere may still do nothing: that a library mentions a variable is all that is known of it.
     """

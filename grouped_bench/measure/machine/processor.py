@@ -28,7 +28,7 @@ def numbers() -> dict[str, str | None]:
 
 
 def usable() -> set[int] | None:
-    """Numbers of the processors that this process may use; None where the system does not tell."""
+    """Numbers of the processors that this process may use; None where the system does not report them."""
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
 
 

@@ -64,7 +64,7 @@ def _abstentions(found: Iterable[Advice]) -> dict[str, list[str]]:
 
 
 def _why_not(advice: Advice) -> str:
-    """Why there is no advice for here."""
+    """Why there is no advice for this machine."""
     if advice.why_elsewhere and advice.best is not None:
         machine = cells.clean(advice.evidence[0].machine)
         best = cells.clean(advice.best.variant)

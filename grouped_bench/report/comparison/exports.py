@@ -187,8 +187,8 @@ def junit(judgement: Judgement) -> str:
     """A suite with a case for each metric of a task that is judged.
 
     A regression is a failure. What is not decided is skipped, as are new and gone tasks, and neither passes nor fails:
-    GitLab and Jenkins show an error as a test that broke, and would hold the change back for it. The exit code tells
-    them apart. `time` is the latency in head, so that a CI system draws its trend.
+    GitLab and Jenkins show an error as a test that broke, and would hold the change back for it. The exit code
+    distinguishes them. `time` is the latency in head, so that a CI system draws its trend.
     """
     found = judgement.comparison
     root = ElementTree.Element("testsuites", {"name": _SUITE})

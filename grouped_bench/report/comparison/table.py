@@ -14,7 +14,7 @@ from grouped_bench.report.text.files import replace
 from grouped_bench.report.text.sheet import grid
 from grouped_bench.units import counted
 
-# What the name of a file ends in, and the format that it tells.
+# What the name of a file ends in, and the format that this implies.
 _SUFFIXES = {".txt": "table", ".md": "markdown", ".json": "json", ".xml": "junit"}
 _MOST_FACTS, _MOST_NAMES, _MOST_TASKS = 12, 20, 100
 _INDENT = "  "
@@ -45,7 +45,7 @@ _FORMATS: dict[str, Callable[[Judgement], str]] = {
 
 
 def format_of(name: str) -> str:
-    """The format that the name of a file tells. Raises SpaceError where it tells none."""
+    """The format that the name of a file implies. Raises SpaceError where it implies none."""
     found = _SUFFIXES.get(Path(name).suffix)
     if found is None:
         raise SpaceError(

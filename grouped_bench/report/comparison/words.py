@@ -106,7 +106,7 @@ def is_notable(task: Compared) -> bool:
 def told_changes(task: Compared, *, everything: bool) -> list[Change]:
     """The changes of a task that are shown: those that are not unchanged, or with `everything` all that say something.
 
-    What is only told, and never judged, is told with everything alone.
+    What is reported and never judged is shown only with everything.
     """
     if everything:
         return [change for change in task.changes if _says_something(change)]

@@ -60,7 +60,7 @@ Shown_co = TypeVar("Shown_co", bound=Task, covariant=True)
 
 @dataclasses.dataclass(frozen=True)
 class Panel(Generic[Shown_co]):
-    """Rows that are alike in all that the figure does not show, and the words that tell them apart."""
+    """Rows that are alike in all that the figure does not show, and the words that distinguish them."""
 
     title: str
     rows: tuple[Shown_co, ...]

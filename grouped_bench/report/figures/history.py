@@ -21,7 +21,7 @@ from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, format_seconds
 
 MOST_PANELS = 12
-# What tells series apart: all of a case and setting, the variant and the machine, never the run.
+# What distinguishes series: all of a case and setting, the variant and the machine, never the run.
 _NAMES = ("variant", "computes", *(name for name in FAMILY if name != "run_id"), "groups", "cardinality")
 _MOST_TICKS = 5
 _CROWD = 60

@@ -94,7 +94,7 @@ def _channels_text(channels: tuple[int, int, int]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Down:
-    """What stands down the side, and by what the panels are told apart then."""
+    """What the rows of a panel are, and what distinguishes the panels then."""
 
     noun: str
     label: str

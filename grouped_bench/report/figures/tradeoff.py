@@ -48,7 +48,7 @@ def tradeoff(record: Drawable, title: str) -> svg.Sketch:
 
 
 def _beside(families: Panels[Task], costs: Sequence[str]) -> tuple[Panels[Task], list[str]]:
-    """A panel for each family and cost, and the cost of each; with memory only what tells it closely is shown."""
+    """A panel for each family and cost, and the cost of each; for memory, only tasks that know it precisely."""
     shown, columns = [], []
     for panel in families.shown:
         for cost in costs:

@@ -53,7 +53,7 @@ def _fastest_of(part: Part, function: str, leaders: Sequence[Task | None]) -> li
         f"{in_cases(won, len(leaders))}"
     )
     timed = [row for row in mine if row.speedup]
-    # Where these are the same rows, it is told of where grouping pays.
+    # Where these are the same rows, the sentence on where grouping pays says it.
     if timed and set(map(id, timed)) != set(map(id, _by_outcome(part)[0])):
         text += f": {_reach(part, timed)}, relative to {baseline_name(mine[0])}"
     others = [f"{cells.text_of(other)} leads in {count}" for other, count in wins[:_MOST_VARIANTS] if other != name]
@@ -195,7 +195,7 @@ def _reach(part: Part, rows: Iterable[Task], *, named: bool = False) -> str:
 
 
 def _ends(rows: Iterable[Task]) -> list[Task]:
-    """The row with the least speed-up and the one with the most; one where there is no other."""
+    """The row with the least speed-up and the one with the most; a single row alone."""
     ordered = sorted((row for row in rows if row.speedup), key=lambda row: row.factor)
     return ordered if len(ordered) == 1 else [ordered[0], ordered[-1]]
 

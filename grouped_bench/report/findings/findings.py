@@ -46,7 +46,7 @@ def findings(frame: pd.DataFrame, metadata: Sequence[Facts] = ()) -> list[Findin
 def of_rows(rows: Sequence[Task], metadata: Sequence[Facts] = ()) -> list[Finding]:
     """Sentences on what is fastest, where grouping pays, what memory decides, what failed and what stays open.
 
-    Cohorts of unlike settings and passes are told apart, and runs that differ in what can change an answer. Only
+    Cohorts of different settings and passes are kept apart, and runs that differ in what can change an answer. Only
     variants that compute the same function are ranked with each other. No claim rests on an undecided or unstable row.
 
     Args:
@@ -69,7 +69,7 @@ def _nothing_decided(metadata: Sequence[Facts]) -> Finding:
 
 
 def _unread(metadata: Sequence[Facts]) -> list[Finding]:
-    """Variables that a run was told to give values and that a backend does not read."""
+    """Variables that a run was asked to set and that a backend does not read."""
     return [Finding(text) for text in dict.fromkeys(text for facts in metadata for text in unread_variables(facts))]
 
 

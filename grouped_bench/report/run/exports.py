@@ -24,7 +24,7 @@ from grouped_bench.units import counted
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """Rows to tell, selected from `every`, and how they are to be grouped, ordered and set."""
+    """Rows to show, selected from `every`, and how to group, order and lay them out."""
 
     rows: list[Task]
     every: list[Task]

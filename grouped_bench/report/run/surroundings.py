@@ -39,7 +39,7 @@ def environment_sheets(rows: Sequence[Task]) -> list[Sheet]:
 
 
 def environment_findings(rows: Sequence[Task]) -> list[Finding]:
-    """What each environment changes against the first of its run, the most telling first."""
+    """What each environment changes against the first of its run: comparisons, then variants that work there alone."""
     compared: dict[tuple[str, str], list[Task]] = {}
     alone: dict[str, list[Task]] = {}
     for family in families(rows):

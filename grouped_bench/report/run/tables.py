@@ -42,7 +42,7 @@ def render(
 
     Each cohort is a heading and a table. Variants of one function stand together, fastest first; rows
     that are not ok come last and are never ranked. With `by`, headings are the values of that column, and
-    rows carry the columns that tell them apart. `sort` orders ascending, speed-ups descending; inside a
+    rows carry the columns that distinguish them. `sort` orders ascending, speed-ups descending; inside a
     cohort it never mixes functions.
 
     Args:
@@ -195,7 +195,7 @@ def _width_of(headers: tuple[str, ...], widths: tuple[int, ...], gap: int) -> in
 
 
 def _layout(found: Sequence[Section], request: Request) -> _Layout:
-    """The most telling layout whose table fits; beyond the last, names are shortened."""
+    """The fullest layout whose table fits; beyond the last, names are shortened."""
     measures = dict(cells.MEASURES)
     sort = request.sort
     if sort and sort not in _SHOWN and not any(sort in block.apart for block in found):

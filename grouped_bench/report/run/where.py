@@ -35,7 +35,7 @@ def select(rows: Sequence[Task], where: str | None) -> list[Task]:
     A null compares with nothing but None, a list with one number holds when it holds for every entry.
 
     Raises:
-        SpaceError: the expression is no such expression, or compares a column with a value of another type.
+        SpaceError: the expression cannot be read, or compares a column with a value of another type.
     """
     if where is None:
         return list(rows)

@@ -103,7 +103,7 @@ def verdict(row: Task) -> str:
 
 
 def memory(row: Task) -> str:
-    """Peak memory of a call: `12.5 MiB`, `~52.0 KiB` from the resident set; a dash where nothing could tell it."""
+    """Peak memory of a call: `12.5 MiB`, `~52.0 KiB` from the resident set; a dash where it is unknown."""
     if row.peak_memory_bytes is None:
         return DASH
     return f"{'~' if is_coarse(row) else ''}{format_bytes(row.peak_memory_bytes)}"

@@ -81,7 +81,7 @@ class Block(WholeFunction):
         return 0 if name == "output" else case.batch_size * int(np.prod(case.size)) * fewest
 
     def draw(self, seed: int) -> Weights:
-        """Kernels as of any function; scales about 1 and offsets about 0, as in a trained network."""
+        """Kernels as for any function; scales about 1 and offsets about 0, as in a trained network."""
         drawn = super().draw(seed)
         return {name: _SPREAD * v + name.endswith("scale") if v.ndim == 1 else v for name, v in drawn.items()}
 
@@ -96,7 +96,9 @@ class Block(WholeFunction):
         """max |y − exact| / max |exact| of the output; ‖dy − exact‖ / ‖exact‖ of gradients.
 
         Where the argument of a ReLU is within rounding of 0, a correct result may let a gradient pass that the exact
-        one stops: those few elements are wholly off, and the largest of them tells nothing.
+        one stops: those few elements are wholly off, and the largest of them says nothing.
+
+        The exact values follow from `x`, `weights` and `upstream`. All elements of `outputs` count, so `rng` is unused.
         """
         exact = self.exact(x, upstream, weights)
         return {
