@@ -1,6 +1,7 @@
 """Which way of computing a convolution is best on this machine, measured so that it can be believed."""
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
@@ -19,26 +20,12 @@ if TYPE_CHECKING:
     from grouped_bench.space.space import Space
     from grouped_bench.variants.base import Variant, variant
 
+# Names whose module has another name; a call of `api` stands in the module of its name.
 _HOMES = {
-    "advise": "api.advise",
-    "baselines": "api.baselines",
     "prune_baselines": "api.baselines",
     "save_baselines": "api.baselines",
-    "catalogue": "api.catalogue",
-    "compare": "api.compare",
     "run_both": "api.compare",
-    "doctor": "api.doctor",
-    "explain": "api.explain",
-    "history": "api.history",
-    "network": "api.network",
-    "Run": "api.runs",
-    "load": "api.runs",
-    "load_all": "api.runs",
-    "plan_run": "api.runs",
-    "write_report": "api.runs",
-    "resume": "api.runs",
-    "run": "api.runs",
-    "show": "api.runs",
+    **dict.fromkeys(("Run", "load", "load_all", "plan_run", "resume", "run", "show", "write_report"), "api.runs"),
     "GroupedBenchError": "errors",
     "Space": "space.space",
     "Variant": "variants.base",
@@ -72,11 +59,20 @@ __all__ = [
 ]
 
 
+def _home(name: str) -> str | None:
+    """The module that has `name`; None where it is no name of the library."""
+    if name in _HOMES:
+        return f"{__name__}.{_HOMES[name]}"
+    module = f"{__name__}.api.{name}"
+    return None if name.startswith("_") or importlib.util.find_spec(module) is None else module
+
+
 def __getattr__(name: str) -> Any:
     """Import what is asked for, when it is asked for: pandas and its like cost half a second each."""
-    if name not in _HOMES:
+    home = _home(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(home), name)
 
 
 def __dir__() -> list[str]:

@@ -1,10 +1,12 @@
-"""What one addition costs: a variant, preset, backend or figure is one file, and every table of them has it."""
+"""What one addition costs: a variant, preset, backend or figure is one file, a command its modules."""
 
 import pytest
+from click.testing import CliRunner
 from frames import frame
 
 import grouped_bench as gb
-from grouped_bench import backends, variants
+from grouped_bench import api, backends, commands, variants
+from grouped_bench.commands import main
 from grouped_bench.report import figures
 from grouped_bench.report.drawing import registry
 from grouped_bench.space import space
@@ -32,6 +34,19 @@ about = "A preset that a test adds."
 groups = [1, 2]
 channels = [8]
 """
+CALL = """
+def added():
+    return "an added answer"
+"""
+COMMAND = """
+import click
+
+@click.command()
+def added():
+    import grouped_bench as gb
+    click.echo(gb.added())
+    return 0
+"""
 FIGURE = """
 from grouped_bench.report.drawing.against_groups import against_groups
 from grouped_bench.report.drawing.registry import figure
@@ -48,8 +63,10 @@ def put(tmp_path, monkeypatch):
     """Puts one file into a folder of the package, as far as Python sees it."""
 
     def into(package, source):
-        (tmp_path / "added.py").write_text(source)
-        monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+        folder = tmp_path / package.__name__
+        folder.mkdir()
+        (folder / "added.py").write_text(source)
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(folder)])
 
     return into
 
@@ -101,3 +118,20 @@ def test_a_figure_is_one_file(put):
     finally:
         del registry._REGISTRY["added"]
         registry._load.cache_clear()
+
+
+def test_a_command_is_its_modules(put, monkeypatch):
+    put(api, CALL)
+    put(commands, COMMAND)
+    monkeypatch.setattr(main.cli, "commands", dict(main.cli.commands))
+    main._add_commands()
+    ran = CliRunner().invoke(main.cli, ["added"])
+    assert ran.output == "an added answer\n"
+    assert "added" in CliRunner().invoke(main.cli, ["--help"]).output
+
+
+def test_every_call_of_the_library_is_exported():
+    for name in gb.__all__:
+        assert getattr(gb, name).__name__ == name
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        getattr(gb, "noth" + "ing")

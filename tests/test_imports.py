@@ -103,8 +103,8 @@ def _imported(node):
 
 def _home(module, name):
     """Where `from module import name` leads: to a module of ours, to the home of a lazy name, or to `module`."""
-    if module == PACKAGE and name in grouped_bench._HOMES:
-        return f"{PACKAGE}.{grouped_bench._HOMES[name]}"
+    if module == PACKAGE and name in grouped_bench.__all__:
+        return grouped_bench._home(name)
     folder = ROOT.parent.joinpath(*module.split("."))
     ours = module.partition(".")[0] == PACKAGE and ((folder / f"{name}.py").exists() or (folder / name).is_dir())
     return f"{module}.{name}" if ours else module

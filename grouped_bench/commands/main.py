@@ -1,27 +1,16 @@
 """The command `grouped-bench`: options into library calls, results into exit codes, and nothing else."""
 
 import errno
+import importlib
+import pkgutil
 import sys
 from typing import NoReturn
 
 import click
 
-from grouped_bench import __version__
-from grouped_bench.commands.advise import advise
-from grouped_bench.commands.baseline import baseline
-from grouped_bench.commands.compare import compare
-from grouped_bench.commands.doctor import doctor
-from grouped_bench.commands.explain import explain
-from grouped_bench.commands.history import history
-from grouped_bench.commands.list import list_
+from grouped_bench import __version__, commands
 from grouped_bench.commands.output import INTERRUPTED, OK, REFUSED, drop_output
-from grouped_bench.commands.plan import plan
-from grouped_bench.commands.report import report
-from grouped_bench.commands.run import run
-from grouped_bench.commands.show import show
 from grouped_bench.errors import CutShortError, GroupedBenchError
-
-_COMMANDS = (run, plan, show, report, doctor, explain, list_, advise, history, compare, baseline)
 
 
 def main() -> NoReturn:
@@ -73,5 +62,14 @@ def cli() -> None:
     """
 
 
-for command in _COMMANDS:
-    cli.add_command(command)
+def _add_commands() -> None:
+    """Every module here that has a command of its own name is one of `grouped-bench`."""
+    for module in pkgutil.iter_modules(commands.__path__):
+        if module.name != "main":
+            found = vars(importlib.import_module(f"{commands.__name__}.{module.name}")).values()
+            for command in found:
+                if isinstance(command, click.Command) and command.name == module.name:
+                    cli.add_command(command)
+
+
+_add_commands()

@@ -16,7 +16,7 @@ _UNLIMITED_BYTES = 2**62
 
 
 def cpu_limit() -> str | None:
-    """Microseconds of processor time and of the period that they hold for, `50000 100000`; `max 100000` without a limit."""
+    """Microseconds of processor time a period, and the period: `50000 100000`; `max 100000` without a limit."""
     found = [*map(_cpu_max, groups("")), *map(_cfs_quota, groups("cpu"))]
     return min(filter(None, found), key=_processors, default=None)
 
