@@ -158,7 +158,7 @@ def _memory(backend: Backend, mark: Callable[[str], None], request: Json) -> Jso
 
 
 def _peaks(backend: Backend, request: Json) -> Json:
-    from grouped_bench.measure import peaks
+    from grouped_bench.measure.machine import peaks
 
     return attempt(backend, lambda: peaks.peaks(backend, request["device"], request["dtype"]))
 
