@@ -35,8 +35,8 @@ def test_no_other_dilation_is_taken_for_it(groups, lhs_dilate):
 def test_a_reference_implementation_is_told():
     slow = look(primitives=[primitive(implementation="ref:any", seconds=0.008), primitive("reorder", seconds=0.001)])
     assert causes(slow) == [
-        "oneDNN has no optimised kernel for this here: its reference implementation (ref:any) takes 89% of the time of "
-        "its primitives."
+        "oneDNN has no optimised kernel for this here: its reference implementation (ref:any) takes 89% of its "
+        "primitives' time."
     ]
     assert causes(look(primitives=[primitive(implementation="ref:any", seconds=0.002), FULL])) == []
 

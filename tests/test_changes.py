@@ -22,7 +22,7 @@ def test_the_rules_are_told():
     told = words.rules(judged(drawn(1), drawn(2), {"memory": 0.1, "params": None}).comparison.thresholds)
     assert told == (
         "Judged, with the allowed worsening: status, latency 5%, memory 10% and 1 MiB. "
-        "Told only: first call, params."
+        "Reported only: first call, params."
     )  # fmt: skip
     every = dict.fromkeys(("status", "latency", "memory", "first_call", "params"))
     assert words.rules(every).startswith("Judged, with the allowed worsening: nothing.")

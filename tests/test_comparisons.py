@@ -76,11 +76,11 @@ def test_new_and_gone_tasks_are_named():
 
 def test_long_lists_end_with_their_number_unless_all_is_wanted():
     many = judged(drawn(1, groups=[4]), drawn(2, groups=range(5, 65), processes=3))
-    assert "and those of 40 cases (--all)" in words(many)
+    assert "and those of 40 more cases (--all)" in words(many)
     assert "more (--all)" not in words(many, everything=True)
     slow = [drawn(seed, groups=range(1, 121), variants=["grouped"], slower=by) for seed, by in ((1, None), (2, SLOWER))]
     text = words(judged(*slow))
-    assert text.count(" regression ") == 100 and "20 tasks like these (--all shows them)." in text
+    assert text.count(" regression ") == 100 and "20 more tasks like these (--all shows them)." in text
     facts = [{"environment": {"variables": {f"V{n}": side for n in range(20)}}} for side in "ab"]
     assert "and 8 facts (--format json)" in words(judged(drawn(1), drawn(2), facts=facts))
 

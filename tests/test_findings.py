@@ -176,7 +176,7 @@ def test_memory_decides_where_one_way_runs_out_and_another_does_not():
     made = fail(made, (made["variant"] == "split_sum") & (made["groups"] == 32), "oom", "too large")
     made = fail(made, made["variant"] == "grouped", "predicted_oom", None)
     assert (
-        "Out of memory where other variants of the same function fit: grouped in 2 cohorts and split_sum in 1 cohort."
+        "Out of memory where other variants of the same function fit: grouped in 2 cases and split_sum in 1 case."
     ) in said(made)
     everything = training(groups=[4], channels=[64])
     assert "Out of memory" not in said(fail(everything, everything["computes"] == "grouped", "oom", None))
@@ -382,7 +382,7 @@ def test_nothing_measured_and_no_verdicts():
 
 def test_a_missing_baseline_and_null_latencies_are_no_crash():
     alone = training(variants=["grouped", "grouped_native"], speedup=None, verdict=None)
-    assert "grouped_native is clearly the fastest way" in said(alone)  # by latencies whose intervals do not meet
+    assert "grouped_native is clearly the fastest form" in said(alone)  # by latencies whose intervals do not meet
     assert "fastest" not in said(alone.assign(latency_low_s=None))
     assert "fastest" not in said(training(latency_s=None))
     assert "25%" not in said(training(macs=None))

@@ -115,8 +115,8 @@ def test_a_backend_without_its_framework_is_told_and_not_replaced(monkeypatch):
     with pytest.raises(UnavailableError) as caught:
         plan()
     assert str(caught.value) == (
-        "The backend tensorflow must be installed. Received: no module no_such_framework. "
-        "Install it with `pip install no_such_framework."
+        "The framework of the backend tensorflow must be installed. Received: no module no_such_framework. "
+        "Install it with `pip install no_such_framework`."
     )
 
 

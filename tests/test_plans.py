@@ -42,7 +42,7 @@ def test_a_cohort_is_a_title_and_a_line_a_task(plan):
     assert [line.split()[0] for line in rest.splitlines()[2:]] == [
         "regular", "grouped", "grouped_native", "split_sum", "split_concat"
     ]  # fmt: skip
-    assert "  regular         dense         36.9 k   231 M        3.20 MiB" in rest.splitlines()
+    assert "  regular         dense         36.9 k   231 M       3.20 MiB" in rest.splitlines()
 
 
 def test_reasons_are_told_once_with_their_number(plan):

@@ -41,7 +41,7 @@ def test_a_network_is_a_row_a_layer_and_what_changing_it_saves():
     assert [row[4:6] for row in sheet.rows] == [("grouped", "grouped_native"), ("regular", "—")]
     assert sum(float(row[3].removesuffix("%")) for row in sheet.rows) == pytest.approx(100, abs=1)
     assert sheet.notes[0] == (
-        "4 convolutions take 344 ms in total, a sum of medians. The faster variants would save 310 ms in 1 row, 90%."
+        "4 convolutions: 344 ms in total, a sum of medians. The faster variants would save 310 ms in 1 row, 90%."
     )
 
 
@@ -49,8 +49,8 @@ def test_rows_without_a_time_and_unstable_ones_are_told():
     missing = fail(made(), made()["variant"] == "grouped", "timeout", "slow")
     sheet = told(missing)[0]
     assert ("c", "2", "—", "—", "grouped timeout", "—", "—") in sheet.rows
-    assert "1 row, excluded from the sum and the shares." in sheet.notes
-    assert "2 rows without a time" in " ".join(told(fail(made(), made()["groups"] > 0, "oom", None))[0].notes)
+    assert "Without a time: 1 row, excluded from the sum and the shares." in sheet.notes
+    assert "Without a time: 2 rows" in " ".join(told(fail(made(), made()["groups"] > 0, "oom", None))[0].notes)
     moved = told(made().assign(flags=[["unstable"]] * 10))[0]
     assert "Unstable: 2 rows. No saving is claimed for them." in moved.notes
     assert "No measured change would make it clearly faster." in moved.notes[0]

@@ -175,7 +175,7 @@ def test_a_space_brings_its_controls_and_options_win_over_them(space_of_toml):
         ("[control]\nspeed = 1", "my.toml [control]: every key must be known. Received: speed = 1."),
         ("[control]\nvisits = 0", "my.toml [control]: `visits` takes a positive integer. Received: 0. Write it like "),
         ("a" + ".a" * 12_000 + " = 1", "every key must be known. Received: a = dict too large to show"),
-        ("groups = 0x" + "f" * 5000, "`groups` takes positive integers. Received: int too large to show"),
+        ("groups = 0x" + "f" * 5000, "`groups` must be at most 16,777,216. Received: int too large to show"),
         (b"\xff\xfe", "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode byte 0xff"),
     ],
 )  # fmt: skip

@@ -47,7 +47,7 @@ def test_the_largest_sure_gain_is_the_finding_and_what_runs_in_one_alone_another
     on = judged(small(ON), [2.0, None], [1.5, None], [2.6, None], ["faster", None])
     told = [finding.text for finding in environment_findings(rows(off, on))]
     assert told[0].startswith("TF_X=1 against TF_X=0, in 1 task: 1 faster. Largest gain: regular, 2.0× [1.5–2.6] in ")
-    assert told[1] == "Only TF_X=1 runs grouped_native, in 1 task."
+    assert told[1] == "Only TF_X=1 supports grouped_native, in 1 task."
 
 
 def test_an_unstable_row_is_claimed_of_nobody():

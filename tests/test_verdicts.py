@@ -98,7 +98,7 @@ def test_a_comment_keeps_to_what_a_forge_takes_and_says_what_it_leaves_out():
     base, head = (drawn(seed, groups=range(1, 601), processes=3, slower=by) for seed, by in ((1, None), (2, SLOWER)))
     text = exports.markdown(judged(base, head, {"latency": 0.0}))
     assert 40_000 < len(text) <= 60_000
-    counts = [int(count) for count in re.findall(r"\n(\d+) rows more: see", text)]
+    counts = [int(count.replace(",", "")) for count in re.findall(r"\n([\d,]+) more rows: see", text)]
     assert len(counts) == 2
     rows = len(re.findall(r"^\| \w+ of ", text, re.MULTILINE))
     assert rows - 30 + counts[1] == 1200 * 3
@@ -130,11 +130,11 @@ def test_a_comment_of_long_names_keeps_to_it_too(character):
     assert text.startswith("**Regression: 60 of 60 tasks are slower by more than 5%.**")
     short, all_of_them = text.partition("<details>")[0], text.partition("All 60 tasks")[2]
     for part in (short, all_of_them):
-        left_out = sum(map(int, re.findall(r"\n(\d+) rows more: see", part)))
+        left_out = sum(map(int, re.findall(r"\n(\d+) more rows: see", part)))
         assert part.count("| regression") + left_out == 60
     assert all(part in text for part in ("\n- base: 5 runs", "\n- head: 5 runs", "\n- Judged, with the"))
     names = text.partition("60 tasks gone")[2].partition("</details>")[0]
-    assert names.count("\n- ") + int(re.search(r"\n(\d+) cases more: see", names)[1]) == 60
+    assert names.count("\n- ") + int(re.search(r"\n(\d+) more cases: see", names)[1]) == 60
     assert text.count("<details>") == text.count("\n\n</details>\n") == 5
 
 

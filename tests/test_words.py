@@ -278,15 +278,15 @@ def test_a_count_is_in_the_singular_for_one(path):
 @pytest.mark.parametrize(
     ("pattern", "source", "is_wrong"),
     [
-        (PARTED_PERCENT, 'f"{share} %"', True),
-        (PARTED_PERCENT, '"a 95 % interval"', True),
-        (PARTED_PERCENT, 'f"{share}%"', False),
-        (PARTED_PERCENT, '"%s %s"', False),
-        (PLURAL, 'f"{count} cohorts"', True),
-        (PLURAL, 'f"{count} more processes."', True),
-        (PLURAL, 'f"at most {most} tasks"', False),
-        (PLURAL, 'f"{counted(count, noun)} left out"', False),
-        (PLURAL, 'f"{share} less memory"', False),
+        (PARTED_PERCENT, 'text = f"{share} %"', True),
+        (PARTED_PERCENT, 'text = "a 95 % interval"', True),
+        (PARTED_PERCENT, 'text = f"{share}%"', False),
+        (PARTED_PERCENT, 'text = "%s %s"', False),
+        (PLURAL, 'text = f"{count} cohorts"', True),
+        (PLURAL, 'text = f"{count} more processes."', True),
+        (PLURAL, 'text = f"at most {most} tasks"', False),
+        (PLURAL, 'text = f"{counted(count, noun)} left out"', False),
+        (PLURAL, 'text = f"{share} less memory"', False),
     ],
 )
 def test_the_forms_see_what_breaks_them(pattern, source, is_wrong):

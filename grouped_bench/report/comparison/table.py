@@ -1,5 +1,6 @@
 """A comparison as text: a table for people, Markdown for a pull request, JSON, or JUnit XML for a CI system."""
 
+import functools
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -97,7 +98,8 @@ def _table(judgement: Judgement, *, everything: bool = False, width: int = 80) -
 
 
 def _wrapped(texts: Iterable[str], width: int) -> list[str]:
-    return [line for text in texts for line in textwrap.wrap(text, width, subsequent_indent=_INDENT)]
+    wrap = functools.partial(textwrap.wrap, width=width, subsequent_indent=_INDENT, break_on_hyphens=False)
+    return [line for text in texts for line in wrap(text)]
 
 
 def _environment(rows: Sequence[tuple[str, str, str]], width: int) -> list[str]:
