@@ -1,5 +1,7 @@
 """The errors that a user can cause, each stated as rule, value received and remedy."""
 
+from pathlib import PurePath
+
 
 class GroupedBenchError(Exception):
     """A command that cannot be carried out as asked.
@@ -47,7 +49,7 @@ class CutShortError(GroupedBenchError):
 def shown(value: object, limit: int = 120) -> str:
     """`value` as it came, in at most `limit` printable characters; what is cut out is its middle."""
     try:
-        text = value if isinstance(value, str) else repr(value)
+        text = str(value) if isinstance(value, str | PurePath) else repr(value)
     except (RecursionError, ValueError):
         text = f"{type(value).__name__} too large to show"
     return _cut(_printable(_cut(text, limit)), limit)

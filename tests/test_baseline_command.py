@@ -107,7 +107,7 @@ def test_every_command_has_help_with_an_example(name, call):
 
 def test_show_report_and_history_read_a_baseline_and_say_what_it_is(call, runs):
     call("baseline", "save", "results", "--to", "b")
-    told = "is a baseline: it keeps 1 round a visit and the medians of all, but not how samples spread."
+    told = "is a baseline: it keeps 1 round per visit and the medians of all, but not how samples spread."
     code, out, _ = call("show", "b")
     assert code == 0
     assert " ".join(out.split()).count(told) == 2

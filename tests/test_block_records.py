@@ -110,10 +110,10 @@ def test_the_baseline_of_a_block_stands_first_and_makes_pairs():
         (
             "--cardinality 8",
             "`cardinality` must go with scope block. Received: cardinality 8 with scope layer. "
-            'Leave it out, or add --scope block, which is scope = "block" in TOML.',
+            'Leave it out, or add --scope block (scope = "block" in TOML and Python).',
         ),
         ("--width 4", "`width` must go with scope block. Received: width 4 with scope layer. "),
-        ("--preset quick --width 4", "quick.toml [[case]] 1: `width. "),
+        ("--preset quick --width 4", "quick.toml [[case]] 1: `width` must go with scope block. "),
         (
             "--scope block --variant regular",
             "a variant must have the scope of its case. Received: regular, a variant of scope layer, for scope "

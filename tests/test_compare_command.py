@@ -186,7 +186,7 @@ def test_help_tells_the_controls_of_preset_ci(call):
     words = " ".join(
         f"--{name.replace('_', '-')} {control[name]}" for name in ("visits", "visit_time", "reference", "budget")
     )
-    assert f"({words})" in told
+    assert f"`ci`, not the defaults below: {words}." in told
 
 
 def test_a_reader_who_has_gone_still_gets_the_exit_code(runs):

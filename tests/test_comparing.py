@@ -234,7 +234,7 @@ def test_files_of_benchmarks_that_share_a_name_are_not_one(tmp_path):
 @pytest.mark.parametrize("turn", [1, -1])
 def test_runs_and_benchmarks_are_not_compared(tmp_path, turn):
     sides = [benchmarks(tmp_path / "base", (1.0, COMMIT)), saved(drawn(1), tmp_path, "run")]
-    with pytest.raises(RunError, match="both of"):
+    with pytest.raises(RunError, match="must both be"):
         compare.compare(*sides[::turn])
 
 

@@ -82,7 +82,7 @@ def test_long_lists_end_with_their_number_unless_all_is_wanted():
     text = words(judged(*slow))
     assert text.count(" regression ") == 100 and "20 more tasks like these (--all shows them)." in text
     facts = [{"environment": {"variables": {f"V{n}": side for n in range(20)}}} for side in "ab"]
-    assert "and 8 facts (--format json)" in words(judged(drawn(1), drawn(2), facts=facts))
+    assert "and 8 more facts (--format json)" in words(judged(drawn(1), drawn(2), facts=facts))
 
 
 def test_what_to_do_ends_the_table():

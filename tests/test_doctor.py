@@ -52,14 +52,14 @@ def test_a_quiet_machine_is_good_in_everything():
         ({"limits": {"cgroup_cpu": "50000 100000"}}, "processor limit", "unfit", "Raise the container's limit to 4"),
         ({"free_bytes": 2**30}, "memory", "unfit", "Free 2 GiB"),
         ({"swapped_bytes": 2**20}, "swap", "poor", "swapoff"),
-        ({"backend": {"onednn": False}}, "oneDNN", "poor", "set TF_ENABLE_ONEDNN_OPTS=1"),
+        ({"backend": {"onednn": False}}, "oneDNN", "poor", "Set TF_ENABLE_ONEDNN_OPTS=1"),
         ({"in_force": {"failed": "Unknown flag in XLA_FLAGS: -x"}}, "in force", "poor", "Unset what it refuses"),
         ({"others": 0.2}, "other programs", "poor", "`top` names them"),
         ({"others": 0.5}, "other programs", "unfit", "Stop other programs"),
         ({"throttled": 0.5}, "throttling", "unfit", "Raise the quota"),
         ({"spread": 1.5}, "speed", "poor", "Fix the clock"),
         ({"spread": 1.9}, "speed", "unfit", "not shared"),
-        ({"variables": {"XLA_FLAGS": "x"}}, "variables", "poor", "unset XLA_FLAGS"),
+        ({"variables": {"XLA_FLAGS": "x"}}, "variables", "poor", "Unset XLA_FLAGS"),
     ],
 )
 def test_what_is_wrong_is_graded_with_its_remedy(changes, name, grade, remedy):
@@ -72,10 +72,10 @@ def test_what_is_wrong_is_graded_with_its_remedy(changes, name, grade, remedy):
 @pytest.mark.parametrize(
     ("where", "variable", "remedy"),
     [
-        (ZEN3, None, "set TF_ENABLE_ONEDNN_OPTS=1"),
-        (ZEN3, "0", "set TF_ENABLE_ONEDNN_OPTS=1"),
-        (ZEN4, "0", "unset TF_ENABLE_ONEDNN_OPTS, or set it to 1"),
-        (None, "0", "set TF_ENABLE_ONEDNN_OPTS=1"),
+        (ZEN3, None, "Set TF_ENABLE_ONEDNN_OPTS=1"),
+        (ZEN3, "0", "Set TF_ENABLE_ONEDNN_OPTS=1"),
+        (ZEN4, "0", "Unset TF_ENABLE_ONEDNN_OPTS, or set it to 1"),
+        (None, "0", "Set TF_ENABLE_ONEDNN_OPTS=1"),
         (ZEN3, "1", "Use a build of TensorFlow that has oneDNN"),
     ],
 )

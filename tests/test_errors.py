@@ -1,5 +1,7 @@
 """Errors: rule, value and way out in one printable line, whatever the value is."""
 
+from pathlib import Path
+
 import pytest
 
 from grouped_bench import errors
@@ -34,6 +36,7 @@ def test_every_error_of_a_user_has_the_one_ancestor(name):
     [
         ("as it came", "as it came"),
         (1.5, "1.5"),
+        (Path("runs/a.parquet"), "runs/a.parquet"),
         (["a"], "['a']"),
         ("\x1b[31mred\n", "\\x1b[31mred\\n"),
         ("漢字", "漢字"),

@@ -148,7 +148,7 @@ def test_unlike_things_are_never_in_one_panel():
 def test_panels_are_limited_and_say_so_and_every_pass_keeps_its_place():
     panels = split(plain(frame(groups=[1, 2], channels=[16, 32, 48, 64, 80, 96])), FAMILY)
     assert len(panels.shown) == MOST_PANELS
-    assert panels.left_out == f"{MOST_PANELS} of 12 shown: those with the most points of each backend and pass"
+    assert panels.left_out == f"{MOST_PANELS} of 12 panels shown: those with the most points of each backend and pass"
     assert {panel.rows[0]["pass"] for panel in panels.shown} == {"inference", "training"}
 
 
@@ -378,7 +378,7 @@ def test_a_crowd_of_variants_is_drawn_and_named_up_to_a_point():
     made = pd.concat([small(groups=[8], variants=["grouped"]).assign(variant=f"own{i}") for i in range(40)])
     figure = sketch("latency", made).figure
     assert len(figure.legends[0].get_texts()) == 24
-    assert "16 not named below" in figure.legends[0].get_title().get_text()
+    assert "16 more variants not named below" in figure.legends[0].get_title().get_text()
     assert len([line for line in figure.axes[0].lines if line.get_marker() not in ("_", "None", "|")]) >= 40
 
 
@@ -402,7 +402,7 @@ def test_many_points_are_thinned_and_said_to_be():
     shown, note = thinned(rows, always=[rows[-1]])
     assert len(shown) <= 601
     assert any(row is rows[-1] for row in shown)
-    assert "600 points a panel" in note
+    assert "600 points per panel" in note
     assert thinned(rows[:600]) == (rows[:600], "")
 
 

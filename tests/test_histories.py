@@ -29,7 +29,7 @@ def stepped():
 
 def test_a_step_is_told_with_range_dates_and_by_how_much(stepped):
     text = render(stepped)
-    assert text.startswith("24 runs of 24 commits, 2026-01-01 to 2026-01-24, in the order of")
+    assert text.startswith("24 runs of 24 commits, 2026-01-01 to 2026-01-24, ordered by commit date.")
     assert f"\n{OLD}..{NEW}  2026-01-12 to 2026-01-13\n" in text
     found = re.search(r"\n  (\d\.\d)% slower \[(\d\.\d)–(\d\.\d)\]  [\d.]+ ms → [\d.]+ ms for 12 runs\n", text)
     assert float(found[2]) < 6.0 < float(found[3])
@@ -132,7 +132,7 @@ def test_a_commit_with_changes_is_marked_and_one_commit_points_to_the_machine():
         facts["commit"] = commit(11)
     text = render(made)
     assert f"{OLD} to {OLD}  2026-01-12\n" in text
-    assert "look at the machine first." in text
+    assert "check the machine first." in text
     assert "git log" not in text
 
 

@@ -196,7 +196,7 @@ def test_a_page_shows_only_so_many_facts_and_counts_the_rest():
     odd = metadata(run_id="odd")
     odd["environment"]["x"] = {f"fact{number}": number for number in range(100)}
     text = of_two(metadata(), odd)
-    assert "40 not shown." in text
+    assert "40 more facts not shown." in text
     assert text.count('<td class="name">not recorded</td>') == 60
 
 
@@ -249,7 +249,7 @@ def test_cohorts_have_ids_and_only_so_many_have_tables_of_their_own(monkeypatch)
     monkeypatch.setattr(pages, "_MOST_FAILURES", 4)
     text = page(made, [])
     assert re.findall(r'id="cohort-(\d+)"', text) == ["1", "2"]
-    assert "Here are the first 2 of 3 cohorts" in text
+    assert "These are the first 2 of 3 cohorts" in text
     assert "11 more tasks not shown; the table under" in text
 
 

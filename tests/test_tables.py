@@ -346,13 +346,13 @@ def test_findings_stand_above_the_closing_lines_and_fit():
     tables, _, told = text.partition("\nFindings\n- ")
     assert "groups 32" in tables
     assert told.startswith("inference and training: grouped_native is clearly the fastest form")
-    assert told.index("Grouping pays") < told.index("60 tasks in 12 cohorts")
+    assert told.index("Grouping beats") < told.index("60 tasks in 12 cohorts")
     assert max(map(display_width, table(frame(), width=60).splitlines())) <= 60
 
 
 def test_json_tells_on_which_tasks_a_finding_rests():
     told = json.loads(table(frame(), format="json", sort="latency"))
-    pays = next(one for one in told["findings"] if "training: Grouping pays" in one["text"])
+    pays = next(one for one in told["findings"] if "training: Grouping beats" in one["text"])
     rows = [told["tasks"][place] for place in pays["tasks"]]
     assert {(row["variant"], row["pass"]) for row in rows} == {
         ("grouped_native", "inference"),
@@ -428,8 +428,8 @@ def shown(*facts, **options):
 def test_runs_that_differ_in_what_can_change_an_answer_say_so_first():
     facts = [with_environment("first"), with_environment("second", onednn=False, intra_op_threads=4)]
     assert shown(*facts).splitlines()[:4] == [
-        "These runs differ in facts that can change an answer; run 1 is first and run 2 is",
-        "second:",
+        "These runs differ in facts that can change an answer; run 1 is first and run 2",
+        "is second:",
         "  backend.tensorflow.onednn: yes in run 1; no in run 2",
         "  backend.tensorflow.intra_op_threads: 0 in run 1; 4 in run 2",
     ]
@@ -469,7 +469,7 @@ def test_values_are_told_once_and_what_is_not_known_is_said():
     facts = [with_environment("a", tf32=True), with_environment("b", tf32=True), with_environment("c", tf32=None)]
     assert "  backend.tensorflow.tf32: yes in runs 1 and 2; unknown in run 3\n" in shown(*facts)
     told = shown(facts[0], with_environment("d"))
-    assert told.startswith("These runs may differ in facts that can change an answer; run 1 is a and run 2 is d:\n")
+    assert told.startswith("These runs may differ in facts that can change an answer; run 1 is a and run 2\nis d:\n")
     assert "  backend.tensorflow.tf32: yes in run 1; not recorded in run 2\n" in told
 
 
@@ -501,9 +501,9 @@ def test_differences_of_strangers_fit_and_do_nothing(width):
     text = shown(*facts, width=width)
     assert max(map(display_width, text.splitlines())) <= width
     assert not [c for c in text if not c.isprintable() and c != "\n"]
-    assert "  and 142 facts more\n" in text
+    assert "  and 142 more facts\n" in text
     assert "in run 3" in text
     marked = shown(*facts, format="markdown")
     assert "<script" not in marked
-    assert marked.partition("142 not shown.")[0].count("\n| ") == 62
+    assert marked.partition("142 more facts not shown.")[0].count("\n| ") == 62
     assert len(json.loads(shown(*facts, format="json"))["differences"]) == 202

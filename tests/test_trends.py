@@ -76,8 +76,8 @@ def test_a_run_has_its_interval_as_far_as_the_axis_goes(stepped):
 def test_runs_are_named_by_commit_and_date_the_first_and_the_last_among_them(stepped):
     ticks = [text.get_text() for text in stepped.figure.axes[-1].get_xticklabels()]
     assert len(ticks) == 5
-    assert all(re.fullmatch(r"[0-9a-f]{7}\n2026-01-\d\d", text) for text in ticks)
-    assert (ticks[0][8:], ticks[-1][8:]) == ("2026-01-01", "2026-01-24")
+    assert all(re.fullmatch(r"[0-9a-f]{10}\n2026-01-\d\d", text) for text in ticks)
+    assert (ticks[0][11:], ticks[-1][11:]) == ("2026-01-01", "2026-01-24")
 
 
 def test_words_tell_each_task_and_step(stepped):
@@ -94,7 +94,7 @@ def test_words_tell_each_task_and_step(stepped):
 def test_below_four_runs_of_a_task_there_is_no_figure():
     frame, facts = joined(runs(3, STEPPED))
     assert of_enough(frame, facts) is None
-    with pytest.raises(NothingToDrawError, match="fewer than 4 runs of one machine"):
+    with pytest.raises(NothingToDrawError, match="at least 4 runs of one machine"):
         sketch(runs(3, STEPPED))
     made = [*runs(3, {"regular": {0: 2.0}}), run(3, {"grouped": 30.0})]
     with pytest.raises(NothingToDrawError, match="no task was measured by at least"):
@@ -106,7 +106,7 @@ def test_twelve_panels_are_drawn_those_with_steps_first_and_the_rest_counted(mon
     monkeypatch.setattr("grouped_bench.report.figures.history.MOST_PANELS", 2)
     made = sketch(runs(24, {"regular": {0: 2.0}, "split_sum": {0: 2.2}, "grouped": {0: 30.0, 12: 31.8}}))
     assert [place.get_title() for place in made.figure.axes] == ["grouped (grouped)", "regular (dense)"]
-    assert "2 of 3 shown, those with steps first" in made.alt
+    assert "2 of 3 tasks shown, those with steps first" in made.alt
     assert "2 of 3 tasks shown" in made.figure.legends[0].get_title().get_text()
 
 
@@ -170,7 +170,7 @@ def test_only_so_many_steps_are_listed_and_the_rest_counted(monkeypatch):
     text = page(*joined(runs(40, {"regular": {0: 2.0, 12: 2.2, 26: 2.0}})))
     steps = re.search(r'<ul id="steps">(.*?)</ul>\s*<p>(.*?)</p>', text, re.S)
     assert steps[1].count("<li>") == 1
-    assert steps[2].startswith("1 step more;")
+    assert steps[2].startswith("1 more step:")
 
 
 def test_hostile_names_stay_text():

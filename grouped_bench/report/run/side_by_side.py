@@ -16,7 +16,7 @@ _WHERE = ("machine", "run_id", "backend", "execution", "device", "cache")
 _WHAT = tuple(name for name in COHORT_KEY if name not in _WHERE)
 _MOST_PLACES, _MOST_CASES = 6, 30
 _NOTE = (
-    "The columns were measured at different times in different processes, so no verdict is drawn between them. "
+    "Each column was measured at its own time in its own processes, so no verdict is drawn between columns. "
     "±, where known, is half the 95% interval of the latency in its own column."
 )
 
