@@ -235,12 +235,14 @@ def _function(layer: Any, training: bool, execution: str) -> Differentiated:
         return y, [scope.get_current_value(variable) for variable in layer.non_trainable_variables]
 
     def inference(weights: Sequence[Tensor], others: Sequence[Tensor], x: Tensor) -> tuple[tuple[Tensor], list[Tensor]]:
+        """(y,) from `x`, `weights` and `others`, and what the layer's other variables become."""
         y, updated = called(weights, others, x)
         return (y,), updated
 
     def trained(
         weights: Sequence[Tensor], others: Sequence[Tensor], x: Tensor, dy: Tensor
     ) -> tuple[tuple[Tensor, ...], list[Tensor]]:
+        """(y, dx, *dweights) from `x`, `weights`, `others` and `dy`, and what the layer's other variables become."""
         y, back, updated = jax.vjp(
             lambda weights, x: called(weights, others, x, training=True), weights, x, has_aux=True
         )
