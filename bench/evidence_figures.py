@@ -1,4 +1,4 @@
-"""The figures of the evidence page, in the style of the report's: drawn from what was kept, as SVG and PNG."""
+"""The figures of the evidence page, in the style of the report's: drawn from what was kept, as SVG."""
 
 import math
 from pathlib import Path
@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grouped_bench.report.drawing.style import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION
-from grouped_bench.report.drawing.svg import STYLE, files_of
+from grouped_bench.report.drawing.svg import STYLE, svg
 from grouped_bench.report.text.files import replace
 
 # Large slow-downs are found alike: a thin line lies on a wide one, so that both are seen.
@@ -19,9 +19,9 @@ _TOOLS = ((BLACK, "o"), (SKY, "D"), (VERMILION, "s"))
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write `figure` at `path` with the endings .svg and .png, the same to the byte for the same findings."""
-    for suffix, content in files_of(figure, path.name).items():
-        replace(path.with_suffix(f".{suffix}"), content)
+    """Write `figure` to `path`, an SVG file, the same to the byte for the same findings."""
+    with matplotlib.rc_context(STYLE):
+        replace(path, svg(figure, path.stem).encode())
 
 
 def power_curve(found: evidence.Findings) -> Figure:

@@ -82,17 +82,22 @@ QUESTIONS = (
 
 
 def write(folder: Path = evidence.EVIDENCE) -> None:
-    """`folder`/README.md, and the figures beside the findings they are drawn from; nothing where nothing was kept."""
+    """`folder`/README.md, and the figures beside the findings they are drawn from, in place of those that were there.
+
+    Nothing where nothing was kept.
+    """
     machines: dict[str, dict[str, evidence.Findings]] = {}
     for entry in evidence.load_all(folder):
         machines.setdefault(entry["machine"], {})[entry["name"]] = entry
     if not machines:
         return
+    for older in [*folder.glob("*/*.svg"), *folder.glob("*/*.png")]:
+        older.unlink()
     for machine, kept in machines.items():
         for question in QUESTIONS:
             for name, figure in question.figures.items():
                 if name in kept:
-                    drawing.save(figure.draw(kept[name]["findings"]), folder / machine / name)
+                    drawing.save(figure.draw(kept[name]["findings"]), folder / machine / f"{name}.svg")
     replace(folder / "README.md", page(machines).encode())
 
 

@@ -1,8 +1,8 @@
-"""Reference runs and the pages of `results/`: measure them, or make the pages again from the files that are there.
+"""Reference runs and what `results/` shows of them: measure them, or draw them again from the files that are there.
 
 python bench/publish.py --measure                  # some 30 minutes on two cores
 python bench/publish.py --measure quick resnext50  # only the runs whose commands have one of these words
-python bench/publish.py                            # only READMEs and figures, from what is there
+python bench/publish.py                            # only READMEs, figures and the example page
 """
 
 import argparse
@@ -22,6 +22,19 @@ from grouped_bench.units import format_seconds, significant
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 # Names the reference runs, since anybody's own runs may lie beside them.
 PUBLISHED = RESULTS / "published.txt"
+# A page weighs up to 2 MB, so one is kept as an example: that of the first run, which the package's README reads aloud.
+EXAMPLE = RESULTS / "page.html"
+# What the README shows. Peak memory stands in the trade-off, and `grouped-bench report --figures` draws every figure.
+FIGURES = ("latency", "speedup", "crossover", "tradeoff")
+_HEAD = """# Reference runs
+
+Made by `python bench/publish.py --measure`; do not edit. [One page](page.html) is kept as an example.
+This command writes the page of any run and all of its figures:
+
+```sh
+grouped-bench report results/MACHINE/RUN.parquet -o page.html --figures figures
+```
+"""
 # One machine plays both classes of processors, those on which TensorFlow turns oneDNN on and the others.
 _BOTH = {"env": "TF_ENABLE_ONEDNN_OPTS=0,1"}
 RUNS = (
@@ -71,7 +84,9 @@ def measure(words: Sequence[str]) -> None:
             continue
         axes = {name.replace("-", "_"): value for name, value in options.items() if name != "preset"}
         space = gb.Space.preset(options["preset"]) if "preset" in options else gb.Space()
-        run = gb.run(space, out=RESULTS, quiet=False, command=["grouped-bench", *asked], explain=True, **axes)
+        run = gb.run(
+            space, out=RESULTS, page=False, quiet=False, command=["grouped-bench", *asked], explain=True, **axes
+        )
         _replace(run)
 
 
@@ -96,17 +111,20 @@ def _asked(run: gb.Run) -> list[str]:
 
 
 def write_page(runs: list[gb.Run]) -> None:
-    """`results/README.md` and, in a folder a run, its figures."""
-    parts = ["# Reference runs", "", "Made by `python bench/publish.py --measure`; do not edit.", ""]
+    """`results/README.md`, the example page and, in a folder a run, the figures; in place of all that was there."""
+    parts = [_HEAD]
     for run in runs:
         parts += part_of(run)
     (RESULTS / "README.md").write_text("\n".join(parts).rstrip() + "\n", encoding="utf-8")
+    runs[0].report(EXAMPLE)
 
 
 def part_of(run: gb.Run) -> list[str]:
-    """The lines of one run: command, findings, network time, tables, figures."""
+    """The lines of one run: command, findings, network time, tables, figures, which are drawn into its folder."""
     folder = run.path.with_suffix("")
-    registry.save(run.frame, folder, [run.metadata])
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    run.path.with_suffix(".html").unlink(missing_ok=True)
     relative = folder.relative_to(RESULTS)
     facts = run.metadata["environment"]
     # The findings come first, before the headings of the cohorts.
@@ -117,7 +135,7 @@ def part_of(run: gb.Run) -> list[str]:
         f"{', '.join(machines.classes([run.metadata]))}; {facts['processor']['usable']} processors, "
         f"{_versions(run)}, Keras {facts['libraries']['keras']}, "
         f"{run.metadata['started_at'][:10]}, {run.metadata['time']['total_s'] / 60:.1f} minutes. "
-        f"[Parquet]({relative}.parquet), [page]({relative}.html).",
+        f"[Parquet]({relative}.parquet).",
         "",
         found,
         "",
@@ -130,7 +148,8 @@ def part_of(run: gb.Run) -> list[str]:
         "",
     ]
     for drawn in registry.draw(run.frame, [run.metadata]):
-        if drawn.svg:
+        if drawn.svg and drawn.name in FIGURES:
+            (folder / f"{drawn.name}.svg").write_text(drawn.svg, encoding="utf-8")
             lines += [f"![{drawn.alt}]({relative}/{drawn.name}.svg)", ""]
     return lines
 

@@ -88,7 +88,10 @@ def folder(tmp_path, registry):
 def test_the_page_tells_every_finding(folder):
     import evidence_page
 
+    stale = folder / entry_machine(folder) / "power.png"
+    stale.touch()
     evidence_page.write(folder)
+    assert not stale.exists()
     page = (folder / "README.md").read_text()
     every = [one for entry in evidence.load_all(folder) for one in entry["findings"]["targets"]]
     assert all(f"| {one['asked']} |" in page for one in every)
@@ -96,7 +99,7 @@ def test_the_page_tells_every_finding(folder):
     assert "Not measured here" not in page
     assert all(f"({entry['machine']}/{entry['name']}.json)" in page for entry in evidence.load_all(folder))
     for name in ("power", "peers", "peers-hog"):
-        assert (folder / entry_machine(folder) / f"{name}.png").stat().st_size
+        assert (folder / entry_machine(folder) / f"{name}.svg").stat().st_size
         assert f"{name}.svg)" in page
     before = {path: path.read_bytes() for path in folder.rglob("*.*")}
     evidence_page.write(folder)

@@ -344,6 +344,13 @@ def test_a_second_run_is_refused_or_waits(fake):
             assert second.stdout.readline() == "mine\n"
 
 
+def test_a_run_that_waited_holds_the_lock():
+    with contextlib.ExitStack() as held:
+        held.enter_context(lock.alone(print, wait=False))
+        with lock.alone(lambda _: held.close(), wait=True), pytest.raises(UnavailableError):
+            held.enter_context(lock.alone(print, wait=False))
+
+
 def test_a_lock_that_cannot_be_made_is_told_in_words(monkeypatch, tmp_path):
     monkeypatch.setattr(lock, "lock_path", lambda: tmp_path / "file" / "x.lock")
     (tmp_path / "file").touch()

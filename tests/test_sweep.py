@@ -1,5 +1,6 @@
 """The sweep on fake hosts and a fake clock: passes, stopping, budgets, failures, memory pass, processes."""
 
+import io
 import itertools
 import re
 
@@ -565,6 +566,17 @@ def test_the_same_seed_visits_in_the_same_order():
 def test_the_progress_line_says_where_the_run_stands():
     line = moment_line(Moment(3, 2, 6, 14, 30, 41.0, "Conv2D 64→64"))
     assert line == "pass 3 · 2/6 cohorts · 14/30 settled · 0:41 left · Conv2D 64→64"
+
+
+def test_a_terminal_gets_a_bar_of_what_is_settled(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    with Progress(quiet=False) as progress:
+        progress.say("starting")
+        progress.show(Moment(1, 0, 1, 3, 4, None, "now"))
+    drawn = [line.strip() for line in terminal.getvalue().split("\r") if line.strip()]
+    assert drawn == ["starting", "75 % |###############     | pass 1 · 0/1 cohorts · 3/4 settled · now"]
 
 
 def test_progress_is_silent_in_a_pipe(capfd):

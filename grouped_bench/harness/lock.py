@@ -1,12 +1,11 @@
 """One run at a time on a machine: two would spoil each other's figures. The lock ends with its owner."""
 
+import contextlib
+import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import filelock
 
 from grouped_bench.errors import UnavailableError
 
@@ -18,7 +17,7 @@ def lock_path() -> Path:
     return Path(tempfile.gettempdir()) / f"grouped-bench-{os.getuid()}.lock"
 
 
-@contextmanager
+@contextlib.contextmanager
 def alone(say: Callable[[str], None], *, wait: bool) -> Iterator[None]:
     """Hold the lock within the block.
 
@@ -29,23 +28,23 @@ def alone(say: Callable[[str], None], *, wait: bool) -> Iterator[None]:
     Raises:
         UnavailableError: another run holds the lock, or there is no folder for it.
     """
-    try:
-        lock = filelock.FileLock(lock_path(), blocking=False)
-        lock.acquire()
-    except filelock.Timeout:
-        if not wait:
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(lock_path().open("ab"))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait:
+                raise UnavailableError(
+                    "A run must have the machine to itself",
+                    received="another run that is measuring",
+                    remedy="Wait for it with --wait, or wait=True in Python",
+                ) from None
+            say(WAITING)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
             raise UnavailableError(
-                "A run must have the machine to itself",
-                received="another run that is measuring",
-                remedy="Wait for it with --wait, or wait=True in Python",
+                "The folder for temporary files must be writable",
+                received=error.strerror,
+                remedy="Set TMPDIR to another",
             ) from None
-        say(WAITING)
-        lock.acquire(blocking=True)
-    except OSError as error:
-        raise UnavailableError(
-            "The folder for temporary files must be writable", received=error.strerror, remedy="Set TMPDIR to another"
-        ) from None
-    try:
         yield
-    finally:
-        lock.release()

@@ -1,4 +1,4 @@
-"""What a run is doing, on one line of a terminal; nothing in a pipe."""
+"""What a run is doing and how far it is, on one line of a terminal; nothing in a pipe."""
 
 import dataclasses
 import sys
@@ -8,6 +8,9 @@ from typing import Any, Self
 from tqdm import tqdm
 
 from grouped_bench.units import format_clock
+
+_STAGE = "{desc}"
+_BAR = "{percentage:3.0f} % |{bar:20}| {desc}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,11 +27,11 @@ class Moment:
 
 
 class Progress:
-    """Draws moments on stderr when it is a terminal and `quiet` is false."""
+    """Draws a bar on stderr when it is a terminal and `quiet` is false."""
 
     def __init__(self, quiet: bool) -> None:
         self._bar: Any = tqdm(
-            bar_format="{desc}", disable=True if quiet else None, dynamic_ncols=True, leave=False, mininterval=0.2
+            total=1.0, bar_format=_STAGE, disable=True if quiet else None, dynamic_ncols=True, leave=False
         )
 
     def __enter__(self) -> Self:
@@ -37,8 +40,9 @@ class Progress:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self._bar.close()
 
-    def say(self, text: str) -> None:
-        """Show what happens before the first visit."""
+    def say(self, text: str, share: float | None = None) -> None:
+        """Show what happens now and, where it is known, what share of the run is done."""
+        self._bar.bar_format, self._bar.n = (_STAGE, 0.0) if share is None else (_BAR, share)
         self._bar.set_description_str(text, refresh=True)
 
     def tell(self, text: str) -> None:
@@ -46,9 +50,8 @@ class Progress:
         tqdm.write(text, file=sys.stderr)
 
     def show(self, moment: Moment) -> None:
-        """Show `moment`."""
-        if not self._bar.disable:
-            self.say(moment_line(moment))
+        """Show `moment`; the bar is the share of tasks that are settled."""
+        self.say(moment_line(moment), moment.settled / moment.tasks)
 
 
 def moment_line(moment: Moment) -> str:

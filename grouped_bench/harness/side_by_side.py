@@ -76,7 +76,7 @@ def _take_turns(halves: Sequence[_Half], session: Session, stop: Callable[[], bo
         if not all(half.sweep.affords(needed) for half in halves):
             return "budget"
         left = (read_clock() - session.began) / done * (most - done) if done else None
-        session.progress.say(_line(number + 1, visits, left, plan.cohorts[cohort].title()))
+        session.progress.say(_line(number + 1, visits, left, plan.cohorts[cohort].title()), done / most)
         for place in rng.permutation(len(halves)):
             halves[place].sweep.visit(cohort, process=number)
             _agree([half.sweep.standings[cohort] for half in halves])

@@ -2,14 +2,14 @@
 
 import base64
 import functools
+import gzip
 import hashlib
 import importlib.resources
 
-from grouped_bench.report.page.explorer import packed
+from grouped_bench.report.page import vega
 
 # In the order in which each needs those before it.
 _OWN = ("record.js", "state.js", "filters.js", "table.js", "chart.js", "pins.js", "explorer.js")
-_SNIPPET = "window.vegaEmbed = vegaEmbed;"
 _POLICY = (
     "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 )
@@ -26,15 +26,13 @@ def own() -> str:
 @functools.cache
 def library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script, which the page unpacks when it first draws a chart."""
-    import vl_convert
-
-    return f"(() => {{{vl_convert.javascript_bundle(_SNIPPET)}}})();"
+    return gzip.decompress(vega.packed()).decode()
 
 
 @functools.cache
 def packed_library() -> str:
     """`library`, packed."""
-    return packed(library())
+    return base64.b64encode(vega.packed()).decode("ascii")
 
 
 @functools.cache
