@@ -7,6 +7,8 @@ import pytest
 from actions import ANSWER, BOT, FOLDER, Gate, load, recipe
 from linters import need
 
+from grouped_bench.store import DEFAULT_OUT
+
 MARKER = "<!-- grouped-bench gate: grouped-bench -->"
 # What a shell that read it would do something with.
 HOSTILE = ("$(touch harm)", "`touch harm`", "'; touch harm; '", '"; touch harm; "', "a b\n\ttouch harm", "--harm")
@@ -265,8 +267,8 @@ def test_a_page_that_fails_hides_no_regression(gate):
 def test_the_recipe_of_the_plain_shell_runs_as_it_is_written(gate):
     clone = gate.folder / "grouped-bench"
     shutil.copytree(FOLDER, clone / ".github" / "actions" / "grouped-bench")
-    (clone / "grouped_bench").mkdir()
-    (clone / "grouped_bench" / "cli.py").touch()
+    (clone / "grouped_bench" / "commands").mkdir(parents=True)
+    (clone / "grouped_bench" / "commands" / "main.py").touch()
     gate.git("update-ref", "refs/remotes/origin/main", gate.base)
     assert gate.shell(recipe("gate"), FAKE_COMPARE="1") == 1
     assert gate.calls("grouped-bench")[0]["words"][1:5] == ["--preset", "ci", "--threshold", "5%"]
@@ -277,8 +279,8 @@ def test_the_recipe_of_gitlab_runs_as_it_is_written(gate):
     job = load("gitlab-ci.yml")["grouped-bench"]
     upstream = gate.folder / "upstream"
     shutil.copytree(FOLDER, upstream / ".github" / "actions" / "grouped-bench")
-    (upstream / "grouped_bench").mkdir()
-    (upstream / "grouped_bench" / "cli.py").touch()
+    (upstream / "grouped_bench" / "commands").mkdir(parents=True)
+    (upstream / "grouped_bench" / "commands" / "main.py").touch()
     for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "all")):
         gate.git("-C", str(upstream), *words)
     given = {**job["variables"], "GROUPED_BENCH_URL": str(upstream), "GATE_BASE": gate.base,
@@ -295,5 +297,6 @@ def test_the_recipe_of_the_stored_baseline_is_of_options_that_exist(gate):
     once, saved, again, compared = gate.understood()
     assert [ran["preset"] for ran in (once, again)] == ["ci", "ci"]
     assert saved["runs"] == ("latest",)
-    assert saved["out"] == once["out"] == again["out"] == compared["out"]
+    assert saved["out"] == compared["out"] == "results" == str(DEFAULT_OUT)
+    assert once["out"] is again["out"] is None  # the default
     assert (compared["base"], compared["head"]) == (saved["folder"], "latest")

@@ -157,7 +157,7 @@ def test_a_case_whose_fastest_is_unstable_is_not_settled():
     made["flags"] = [["unstable"] if v == "grouped_native" else [] for v in made["variant"]]
     found = ask(made)
     assert found.best is None
-    assert found.abstains.startswith("the machine changed speed during 1 variant of the very case")
+    assert found.abstains.startswith("the machine changed speed during 1 variant of this case")
 
 
 def test_the_newest_run_with_intervals_counts():
@@ -213,17 +213,17 @@ def test_unstable_neighbours_are_none():
 @pytest.mark.parametrize(
     ("case", "why"),
     [
-        ({"groups": 64}, "64 (groups is outside the measured range, 2 to 32"),
-        ({"batch_size": 16}, "16 (batch size is outside the measured range, 8"),
-        ({"size": (56, 56)}, "3136 (output positions is outside the measured range, 784"),
-        ({"stride": (2, 2), "size": (56, 56)}, "4 (stride is outside the measured range, 1"),
-        ({"dilation": (2, 2)}, "4 (dilation is outside the measured range, 1"),
-        ({"pass_": "inference"}, "none was measured"),
-        ({"dtype": "bfloat16"}, "none was measured"),
-        ({"data_format": "channels_first"}, "none was measured"),
-        ({"bias": True}, "none was measured"),
-        ({"padding": "valid"}, "none was measured"),
-        ({"rank": 1, "size": (784,), "kernel_size": (9,), "stride": (1,), "dilation": (1,)}, "none was measured"),
+        ({"groups": 64}, "groups 64 is outside the measured range, 2 to 32"),
+        ({"batch_size": 16}, "batch size 16 is outside the measured range, 8"),
+        ({"size": (56, 56)}, "output positions 3136 is outside the measured range, 784"),
+        ({"stride": (2, 2), "size": (56, 56)}, "stride 4 is outside the measured range, 1"),
+        ({"dilation": (2, 2)}, "dilation 4 is outside the measured range, 1"),
+        ({"pass_": "inference"}, "found: 0"),
+        ({"dtype": "bfloat16"}, "found: 0"),
+        ({"data_format": "channels_first"}, "found: 0"),
+        ({"bias": True}, "found: 0"),
+        ({"padding": "valid"}, "found: 0"),
+        ({"rank": 1, "size": (784,), "kernel_size": (9,), "stride": (1,), "dilation": (1,)}, "found: 0"),
         (
             {"groups": 1},
             "an estimate needs three measured cases of one group in this setting, pass and format; found: 0",
@@ -251,13 +251,13 @@ def test_another_setting_is_no_evidence(setting):
 
 def test_too_few_neighbours_are_none():
     made = frame(groups=(4, 16), channels=(128,), passes=("training",))
-    assert "only 2 was measured" in ask(made, groups=8).abstains
+    assert "found: 2" in ask(made, groups=8).abstains
 
 
 def test_a_shape_far_from_all_others_is_out_of_reach():
     corners = [case_of(groups=g, batch_size=b, channels=c) for g, b, c in ((2, 1, 64), (64, 256, 64), (64, 1, 2048))]
     corners += [case_of(groups=2, batch_size=256, channels=2048)]
-    assert "doublings away" in outside(case_of(groups=8, batch_size=16, channels=256), corners)
+    assert "differs by" in outside(case_of(groups=8, batch_size=16, channels=256), corners)
     assert within_reach(case_of(groups=8), [case_of(groups=16), case_of(groups=1, batch_size=1024)]) == [True, False]
 
 
@@ -277,7 +277,7 @@ def test_a_choice_that_could_cost_much_is_left_open_and_one_that_could_not_is_ma
 
     found = advise(question(case_of(groups=8), SETTING), noisy(1.0))
     assert found.best is None
-    assert "cannot be told from" in found.abstains
+    assert "do not separate" in found.abstains
     found = advise(question(case_of(groups=8), SETTING), noisy(0.01))
     assert found.best is not None
     assert len(found.ties) == 1
@@ -288,7 +288,7 @@ def test_a_variant_that_few_neighbours_have_is_told_and_not_ranked():
     made = without(question(case_of(groups=8), SETTING), plain(many()))
     rare = [row for row in made if row["variant"] != "split_concat" or row["groups"] == 16]
     found = advise(question(case_of(groups=8), SETTING), [row for row in rare if row["in_channels"] != 64])
-    assert dict(found.left_out)["split_concat"] == "measured at 2 of 9, but an estimate needs three"
+    assert dict(found.left_out)["split_concat"] == "measured at 2 of 9 neighbours, but an estimate needs three"
 
 
 def test_the_estimate_of_a_plane_is_inside_of_its_interval_and_of_a_constant_is_exact():
@@ -413,7 +413,7 @@ def test_runs_in_other_threads_are_evidence_for_these_alone(here):
     (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert found.best.variant == "grouped_native"
     (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
-    assert found.why_elsewhere == "1 there and all here"
+    assert found.why_elsewhere == "1 thread there and all threads here"
     (found,) = gb.advise(shape(groups=[32], threads=1), out=here.out)
     assert found.best.variant == "split_concat"
 
@@ -437,7 +437,7 @@ def test_another_machine_is_no_evidence_and_alone_it_is_no_advice(here, setup):
     lines = telling.render([found], "table").splitlines()
     first = f"Not measured here, only on {other.slug}: another machine: 4 processors there and 2 here."
     assert " ".join(lines[:3]).startswith(first)
-    assert not any(line.startswith(("Use ", "Paste")) for line in lines)
+    assert not any(line.startswith(("Use ", "Code to paste")) for line in lines)
     assert lines[-1].endswith("--groups 32 --size 28 --kernel-size 3 --batch-size 8 --pass training --measure")
     (told,) = json.loads(telling.render([found], "json"))["advice"]
     assert (told["elsewhere"], told["use"], told["code"]) == (True, None, None)
@@ -449,7 +449,7 @@ def test_what_was_measured_here_and_not_decided_is_not_told_from_elsewhere(here)
     here(unsure, "20261123-012233-ab12")
     (found,) = gb.advise(shape(groups=[32]), out=here.out)
     assert (found.elsewhere, found.answers) == (False, False)
-    assert found.abstains.startswith("the machine changed speed during 5 variants of the very case")
+    assert found.abstains.startswith("the machine changed speed during 5 variants of this case")
 
 
 def test_what_was_measured_with_other_kernels_in_force_is_elsewhere(here, setup):
@@ -509,7 +509,7 @@ def test_an_environment_that_is_faster_by_its_interval_is_the_advice(here, setup
     text = " ".join(telling.render([found], "table").split())
     assert "Set TF_X=1 before importing TensorFlow, and use grouped_native: " in text
     assert re.search(r"5\.00× \[4\.80–5\.2\d\] as fast as the best without it\. Without it, use grouped_native: ", text)
-    assert text.count("Paste") == text.count("Paste: ") == 1  # the same code serves both
+    assert text.count("to paste") == text.count("Code to paste: ") == 1  # the same code serves both
     (told,) = json.loads(telling.render([found], "json"))["advice"]
     assert (told["environment"]["env"], told["environment"]["use"]) == ("TF_X=1", "grouped_native")
     assert told["environment"]["over"]["value"] == pytest.approx(5)
@@ -645,7 +645,7 @@ def test_one_advice_says_what_by_how_much_how_sure_at_what_cost_and_on_what_it_r
     assert "Use grouped_native: " in text
     assert "8.00× [7.84–8.16] as fast as regular (Keras' dense layer, another function)" in text
     assert "as fast as grouped (Keras' own groups=)" in text
-    assert "How sure: measured with 2 other ways of the same function; the fastest" in text
+    assert "Certainty: measured with 2 other variants of the same function; it is the fastest, and" in text
     assert "Cost: 7.00 MiB of memory, 4.61 k parameters; regular takes 11.0 MiB and 147 k." in text
     assert "Evidence: run 20261123-012233-ab12 (5 rows), with tensorflow 2.21.0." in text
     assert "class NativeGroupedConv2D(keras.layers.Conv2D):" in text
@@ -669,7 +669,7 @@ def test_advice_from_neighbours_says_so():
     asked = question(case_of(groups=8), SETTING)
     text = words([advise(asked, without(asked, plain(many())))])
     assert "not measured, but estimated from 14 neighbours" in text
-    assert "The nearest: Conv2D " in text
+    assert "Nearest: Conv2D " in text
 
 
 def test_an_abstention_says_why_and_what_to_do():
@@ -681,7 +681,7 @@ def test_an_abstention_says_why_and_what_to_do():
 def test_group_counts_are_a_table_and_three_sentences():
     text = told([ask(frame(), groups=groups) for groups in (1, 4, 32)])
     assert "Least latency: 32 groups." in text
-    assert "Least memory: undecided between groups 4 and 32 groups." in text
+    assert "Least memory: undecided between groups 4 and 32." in text
     assert "Least parameters: 32 groups." in text
     found = json.loads(told([ask(frame(), groups=groups) for groups in (1, 4, 32)], "json"))
     assert found["least"]["latency"] == [32]

@@ -252,7 +252,7 @@ def test_advise_exits_3_where_what_was_asked_for_stays_open(call, saved, monkeyp
 def test_advise_without_any_run_abstains_and_says_what_to_do(call):
     code, out, err = call("advise", "--groups", "4")
     assert (code, err) == (3, "")
-    assert "none was measured" in out
+    assert "an estimate needs three measured cases" in out
     assert "--measure" in out
 
 

@@ -26,7 +26,7 @@ ZEN3 = machine(model="1", instruction_sets=("avx2", "fma"))
         (machine(count=4), ["4 processors there and 2 here"]),
         (
             ZEN3,
-            ["zen3 there and zen4 here", "avx, avx512_bf16, avx512_vnni and 5 more here alone",
+            ["zen3 there and zen4 here", "avx, avx512_bf16, avx512_vnni and 5 more only here",
              "model was 1 there and is 17 here"],
         ),
         (machine(system="Darwin"), ["Darwin there and Linux here"]),
@@ -53,7 +53,7 @@ def test_of_two_machines_of_which_nothing_is_told_nothing_is_said():
         ({"usable": 4}, ["4 processors there and 2 here"]),
         ({"cache": None}, ["a cache was not recorded"]),
         ({"cache": 2**24}, ["caches was l3 16777216 B there and is l2 1048576 B and l3 33554432 B here"]),
-        ({"flags": [*ZEN4_SETS, "avx_vnni"]}, ["zen5 there and zen4 here", "avx_vnni there alone"]),
+        ({"flags": [*ZEN4_SETS, "avx_vnni"]}, ["zen5 there and zen4 here", "avx_vnni only there"]),
     ],
 )
 def test_an_older_run_is_of_this_machine_where_all_that_it_recorded_says_so(changes, told):
@@ -62,7 +62,7 @@ def test_an_older_run_is_of_this_machine_where_all_that_it_recorded_says_so(chan
 
 def test_an_older_run_whose_flags_do_not_tell_its_microarchitecture_is_of_another_machine():
     there = identity_of(older(flags=ZEN3.instruction_sets))
-    words = ["the microarchitecture there was not recorded, and its instruction sets do not tell it"]
+    words = ["the microarchitecture there was not recorded, and its instruction sets do not determine it"]
     assert machine_differences(there, ZEN3) == words
 
 

@@ -185,8 +185,8 @@ def test_options_may_be_repeated(cut_short):
         ({"memory": False}, "memory False, which was True"),
         ({"force": True}, "force True, which was False"),
         ({"memory_limit": "8GiB"}, "memory_limit 8589934592, which was None"),
-        ({"groups": 2}, "a plan of 8 instead of 24"),
-        ({"space": gb.Space(groups=4)}, "a plan of 5 instead of 24"),
+        ({"groups": 2}, "a plan of 8 tasks instead of 24"),
+        ({"space": gb.Space(groups=4)}, "a plan of 5 tasks instead of 24"),
     ],
 )
 def test_other_options_are_refused(cut_short, options, received):
@@ -216,7 +216,7 @@ def test_another_version_or_machine_is_refused(cut_short, fact, now, received):
     assert str(caught.value).startswith(
         f"A run must be resumed in the environment in which it began. Received: {received}"
     )
-    assert str(caught.value).endswith(" now. Restore what changed, or start a new run.")
+    assert str(caught.value).endswith(" now. Restore it, or start a new run.")
     assert path.read_bytes() == before
 
 

@@ -323,7 +323,7 @@ def test_a_whole_run_ends_every_task_in_an_outcome(tmp_path, registry):
 
 
 def test_a_missing_device_is_refused_and_nothing_is_written(tmp_path):
-    with pytest.raises(UnavailableError, match=r"Received: --device gpu:7\. Use one of cpu:0"):
+    with pytest.raises(UnavailableError, match=r"Received: gpu:7\. Use one of cpu:0"):
         gb.run(gb.Space(device="gpu:7"), out=tmp_path / "results")
     assert list(tmp_path.iterdir()) == []
 

@@ -123,7 +123,7 @@ def read_journal(path: Path) -> tuple[Json, list[Json], bool]:
         )
     if not isinstance(header["schema"], int) or header["schema"] > SCHEMA_VERSION:
         raise RunError(
-            f"The schema of a file must be at most {SCHEMA_VERSION} in this version",
+            f"The schema of a file must be at most {SCHEMA_VERSION} for this version",
             received=f"{path.name} with schema {shown(header['schema'])}",
             remedy="Upgrade grouped-bench",
         )

@@ -300,7 +300,7 @@ def _metadata(schema: pa.Schema, path: Path) -> Json:
         )
     if version > SCHEMA_VERSION:
         raise RunError(
-            f"The schema of a file must be at most {SCHEMA_VERSION} in this version",
+            f"The schema of a file must be at most {SCHEMA_VERSION} for this version",
             received=f"{path} with schema {version}",
             remedy="Upgrade grouped-bench",
         )

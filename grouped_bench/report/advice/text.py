@@ -182,7 +182,7 @@ def _table(advice: Advice) -> Iterator[str]:
     headers = ("variant", "latency", "over regular", "over grouped", "memory")
     yield from grid(rows, headers)
     if advice.regular:
-        yield from wrapped(f"{BASELINE} is the dense layer, another function, shown for reference.")
+        yield from wrapped(f"{BASELINE} is the dense layer, shown for reference.")
     yield ""
 
 
