@@ -347,7 +347,8 @@ def test_metadata_that_cannot_be_read_is_refused_in_words(facts, run):
 def test_a_newer_schema_is_refused_with_the_way_out(run):
     rewrite(run, facts=b'{"schema": 2}')
     assert refusal(run) == (
-        f"The schema of a file must be at most 1 for this version. Received: {run} with schema 2. Upgrade grouped-bench."
+        f"The schema of a file must be at most 1 for this version. Received: {run} with schema 2. "
+        "Upgrade grouped-bench."
     )
 
 
