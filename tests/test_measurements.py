@@ -110,7 +110,7 @@ def test_nulls_of_lists_are_no_values():
 )
 def test_lists_that_do_not_line_up_are_refused(name, value):
     of_frames([with_cell(small(), "visit_stolen", [0.0] * 6)])
-    with pytest.raises(RunError, match="line up"):
+    with pytest.raises(RunError, match="must have matching lengths"):
         of_frames([with_cell(small(), name, value)])
 
 

@@ -109,7 +109,7 @@ def test_words_are_searched_in_every_text(opened):
     assert rows(page, "status") == ["oom"] * 2
     assert rows(page, "reason") == ["needs 12 GiB"] * 2
     page.locator("#explore-q").fill("nowhere")
-    assert page.locator("#explore-page").inner_text() == "no row"
+    assert page.locator("#explore-page").inner_text() == "no rows"
 
 
 def test_columns_sort_by_their_numbers_and_unknown_ones_come_last(opened):
@@ -382,6 +382,6 @@ def test_many_tasks_open_and_what_does_not_fit_is_said(opened, tmp_path, monkeyp
     wait_drawn(page, 3500)
     assert page.locator("#explore-chart canvas").count() == 1
     assert "The first 3,500 of 4,000 tasks are here" in page.locator("#explorer").inner_text()
-    assert "at most 5 quantiles of a task's samples" in page.locator("#explore-sampled").inner_text()
+    assert "at most 5 quantiles per task" in page.locator("#explore-sampled").inner_text()
     page.locator("#explore-after").click()
     assert page.locator("#explore-page").inner_text() == "rows 51 to 100 of 3,500"

@@ -169,7 +169,7 @@ def test_tasks_without_samples_and_runs_without_tasks_stay():
 def test_a_run_that_does_not_line_up_is_refused():
     made = rough(1)
     torn = made.assign(reference_s=[visits[:-1] for visits in made["reference_s"]])
-    with pytest.raises(RunError, match="line up"):
+    with pytest.raises(RunError, match="must have matching lengths"):
         thinning.thin(torn, 1)
-    with pytest.raises(RunError, match="line up"):
+    with pytest.raises(RunError, match="must have matching lengths"):
         of_frames([torn])
