@@ -576,7 +576,7 @@ def test_a_terminal_gets_a_bar_of_what_is_settled(monkeypatch):
         progress.say("starting")
         progress.show(Moment(1, 0, 1, 3, 4, None, "now"))
     drawn = [line.strip() for line in terminal.getvalue().split("\r") if line.strip()]
-    assert drawn == ["starting", "75 % |###############     | pass 1 · 0/1 cohorts · 3/4 settled · now"]
+    assert drawn == ["starting", "75% |###############     | pass 1 · 0/1 cohorts · 3/4 settled · now"]
 
 
 def test_progress_is_silent_in_a_pipe(capfd):

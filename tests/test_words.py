@@ -30,7 +30,21 @@ DESCRIBED = f"{HOLE}: `{HOLE}` {HOLE}"
 # Each remedy says what to do.
 IMPERATIVES = {
     *("Change", "Choose", "Compare", "Correct", "Create", "Derive", "Free", "Give", "Install", "Leave", "List", "Make"),
-    *("Measure", "Name", "Put", "Quote", "Remove", "Rename", "Repair", "Restore", "Resume", "Save", "Set", "Split"),
+    *(
+        "Measure",
+        "Name",
+        "Put",
+        "Quote",
+        "Remove",
+        "Rename",
+        "Repair",
+        "Restore",
+        "Resume",
+        "Run",
+        "Save",
+        "Set",
+        "Split",
+    ),
     *("Try", "Upgrade", "Use", "Wait", "Write"),
 }
 

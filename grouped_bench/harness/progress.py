@@ -10,7 +10,7 @@ from tqdm import tqdm
 from grouped_bench.units import format_clock
 
 _STAGE = "{desc}"
-_BAR = "{percentage:3.0f} % |{bar:20}| {desc}"
+_BAR = "{percentage:3.0f}% |{bar:20}| {desc}"
 
 
 @dataclasses.dataclass(frozen=True)
