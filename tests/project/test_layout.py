@@ -11,7 +11,8 @@ PACKAGE = ROOT / "grouped_bench"
 MOST_ENTRIES, MOST_TESTS = 14, 20
 # A file for each thing registered, however many there are.
 REGISTRIES = ("layers", "blocks", "figures", "presets", "templates")
-NO_ENTRIES = ("__init__.py", "py.typed")
+# What a folder says of itself.
+NO_ENTRIES = ("__init__.py", "README.md", "py.typed")
 # What tests the repository rather than a part of the package, and what tests share.
 OTHERS = ("project", "support")
 
@@ -24,7 +25,7 @@ def folders(paths):
     return {parent for path in paths for parent in path.parents}
 
 
-def tests():
+def files_of_tests():
     return {path for path in files(TESTS) if path.match("test_*.py")}
 
 
@@ -53,17 +54,17 @@ def test_no_folder_of_the_package_is_crowded():
 
 
 def test_tests_lie_in_the_folders_of_the_package():
-    assert strays(tests(), folders(files(PACKAGE))) == set()
+    assert strays(files_of_tests(), folders(files(PACKAGE))) == set()
 
 
 def test_no_folder_of_tests_is_crowded():
-    counts = Counter(path.parent for path in tests())
+    counts = Counter(path.parent for path in files_of_tests())
     assert {str(folder): count for folder, count in counts.items() if count > MOST_TESTS} == {}
 
 
 def test_no_test_is_imported():
     sources = [*TESTS.rglob("*.py"), *(ROOT / "bench").glob("*.py")]
-    assert len(sources) > len(tests()) > 100
+    assert len(sources) > len(files_of_tests()) > 100
     found = {str(path.relative_to(ROOT)): imported_tests(path.read_text(encoding="utf-8")) for path in sources}
     assert {path: names for path, names in found.items() if names} == {}
 
@@ -79,7 +80,7 @@ def paths(folder, count, *more):
     ("made", "found"),
     [
         (paths("report", 15), {"report"}),
-        (paths("report/page", 14, "__init__.py", "py.typed"), set()),
+        (paths("report/page", 14, "__init__.py", "README.md", "py.typed"), set()),
         (paths("report/page", 14, "deeper/__init__.py", "deeper/a.py", "deeper/b.py"), {"report/page"}),
         (paths("", 13, "report/page/a.py"), set()),
         (paths("", 14, "report/page/a.py"), {"."}),
