@@ -1,6 +1,7 @@
 """The whole procedure on simulated machines whose truth is known: how many verdicts are wrong, and how many there are.
 
-The machines, and the checks that CI makes of them, stand in tests/test_procedure.py. About 3 minutes.
+The machines stand in tests/support/procedure.py, what CI checks on them in tests/harness/sweep/test_procedure.py.
+About 3 minutes.
 
 python bench/simulated.py --save
 """
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import evidence
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 
-import test_procedure as procedure
+import procedure
 
 WRONG_PAIRS, WRONG_RUNS = 0.01, 0.05
 

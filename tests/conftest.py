@@ -1,6 +1,7 @@
 """Settings for every test."""
 
 import os
+import sys
 import tempfile
 
 import classes
@@ -9,6 +10,7 @@ from hypothesis import settings
 
 from grouped_bench import backends, variants
 from grouped_bench.backends.tensorflow import BACKEND
+from grouped_bench.commands import main
 from grouped_bench.variants.base import REGISTRY
 
 # A deadline is a real duration, and the suite must pass on a loaded machine.
@@ -71,6 +73,26 @@ def registry():
     REGISTRY.clear()
     REGISTRY.update(before)
     vars(BACKEND).pop("step", None)
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Runs the command line; returns exit code, stdout and stderr."""
+
+    def run_command(*words):
+        monkeypatch.setattr(sys, "argv", ["grouped-bench", *map(str, words)])
+        with pytest.raises(SystemExit) as left:
+            main.main()
+        return left.value.code, *capsys.readouterr()
+
+    return run_command
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,0 +1,571 @@
+"""The command line: the library calls that a command stands for, its exit codes, its one line of refusal."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from checkout import importing
+from frames import fail, frame, metadata
+from small_runs import result, small
+
+from grouped_bench.analyse.advise.advice import Advice, Option
+from grouped_bench.api import advise, catalogue, explain, network, runs
+from grouped_bench.commands import main
+from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
+from grouped_bench.report import explanation, plans
+from grouped_bench.report.advice import formats
+from grouped_bench.report.run import tables
+from grouped_bench.space.axes import OPTION_AXES, Control
+from grouped_bench.space.space import Space
+from grouped_bench.store import schema
+from grouped_bench.store.runs import write_run
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+COMMANDS = ("doctor", "run", "plan", "show", "report", "explain", "list", "advise", "compare", "history", "baseline")
+# What a command calls of the library.
+CALLS = {"run": "run", "plan": "plan_run"}
+COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
+FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Replaces library functions; `made` holds the calls of them in order, as (name, positional, keyword)."""
+    made = []
+
+    def replace(module, name, answer):
+        def stand_in(*positional, **keywords):
+            made.append((name, positional, keywords))
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        monkeypatch.setattr(module, name, stand_in)
+
+    replace.made = made
+    return replace
+
+
+@pytest.fixture
+def saved(elsewhere):
+    return write_run(small(), metadata(), elsewhere / "results" / "m" / "run.parquet")
+
+
+def files(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+
+
+# What a command stands for
+
+
+def test_run_without_options_is_the_preset_quick(call, calls):
+    calls(runs, "run", result())
+    code, out, _ = call("run")
+    ((_, (space,), keywords),) = calls.made
+    assert code == 0
+    assert space.to_dict() == Space.preset("quick").to_dict()
+    assert keywords == {"quiet": False}
+    assert out.endswith("Wrote results/m/run.parquet\nWrote results/m/run.html\n")
+
+
+def test_run_prints_the_table_of_its_run(call, calls):
+    calls(runs, "run", result())
+    calls(tables, "render", "the table")
+    _, out, _ = call("run", "--quiet")
+    _, (name, (made, facts), keywords) = calls.made
+    assert name == "render"
+    assert made.equals(small())
+    assert (facts, keywords["format"]) == ([metadata()], "table")
+    assert out.splitlines()[0] == "the table"
+
+
+def test_flags_of_run_reach_the_library(call, calls):
+    calls(runs, "run", result())
+    _, out, _ = call("run", "--out", "there", "--seed", "7", "--no-memory", "--no-report", "--quiet", "--groups", "4")
+    keywords = calls.made[0][2]
+    expected = {"out": "there", "seed": 7, "memory": False, "page": False, "quiet": True, "groups": "4"}
+    assert keywords == expected
+    assert out.count("Wrote ") == 1
+
+
+def test_a_run_is_resumed_with_its_own_space_unless_one_is_named(call, calls):
+    calls(runs, "resume", result())
+    how = {"out": "there", "quiet": False, "wait": True}
+    call("run", "--resume", "latest", "--out", "there", "--wait", "--visits", "7")
+    call("run", "--resume", "latest", "--out", "there", "--wait", "--preset", "resnext50", "--force", "--seed", "3")
+    call("run", "--resume", "latest", "--out", "there", "--wait", "--groups", "4")
+    (_, first, given), (_, second, repeated), (_, third, axes) = calls.made
+    assert first == second == third == ("latest",)
+    assert given == {"space": None, "visits": "7", **how}
+    assert repeated.pop("space").source == "resnext50.toml"
+    assert repeated == {"force": True, "seed": 3, **how}
+    assert axes.pop("space").source == "options"
+    assert axes == {"groups": "4", **how}
+
+
+@pytest.mark.parametrize("axis", OPTION_AXES)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_an_axis_starts_from_the_defaults_unless_a_preset_or_file_is_given(command, axis, call, calls):
+    calls(runs, CALLS[command], KeyboardInterrupt())
+    value = {"bias": True, "env": ("A=1,2",)}.get(axis, "1,2")
+    words = [f"--{axis.replace('_', '-')}", *([] if axis == "bias" else ["A=1,2"] if axis == "env" else ["1,2"])]
+    Path("my.toml").write_text("groups = 4")
+    call(command, *words)
+    call(command, *words, "--preset", "resnext50")
+    call(command, *words, "--space", "my.toml")
+    sources = [positional[0].source for _, positional, _ in calls.made]
+    assert sources == ["options", "resnext50.toml", "my.toml"]
+    name = "passes" if axis == "pass" else axis
+    assert all(keywords[name] == value for _, _, keywords in calls.made)
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_a_model_is_a_space_whose_axes_are_replaced(command, call, calls):
+    space = Space(cases=[{"label": "c"}], left_out=["Left out: 1 × Conv2DTranspose (up): a reason"], source="net.keras")
+    calls(network, "network", space)
+    calls(runs, CALLS[command], OutputError("A rule", received="this", remedy="Mend it"))
+    words = ("--model", "net.keras", "--input-shape", "8,8,3", "--pass", "training", "--backend", "tensorflow, other")
+    err = call(command, *words)[2]
+    (name, positional, keywords), (_, (used,), given) = calls.made
+    assert (name, positional, keywords) == ("network", ("net.keras", "8,8,3"), {"backend": "tensorflow"})
+    assert used is space
+    assert given["passes"] == "training"
+    assert err.splitlines()[0] == "Left out: 1 × Conv2DTranspose (up): a reason"
+
+
+@pytest.mark.parametrize("control", [name.replace("_", "-") for name in Control.model_fields])
+def test_a_control_alone_leaves_the_preset_quick(control, call, calls):
+    calls(runs, "plan_run", KeyboardInterrupt())
+    call("plan", f"--{control}", "3")
+    ((_, (space,), keywords),) = calls.made
+    assert space.source == "quick.toml"
+    assert keywords == {control.replace("-", "_"): "3"}
+
+
+def test_plan_renders_the_plan_and_measures_nothing(call, calls):
+    calls(plans, "render", "the plan")
+    calls(runs, "run", AssertionError("measured"))
+    assert call("plan", "--groups", "1,4", "--visits", "7", "--format", "json") == (0, "the plan\n", "")
+    ((_, (made, format_), _),) = calls.made
+    assert format_ == "json"
+    assert {task["groups"] for task in made["tasks"]} == {1, 4}
+
+
+def test_explain_renders_looks_at_the_case_that_its_options_name(call, calls):
+    calls(explanation, "render", "the looks")
+    calls(explain, "explain", [{"variant": "grouped"}])
+    words = ("--groups", "32", "--pass", "training", "--threads", "1", "--import", "my.py", "--format", "json")
+    assert call("explain", *words) == (0, "the looks\n", "")
+    (_, (space,), given), (_, shown, _) = calls.made
+    assert space.source == "options"
+    assert given == {"groups": "32", "passes": "training", "threads": "1", "files": ("my.py",), "quiet": False}
+    assert shown == ([{"variant": "grouped"}], "json")
+
+
+def test_a_run_is_asked_to_explain(call, calls):
+    calls(runs, "run", result())
+    calls(runs, "resume", result())
+    call("run", "--explain")
+    call("run", "--resume", "latest", "--explain")
+    assert [keywords["explain"] for _, _, keywords in calls.made] == [True, True]
+
+
+def test_show_renders_the_runs_that_it_names(call, calls, saved):
+    calls(tables, "render", "the table")
+    words = ("--by", "groups", "--sort", "latency", "--where", "groups > 1", "--format", "csv", "--out", "there")
+    assert call("show", str(saved), str(saved), *words) == (0, "the table\n", "")
+    ((_, (made, facts), keywords),) = calls.made
+    assert (len(made), facts) == (2, [metadata()])
+    assert keywords == {"by": "groups", "sort": "latency", "where": "groups > 1", "format": "csv"}
+
+
+def test_show_looks_for_runs_under_out(call, calls):
+    calls(runs, "load_all", [result(), result()])
+    call("show", "latest", "a", "--out", "there")
+    assert calls.made == [("load_all", (["latest", "a"], "there"), {})]
+
+
+def test_advise_asks_the_library_and_tells_its_answer(call, calls):
+    answered = [Advice(None, basis="measured", options=(Option("regular", *[None] * 5, 0),))]
+    calls(advise, "advise", answered)
+    calls(formats, "render", "the advice")
+    words = ("--groups", "4,8", "--pass", "training", "--computes", "dense", "--measure", "--out", "there", "--quiet")
+    assert call("advise", "a", "b", *words, "--format", "json") == (0, "the advice\n", "")
+    (name, (space, runs), keywords), (_, given, _) = calls.made
+    assert (name, space.source, runs) == ("advise", "options", ("a", "b"))
+    how = {"out": "there", "computes": "dense", "measure": True, "wait": False, "quiet": True}
+    assert keywords == {"groups": "4,8", "passes": "training", **how}
+    assert given == (answered, "json")
+    call("advise", "latest")
+    (name, (space, runs), keywords), _ = calls.made[2:]
+    assert (space, runs, keywords["measure"]) == (None, ("latest",), False)
+
+
+def test_advise_exits_3_where_what_was_asked_for_stays_open(call, saved, monkeypatch):
+    monkeypatch.setattr("grouped_bench.harness.inspect.here.Here._why_not", lambda *given: (None, True))
+    monkeypatch.setattr("grouped_bench.harness.inspect.trials.Trials.problem", lambda *given: None)
+    asked = ("advise", "--channels", "64", "--pass", "training")
+    assert call(*asked, "--groups", "4")[0] == 3  # one variant of the function is no choice
+    write_run(frame(), metadata(run_id="whole"), saved.with_name("whole.parquet"))
+    code, out, err = call(*asked, "--groups", "4", "whole")
+    assert (code, err) == (0, "")
+    assert out.startswith("Conv2D 64→64 k3x3 on 28x28 groups 4 batch 8 training\n")
+    assert max(map(len, out.splitlines())) <= 80
+    assert call(*asked, "--groups", "4,64", "whole")[0] == 3
+    code, out, err = call(*asked, "--groups", "64", "whole")
+    assert (code, err) == (3, "")
+    assert "No advice: groups 64 is outside the measured range" in out
+    assert call("advise", "whole")[0] == 0
+    code, out, _ = call("advise", "run", "--format", "json")
+    assert code == 3
+    assert json.loads(out)["advice"][0]["code"] is None
+
+
+def test_advise_without_any_run_abstains_and_says_what_to_do(call):
+    code, out, err = call("advise", "--groups", "4")
+    assert (code, err) == (3, "")
+    assert "an estimate needs three measured cases" in out
+    assert "--measure" in out
+
+
+def test_report_writes_one_page_for_the_runs_that_it_names(call, calls):
+    found = [result()]
+    calls(runs, "load_all", found)
+    calls(runs, "write_report", Path("page.html"))
+    answer = call("report", "a", "b", "-o", "page.html", "--figures", "drawings", "--out", "there")
+    assert answer == (0, "Wrote page.html\n", "")
+    assert calls.made == [
+        ("load_all", (["a", "b"], "there"), {}),
+        ("write_report", (found, "page.html", "drawings"), {}),
+    ]
+
+
+def test_the_defaults_of_report_are_those_of_its_help(call, calls):
+    calls(runs, "load_all", [])
+    calls(runs, "write_report", Path("report.html"))
+    call("report", "latest")
+    assert calls.made == [("load_all", (["latest"], "results"), {}), ("write_report", ([], "report.html", None), {})]
+
+
+@pytest.mark.parametrize("what", ["variants", "presets", "backends", "devices", "columns"])
+def test_list_shows_the_rows_of_the_catalogue(what, call, calls):
+    rows = [{"name": "a", "about": "b"}]
+    calls(catalogue, "catalogue", rows)
+    assert call("list", what) == (0, plans.listing(rows) + "\n", "")
+    code, out, _ = call("list", what, "--format", "json")
+    assert (code, json.loads(out)) == (0, {"schema": 1, what: rows})
+    assert calls.made == [("catalogue", (what, ()), {})] * 2
+
+
+# What comes out
+
+
+def test_the_answers_for_programs_parse(call, saved):
+    code, out, err = call("show", "run", "--format", "json")
+    assert (code, err) == (0, "")
+    shown = json.loads(out)
+    assert shown["schema"] == 1
+    assert set(shown["tasks"][0]) == set(schema.NAMES) - set(schema.RAW)
+    planned = json.loads(call("plan", "--groups", "1,3", "--format", "json")[1])
+    assert set(planned) == {"schema", "tasks", "skipped", "estimate"}
+    listed = json.loads(call("list", "columns", "--format", "json")[1])
+    assert [row["name"] for row in listed["columns"]] == list(schema.NAMES)
+
+
+@pytest.mark.parametrize("format_", ["markdown", "csv", "json"])
+def test_stdout_carries_the_answer_alone_when_a_program_reads_it(format_, call, calls):
+    calls(runs, "run", result())
+    _, out, err = call("run", "--format", format_)
+    assert "Wrote" not in out
+    assert err == "Wrote results/m/run.parquet\nWrote results/m/run.html\n"
+    assert format_ != "json" or json.loads(out)["schema"] == 1
+
+
+def test_a_page_and_figures_are_written_where_asked(call, saved, elsewhere):
+    code, out, _ = call("report", "latest", "-o", "page.html", "--figures", "drawings")
+    assert (code, out) == (0, "Wrote page.html\n")
+    assert (elsewhere / "page.html").read_text(encoding="utf-8").startswith("<!")
+    assert {path.suffix for path in (elsewhere / "drawings").iterdir()} == {".svg", ".png"}
+
+
+# Exit codes
+
+
+@pytest.mark.parametrize(("words", "code"), [((), 0), (("--strict",), 1)])
+def test_a_failed_task_fails_a_strict_run_only(words, code, call, calls):
+    made = small()
+    calls(runs, "run", result(fail(made, made["variant"] == "grouped", "unsupported", "no")))
+    assert call("run", *words)[0] == code
+
+
+def test_a_strict_run_without_failures_is_fine(call, calls):
+    calls(runs, "run", result())
+    assert call("run", "--strict")[0] == 0
+
+
+def test_an_interrupted_run_keeps_what_it_measured_and_exits_130(call, calls):
+    calls(runs, "run", result(stopped_by="user"))
+    code, out, err = call("run", "--strict")
+    assert code == 130
+    assert "Wrote results/m/run.parquet" in out
+    assert err.splitlines()[-1] == (
+        "Interrupted: what was measured is kept in the file above. Resume with `grouped-bench run --resume run`."
+    )
+
+
+def test_a_run_that_was_cut_short_exits_130_and_says_how_to_go_on(call, calls):
+    calls(runs, "run", CutShortError("A rule", received="a full disk", remedy="Go on with `this`"))
+    assert call("run") == (130, "", "grouped-bench: A rule. Received: a full disk. Go on with `this`.\n")
+
+
+@pytest.mark.parametrize("words", [("run",), ("plan",), ("show", "a"), ("report", "a")])
+def test_ctrl_c_exits_130_without_a_traceback(words, call, calls):
+    for name in ("run", "plan_run", "load_all"):
+        calls(runs, name, KeyboardInterrupt())
+    code, out, err = call(*words)
+    assert (code, out) == (130, "")
+    assert err.strip() == "grouped-bench: interrupted"
+
+
+def test_a_reader_that_has_had_enough_is_no_error():
+    code = (
+        "import sys; from grouped_bench.api import catalogue; from grouped_bench.commands.main import main; "
+        "sys.argv[1:] = ['list', 'columns', '--format', 'json']; "
+        "catalogue.catalogue = lambda *asked: [{'name': 'x' * 1_000_000}]; main()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.read(1)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutputError("A disk is full", received="results", remedy="Make room"),
+        UnavailableError("A device must be there", received="--device gpu", remedy="Use cpu:0"),
+        HostError("The backend must start", received="its last words:\nTraceback\n  line", remedy="Mend it"),
+    ],
+)
+def test_an_error_of_a_run_is_one_line_and_exit_2(error, call, calls):
+    calls(runs, "run", error)
+    code, out, err = call("run")
+    assert (code, out) == (2, "")
+    assert err == f"grouped-bench: {' '.join(str(error).split())}\n"
+
+
+def test_an_error_of_our_own_is_not_told_as_the_users(calls, monkeypatch):
+    calls(runs, "run", ZeroDivisionError("a defect"))
+    monkeypatch.setattr(sys, "argv", ["grouped-bench", "run"])
+    with pytest.raises(ZeroDivisionError):
+        main.main()
+
+
+REFUSED = [
+    ((), "Missing command. Try `grouped-bench --help`."),
+    (("nope",), "No such command 'nope'. Try `grouped-bench --help`."),
+    (("--nope",), "No such option '--nope'. Try `grouped-bench --help`."),
+    (("run", "--nope"), "No such option '--nope'. (Did you mean one of: "),
+    (("run", "extra"), "Got unexpected extra argument (extra). Try `grouped-bench run --help`."),
+    (("run", "--groups"), "Option '--groups' requires an argument."),
+    (("run", "--seed", "-1"), "Invalid value for '--seed': -1 is not in the range"),
+    (("run", "--seed", "abc"), "Invalid value for '--seed': 'abc' is not a valid integer"),
+    (("run", "--format", "xml"), "Invalid value for '--format': 'xml' is not one of 'table', 'markdown', 'csv', "),
+    (("run", "--groups", "0"), "options: `groups` takes positive integers. Received: 0. Write it like --groups "),
+    (("run", "--size", "134217732"), "options: `size` must be at most 16,777,216. Received: 134217732. Write it like "),
+    (("run", "--size", "28x"), "options: `size` takes positive integers, or one extent per spatial axis, such as "),
+    (("run", "--groups", "3"), "3 groups do not divide 64 input channels. Change the axis named in the reason."),
+    (("run", "--variant", "nope"), "A variant must be known. Received: nope. Use one of regular, batched_matmul, "),
+    (("run", "--backend", "nope"), "A backend must be known. Received: nope. Use one of "),
+    (("run", "--execution", "nope"), "`execution` must be one that a chosen backend has. Received: nope. Use one of "),
+    (("run", "--device", "tpu"), "options: `device` takes cpu, gpu, or an indexed device such as gpu:1. Received: "),
+    (("run", "--preset", "nope"), "A preset must be known. Received: nope. Use one of alexnet-groups, "),
+    (("run", "--preset", "quick", "--space", "a"), "A space must come from one option. Received: --preset and --"),
+    (("plan", "--preset", "quick", "--model", "a"), "A space must come from one option. Received: --preset and --"),
+    (("run", "--input-shape", "8,8,3"), "Received: no --model. Name a network with --model. Try `grouped-bench run "),
+    (("run", "--model", "none.keras"), "A model must be a .keras file, or keras.applications:NAME. Received: No such "),
+    (("plan", "--model", "binary"), "Received: another ending: binary. Name a file that model.save() wrote."),
+    (("plan", "--model", "keras.applications:A", "--input-shape", "8x8"), "An input shape must be 1 to 4 integers "),
+    (("plan", "--model", "binary.keras", "--backend", "nope"), "A backend must be known. Received: nope. Use one of "),
+    (("run", "--space", "none.toml"), "A space file must be a readable UTF-8 file. Received: No such file or "),
+    (("run", "--space", "bad.toml"), "bad.toml must be valid TOML. Received: Invalid value (at end of document). "),
+    (("run", "--space", "binary"), "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode"),
+    (("run", "--budget", "0s"), "options: `budget` takes a duration above zero. Received: 0s. Write it like --budget "),
+    (("run", "--cache", "warm"), "options: `cache` takes hot or cold: whether calls find their inputs and weights "),
+    (("run", "--threads", "0"), "options: `threads` takes positive integers up to 1024: the threads "),
+    (("run", "--memory-limit", "8GB"), "options: `memory_limit` takes a size above zero. Received: 8GB. Write it "),
+    (("run", "--resume", "none"), "A run to resume must be unfinished, named by its journal, its run id, or latest. "),
+    (("run", "--margin", "3"), "options: `margin` takes a share between 0 and 1. Received: 3. Write it like --margin "),
+    (
+        ("run", "--groups", "4", "--out", "binary"),
+        "The output folder must be writable. Received: binary (not a folder). Name another",
+    ),
+    (("run", "--groups", "1\n2\x1b[31m"), "Received: 1\\n2\\x1b[31m. Write it like "),
+    (("run", "--groups", "\udcff"), "Received: \\udcff. Write it like "),
+    (("plan", "--size", ",".join(map(str, range(1, 20_002)))), "at most 100,000 points. Received: 100,005 points."),
+    (("show",), "Missing argument 'RUN...'. Try `grouped-bench show --help`."),
+    (("show", "none"), "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: none. Name "),
+    (("show", "latest"), "Received: latest. Name another folder for the output; results has no runs."),
+    (("show", "binary"), "A run must be a readable Parquet file. Received: binary ("),
+    (("report", "binary"), "A run must be a readable Parquet file. Received: binary ("),
+    (("advise",), "`advise` takes a case or runs. Received: neither. Give a case, such as "),
+    (("advise", "--groups", "0"), "options: `groups` takes positive integers. Received: 0. Write it like --groups 1,"),
+    (("advise", "--groups", "3"), "3 groups do not divide 64 input channels. Change the axis named in the reason."),
+    (("advise", "--groups", "3,4"), "Every case must be a valid convolution: 3 groups do not divide 64 input "),
+    (("advise", "--scope", "block"), "No such option '--scope'."),
+    (("advise", "--computes", "sparse"), "'sparse' is not one of 'grouped', 'dense'. Try `grouped-bench advise"),
+    (("advise", "none"), "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: none. Name "),
+    (("advise", "binary", "--groups", "4"), "A run must be a readable Parquet file. Received: binary ("),
+    (("list",), "Missing argument '{variants|presets|backends|devices|columns}'."),
+    (("list", "nope"), "'nope' is not one of 'variants', 'presets', 'backends', 'devices', 'columns'."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "told"), REFUSED, ids=[" ".join(words)[:40] for words, _ in REFUSED])
+def test_what_cannot_be_done_is_one_line_exit_2_and_nothing_written(words, told, call, elsewhere):
+    (elsewhere / "bad.toml").write_text("groups = ")
+    (elsewhere / "binary").write_bytes(b"\xff\xfe\x00")
+    (elsewhere / "binary.keras").write_bytes(b"\xff\xfe\x00")
+    before = files(elsewhere)
+    code, out, err = call(*words)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert err.startswith("grouped-bench: ")
+    assert err.count("\n") == 1
+    assert err[:-1].isprintable()
+    assert files(elsewhere) == before
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("show", "run", "--where", "groups >"), "--where takes column names"),
+        (("show", "run", "--by", "nope"), "--by takes a column other than the raw samples. Received: nope."),
+        (("show", "run", "--sort", "samples_s"), "--sort takes a column other than the raw samples."),
+        (("report", "run", "-o", "none/page.html"), "Received: none/page.html (No such file or directory)."),
+        (("report", "run", "-o", "results"), "Received: results (Is a directory)."),
+        (("report", "run", "--figures", "results/m/run.parquet"), "The folder of figures must be writable."),
+    ],
+)
+def test_a_run_that_can_be_read_does_not_excuse_the_rest(words, told, call, saved, elsewhere):
+    before = files(elsewhere)
+    code, out, err = call(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert told in err
+    assert files(elsewhere) == before
+
+
+# Help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(command, call):
+    code, out, _ = call(command, "--help")
+    assert code == 0
+    assert "Example" in out
+    assert f"grouped-bench {command}" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_the_commands_are_those_that_work(call):
+    assert set(main.cli.commands) == set(COMMANDS)
+    out = call("--help")[1]
+    assert all(f"\n  {command} " in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("axis", OPTION_AXES)
+@pytest.mark.parametrize("command", ["run", "plan"])
+def test_every_axis_is_an_option_with_its_default_told(command, axis, call):
+    out = " ".join(call(command, "--help")[1].split())
+    assert f"--{axis.replace('_', '-')} " in out
+    assert out.count("[default: ") >= len(OPTION_AXES) - 1 + len(Control.model_fields)
+
+
+def test_the_rule_of_an_axis_is_told_as_it_is_to_be_typed(call):
+    out = " ".join(call("plan", "--help")[1].split())
+    assert "positive integers, or IN:OUT [default: 64]" in out
+    assert "1, 2 or 3 (Conv1D, Conv2D, Conv3D) [default: 2]" in out
+    assert "same, valid, or (rank 1 only) causal [default: same]" in out
+    assert "such as 10m. [default: none]" in out
+
+
+def test_the_version_is_told(call):
+    assert call("--version") == (0, "grouped-bench, version 0.1.0\n", "")
+
+
+# What a command costs
+
+
+def loaded(code):
+    """Names of the costly modules that a fresh interpreter has loaded after `code`."""
+    told = f"import sys\ntry:\n    {code}\nexcept SystemExit: pass\nprint('\\n', *sys.modules, sep=' ')"
+    run = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert not run.stderr
+    modules = set(run.stdout.splitlines()[-1].split())
+    assert "grouped_bench" in modules
+    return modules & {*COSTLY, *FRAMEWORKS}
+
+
+def command(*words):
+    given = [str(word) for word in words]
+    return f"import sys; sys.argv[1:] = {given}; from grouped_bench.commands.main import main; main()"
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import grouped_bench", command("--help"), command("run", "--help"), "import grouped_bench; grouped_bench.Space"],
+)
+def test_help_and_import_load_nothing_costly(code):
+    assert loaded(code) == set()
+
+
+def test_what_is_loaded_would_be_seen():
+    assert loaded("import grouped_bench, scipy") == {"scipy"}
+
+
+@pytest.mark.parametrize("words", [("plan", "--preset", "quick"), ("list", "variants"), ("list", "backends")])
+def test_planning_and_listing_load_no_framework(words):
+    assert loaded(command(*words)) & {*FRAMEWORKS, "matplotlib"} == set()
+
+
+def test_show_and_report_load_no_framework(saved, elsewhere):
+    assert loaded(command("show", saved)) & set(FRAMEWORKS) == set()
+    assert loaded(command("report", saved, "-o", elsewhere / "page.html")) & set(FRAMEWORKS) == set()
+    assert (elsewhere / "page.html").exists()
+
+
+def test_a_full_standard_output_is_said_in_one_line():
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", "from grouped_bench.commands.main import main; main()", "list", "columns"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("grouped-bench: The answer must reach standard output. Received: No space left")
+
+
+def test_a_reader_who_has_gone_still_gets_the_exit_code_and_the_way_on(tmp_path):
+    """As `run | tee log` leaves it after Ctrl-C, which ends tee first."""
+    script = (
+        "import sys, small_runs, grouped_bench.api.runs as runs, grouped_bench.commands.main as main\n"
+        "runs.run = lambda *_, **__: small_runs.result(stopped_by='user', finished=False)\n"
+        "sys.argv = ['grouped-bench', 'run', '--no-report']\n"
+        "main.main()\n"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(
+        [sys.executable, "-c", script], stdout=write, stderr=subprocess.PIPE, text=True, check=False, env=importing()
+    )
+    os.close(write)
+    assert ended.returncode == 130
+    assert ended.stderr == (
+        "Interrupted: what was measured is kept in the file above. Resume with `grouped-bench run --resume run`.\n"
+    )
