@@ -3,16 +3,15 @@
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
+from checkout import ROOT
 from frames import frame, metadata
 from machines import recorded
 
 import grouped_bench as gb
 from grouped_bench.store.runs import write_run
 
-ROOT = Path(__file__).parent.parent
 MOST_BYTES = 8 * 2**20
 _LINK = re.compile(r"\]\(([^)#:]+)\)")
 

@@ -5,14 +5,12 @@ import importlib.metadata
 import sys
 import tomllib
 import types
-from pathlib import Path
 
 import pytest
+from checkout import ROOT
 
 from grouped_bench.errors import UnavailableError
 from grouped_bench.report.page import vega
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
