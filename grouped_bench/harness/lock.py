@@ -22,7 +22,7 @@ def alone(say: Callable[[str], None], *, wait: bool) -> Iterator[None]:
     """Hold the lock within the block.
 
     Args:
-        say: told when another run must be waited for.
+        say: called with a sentence when another run must be waited for.
         wait: whether to wait for it, rather than to refuse.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The scripts of a page: our own as they are, the charts' library packed, and the policy that admits no other."""
+"""The scripts of a page: our own, the compressed library of its charts, and the policy that admits no other."""
 
 import base64
 import functools
