@@ -5,6 +5,7 @@ import sys
 import tempfile
 
 import classes
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -47,7 +48,25 @@ def pytest_collection_modifyitems(config, items):
 @pytest.fixture(scope="session")
 def backend(request):
     """The real backend, loaded once: a process holds one."""
-    return backends.load(request.config.getoption("--backend"))
+    loaded = backends.load(request.config.getoption("--backend"))
+    with pytest.MonkeyPatch.context() as patch:
+        if loaded.name == "jax":
+            _draw_weights_without_xla(patch)
+        yield loaded
+
+
+def _draw_weights_without_xla(patch):
+    """Keras draws a layer's weights by a program that XLA compiles for each shape, which takes as long as the layer's.
+
+    Tests assign weights of their own.
+    """
+    import keras
+
+    def draw(self, shape, dtype=None):
+        values = np.random.default_rng(0).uniform(-0.1, 0.1, shape).astype("float32")
+        return keras.ops.convert_to_tensor(values, dtype or "float32")
+
+    patch.setattr(keras.initializers.VarianceScaling, "__call__", draw)
 
 
 def pytest_generate_tests(metafunc):

@@ -1,5 +1,7 @@
 """What a variant computes, held to the float64 reference."""
 
+import functools
+
 from expected import unless_refused
 
 from grouped_bench import variants
@@ -36,6 +38,15 @@ def compute(name, case, backend, execution=None, seed=0, cache="hot"):
     return [*arrays[:2], *variant.from_layer(arrays[2:], case).values()]
 
 
-def held(name, case, backend, execution=None, **more):
-    """Outputs as `compute` gives them; None where this class refuses the variant as it must, which is asserted."""
-    return unless_refused(lambda: compute(name, case, backend, execution, **more), name, case, backend, execution)
+def held(name, case, backend, execution=None, cache="hot"):
+    """Outputs as `compute` gives them; None where this class refuses the variant as it must, which is asserted.
+
+    Tests that ask the same share one answer, since compiling takes the time. A test that breaks a variant calls
+    `compute`.
+    """
+    return _held(name, case, backend, execution or backend.executions[0], cache)
+
+
+@functools.cache
+def _held(name, case, backend, execution, cache):
+    return unless_refused(lambda: compute(name, case, backend, execution, cache=cache), name, case, backend, execution)
