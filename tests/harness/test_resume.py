@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from checkout import SUPPORT, importing
@@ -354,6 +355,7 @@ def test_a_real_sweep_that_is_killed_is_gone_on_with(tmp_path, records):
         if sum(path.read_bytes().count(b"\n") for path in tmp_path.rglob("*.journal")) > records:
             os.killpg(running_.pid, signal.SIGKILL)
             break
+        time.sleep(0.002)
     assert running_.wait() == -signal.SIGKILL
     unfinished = gb.load("latest", tmp_path)
     assert unfinished.metadata["visits"] >= 1

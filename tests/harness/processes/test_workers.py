@@ -151,17 +151,17 @@ def test_a_worker_that_someone_killed_is_crashed(fork):
 
 @pytest.mark.parametrize("name", ["hangs", "spins"])
 def test_a_hanging_worker_is_ended(name, fork):
-    worker = fork(task_timeout=15.0)
+    worker = fork(task_timeout=5.0)
     with pytest.raises(TaskFailedError) as caught:
-        worker.ask(build("regular", name))
+        worker.ask(build("group_parallel", name))  # the first is refused at once, so its turn is short
     assert (caught.value.variant, caught.value.status) == (name, "timeout")
-    assert caught.value.reason == "not finished within 15 s"
+    assert caught.value.reason == "not finished within 5 s"
     with pytest.raises(ProcessLookupError):
         os.kill(worker.pid, 0)
 
 
 def test_a_hanging_worker_takes_its_children_along(fork, monkeypatch):
-    worker, said = fork(task_timeout=15.0), []
+    worker, said = fork(task_timeout=5.0), []
     monkeypatch.setattr(workers, "tail", lambda file, tail=ipc.tail: said.append(tail(file)) or said[-1])
     with pytest.raises(TaskFailedError):
         worker.ask(build("spawns"))
