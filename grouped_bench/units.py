@@ -78,16 +78,6 @@ def format_clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def format_ratio(value: float, low: float | None = None, high: float | None = None) -> str:
-    """A ratio with no more digits than its interval has earned: `7.0×`, `1.013×`, `0.0027×`.
-
-    Args:
-        value: the estimate.
-        low, high: ends of its interval; None where unknown.
-    """
-    return f"{significant(value, earned_digits(value, low, high))}×"
-
-
 def earned_digits(value: float, low: float | None, high: float | None) -> int:
     """Significant digits of a value that its interval leaves meaningful, from 2 to 4.
 

@@ -125,7 +125,7 @@ def test_spans_are_written_for_people(seconds, text):
     ],
 )
 def test_a_ratio_has_the_digits_that_its_interval_earned(value, low, high, text):
-    assert units.format_ratio(value, low, high) == text
+    assert f"{units.significant(value, units.earned_digits(value, low, high))}×" == text
 
 
 @pytest.mark.parametrize(
