@@ -8,11 +8,11 @@ import re
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import numpy as np
 import pytest
 from cases import make_block, make_case
+from checkout import importing
 from expected import unless_refused
 
 from grouped_bench import backends, variants
@@ -204,8 +204,8 @@ def test_printing_imports_no_framework():
         f"told = [snippet(name, make_case(), of, '') for name in {EXACT} for of in {FRAMEWORKS}]",
         "assert sum(one is not None for one in told) > 30; print(*sys.modules)",
     ]
-    words, here = [sys.executable, "-c", "\n".join(lines)], Path(__file__).parent
-    run = subprocess.run(words, capture_output=True, text=True, check=True, cwd=here)
+    words = [sys.executable, "-c", "\n".join(lines)]
+    run = subprocess.run(words, capture_output=True, text=True, check=True, env=importing())
     assert not {"keras", *FRAMEWORKS} & set(run.stdout.split())
 
 
