@@ -9,9 +9,9 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from grouped_bench.report.drawing.style import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION
 from grouped_bench.report.drawing.svg import STYLE, svg
 from grouped_bench.report.text.files import replace
+from grouped_bench.variants.palette import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION
 
 # Large slow-downs are found alike: a thin line lies on a wide one, so that both are seen.
 _LEVELS = ((BLUE, "o", 1.5), (GREEN, "s", 1.5), (ORANGE, "^", 4.5), (VERMILION, "D", 1.2))

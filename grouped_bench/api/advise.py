@@ -39,6 +39,7 @@ def advise(
     measure: bool = False,
     wait: bool = False,
     quiet: bool = True,
+    files: variants.Files = (),
     **options: Any,
 ) -> "list[Advice]":
     """Which variant to use for each case of `space`, or of the runs where no space is given.
@@ -55,24 +56,27 @@ def advise(
             names and that changes what is in force.
         wait: whether to wait for another run on this machine to end before measuring.
         quiet: whether to show no progress on stderr.
+        files: Python files that register variants, whose code is printed and which `measure` tries.
         **options: axes that replace those of the space.
 
     Raises:
         SpaceError: an argument breaks a rule, or blocks are asked for.
+        VariantError: a file does not register variants.
         RunError: a run that cannot be found or read.
     """
     from grouped_bench.analyse.advise.advise import questions
     from grouped_bench.harness.inspect.here import looked_at
 
+    files = variants.import_files(files)
     rows, machines = _evidence(runs, Path(out))
     asked = questions(rows, computes) if space is None else _questions(resolved(space, options)[0], computes)
     with looked_at(machines, quiet=quiet) as here:
         found = [_answer(one, rows, here) for one in asked]
         open_ones = [one.question for one in found if not one.is_settled] if measure else []
-        tables = [_table(one, here) for one in open_ones]
+        tables = [_table(one, here, variants.own(files)) for one in open_ones]
     if not tables:
         return found
-    fresh, measured_on = _measured(tables, Path(out), wait=wait, quiet=quiet)
+    fresh, measured_on = _measured(tables, Path(out), wait=wait, quiet=quiet, files=files)
     with looked_at(machines | measured_on, quiet=quiet) as here:
         return [_answer(one, [*rows, *fresh], here) for one in asked]
 
@@ -172,19 +176,21 @@ def _told(runs: Sequence[Run]) -> "tuple[list[Task], Machines]":
     return sensible(plain(joined(list(runs)))) if runs else [], machines
 
 
-def _measured(tables: Sequence[Json], out: Path, *, wait: bool, quiet: bool) -> "tuple[list[Task], Machines]":
+def _measured(
+    tables: Sequence[Json], out: Path, *, wait: bool, quiet: bool, files: tuple[str, ...]
+) -> "tuple[list[Task], Machines]":
     space = Space(cases=list(tables), source="advise")
     environments = sum(max(1, len(make_plan(Space(cases=[table], source="advise")).cohorts)) for table in tables)
     budget = SECONDS_A_CASE * environments
-    return _told([run(space, out=out, page=False, quiet=quiet, wait=wait, budget=budget)])
+    return _told([run(space, out=out, page=False, quiet=quiet, wait=wait, budget=budget, files=files)])
 
 
-def _table(asked: "Question", here: "Here") -> Json:
-    """The case as a table of axes, with the baselines and the likely variants of its function."""
+def _table(asked: "Question", here: "Here", own: Sequence[str]) -> Json:
+    """The case as a table of axes, with the baselines and the likely variants of its function, the user's `own` too."""
     columns = asked.columns()
     channels = (columns.pop("in_channels"), columns.pop("out_channels"))
     env = _environments(asked, here) if columns.pop("env") is None else _as_it_is(asked)
-    same = [name for name in _TRIED if variants.get(name).computes == asked.computes]
+    same = [name for name in (*_TRIED, *own) if variants.get(name).computes == asked.computes]
     if not is_narrow(asked.case):
         same = [name for name in same if name != DEPTHWISE]
     axes = {name: [value] for name, value in columns.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Where a convolution runs. Each module here but two is one backend; none imports its framework when imported."""
+"""Where a convolution runs. A module here is a backend, but for those named; none imports its framework at import."""
 
 import importlib
 import os
@@ -8,7 +8,7 @@ from grouped_bench.backends.base import Backend
 from grouped_bench.errors import UnavailableError
 
 # Modules here that are no backend: what one must offer, and what some of them are made of.
-_BESIDES = ("base", "onednn", "pool", "tensorflow_convolutions", "tensorflow_steps")
+_BESIDES = ("base", "code", "convolutions", "onednn", "pool", "tensorflow_steps")
 
 
 def names() -> list[str]:
@@ -20,7 +20,7 @@ def get(name: str) -> Backend:
     """The backend called `name`. Raises UnavailableError when there is none or its framework is not installed."""
     if name not in names():
         raise UnavailableError("A backend must be known", received=name, remedy=f"Use one of {', '.join(names())}")
-    backend: Backend = importlib.import_module(f"{__name__}.{name}").BACKEND
+    backend = named(name)
     if not backend.installed():
         raise UnavailableError(
             f"The framework of the backend {name} must be installed",
@@ -30,10 +30,15 @@ def get(name: str) -> Backend:
     return backend
 
 
+def named(name: str) -> Backend:
+    """The backend called `name`, which is one of `names`, installed or not."""
+    backend: Backend = importlib.import_module(f"{__name__}.{name}").BACKEND
+    return backend
+
+
 def own_variables(name: str) -> dict[str, str]:
     """The environment variables that the backend called `name` is started with, installed or not."""
-    backend: Backend = importlib.import_module(f"{__name__}.{name}").BACKEND
-    return backend.variables
+    return named(name).variables
 
 
 def load(name: str, threads: int | None = None, *, tf32: bool | None = None) -> Backend:

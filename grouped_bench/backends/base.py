@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import importlib.metadata
 import importlib.util
 import os
@@ -13,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from grouped_bench.backends.code import Code, define
 from grouped_bench.space.case import Case
 from grouped_bench.space.facts import Json
 
@@ -46,14 +48,6 @@ class Operands:
 
 
 @dataclasses.dataclass(frozen=True)
-class BareConvolution:
-    """A convolution as a function of input and kernel, linear in both, and whether XLA is to compile it by itself."""
-
-    convolve: Callable[[Tensor, Tensor], Tensor]
-    compiled: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
 class Device:
     """A device that a backend sees: its name in options and its model."""
 
@@ -82,6 +76,14 @@ class Backend(ABC):
     variables: ClassVar[dict[str, str]] = {}
     # Variables whose values may make another variant the fastest, with those that are worth a try.
     environments: ClassVar[dict[str, tuple[str, ...]]] = {}
+    # Code that defines `convolution` and `depthwise`, the framework's own.
+    convolution_code: ClassVar[Code]
+    depthwise_code: ClassVar[Code]
+    # That of `composed`, a convolution with the gradients of others; whether XLA may compile some of them by itself.
+    composed_code: ClassVar[Code]
+    compiles_parts: ClassVar[bool] = False
+    # That of `placed`, where the parts of a step may be on several devices.
+    placement_code: ClassVar[Code] = ()
 
     def installed(self) -> bool:
         """Whether the framework can be found, without importing it."""
@@ -124,13 +126,6 @@ class Backend(ABC):
     def on(self, device: str) -> AbstractContextManager[Any]:
         """A context in which arrays, weights and steps are placed on `device`."""
 
-    def devices_of_a_step(self) -> list[str]:
-        """Names of the devices, all of one kind, over which `on` spreads the parts of a step; called while it is made.
-
-        Raises NotImplementedError where all of a step uses one device.
-        """
-        raise NotImplementedError(f"A step on {self.name} uses one device")
-
     @abstractmethod
     def array(self, values: np.ndarray, dtype: str) -> Tensor:
         """`values` as a tensor of `dtype`, in memory that the framework allocated."""
@@ -139,7 +134,6 @@ class Backend(ABC):
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
         """`tensor` as float64."""
 
-    @abstractmethod
     def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
         """The framework's own convolution; the number of groups follows from the kernel's input channels.
 
@@ -148,26 +142,12 @@ class Backend(ABC):
             kernel: (*k, Cin/G, Cout).
             case: its geometry.
         """
+        return self._convolution(inputs, kernel, case.stride, case.padding, case.data_format, case.dilation)
 
-    def depthwise_convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
-        """The framework's own convolution of each input channel alone, as Keras' DepthwiseConv layers call it.
-
-        Args:
-            inputs: in the case's shape and data format.
-            kernel: (*k, Cin, M), for M outputs of each channel, which stand together in the result.
-            case: its geometry.
-        """
-        return self.convolution(inputs, kernel.reshape((*case.kernel_size, 1, -1)), case)
-
-    @abstractmethod
-    def composed(
-        self, forward: BareConvolution, of_input: BareConvolution, of_kernel: BareConvolution
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        """The function that all three parts compute, as `forward` does, with the others' gradients.
-
-        Made while a layer is, called while it is traced. Raises NotImplementedError for a compiled part where nothing
-        compiles a part of a step.
-        """
+    @functools.cached_property
+    def _convolution(self) -> Callable[..., Tensor]:
+        found: Callable[..., Tensor] = define(self.convolution_code)
+        return found
 
     def has_group_gradients(self) -> bool:
         """Whether the gradient of a grouped convolution's kernel is computed by groups on the device of `on`."""

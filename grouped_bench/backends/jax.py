@@ -14,7 +14,6 @@ import numpy as np
 from grouped_bench.backends.base import (
     XLA_THREAD,
     Backend,
-    BareConvolution,
     Device,
     Operands,
     Step,
@@ -24,7 +23,8 @@ from grouped_bench.backends.base import (
     threads_named,
     usable_processors,
 )
-from grouped_bench.space.case import Case
+from grouped_bench.backends.convolutions import jax as convolutions
+from grouped_bench.backends.convolutions.depthwise import define_depthwise
 from grouped_bench.space.facts import Json
 
 Differentiated = Callable[..., tuple[tuple[Tensor, ...], list[Tensor]]]
@@ -44,6 +44,9 @@ class Jax(Backend):
     module = "jax"
     executions = ("xla", "eager")
     variables: ClassVar[dict[str, str]] = {"KERAS_BACKEND": "jax"}
+    convolution_code = (convolutions.define_convolution,)
+    depthwise_code = (*convolution_code, define_depthwise)
+    composed_code = (convolutions.define_composed,)
 
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import jax
@@ -105,43 +108,6 @@ class Jax(Backend):
 
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
         return np.asarray(tensor).astype(np.float64)
-
-    def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
-        import jax
-
-        spatial = "DHW"[3 - case.rank :]
-        layout = f"N{spatial}C" if case.data_format == "channels_last" else f"NC{spatial}"
-        before = case.dilation[0] * (case.kernel_size[0] - 1)
-        return jax.lax.conv_general_dilated(
-            inputs,
-            kernel,
-            window_strides=case.stride,
-            padding=[(before, 0)] if case.padding == "causal" else case.padding.upper(),
-            rhs_dilation=case.dilation,
-            dimension_numbers=(layout, f"{spatial}IO", layout),
-            feature_group_count=inputs.shape[case.channel_axis] // kernel.shape[-2],
-        )
-
-    def composed(
-        self, forward: BareConvolution, of_input: BareConvolution, of_kernel: BareConvolution
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        import jax
-
-        if forward.compiled or of_input.compiled or of_kernel.compiled:
-            raise NotImplementedError("JAX compiles a step as a whole")
-        if forward is of_input is of_kernel:
-            return forward.convolve
-
-        def back(operands: tuple[Tensor, Tensor], dy: Tensor) -> tuple[Tensor, Tensor]:
-            x, kernel = operands
-            (dx,) = jax.linear_transpose(lambda x: of_input.convolve(x, kernel), x)(dy)
-            (dkernel,) = jax.linear_transpose(lambda kernel: of_kernel.convolve(x, kernel), kernel)(dy)
-            return dx, dkernel
-
-        convolve = jax.custom_vjp(forward.convolve)
-        convolve.defvjp(lambda x, kernel: (forward.convolve(x, kernel), (x, kernel)), back)
-        found: Callable[[Tensor, Tensor], Tensor] = convolve
-        return found
 
     def has_group_gradients(self) -> bool:
         import jax

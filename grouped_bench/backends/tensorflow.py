@@ -10,12 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from grouped_bench.backends import onednn, pool
-from grouped_bench.backends import tensorflow_convolutions as convolutions
 from grouped_bench.backends import tensorflow_steps as steps
 from grouped_bench.backends.base import (
     XLA_THREAD,
     Backend,
-    BareConvolution,
     Device,
     Operands,
     Step,
@@ -24,7 +22,7 @@ from grouped_bench.backends.base import (
     threads_named,
     usable_processors,
 )
-from grouped_bench.space.case import Case
+from grouped_bench.backends.convolutions import tensorflow as convolutions
 from grouped_bench.space.facts import Json
 
 _THREAD_VARIABLES = {"intra": "TF_NUM_INTRAOP_THREADS", "inter": "TF_NUM_INTEROP_THREADS"}
@@ -38,6 +36,11 @@ class TensorFlow(Backend):
     executions = ("graph", "xla", "eager")
     variables: ClassVar[dict[str, str]] = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
     environments: ClassVar[dict[str, tuple[str, ...]]] = {onednn.VARIABLE: ("0", "1")}
+    convolution_code = (convolutions.define_convolution,)
+    depthwise_code = (convolutions.define_depthwise,)
+    composed_code = (convolutions.define_composed,)
+    compiles_parts = True
+    placement_code = (convolutions.define_placed,)
 
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import keras  # noqa: F401
@@ -98,19 +101,6 @@ class TensorFlow(Backend):
         context: AbstractContextManager[Any] = tf.device(_device(device))
         return context
 
-    def devices_of_a_step(self) -> list[str]:
-        import tensorflow as tf
-
-        # No public function says whether XLA compiles what is traced; it puts all of it on one device without a word.
-        from tensorflow.python.ops import control_flow_util
-
-        if control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
-            raise NotImplementedError("XLA puts all of a step on one device; use the execution graph or eager")
-        with tf.init_scope():  # outside of the graph, where a tensor has the device that `on` asks for
-            kind = tf.zeros([]).device.rsplit(":", 2)[-2]
-        # Logical devices, since one processor may be split into several.
-        return [_option(device.name) for device in tf.config.list_logical_devices(kind)]
-
     def array(self, values: np.ndarray, dtype: str) -> Tensor:
         import tensorflow as tf
 
@@ -122,17 +112,6 @@ class TensorFlow(Backend):
 
         values: np.ndarray = tf.cast(tensor, tf.float64).numpy()
         return values
-
-    def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
-        return convolutions.native(inputs, kernel, case)
-
-    def depthwise_convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
-        return convolutions.depthwise(inputs, kernel, case)
-
-    def composed(
-        self, forward: BareConvolution, of_input: BareConvolution, of_kernel: BareConvolution
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        return convolutions.composed(forward, of_input, of_kernel)
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
         """`execution` graph traces `layer`, xla compiles it, eager calls it as it is, on `inputs` and `upstream`."""
@@ -232,11 +211,6 @@ def _device(device: str) -> str:
 def _allocator(device: str) -> str:
     """The device's name as its allocator's statistics know it."""
     return _device(device).removeprefix("/")
-
-
-def _option(name: str) -> str:
-    """`/device:GPU:1` as `gpu:1`."""
-    return ":".join(name.rsplit(":", 2)[-2:]).lower()
 
 
 def _xla_isa(folder: Path) -> str | None:

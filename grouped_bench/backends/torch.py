@@ -10,7 +10,6 @@ import numpy as np
 
 from grouped_bench.backends.base import (
     Backend,
-    BareConvolution,
     Device,
     Kernel,
     Operands,
@@ -21,7 +20,9 @@ from grouped_bench.backends.base import (
     nothing,
     usable_processors,
 )
-from grouped_bench.space.case import Case
+from grouped_bench.backends.convolutions import torch as convolutions
+from grouped_bench.backends.convolutions.depthwise import define_depthwise
+from grouped_bench.backends.convolutions.padding import define_pads
 from grouped_bench.space.facts import Json
 
 
@@ -38,6 +39,9 @@ class Torch(Backend):
         # Compiling in a pool of processes would leave them behind.
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
     }
+    convolution_code = (define_pads, convolutions.define_convolution)
+    depthwise_code = (*convolution_code, define_depthwise)
+    composed_code = (convolutions.define_composed,)
 
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import keras  # noqa: F401
@@ -97,33 +101,6 @@ class Torch(Backend):
 
         values: np.ndarray = tensor.detach().to("cpu", torch.float64).numpy()
         return values
-
-    def convolution(self, inputs: Tensor, kernel: Tensor, case: Case) -> Tensor:
-        import torch
-
-        function = (torch.nn.functional.conv1d, torch.nn.functional.conv2d, torch.nn.functional.conv3d)[case.rank - 1]
-        channels_last = case.data_format == "channels_last"
-        x = inputs.movedim(-1, 1) if channels_last else inputs
-        groups = x.shape[1] // kernel.shape[-2]
-        even = all(before == after for before, after in case.pads)
-        if not even:
-            x = torch.nn.functional.pad(x, [extent for pair in reversed(case.pads) for extent in pair])
-        y = function(
-            x,
-            kernel.movedim((-1, -2), (0, 1)),
-            stride=case.stride,
-            padding=case.pad_before if even else 0,
-            dilation=case.dilation,
-            groups=groups,
-        )
-        return y.movedim(1, -1) if channels_last else y
-
-    def composed(
-        self, forward: BareConvolution, of_input: BareConvolution, of_kernel: BareConvolution
-    ) -> Callable[[Tensor, Tensor], Tensor]:
-        if forward.compiled or of_input.compiled or of_kernel.compiled:
-            raise NotImplementedError("PyTorch compiles a step as a whole, and not by XLA")
-        return forward.convolve if forward is of_input is of_kernel else _with_gradients(forward, of_input, of_kernel)
 
     def step(self, layer: Any, inputs: Tensor, upstream: Tensor | None, execution: str) -> Step:
         """`execution` compile calls `layer` through `torch.compile`; its arguments are `inputs` and `upstream`."""
@@ -234,47 +211,6 @@ def _function(layer: Any, training: bool, execution: str) -> TensorFunction:
         return (y, *torch.autograd.grad(y, [x, *weights], dy))
 
     return trained if training else inference
-
-
-def _with_gradients(
-    forward: BareConvolution, of_input: BareConvolution, of_kernel: BareConvolution
-) -> Callable[[Tensor, Tensor], Tensor]:
-    import torch
-
-    class Composed(torch.autograd.Function):  # type: ignore[misc]
-        @staticmethod
-        def forward(context: Any, x: Tensor, kernel: Tensor) -> Tensor:
-            context.save_for_backward(x, kernel)
-            return forward.convolve(x, kernel)
-
-        @staticmethod
-        def backward(context: Any, dy: Tensor) -> tuple[Tensor | None, Tensor | None]:
-            x, kernel = (tensor.detach() for tensor in context.saved_tensors)
-            wanted = context.needs_input_grad
-            if of_input is of_kernel and all(wanted):
-                return _gradients(of_input, x, kernel, dy, wanted)
-            dx, _ = _gradients(of_input, x, kernel, dy, (wanted[0], False))
-            _, dkernel = _gradients(of_kernel, x, kernel, dy, (False, wanted[1]))
-            return dx, dkernel
-
-    found: Callable[[Tensor, Tensor], Tensor] = Composed.apply
-    return found
-
-
-def _gradients(
-    part: BareConvolution, x: Tensor, kernel: Tensor, dy: Tensor, wanted: tuple[bool, bool]
-) -> tuple[Tensor | None, Tensor | None]:
-    """Those of input and kernel that are wanted."""
-    import torch
-
-    given = [tensor.requires_grad_(want) for tensor, want in zip((x.detach(), kernel.detach()), wanted, strict=True)]
-    asked = [tensor for tensor, want in zip(given, wanted, strict=True) if want]
-    if not asked:
-        return None, None
-    with torch.enable_grad():
-        found = iter(torch.autograd.grad(part.convolve(*given), asked, dy))
-    dx, dkernel = (next(found) if want else None for want in wanted)
-    return dx, dkernel
 
 
 def _arguments(inputs: Tensor, upstream: Tensor | None) -> tuple[Tensor, ...]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from grouped_bench.commands.options import axis_options
+from grouped_bench.commands.options import axis_options, import_option
 from grouped_bench.commands.output import INCONCLUSIVE, OK, usage_error
 from grouped_bench.space.axes import OPTION_AXES
 from grouped_bench.space.facts import Json
@@ -20,6 +20,7 @@ _NOT_ASKED = ("scope", "variant", "cardinality", "width")
     type=click.Choice(("grouped", "dense")),
     help="Function to compute.  [default: grouped if the case has groups]",
 )
+@import_option
 @click.option("--measure", is_flag=True, help="Measure what the runs leave open: a minute per case and environment.")
 @click.option("--out", default="results", show_default=True, help="Folder of runs.")
 @click.option("--wait", is_flag=True, help="Wait for another run on this machine to end, instead of refusing.")
@@ -28,6 +29,7 @@ _NOT_ASKED = ("scope", "variant", "cardinality", "width")
 def advise(
     runs: tuple[str, ...],
     computes: str | None,
+    files: tuple[str, ...] | None,
     measure: bool,
     out: str,
     wait: bool,
@@ -70,7 +72,7 @@ def advise(
         raise usage_error("`advise` takes a case or runs", received="neither", remedy=remedy)
     space = gb.Space(source="options") if axes else None
     how: Json = {"out": out, "measure": measure, "wait": wait, "quiet": quiet}
-    found = gb.advise(space, runs, computes=computes, **how, **axes)
+    found = gb.advise(space, runs, computes=computes, files=files or (), **how, **axes)
     click.echo(formats.render(found, format_))
     answered = [one.answers for one in found]
     return OK if (all(answered) if axes else any(answered)) else INCONCLUSIVE

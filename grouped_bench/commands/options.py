@@ -22,6 +22,21 @@ def import_option(function: F) -> F:
     return click.option("--import", "files", metavar="FILE", multiple=True, callback=_if_any, help=text)(function)
 
 
+def looks_option(function: F) -> F:
+    """The option that brings the colours and words of variants of one's own along, where nothing is measured."""
+    text = "Python file that registers variants, for their colours and words; may be repeated."
+    return click.option("--import", metavar="FILE", multiple=True, expose_value=False, callback=_imported, help=text)(
+        function
+    )
+
+
+def _imported(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> None:
+    if value and not context.resilient_parsing:
+        from grouped_bench import variants
+
+        variants.import_files(value)
+
+
 def _if_any(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...] | None:
     return value or None
 

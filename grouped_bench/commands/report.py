@@ -2,6 +2,7 @@
 
 import click
 
+from grouped_bench.commands.options import looks_option
 from grouped_bench.commands.output import OK
 
 
@@ -10,6 +11,7 @@ from grouped_bench.commands.output import OK
 @click.option("-o", "--output", default="report.html", show_default=True, help="Page to write.")
 @click.option("--figures", metavar="DIR", help="Also write each figure into this folder, as SVG and PNG.")
 @click.option("--out", default="results", show_default=True, help="Where run ids and `latest` are looked up.")
+@looks_option
 def report(runs: tuple[str, ...], output: str, figures: str | None, out: str) -> int:
     """Write one HTML page of runs.
 

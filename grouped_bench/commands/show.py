@@ -2,6 +2,7 @@
 
 import click
 
+from grouped_bench.commands.options import looks_option
 from grouped_bench.commands.output import OK, RUN_FORMATS
 
 
@@ -12,6 +13,7 @@ from grouped_bench.commands.output import OK, RUN_FORMATS
 @click.option("--where", metavar="EXPR", help="Keep rows that satisfy this, such as 'groups > 1'.")
 @click.option("--format", "format_", type=click.Choice(RUN_FORMATS), default="table", show_default=True)
 @click.option("--out", default="results", show_default=True, help="Where run ids and `latest` are looked up.")
+@looks_option
 def show(runs: tuple[str, ...], by: str, sort: str, where: str, format_: str, out: str) -> int:
     """Print the tables and findings of runs from their files.
 

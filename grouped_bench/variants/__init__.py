@@ -7,8 +7,9 @@ import pkgutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from grouped_bench import backends
 from grouped_bench.errors import UnavailableError
-from grouped_bench.space.case import BASELINES
+from grouped_bench.space.case import BASELINES, Case
 from grouped_bench.variants import blocks, layers, plugins
 from grouped_bench.variants.base import ALL, REGISTRY, Variant
 
@@ -36,6 +37,12 @@ def import_files(files: Files) -> tuple[str, ...]:
     return found
 
 
+def own(files: Iterable[str]) -> list[str]:
+    """Names of the variants that files, by their absolute paths, and installed packages bring."""
+    _load()
+    return sorted(plugins.own(files))
+
+
 def absolute(files: Files) -> tuple[str, ...]:
     """The path of each file as every process can find it."""
     given = (files,) if isinstance(files, (str, os.PathLike)) else files
@@ -58,3 +65,27 @@ def get(name: str) -> Variant:
             "A variant must be known", received=name, remedy=f"Use one of {', '.join(known)}, or {ALL}"
         )
     return REGISTRY[name]
+
+
+def find(name: str) -> Variant | None:
+    """The variant called `name`; None where none is, as in a record of a variant that is not here."""
+    _load()
+    return REGISTRY.get(name)
+
+
+def printed(name: str, case: Case, backend: str, choice: str | None = None) -> str | None:
+    """The code to paste of a variant, which is the source of what is measured; None where it has none.
+
+    Args:
+        name: of the variant.
+        case: what the layer computes.
+        backend: name of the backend, installed or not.
+        choice: what a run chose for a variant that leaves something open; the likeliest unless given.
+    """
+    found = find(name)
+    if found is None or backend not in backends.names():
+        return None
+    try:
+        return found.with_choice(choice).printed(case, backends.named(backend))
+    except (NotImplementedError, ValueError, OSError):  # no such layer, no such choice, and a source that is not there
+        return None

@@ -5,7 +5,6 @@ import functools
 import operator
 import re
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self
@@ -13,15 +12,13 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 import numpy as np
 
 from grouped_bench.backends.base import Backend
+from grouped_bench.backends.code import Arguments, Code, define_layer, written
 from grouped_bench.errors import VariantError
 from grouped_bench.space.case import LONGEST_NAME, NAME_PATTERN, Case
 from grouped_bench.space.counts import Counts, convolution_counts
+from grouped_bench.variants.palette import MARKERS
 from grouped_bench.variants.reference.convolution import Weights
 from grouped_bench.variants.reference.functions import Convolution, Function
-
-# The output without bias, from the input and the grouped kernel (*k, Cin/G, Cout) in the dtype of the arithmetic.
-Convolve = Callable[[Any, Any], Any]
-
 
 PassPart = Literal["all", "forward", "input"]
 
@@ -40,13 +37,16 @@ class Chooser(Protocol):
         """
 
 
-class Variant(ABC):
+class Variant:
     """One way to compute a convolution, or a block where `scope` says so.
 
     `computes` names the function, so that only variants of the same function are ranked as exact: `dense` is the
     convolution over all input channels, `grouped` the one over its groups. `in_parts` says that it makes a convolution
     for each group, as its reference workload of the case then does. `choice` is one of `choices`: the variant as
     `with_choice` made it.
+
+    `gloss` says in a few words of a sentence how it computes. `colour` (`#rrggbb`) and `marker` (one of
+    `palette.MARKERS`) are those of every figure; what a variant does not say of these follows from its name.
     """
 
     scope: ClassVar[str] = "layer"
@@ -54,7 +54,15 @@ class Variant(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     computes: ClassVar[str]
+    gloss: ClassVar[str | None] = None
+    colour: ClassVar[str | None] = None
+    marker: ClassVar[str | None] = None
     choice: str | None = None
+
+    def __init_subclass__(cls) -> None:
+        # What tells a variant from others is not inherited.
+        for word in ("gloss", "colour", "marker"):
+            setattr(cls, word, vars(cls).get(word))
 
     def choices(self, case: Case) -> tuple[str, ...]:
         """What the variant leaves open, the likeliest first; empty where it is computed in one way only.
@@ -81,9 +89,39 @@ class Variant(ABC):
         """Analytic parameters, MACs and minimum bytes."""
         return convolution_counts(case, case.groups if self.computes == "grouped" else 1)
 
-    @abstractmethod
     def layer(self, case: Case, backend: Backend) -> Any:
-        """A Keras layer, not yet built, that maps `case.input_shape` to `case.output_shape`."""
+        """A Keras layer, not yet built, that maps `case.input_shape` to `case.output_shape`.
+
+        A variant says what it is by `code`, which can be printed, or here.
+        """
+        return define_layer(self.code(case, backend), case.rank, self.arguments(case))
+
+    def code(self, case: Case, backend: Backend) -> Code:
+        """The steps that define the layer's class, whose bodies `advise` prints; () where it is Keras' own.
+
+        Raises NotImplementedError where there is no such layer.
+        """
+        raise NotImplementedError(f"{self.name} has a layer and no code")
+
+    def arguments(self, case: Case) -> Arguments:
+        """What the class is called with: the arguments of Keras' convolutions, in their order."""
+        return {
+            "filters": case.out_channels,
+            "kernel_size": case.kernel_size,
+            "groups": case.groups,
+            "strides": case.stride,
+            "dilation_rate": case.dilation,
+            "padding": case.padding,
+            "data_format": case.data_format,
+            "use_bias": case.bias,
+            "dtype": case.dtype,
+        }
+
+    def printed(self, case: Case, backend: Backend) -> str | None:
+        """The layer as code to paste; None where a class below the one of `code` makes another layer."""
+        if not issubclass(_home(type(self), "code"), _home(type(self), "layer")):
+            return None
+        return written(self.code(case, backend), case.rank, self.arguments(case))
 
     def to_layer(self, weights: Weights, case: Case) -> list[np.ndarray]:
         """The reference weights as the values of the layer's trainable variables, in their order."""
@@ -92,20 +130,6 @@ class Variant(ABC):
     def from_layer(self, values: list[np.ndarray], case: Case) -> Weights:
         """Values (or gradients) of the layer's trainable variables as reference weights."""
         return dict(zip(self.function(case).shapes(), values, strict=True))
-
-
-class KernelVariant(Variant):
-    """A way to compute the grouped convolution from one kernel in Keras' own layout, (*k, Cin/G, Cout).
-
-    Their weights are interchangeable, and any of them may give the forward pass or a gradient of another.
-    """
-
-    @abstractmethod
-    def convolve(self, case: Case, backend: Backend) -> Convolve:
-        """The convolution as a function of input and kernel; made while the layer is, called while it is traced."""
-
-    def layer(self, case: Case, backend: Backend) -> Any:
-        return grouped_layer(case, self.convolve(case, backend))
 
 
 REGISTRY: dict[str, Variant] = {}
@@ -160,16 +184,41 @@ def _refuse_incomplete(cls: Any) -> None:
             received=cls.name,
             remedy="Give it another name",
         )
-    # Abstract methods, and what the base can only tell of functions that it knows.
-    own = [word for word in ("function", "counts") if getattr(cls, word) is getattr(Variant, word)]
-    lacking = [*cls.__abstractmethods__, *(own if cls.computes not in _FUNCTIONS else [])]
+    _refuse_looks(cls)
+    # What the base can only tell of functions that it knows.
+    own = ("function", "counts") if cls.computes not in _FUNCTIONS else ()
+    lacking = [word for word in own if getattr(cls, word) is getattr(Variant, word)]
+    if cls.code is Variant.code and cls.layer is Variant.layer:
+        lacking.insert(0, "code")
     if lacking:
         raise VariantError(
-            "A variant must have the method layer(case, backend) and, unless it computes dense or grouped, "
-            "function(case) and counts(case)",
+            "A variant must have the method code(case, backend) or layer(case, backend) and, unless it computes dense "
+            "or grouped, function(case) and counts(case)",
             received=f"{cls.__name__}, which computes {cls.computes}, without {', '.join(lacking)}",
             remedy=f"Write {lacking[0]}() in the class",
         )
+
+
+def _refuse_looks(cls: type[Variant]) -> None:
+    """Refuse what no figure could draw and no sentence hold."""
+    rules: dict[str, tuple[str, Callable[[str], object]]] = {
+        "gloss": ("a few words in one line", lambda said: 0 < len(said) <= LONGEST_NAME and said.isprintable()),
+        "colour": ("written #rrggbb", lambda said: re.fullmatch("#[0-9a-fA-F]{6}", said)),
+        "marker": (f"one of {' '.join(MARKERS)}", lambda said: said in MARKERS),
+    }
+    for word, (rule, holds) in rules.items():
+        said = getattr(cls, word)
+        if said is not None and not (isinstance(said, str) and holds(said)):
+            raise VariantError(
+                f"The {word} of a variant must be {rule}",
+                received=f"{cls.__name__} with {word} = {said!r}",
+                remedy=f"Write another {word} or none in the class",
+            )
+
+
+def _home(cls: type[Variant], method: str) -> type:
+    """The class that a method is of."""
+    return next(one for one in cls.__mro__ if method in vars(one))
 
 
 def keras_convolution(case: Case, *, filters: int, groups: int = 1, bias: bool) -> Any:
@@ -197,7 +246,7 @@ def keras_convolution(case: Case, *, filters: int, groups: int = 1, bias: bool) 
     )
 
 
-def grouped_layer(case: Case, convolve: Convolve) -> Any:
+def grouped_layer(case: Case, convolve: Callable[[Any, Any], Any]) -> Any:
     """A layer of one grouped kernel (*k, Cin/G, Cout) and, where the case has one, a bias.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from grouped_bench.errors import GroupedBenchError, VariantError
-from grouped_bench.variants.base import REGISTRY, variant
+from grouped_bench.variants.base import REGISTRY, Variant, variant
 
 GROUP = "grouped_bench.variants"
 # Names that each file has registered in this process, once at least: what it imports is not run anew with it.
@@ -79,18 +79,28 @@ def _line(error: BaseException, file: str) -> str:
     return f", line {lines[-1]}" if lines else ""
 
 
+def own(files: Iterable[str]) -> set[str]:
+    """Names of the variants that files, once they were run in this process, and installed packages bring."""
+    packages = {entry.module.partition(".")[0] for entry in _entry_points()}
+    from_packages = (name for name, one in REGISTRY.items() if _package(one) in packages)
+    return set(from_packages).union(*(_FROM_FILES.get(file, set()) for file in files))
+
+
 def refuse_unknown(names: Iterable[str], files: Sequence[str]) -> None:
     """Refuse variants that no file and no package would bring to a worker, as those of a notebook. VariantError."""
-    packages = {__name__.partition(".")[0], *(entry.module.partition(".")[0] for entry in _entry_points())}
-    from_files = set().union(*(_FROM_FILES.get(file, set()) for file in files))
+    known = own(files)
     for name in names:
-        cls = type(REGISTRY[name])
-        if name not in from_files and cls.__module__.partition(".")[0] not in packages:
+        if name not in known and _package(REGISTRY[name]) != __name__.partition(".")[0]:
+            cls = type(REGISTRY[name])
             raise VariantError(
                 "Every variant must be loadable by the processes that measure",
                 received=f"{name}, which only this process knows ({cls.__qualname__} in {cls.__module__})",
                 remedy="Put it in a file, and name the file with --import FILE, or files=[…] in Python",
             )
+
+
+def _package(one: Variant) -> str:
+    return type(one).__module__.partition(".")[0]
 
 
 def digests(files: Iterable[str]) -> dict[str, str]:

@@ -196,7 +196,7 @@ def test_advise_asks_the_library_and_tells_its_answer(call, calls):
     assert call("advise", "a", "b", *words, "--format", "json") == (0, "the advice\n", "")
     (name, (space, runs), keywords), (_, given, _) = calls.made
     assert (name, space.source, runs) == ("advise", "options", ("a", "b"))
-    how = {"out": "there", "computes": "dense", "measure": True, "wait": False, "quiet": True}
+    how = {"out": "there", "computes": "dense", "files": (), "measure": True, "wait": False, "quiet": True}
     assert keywords == {"groups": "4,8", "passes": "training", **how}
     assert given == (answered, "json")
     call("advise", "latest")

@@ -8,6 +8,7 @@ from cases import make_case
 from conformance import compute
 
 from grouped_bench import backends, variants
+from grouped_bench.backends.code import define
 from grouped_bench.measure.attempt import reason_of
 
 CASES = (
@@ -33,8 +34,11 @@ def main():
     step = tf.function(layer)
     graph = step.get_concrete_function(tf.zeros(CASES[0].input_shape)).graph
     print("convolutions", *(op.device[-5:] for op in graph.get_operations() if op.type == "Conv2D"))
+    placed = define(backend.placement_code)
     with backend.on("cpu:1"):
-        print("devices", *backend.devices_of_a_step())
+        for part in range(3):
+            with placed(part):
+                print("devices" if part == 0 else "", tf.zeros([]).device[-5:], end="\n" if part == 2 else " ")
     try:
         compute("group_parallel", CASES[0], backend, "xla")
     except NotImplementedError as error:

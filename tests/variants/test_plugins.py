@@ -1,23 +1,37 @@
 """Variants of a user's own: the README's example, files, packages, and every way in which they are refused."""
 
 import importlib
+import inspect
 import json
 import re
 import subprocess
 import sys
+import textwrap
 
+import numpy as np
 import pytest
+from cases import make_case
 from checkout import ROOT
+from frames import IN_FORCE, frame, metadata
 from killed_runs import fake_host as host_without_mine
+from machines import machine, recorded
 
 import grouped_bench as gb
 from grouped_bench import variants
+from grouped_bench.analyse.rows import plain
 from grouped_bench.api import runs
 from grouped_bench.commands import main
 from grouped_bench.errors import RunError, VariantError
 from grouped_bench.harness import interrupts
 from grouped_bench.harness.processes import probing
+from grouped_bench.harness.processes.probing import Probe
 from grouped_bench.measure import worker
+from grouped_bench.plan import make_plan
+from grouped_bench.report.advice import formats
+from grouped_bench.report.drawing.style import mark_of
+from grouped_bench.report.findings import claims
+from grouped_bench.report.page.html import page
+from grouped_bench.store.runs import write_run
 from grouped_bench.variants import plugins
 from grouped_bench.variants.base import Variant, origin
 
@@ -175,6 +189,10 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
         (("(Regular)", "(gb.Variant)"), "Received: Mine without computes. Write computes = "),
         (("(Regular):", "(gb.Variant):\n    computes = 'dense'"), "Received: Mine, which computes dense, without "),
         (("(Regular):", "(Regular):\n    computes = 'else'"), "computes else, without function, counts. Write fun"),
+        (("(Regular):", "(Regular):\n    colour = 'red'"), "The colour of a variant must be written #rrggbb. Rece"),
+        (("(Regular):", "(Regular):\n    colour = 3"), "Received: Mine with colour = 3. Write another colour or none"),
+        (("(Regular):", "(Regular):\n    marker = 'oo'"), "The marker of a variant must be one of o s ^ "),
+        (("(Regular):", "(Regular):\n    gloss = 'a\\nb'"), "The gloss of a variant must be a few words in one line. "),
     ],
 )  # fmt: skip
 def test_a_class_that_is_no_variant_is_told(mine, change, told):
@@ -190,6 +208,165 @@ def test_two_files_cannot_share_a_name(mine, tmp_path):
         "The name of a variant must be unique. Received: mine for both Mine in mine.py and Mine in theirs.py. "
         "Give yours another name."
     )
+
+
+# Its looks, its words and its code
+
+LOOKS = """    gloss = "as anyone would"
+    colour, marker = "#123456", "h"
+"""
+CUT = '''
+import grouped_bench as gb
+
+@gb.variant
+class CutKernel(gb.Variant):
+    name = "mine"
+    summary = "one kernel, cut into its groups at every call"
+    computes = "grouped"
+
+    def code(self, case, backend):
+        return (define_cut_kernel_conv,)
+
+def define_cut_kernel_conv(Conv):
+    import keras
+
+    class CutKernelConv(Conv):
+        """Keras' layer, with its weights, by a convolution for each group."""
+
+        def call(self, inputs):
+            kernels = keras.ops.split(self.kernel, self.groups, axis=-1)
+            parts = keras.ops.split(inputs, self.groups, axis=-1)
+            outputs = [
+                keras.ops.conv(part, kernel, self.strides, self.padding)
+                for part, kernel in zip(parts, kernels)
+            ]
+            return keras.ops.concatenate(outputs, axis=-1)
+
+    return CutKernelConv
+'''
+
+
+def rows(variant):
+    """Rows in which `variant` takes the place of the framework's own grouped convolution, and is the fastest."""
+    made = frame()
+    return made.assign(variant=made["variant"].replace("grouped_native", variant))
+
+
+def row(variant):
+    return next(one for one in plain(rows(variant)) if one.variant == variant)
+
+
+def test_a_variant_has_the_looks_and_the_words_that_it_says(mine):
+    mine.write_text(MINE + LOOKS)
+    variants.import_files([mine])
+    mark = mark_of(row("mine"))
+    assert (mark.colour, mark.shape) == ("#123456", "h")
+    assert "mine (as anyone would; grouped function)" in claims._glossed(row("mine"))
+
+
+def test_what_a_variant_does_not_say_follows_from_its_name_and_not_from_the_class_above_it(mine):
+    unknown = mark_of(row("mine"))
+    variants.import_files([mine])
+    assert mark_of(row("mine")) == unknown
+    assert (unknown.colour, unknown.shape) != (variants.get("regular").colour, variants.get("regular").marker)
+    assert claims._glossed(row("mine")) == "mine (grouped function)"
+    mine.write_text(MINE + LOOKS.replace(', marker = "#123456", "h"', ' = "#123456"'))
+    variants.import_files([mine])
+    assert (mark_of(row("mine")).colour, mark_of(row("mine")).shape) == ("#123456", unknown.shape)
+
+
+def test_a_page_has_the_colour_of_a_variant(mine):
+    assert "#123456" not in page(rows("mine"), [metadata()])
+    mine.write_text(MINE + LOOKS)
+    variants.import_files([mine])
+    assert "#123456" in page(rows("mine"), [metadata()])
+
+
+@pytest.fixture
+def advised(mine, tmp_path, monkeypatch):
+    """Advice on a case in which `mine`, a variant of a file, was the fastest here, and the code that was tried."""
+    asked = []
+
+    class Tried:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def begin(self, keys):
+            pass
+
+        def probe(self, setting):
+            return Probe({"cpu:0": ""}, {}, {}, "3.11", "2.21.0", IN_FORCE)
+
+        def problem(self, case, setting, code):
+            asked.append(code)
+
+    monkeypatch.setattr("grouped_bench.harness.inspect.here.Trials", lambda progress: Tried())
+    monkeypatch.setattr("grouped_bench.harness.inspect.here.machine_of", lambda *given: machine())
+    facts = metadata(**recorded(machine()))
+    slug = machine().slug
+    write_run(rows("mine").assign(machine=slug), facts, tmp_path / "results/m" / f"{facts['run_id']}.parquet")
+    space = gb.Space(channels=128, groups=32, size=28, batch_size=8, passes="training")
+    mine.write_text(CUT)
+    return lambda **more: (gb.advise(space, out=tmp_path / "results", **more), asked)
+
+
+def test_the_code_of_a_file_is_advised_and_printed(advised, mine):
+    (found,), asked = advised(files=[mine])
+    assert found.best.variant == "mine"
+    text = formats.render([found], "table")
+    code = text[text.index("# Measured in execution graph") :]
+    assert asked == [code]
+    body = CUT[CUT.index("    class CutKernelConv") : CUT.index("    return CutKernelConv")]
+    assert textwrap.dedent(body).strip() in code
+    assert "Conv = keras.layers.Conv2D\n\n\nclass CutKernelConv(Conv):" in code
+    assert "layer = CutKernelConv(\n    128,\n    (3, 3),\n    groups=32,\n" in code
+    assert "grouped_bench" not in code
+
+
+def test_without_its_file_a_variant_has_no_code(advised):
+    (found,), asked = advised()
+    assert (found.best.variant, asked) == ("mine", [])
+    assert "There is no code to paste for mine" in " ".join(formats.render([found], "table").split())
+
+
+def test_the_printed_code_of_a_file_is_what_is_measured(mine, backend):
+    mine.write_text(CUT)
+    variants.import_files([mine])
+    case = make_case(groups=2, channels=(4, 8))
+    names = {}
+    exec(variants.printed("mine", case, backend.name), names)
+    layers = names["layer"], variants.get("mine").layer(case, backend)
+    x = np.random.default_rng(0).standard_normal(case.input_shape).astype("float32")
+    for layer in layers:
+        layer.build(case.input_shape)
+    layers[0].set_weights(layers[1].get_weights())
+    pasted, own = (backend.to_numpy(layer(x)) for layer in layers)
+    np.testing.assert_array_equal(pasted, own)
+    assert inspect.getsource(type(layers[1]).call) in CUT
+
+
+def test_measuring_advice_tries_the_variants_of_a_file(advised, mine, monkeypatch):
+    asked = []
+    monkeypatch.setattr("grouped_bench.api.advise.run", lambda space, **given: asked.append((space, given)) or 1 / 0)
+    monkeypatch.setattr("grouped_bench.analyse.advise.advice.Advice.is_settled", False)
+    with pytest.raises(ZeroDivisionError):
+        advised(files=[mine], measure=True)
+    ((space, given),) = asked
+    assert given["files"] == (str(mine),)
+    assert "mine" in make_plan(space).variants
+
+
+@pytest.mark.parametrize("command", ["show", "report"])
+def test_the_looks_of_a_file_reach_a_report(command, call, mine, monkeypatch):
+    mine.write_text(MINE + LOOKS)
+    monkeypatch.setattr(runs, "load_all", lambda *given: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        monkeypatch.setattr(sys, "argv", ["grouped-bench", command, "latest", "--import", str(mine)])
+        main.main()
+    assert variants.get("mine").colour == "#123456"
 
 
 # A run

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from grouped_bench import backends
+from grouped_bench import backends, variants
 from grouped_bench.errors import HostError, SpaceError, shown
 from grouped_bench.harness.processes.ipc import scratch, tail
 from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
@@ -24,7 +24,6 @@ MOST_SPLIT_GROUPS = 64
 _SECONDS = 300.0
 _MOST_DIMENSIONS = 4
 _LONGEST_NAME = 56
-_WITHOUT_SPLITS = ("regular", "grouped", "grouped_native")
 
 
 def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, backend: str = "tensorflow") -> Space:
@@ -94,7 +93,8 @@ def _variants(convolution: Json) -> Json:
     groups, channels = convolution["groups"], convolution["channels"][0]
     if groups == 1:
         return {"variant": "regular"}
-    names = _WITHOUT_SPLITS if groups > MOST_SPLIT_GROUPS else DEFAULT_VARIANTS["layer"]
+    is_split = groups <= MOST_SPLIT_GROUPS
+    names = [name for name in DEFAULT_VARIANTS["layer"] if is_split or not variants.get(name).in_parts]
     return {"variant": [*names, *([DEPTHWISE] if groups == channels else [])]}
 
 

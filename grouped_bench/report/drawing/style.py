@@ -7,44 +7,13 @@ from typing import Any
 
 from matplotlib.lines import Line2D
 
+from grouped_bench import variants
 from grouped_bench.analyse.rows import DENSE, GROUPED
 from grouped_bench.report.text.cells import shorten, text_of
 from grouped_bench.store.schema import Task
+from grouped_bench.variants.palette import AZURE, BROWN, GREY, INDIGO, PINE, WINE
 
-# Okabe & Ito's palette, which colour-blind readers can tell apart; yellow is left out as too pale on white.
-BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = (
-    *("#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00"),
-    "#CC79A7",
-)
-# Tol's muted palette and shades between: with those above but orange and sky, which are paler on white than lines
-# should be, fifteen that differ for colour-blind readers too.
-INDIGO, WINE, PINE, AZURE, BROWN, GREY, COBALT = (
-    *("#332288", "#882255", "#117733", "#3D7DFF", "#7A4A1E", "#767676"),
-    "#2A2AE8",
-)
-PLUM, ULTRAMARINE, LEAF = "#842478", "#003CC0", "#3CA854"
-KNOWN = {
-    "regular": (BLACK, "o"),
-    "grouped": (VERMILION, "s"),
-    "grouped_native": (GREEN, "^"),
-    "split_sum": (BLUE, "D"),
-    "split_concat": (PURPLE, "v"),
-    "batched_matmul": (WINE, "P"),
-    "block_diagonal": (INDIGO, "X"),
-    "channel_shuffle": (GREY, "p"),
-    "composed": (PLUM, "D"),
-    "depthwise_separable": (BROWN, "h"),
-    "depthwise_sum": (LEAF, "p"),
-    "group_parallel": (AZURE, "<"),
-    "merged_groups": (ULTRAMARINE, "H"),
-    "shifted_matmul": (PINE, ">"),
-    "stacked_planes": (COBALT, "*"),
-    "bottleneck": (BLACK, "8"),
-    "resnext_sum": (BLUE, "d"),
-    "resnext_concat": (PURPLE, "<"),
-    "resnext_grouped": (VERMILION, "H"),
-    "resnext_native": (GREEN, "d"),
-}
+# Of variants that say nothing of their looks, or are not here.
 _COLOURS = (INDIGO, WINE, PINE, AZURE, BROWN, GREY)
 _SHAPES = ("*", "d", "H", "8")
 _LINES = {**dict.fromkeys(DENSE, (0, (4, 2))), **dict.fromkeys(GROUPED, "solid")}
@@ -76,9 +45,9 @@ class Mark:
 def mark_of(row: Task) -> Mark:
     """The mark of the row's variant: by its name alone, so that it is the same in every figure and page."""
     name, function = text_of(row.variant), text_of(row.computes)
-    chance = zlib.crc32(name.encode("utf-8", "replace"))
-    unknown = (_COLOURS[chance % len(_COLOURS)], _SHAPES[chance // len(_COLOURS) % len(_SHAPES)])
-    colour, shape = KNOWN.get(name, unknown)
+    chance, variant = zlib.crc32(name.encode("utf-8", "replace")), variants.find(name)
+    colour = (variant and variant.colour) or _COLOURS[chance % len(_COLOURS)]
+    shape = (variant and variant.marker) or _SHAPES[chance // len(_COLOURS) % len(_SHAPES)]
     # Matplotlib hides labels that begin with an underscore; a hair space before it is not seen.
     label = f"{shorten(name, _LONGEST_NAME)} ({shorten(function, _LONGEST_NAME)})"
     label = f"\u200a{label}" if label.startswith("_") else label

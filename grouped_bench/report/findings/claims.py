@@ -3,6 +3,7 @@
 import collections
 from collections.abc import Callable, Iterable, Sequence
 
+from grouped_bench import variants
 from grouped_bench.analyse.crossings import FROM, OPEN, Crossing, crossings, settled
 from grouped_bench.analyse.leads import Part, leader
 from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, by_function, groups_of, is_baseline, is_ok
@@ -14,19 +15,6 @@ from grouped_bench.report.text.crossings import in_words
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, significant
 
-_GLOSSES = {
-    "grouped": "Keras groups=",
-    "grouped_native": "the backend's own grouped operation",
-    "split_concat": "one convolution per group, concatenated",
-    "split_sum": "one convolution per group, summed",
-    "merged_groups": "one dense convolution per block of groups",
-    "composed": "each gradient by its fastest form",
-    "depthwise_sum": "depthwise, summed over each group",
-    "resnext_sum": "three convolutions per path, summed",
-    "resnext_concat": "two convolutions per path, concatenated",
-    "resnext_grouped": "Keras groups=",
-    "resnext_native": "the backend's own grouped operation",
-}
 _FEWER = 1.05
 _MOST_VARIANTS = 4
 
@@ -217,5 +205,6 @@ def _times(value: float) -> str:
 
 def _glossed(row: Task) -> str:
     function = cells.text_of(row.computes)
-    gloss = f"{_GLOSSES[row.variant]}; {function} function" if row.variant in _GLOSSES else f"{function} function"
-    return f"{cells.text_of(row.variant)} ({gloss})"
+    variant = variants.find(row.variant)
+    gloss = f"{variant.gloss}; " if variant and variant.gloss else ""
+    return f"{cells.text_of(row.variant)} ({gloss}{function} function)"

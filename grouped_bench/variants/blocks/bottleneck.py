@@ -6,6 +6,7 @@ from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
 from grouped_bench.variants.base import variant
 from grouped_bench.variants.block import BlockVariant, convolution, joint_layer
+from grouped_bench.variants.palette import BLACK
 
 
 @variant
@@ -15,6 +16,7 @@ class Bottleneck(BlockVariant):
     name = "bottleneck"
     summary = "ResNet's block: 1x1, dense kxk, 1x1, as wide as all paths; the baseline"
     computes = "bottleneck"
+    colour, marker = BLACK, "8"
 
     def layer(self, case: Case, backend: Backend) -> Any:
         width = case.inner_channels

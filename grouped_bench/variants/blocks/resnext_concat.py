@@ -17,6 +17,7 @@ from grouped_bench.variants.block import (
     normalisation,
     single_paths,
 )
+from grouped_bench.variants.palette import PURPLE
 from grouped_bench.variants.reference.block_functions import KINDS
 from grouped_bench.variants.reference.convolution import Weights
 
@@ -27,6 +28,8 @@ class ResNeXtConcat(BlockVariant):
 
     name = "resnext_concat"
     summary = "ResNeXt's form (b): paths of 1x1 and kxk, concatenated, 1x1"
+    gloss = "two convolutions per path, concatenated"
+    colour, marker = PURPLE, "<"
 
     def layer(self, case: Case, backend: Backend) -> Any:
         import keras

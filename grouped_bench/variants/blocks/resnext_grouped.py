@@ -6,6 +6,7 @@ from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
 from grouped_bench.variants.base import variant
 from grouped_bench.variants.block import BlockVariant, convolution, joint_layer
+from grouped_bench.variants.palette import VERMILION
 
 
 @variant
@@ -14,6 +15,8 @@ class ResNeXtGrouped(BlockVariant):
 
     name = "resnext_grouped"
     summary = "ResNeXt's form (c): 1x1, kxk with groups=C, 1x1"
+    gloss = "Keras groups="
+    colour, marker = VERMILION, "H"
 
     def layer(self, case: Case, backend: Backend) -> Any:
         width, groups = case.inner_channels, case.cardinality or 1

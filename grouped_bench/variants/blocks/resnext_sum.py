@@ -19,6 +19,7 @@ from grouped_bench.variants.block import (
     normalisation,
     single_paths,
 )
+from grouped_bench.variants.palette import BLUE
 from grouped_bench.variants.reference.convolution import Weights
 
 
@@ -28,6 +29,8 @@ class ResNeXtSum(BlockVariant):
 
     name = "resnext_sum"
     summary = "ResNeXt's form (a): paths of 1x1, kxk and 1x1, summed"
+    gloss = "three convolutions per path, summed"
+    colour, marker = BLUE, "d"
 
     def layer(self, case: Case, backend: Backend) -> Any:
         paths = [

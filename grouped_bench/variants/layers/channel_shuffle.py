@@ -8,6 +8,7 @@ from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
 from grouped_bench.space.counts import Counts, convolution_counts
 from grouped_bench.variants.base import Variant, grouped_layer, variant
+from grouped_bench.variants.palette import GREY
 from grouped_bench.variants.reference.convolution import Weights
 from grouped_bench.variants.reference.functions import Convolution
 
@@ -47,6 +48,7 @@ class ChannelShuffle(Variant):
     name = "channel_shuffle"
     summary = "the framework's grouped convolution, then ShuffleNet's channel shuffle"
     computes = "channel_shuffle"
+    colour, marker = GREY, "p"
 
     def function(self, case: Case) -> ShuffledConvolution:
         return ShuffledConvolution(case, case.groups)

@@ -1,5 +1,6 @@
 """`depthwise_separable`: a convolution of each channel alone, then a 1x1 convolution over all of them."""
 
+import itertools
 import math
 from typing import Any
 
@@ -9,9 +10,9 @@ from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
 from grouped_bench.space.counts import Counts, pass_counts
 from grouped_bench.variants.base import Variant, variant
+from grouped_bench.variants.palette import BROWN
 from grouped_bench.variants.reference.convolution import Weights
 from grouped_bench.variants.reference.functions import WholeFunction
-from grouped_bench.variants.taps import tap_slices
 
 
 class SeparableConvolution(WholeFunction):
@@ -67,7 +68,7 @@ class SeparableConvolution(WholeFunction):
 
     def _depthwise(self, image: np.ndarray, kernel: np.ndarray) -> np.ndarray:
         padded, total = self._padded(image), np.zeros((*self.case.output_size, self.case.in_channels))
-        for tap, part in zip(_flat(kernel), tap_slices(self.case), strict=True):
+        for tap, part in zip(_flat(kernel), _tap_slices(self.case), strict=True):
             total += padded[part] * tap
         return total
 
@@ -77,7 +78,7 @@ class SeparableConvolution(WholeFunction):
         """Gradients of one image's input and of the depthwise kernel."""
         padded, of_taps = self._padded(image), []
         of_padded = np.zeros(padded.shape)
-        for tap, part in zip(_flat(kernel), tap_slices(self.case), strict=True):
+        for tap, part in zip(_flat(kernel), _tap_slices(self.case), strict=True):
             of_padded[part] += upstream * tap
             of_taps.append(_flat(padded[part] * upstream).sum(axis=0))
         inside = tuple(slice(before, before + n) for (before, _), n in zip(self.case.pads, self.case.size, strict=True))
@@ -85,6 +86,15 @@ class SeparableConvolution(WholeFunction):
 
     def _padded(self, image: np.ndarray) -> np.ndarray:
         return np.pad(image.astype(np.float64), [*self.case.pads, (0, 0)])
+
+
+def _tap_slices(case: Case) -> list[tuple[slice, ...]]:
+    """For each tap of the kernel, in its order, the slices of the padded spatial axes that meet it."""
+    axes = [
+        [slice(k * d, k * d + (o - 1) * s + 1, s) for k in range(extent)]
+        for extent, d, s, o in zip(case.kernel_size, case.dilation, case.stride, case.output_size, strict=True)
+    ]
+    return list(itertools.product(*axes))
 
 
 def _flat(array: np.ndarray) -> np.ndarray:
@@ -99,6 +109,7 @@ class DepthwiseSeparable(Variant):
     name = "depthwise_separable"
     summary = "Keras' separable convolution: each channel alone, then a 1x1 convolution"
     computes = "depthwise_separable"
+    colour, marker = BROWN, "h"
 
     def function(self, case: Case) -> SeparableConvolution:
         return SeparableConvolution(case)

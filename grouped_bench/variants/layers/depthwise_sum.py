@@ -1,12 +1,17 @@
 """`depthwise_sum`: the framework's depthwise convolution with Cout/G outputs a channel, summed over each group."""
 
-from grouped_bench.backends.base import Backend, Tensor
+from typing import Any
+
+from grouped_bench.backends.base import Backend
+from grouped_bench.backends.code import Code
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import Convolve, KernelVariant, variant
+from grouped_bench.variants.base import Variant, variant
+from grouped_bench.variants.definitions import define_kernel_conv
+from grouped_bench.variants.palette import LEAF
 
 
 @variant
-class DepthwiseSum(KernelVariant):
+class DepthwiseSum(Variant):
     """Every input channel convolved alone to Cout/G outputs, which are added up over the Cin/G channels of a group.
 
     The same MACs, in Cin/G times as many outputs. Where each group has one input channel nothing is left to add: it is
@@ -15,31 +20,47 @@ class DepthwiseSum(KernelVariant):
 
     name = "depthwise_sum"
     summary = "the framework's depthwise convolution, its outputs summed over each group's channels"
+    gloss = "depthwise, summed over each group"
     computes = "grouped"
+    colour, marker = LEAF, "p"
 
-    def convolve(self, case: Case, backend: Backend) -> Convolve:
-        import keras
-
-        width, outputs = case.in_channels // case.groups, case.out_channels // case.groups
-        axis = case.channel_axis
-
-        def convolved(inputs: Tensor, kernel: Tensor) -> Tensor:
-            found = backend.depthwise_convolution(inputs, depthwise_kernel(kernel, case), case)
-            if width == 1:
-                return found
-            before, after = case.output_shape[1:axis], case.output_shape[axis + 1 :]
-            parts = keras.ops.reshape(found, (-1, *before, case.groups, width, outputs, *after))
-            return keras.ops.reshape(keras.ops.sum(parts, axis=axis + 1), (-1, *case.output_shape[1:]))
-
-        return convolved
+    def code(self, case: Case, backend: Backend) -> Code:
+        return *backend.depthwise_code, define_kernel_conv, define_depthwise_sum_conv
 
 
-def depthwise_kernel(kernel: Tensor, case: Case) -> Tensor:
-    """A grouped kernel (*k, Cin/G, Cout) as that of a depthwise convolution, (*k, Cin, Cout/G)."""
+def define_depthwise_sum_conv(KernelConv: Any, depthwise: Any) -> Any:
+    """`DepthwiseSumConv`."""
     import keras
 
-    width, outputs = case.in_channels // case.groups, case.out_channels // case.groups
-    parts = keras.ops.reshape(kernel, (-1, width, case.groups, outputs))
-    if width > 1:
-        parts = keras.ops.transpose(parts, (0, 2, 1, 3))
-    return keras.ops.reshape(parts, (*case.kernel_size, case.in_channels, outputs))
+    class DepthwiseSumConv(KernelConv):
+        """Keras' layer, with its weights, by a depthwise convolution and a sum."""
+
+        def convolve(self, inputs, kernel):
+            width, each = kernel.shape[-2], self.filters // self.groups
+            outputs = depthwise(
+                inputs,
+                self.depthwise_kernel(kernel),
+                self.strides,
+                self.padding,
+                self.data_format,
+                self.dilation_rate,
+            )
+            if width == 1:
+                return outputs
+            axis = self.channel_axis
+            before, after = outputs.shape[1:axis], outputs.shape[axis + 1 :]
+            shape = (-1, *before, self.groups, width, each, *after)
+            parts = keras.ops.reshape(outputs, shape)
+            outputs = keras.ops.sum(parts, axis=axis + 1)
+            return keras.ops.reshape(outputs, (-1, *before, self.filters, *after))
+
+        def depthwise_kernel(self, kernel):
+            """A kernel (*k, Cin/G, Cout) as (*k, Cin, Cout/G)."""
+            width, each = kernel.shape[-2], self.filters // self.groups
+            kernel = keras.ops.reshape(kernel, (-1, width, self.groups, each))
+            if width > 1:
+                kernel = keras.ops.transpose(kernel, (0, 2, 1, 3))
+            shape = (*self.kernel_size, self.groups * width, each)
+            return keras.ops.reshape(kernel, shape)
+
+    return DepthwiseSumConv

@@ -1,12 +1,13 @@
 """`group_parallel`: `split_concat` with the groups on several devices, as AlexNet had them on two GPUs."""
 
-from contextlib import AbstractContextManager
 from typing import Any
 
 from grouped_bench.backends.base import Backend
+from grouped_bench.backends.code import Code
 from grouped_bench.space.case import Case
 from grouped_bench.variants.base import variant
-from grouped_bench.variants.layers.split_concat import SplitConcat, branches_layer
+from grouped_bench.variants.layers.split_concat import SplitConcat, define_split_concat_conv
+from grouped_bench.variants.palette import AZURE
 
 
 @variant
@@ -20,14 +21,34 @@ class GroupParallel(SplitConcat):
     name = "group_parallel"
     summary = "split_concat with the groups on separate devices (AlexNet)"
     computes = "grouped"
+    colour, marker = AZURE, "<"
 
-    def layer(self, case: Case, backend: Backend) -> Any:
-        def place(group: int) -> AbstractContextManager[Any]:
-            devices = backend.devices_of_a_step()
-            if len(devices) < 2:
-                raise NotImplementedError(
-                    f"group_parallel needs two devices or more; there is one: {', '.join(devices)}"
-                )
-            return backend.on(devices[group % len(devices)])
+    def code(self, case: Case, backend: Backend) -> Code:
+        if not backend.placement_code:
+            raise NotImplementedError(f"A step on {backend.name} uses one device")
+        return *backend.placement_code, define_split_concat_conv, define_group_parallel_conv
 
-        return branches_layer(case, place)
+
+def define_group_parallel_conv(SplitConcatConv: Any, placed: Any) -> Any:
+    """`GroupParallelConv`."""
+    import keras
+
+    class GroupParallelConv(SplitConcatConv):
+        """A convolution for each group, on one of all devices in turn."""
+
+        def build(self, input_shape):
+            part = list(input_shape)
+            part[self.channel_axis] //= len(self.branches)
+            for group, branch in enumerate(self.branches):
+                with placed(group):
+                    branch.build(tuple(part))
+
+        def call(self, inputs):
+            outputs, axis = [], self.channel_axis
+            parts = keras.ops.split(inputs, len(self.branches), axis=axis)
+            for group, branch in enumerate(self.branches):
+                with placed(group):
+                    outputs.append(branch(parts[group]))
+            return keras.ops.concatenate(outputs, axis=axis)
+
+    return GroupParallelConv

@@ -1,10 +1,10 @@
 """`grouped`: Keras' own `groups=` argument."""
 
-from typing import Any
-
 from grouped_bench.backends.base import Backend
+from grouped_bench.backends.code import Code
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import Variant, keras_convolution, variant
+from grouped_bench.variants.base import Variant, variant
+from grouped_bench.variants.palette import VERMILION
 
 
 @variant
@@ -13,7 +13,9 @@ class Grouped(Variant):
 
     name = "grouped"
     summary = "Keras' convolution with groups="
+    gloss = "Keras groups="
     computes = "grouped"
+    colour, marker = VERMILION, "s"
 
-    def layer(self, case: Case, backend: Backend) -> Any:
-        return keras_convolution(case, filters=case.out_channels, groups=case.groups, bias=case.bias)
+    def code(self, case: Case, backend: Backend) -> Code:
+        return ()

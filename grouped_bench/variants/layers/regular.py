@@ -1,10 +1,10 @@
 """`regular`: Keras' convolution over all input channels, the baseline."""
 
-from typing import Any
-
 from grouped_bench.backends.base import Backend
+from grouped_bench.backends.code import Arguments, Code
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import Variant, keras_convolution, variant
+from grouped_bench.variants.base import Variant, variant
+from grouped_bench.variants.palette import BLACK
 
 
 @variant
@@ -14,6 +14,10 @@ class Regular(Variant):
     name = "regular"
     summary = "Keras' dense convolution, the baseline"
     computes = "dense"
+    colour, marker = BLACK, "o"
 
-    def layer(self, case: Case, backend: Backend) -> Any:
-        return keras_convolution(case, filters=case.out_channels, bias=case.bias)
+    def code(self, case: Case, backend: Backend) -> Code:
+        return ()
+
+    def arguments(self, case: Case) -> Arguments:
+        return {**super().arguments(case), "groups": 1}

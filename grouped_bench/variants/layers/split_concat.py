@@ -1,15 +1,14 @@
 """`split_concat`: a convolution of its own for each group of channels, outputs concatenated."""
 
-import contextlib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from grouped_bench.backends.base import Backend
+from grouped_bench.backends.code import Code
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import Variant, keras_convolution, variant
+from grouped_bench.variants.base import Variant, variant
+from grouped_bench.variants.palette import PURPLE
 from grouped_bench.variants.reference.convolution import Weights
 
 
@@ -19,11 +18,13 @@ class SplitConcat(Variant):
 
     name = "split_concat"
     summary = "split channels, convolve each part to Cout/G, concatenate"
+    gloss = "one convolution per group, concatenated"
     computes = "grouped"
     in_parts = True
+    colour, marker = PURPLE, "v"
 
-    def layer(self, case: Case, backend: Backend) -> Any:
-        return branches_layer(case, lambda group: contextlib.nullcontext())
+    def code(self, case: Case, backend: Backend) -> Code:
+        return (define_split_concat_conv,)
 
     def to_layer(self, weights: Weights, case: Case) -> list[np.ndarray]:
         parts = [np.split(array, case.groups, axis=-1) for array in weights.values()]
@@ -34,34 +35,47 @@ class SplitConcat(Variant):
         return {name: np.concatenate(values[kind :: len(names)], axis=-1) for kind, name in enumerate(names)}
 
 
-def branches_layer(case: Case, place: Callable[[int], AbstractContextManager[Any]]) -> Any:
-    """A layer with a convolution of its own for each group, outputs concatenated.
-
-    Args:
-        case: its geometry and dtype.
-        place: the context in which a group's weights are made and its convolution is computed.
-    """
+def define_split_concat_conv(Conv: Any) -> Any:
+    """`SplitConcatConv`."""
     import keras
 
-    class BranchesLayer(keras.layers.Layer):
-        def __init__(self) -> None:
-            super().__init__(dtype=case.dtype)
-            filters = case.out_channels // case.groups
-            self.branches = [keras_convolution(case, filters=filters, bias=case.bias) for _ in range(case.groups)]
+    class SplitConcatConv(keras.layers.Layer):
+        """A convolution for each group of channels, outputs concatenated.
 
-        def build(self, input_shape: Any) -> None:
+        The kernels are those of Keras' layer with groups=, split along their
+        last axis.
+        """
+
+        def __init__(
+            self,
+            filters,
+            kernel_size,
+            groups=1,
+            name=None,
+            dtype=None,
+            **options,
+        ):
+            super().__init__(name=name, dtype=dtype)
+            options["dtype"] = self.dtype_policy
+            each, parts = filters // groups, range(groups)
+            self.branches = [Conv(each, kernel_size, **options) for _ in parts]
+
+        def build(self, input_shape):
             part = list(input_shape)
-            part[case.channel_axis] //= case.groups
-            for group, branch in enumerate(self.branches):
-                with place(group):
-                    branch.build(tuple(part))
+            part[self.channel_axis] //= len(self.branches)
+            for branch in self.branches:
+                branch.build(tuple(part))
 
-        def call(self, inputs: Any) -> Any:
-            outputs = []
-            parts = keras.ops.split(inputs, case.groups, axis=case.channel_axis)
-            for group, (branch, part) in enumerate(zip(self.branches, parts, strict=True)):
-                with place(group):
-                    outputs.append(branch(part))
-            return keras.ops.concatenate(outputs, axis=case.channel_axis)
+        def call(self, inputs):
+            axis = self.channel_axis
+            parts = keras.ops.split(inputs, len(self.branches), axis=axis)
+            pairs = zip(self.branches, parts, strict=True)
+            outputs = [branch(part) for branch, part in pairs]
+            return keras.ops.concatenate(outputs, axis=axis)
 
-    return BranchesLayer()
+        @property
+        def channel_axis(self):
+            first = self.branches[0].data_format == "channels_first"
+            return 1 if first else self.branches[0].rank + 1
+
+    return SplitConcatConv

@@ -1,15 +1,18 @@
 """`stacked_planes`: taps along the first spatial axis become channels of the native convolution of one rank less."""
 
-import dataclasses
 from typing import Any
 
 from grouped_bench.backends.base import Backend
+from grouped_bench.backends.code import Code
+from grouped_bench.backends.convolutions.padding import define_pads
 from grouped_bench.space.case import Case
-from grouped_bench.variants.base import Convolve, KernelVariant, variant
+from grouped_bench.variants.base import Variant, variant
+from grouped_bench.variants.definitions import define_kernel_conv
+from grouped_bench.variants.palette import COBALT
 
 
 @variant
-class StackedPlanes(KernelVariant):
+class StackedPlanes(Variant):
     """A 3D convolution as one 2D convolution, which TensorFlow has in groups: k copies of the input are laid out.
 
     A 1D convolution becomes one of kernel 1.
@@ -18,70 +21,62 @@ class StackedPlanes(KernelVariant):
     name = "stacked_planes"
     summary = "first spatial axis folded into batch and channels, the framework's own grouped op of one rank less"
     computes = "grouped"
+    colour, marker = COBALT, "*"
 
-    def convolve(self, case: Case, backend: Backend) -> Convolve:
-        plane = _plane(case)
-
-        def convolve(inputs: Any, kernel: Any) -> Any:
-            outputs = backend.convolution(_planes(inputs, case), _stacked(kernel, case), plane)
-            return _unfolded(outputs, case)
-
-        return convolve
+    def code(self, case: Case, backend: Backend) -> Code:
+        return define_pads, *backend.convolution_code, define_kernel_conv, define_stacked_planes_conv
 
 
-def _plane(case: Case) -> Case:
-    """The case of the planes: a batch of N·Do, and k·Cin/G channels in each group."""
-    stacked = case.in_channels * case.kernel_size[0]
-    if case.rank == 1:
-        return dataclasses.replace(
-            case,
-            in_channels=stacked,
-            size=case.output_size,
-            kernel_size=(1,),
-            stride=(1,),
-            dilation=(1,),
-            padding="valid",
-            data_format="channels_last",
-        )
-    return dataclasses.replace(
-        case,
-        rank=case.rank - 1,
-        batch_size=case.batch_size * case.output_size[0],
-        in_channels=stacked,
-        size=case.size[1:],
-        kernel_size=case.kernel_size[1:],
-        stride=case.stride[1:],
-        dilation=case.dilation[1:],
-        data_format="channels_last",
-    )
-
-
-def _planes(inputs: Any, case: Case) -> Any:
-    """(N·Do, *n, G·k·Cin/G): for each output plane the input planes that its taps meet, each group's together."""
+def define_stacked_planes_conv(KernelConv: Any, convolution: Any, pads: Any) -> Any:
+    """`StackedPlanesConv`."""
     import keras
 
-    if case.data_format == "channels_first":
-        inputs = keras.ops.moveaxis(inputs, 1, -1)
-    inputs = keras.ops.pad(inputs, ((0, 0), case.pads[0], *((0, 0),) * case.rank))
-    count, stride, dilation = case.output_size[0], case.stride[0], case.dilation[0]
-    taps = [
-        inputs[:, tap * dilation : tap * dilation + (count - 1) * stride + 1 : stride]
-        for tap in range(case.kernel_size[0])
-    ]
-    width = case.in_channels // case.groups
-    parts = [keras.ops.reshape(part, (*part.shape[:-1], case.groups, width)) for part in taps]
-    return keras.ops.reshape(keras.ops.concatenate(parts, axis=-1), _plane(case).input_shape)
+    class StackedPlanesConv(KernelConv):
+        """Keras' layer, with its weights, by a convolution of one rank less.
 
+        Taps along the first spatial axis become channels, and what it has of
+        outputs is folded into the batch. Of rank 1 the kernel becomes 1.
+        """
 
-def _stacked(kernel: Any, case: Case) -> Any:
-    """A kernel (k, *k', Cin/G, Cout) as (*k', k·Cin/G, Cout)."""
-    import keras
+        def convolve(self, inputs, kernel):
+            if self.data_format == "channels_first":
+                inputs = keras.ops.moveaxis(inputs, 1, -1)
+            planes, count = self.planes(inputs)
+            outputs = convolution(
+                planes,
+                self.stacked(kernel),
+                self.strides[1:] or (1,),
+                self.padding if self.rank > 1 else "valid",
+                "channels_last",
+                self.dilation_rate[1:] or (1,),
+            )
+            extents = outputs.shape[1:-1] if self.rank > 1 else ()
+            shape = (-1, count, *extents, self.filters)
+            outputs = keras.ops.reshape(outputs, shape)
+            if self.data_format == "channels_first":
+                outputs = keras.ops.moveaxis(outputs, -1, 1)
+            return outputs
 
-    return keras.ops.reshape(keras.ops.moveaxis(kernel, 0, case.rank - 1), _plane(case).kernel_shape(case.groups))
+        def planes(self, inputs):
+            """(N·Do, *n, G·k·Cin/G) and Do: for each output plane its taps."""
+            _, n, *size, channels = inputs.shape
+            k, s, d = self.kernel_size[0], self.strides[0], self.dilation_rate[0]
+            (zeros,) = pads((n,), (k,), (s,), (d,), self.padding)
+            count = (n + sum(zeros) - d * (k - 1) - 1) // s + 1
+            end = (count - 1) * s + 1
+            x = keras.ops.pad(inputs, ((0, 0), zeros, *((0, 0),) * self.rank))
+            shape = (-1, count, *size, self.groups, channels // self.groups)
+            taps = [x[:, i * d : i * d + end : s] for i in range(k)]
+            parts = [keras.ops.reshape(tap, shape) for tap in taps]
+            planes = keras.ops.concatenate(parts, axis=-1)
+            shape = (-1, *(size or (count,)), k * channels)
+            return keras.ops.reshape(planes, shape), count
 
+        def stacked(self, kernel):
+            """A kernel (k, *k', Cin/G, Cout) as (*k', k·Cin/G, Cout)."""
+            stacked = keras.ops.moveaxis(kernel, 0, self.rank - 1)
+            extents, width = self.kernel_size[1:] or (1,), kernel.shape[-2]
+            shape = (*extents, self.kernel_size[0] * width, self.filters)
+            return keras.ops.reshape(stacked, shape)
 
-def _unfolded(outputs: Any, case: Case) -> Any:
-    import keras
-
-    outputs = keras.ops.reshape(outputs, (case.batch_size, *case.output_size, case.out_channels))
-    return keras.ops.moveaxis(outputs, -1, 1) if case.data_format == "channels_first" else outputs
+    return StackedPlanesConv

@@ -525,7 +525,7 @@ def test_two_codes_are_pasted_where_the_environments_differ_in_the_best(here, se
     assert (found.best.variant, found.alternative.advice.best.variant) == ("split_concat", "grouped_native")
     text = telling.render([found], "table")
     first, second = text.index("Code to paste with TF_X=1:"), text.index("Code to paste without it:")
-    assert first < text.index("class NativeGroupedConv2D") < second < text.index("class SplitConcatConv2D")
+    assert first < text.index("class NativeGroupedConv(") < second < text.index("class SplitConcatConv(")
 
 
 def test_an_environment_that_may_not_be_faster_is_not_mentioned(here, setup):
@@ -648,7 +648,7 @@ def test_one_advice_says_what_by_how_much_how_sure_at_what_cost_and_on_what_it_r
     assert "Certainty: measured with 2 other variants of the same function; it is the fastest, and" in text
     assert "Cost: 7.00 MiB of memory, 4.61 k parameters; regular takes 11.0 MiB and 147 k." in text
     assert "Evidence: run 20261123-012233-ab12 (5 rows), with tensorflow 2.21.0." in text
-    assert "class NativeGroupedConv2D(keras.layers.Conv2D):" in text
+    assert "class NativeGroupedConv(KernelConv):" in text
 
 
 def test_a_long_case_and_a_tiny_ratio_are_told_in_their_width():
@@ -686,7 +686,7 @@ def test_group_counts_are_a_table_and_three_sentences():
     found = json.loads(told([ask(frame(), groups=groups) for groups in (1, 4, 32)], "json"))
     assert found["least"]["latency"] == [32]
     assert [one["use"] for one in found["advice"]] == ["regular", "grouped_native", "grouped_native"]
-    assert "layer = NativeGroupedConv2D(" in found["advice"][1]["code"]
+    assert "layer = NativeGroupedConv(" in found["advice"][1]["code"]
 
 
 def test_a_whole_run_is_told_case_by_case_and_what_is_open_with_its_reason():

@@ -1,13 +1,18 @@
-"""The layers that are printed to be pasted: run as they stand, and held to the float64 reference."""
+"""The layers that are printed to be pasted: the source of what is measured, run and held to the float64 reference."""
 
 import ast
 import dataclasses
+import inspect
 import itertools
 import re
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
 from cases import make_block, make_case
+from checkout import importing
 from expected import unless_refused
 
 from grouped_bench import backends, variants
@@ -16,7 +21,8 @@ from grouped_bench.report.advice.snippets import snippet
 from grouped_bench.space.choices import Composition, Form, forms
 
 NAMES = ("regular", "grouped", "grouped_native", "split_concat", "split_sum")
-MATMULS = ("block_diagonal", "batched_matmul", "shifted_matmul", "merged_groups", "depthwise_sum", "composed")
+OTHERS = ("block_diagonal", "batched_matmul", "shifted_matmul", "merged_groups", "depthwise_sum", "composed")
+MATMULS = (*OTHERS, "stacked_planes")
 # No output of channels first is as long as its bias: Keras 3.15 would add it along the wrong axis.
 CASES = {
     "1D": make_case(rank=1, size=9),
@@ -49,15 +55,10 @@ def run(code):
     return names["layer"]
 
 
-def has_code(name, case):
-    """Keras has no depthwise convolution of three spatial axes."""
-    return not (name == "depthwise_sum" and case.rank == 3)
-
-
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("name", NAMES + MATMULS)
 def test_the_printed_layer_is_the_variant(name, case, backend):
-    if not has_code(name, case):
+    if name == "depthwise_sum" and case.rank == 3 and backend.name == "tensorflow":
         pytest.skip("no such operation there, and no advice either")
     variant, problem = variants.get(name), verify.make_problem(case, 3)
     layer, own = run(snippet(name, case, backend.name, backend.executions[0])), variant.layer(case, backend)
@@ -109,14 +110,134 @@ def test_a_printed_layer_of_branches_can_be_made_again_from_its_config(name, bac
 @pytest.mark.parametrize("name", NAMES + MATMULS)
 @pytest.mark.parametrize("of", ["tensorflow", "jax", "torch"])
 def test_the_code_is_plain_and_narrow(name, of):
-    for case in (case for case in CASES.values() if has_code(name, case)):
-        code = snippet(name, case, of, backends.get(of).executions[0])
+    backend = backends.named(of)
+    for case, choice in itertools.product(CASES.values(), choices_of(name, backend)):
+        if choice and case.groups < 4:
+            continue
+        code = snippet(name, case, of, backend.executions[0], choice)
         ast.parse(code)
         assert max(map(len, code.splitlines())) <= 80
         assert "grouped_bench" not in code
         assert "\n\n\n\n" not in code
         assert re.search(r"\nlayer = [^\n]*\(\n(    [^\n]*\n)*\)\Z", code)
         assert all(line == line.rstrip() for line in code.splitlines())
+
+
+# The source of what is measured
+
+
+EXACT = [name for name in variants.names() if variants.get(name).computes in ("dense", "grouped")]
+FRAMEWORKS = ("tensorflow", "jax", "torch")
+
+
+def sources(found, seen):
+    """Sources of the classes and functions of ours of which `found` is made, itself included."""
+    if id(found) in seen or not getattr(found, "__module__", "").startswith("grouped_bench"):
+        return
+    seen.add(id(found))
+    yield textwrap.dedent(inspect.getsource(found))
+    if isinstance(found, type):
+        methods = [one for one in vars(found).values() if inspect.isfunction(one)]
+        reached = [*found.__bases__, *itertools.chain.from_iterable(map(held, methods))]
+    else:
+        reached = held(found)
+    for one in reached:
+        yield from sources(one, seen)
+
+
+def held(function):
+    """What a function holds of the scope that it was defined in, lists of it opened."""
+    for cell in function.__closure__ or ():
+        values = cell.cell_contents
+        for value in values if isinstance(values, list) else [values]:
+            yield from value if isinstance(value, tuple) else [value]
+
+
+def choices_of(name, backend):
+    """No choice, and of a composition some of forms that differ."""
+    if name != "composed":
+        return [None]
+    mixed = "forward=merged_groups(m=2) input=grouped_native kernel=batched_matmul"
+    compiled = "forward=merged_groups(m=2)+xla input=shifted_matmul kernel=depthwise_sum"
+    return [None, mixed, *([compiled] if backend.compiles_parts else [])]
+
+
+def configs(layer):
+    """What a layer, or each of its branches, was made with, but for its name."""
+    return [{**one.get_config(), "name": None} for one in getattr(layer, "branches", [layer])]
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+@pytest.mark.parametrize("name", EXACT)
+def test_what_is_printed_is_the_source_of_what_is_measured(name, rank, backend):
+    case = make_case(rank=rank, groups=4, channels=(8, 16), bias=True)
+    for choice in choices_of(name, backend):
+        code = snippet(name, case, backend.name, backend.executions[0], choice)
+        if name == "group_parallel" and not backend.placement_code:
+            assert code is None
+            continue
+        layer = variants.get(name).with_choice(choice).layer(case, backend)
+        found = list(sources(type(layer), set()))
+        assert all(source in code for source in found)
+        assert code.count("\nclass ") == sum(source.startswith("class ") for source in found)
+        assert len(found) >= {"regular": 0, "grouped": 0, "split_sum": 1, "split_concat": 1}.get(name, 2)
+        assert f"layer = {'' if found else 'keras.layers.'}{type(layer).__name__}(\n" in code
+        assert configs(layer) == configs(run(code))
+
+
+@pytest.mark.parametrize("of", FRAMEWORKS)
+@pytest.mark.parametrize("name", EXACT)
+def test_every_exact_variant_is_printed_for_every_backend(name, of):
+    """All but the one that needs several devices, which TensorFlow alone has in a step."""
+    code = snippet(name, make_case(), of, backends.named(of).executions[0])
+    assert (code is None) == (name == "group_parallel" and of != "tensorflow")
+    uses_framework = {"tensorflow": "import tensorflow as tf", "jax": "import jax", "torch": "import torch"}
+    if name == "grouped_native":
+        assert [one for one, line in uses_framework.items() if f"{line}\n" in code] == [of]
+
+
+def test_printing_imports_no_framework():
+    """A report is rendered on a machine that has none."""
+    lines = [
+        "import sys; from cases import make_case; from grouped_bench import variants",
+        "from grouped_bench.report.advice.snippets import snippet",
+        f"told = [snippet(name, make_case(), of, '') for name in {EXACT} for of in {FRAMEWORKS}]",
+        "assert sum(one is not None for one in told) > 30; print(*sys.modules)",
+    ]
+    words = [sys.executable, "-c", "\n".join(lines)]
+    run = subprocess.run(words, capture_output=True, text=True, check=True, env=importing())
+    assert not {"keras", *FRAMEWORKS} & set(run.stdout.split())
+
+
+def test_a_variant_whose_layer_is_not_that_of_its_code_is_not_printed(registry):
+    class Another(type(variants.get("regular"))):
+        name = "another"
+
+        def layer(self, case, backend):
+            return super().layer(case, backend)
+
+    registry["another"] = Another()
+    assert snippet("another", make_case(), "tensorflow", "graph") is None
+    Another.code = lambda self, case, backend: ()
+    assert "Conv2D(" in snippet("another", make_case(), "tensorflow", "graph")
+
+
+@pytest.mark.parametrize("text", ['"); import os; ("', "a\nimport os", "a'b\\", "\ud800"])
+def test_a_text_among_the_arguments_stays_a_text(text, registry):
+    class Another(type(variants.get("regular"))):
+        name = "another"
+
+        def arguments(self, case):
+            return {**super().arguments(case), "one": text, "all": [{text: (text,)}]}
+
+    registry["another"] = Another()
+    code = snippet("another", make_case(), "tensorflow", "graph")
+    call = ast.parse(code).body[-1].value
+    found = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords}
+    assert (found["one"], found["all"]) == (text, [{text: (text,)}])
+
+
+# How it is printed
 
 
 def test_the_code_says_how_a_model_must_be_compiled_for_the_figures_to_hold():
@@ -129,16 +250,8 @@ def test_the_code_says_how_a_model_must_be_compiled_for_the_figures_to_hold():
 @pytest.mark.parametrize(
     "name",
     [
-        *("group_parallel", "channel_shuffle", "mine", "../../report.html", "parts", "layer"),
-        *(
-            "base.jinja",
-            "parts.jinja",
-            "forms",
-            "composed.tensorflow",
-            "forms.jinja",
-            "grouped_native.tensorflow",
-            "grouped_native.torch",
-        ),
+        *("channel_shuffle", "depthwise_separable", "bottleneck", "mine", "../../report.html", "layer"),
+        *("grouped_native.tensorflow", "grouped_native.torch", "grouped\nimport os", ""),
     ],
 )
 def test_what_has_no_code_to_paste_has_none(name):
@@ -152,6 +265,8 @@ def test_what_has_no_code_to_paste_has_none(name):
         {"data_format": "channels_last\nimport os"},
         {"dtype": "float32'); import os"},
         {"groups": 3},
+        {"rank": "2D()\nimport os; keras.layers.Conv2"},
+        {"rank": 4, "size": (5,) * 4, **dict.fromkeys(("kernel_size", "stride", "dilation"), (1,) * 4)},
     ],
 )
 def test_text_from_a_record_does_not_become_code(columns):
@@ -181,10 +296,22 @@ def check_printed(name, choice, case, backend):
     return code
 
 
+def test_a_printed_composition_can_be_made_again_from_its_config(backend):
+    case = make_case(groups=4, channels=(8, 16), bias=True)
+    choice = "forward=merged_groups(m=2) input=batched_matmul kernel=shifted_matmul"
+    layer = run(snippet("composed", case, backend.name, backend.executions[0], choice))
+    again = type(layer).from_config(layer.get_config())
+    for one in (layer, again):
+        one.build(case.input_shape)
+    again.set_weights(layer.get_weights())
+    x = np.random.default_rng(0).standard_normal(case.input_shape).astype("float32")
+    np.testing.assert_array_equal(backend.to_numpy(layer(x)), backend.to_numpy(again(x)))
+
+
 @pytest.mark.parametrize("merged", [1, 2, 4, 8])
 def test_merged_groups_are_printed_with_the_number_that_was_chosen(merged, backend):
     code = check_printed("merged_groups", f"m={merged}", make_case(groups=8, channels=(8, 16)), backend)
-    assert f"blocks = self.groups // {merged}\n" in code
+    assert f"    merged={merged},\n" in code
     assert "guess" not in code
 
 
@@ -210,7 +337,7 @@ def test_a_composition_with_the_frameworks_own_operation_is_printed(place, backe
     parts = [Form("batched_matmul"), Form("merged_groups", "m=2"), Form("depthwise_sum")]
     parts[place] = Form("grouped_native")
     code = snippet("composed", case, backend.name, backend.executions[0], str(Composition(*parts)))
-    assert "def grouped_native(self, inputs, kernel):" in code
+    assert "class NativeGroupedConv(KernelConv):" in code
     compile(code, "pasted.py", "exec")
     if place == 0:
         check_printed("composed", str(Composition(*parts)), case, backend)
@@ -218,7 +345,7 @@ def test_a_composition_with_the_frameworks_own_operation_is_printed(place, backe
 
 def test_without_a_choice_the_code_says_that_it_is_a_guess():
     code = snippet("merged_groups", make_case(groups=8, channels=(8, 16)), "tensorflow", "graph")
-    assert "blocks = self.groups // 8\n" in code
+    assert "    merged=8,\n" in code
     assert "# The choice is a guess: `grouped-bench advise --measure` searches it." in code
 
 

@@ -17,7 +17,7 @@ from grouped_bench.report.drawing import registry
 from grouped_bench.report.drawing.panels import MOST_PANELS, NothingToDrawError, split
 from grouped_bench.report.drawing.points import pareto, positive, thinned, unbeaten, with_first_calls, with_savings
 from grouped_bench.report.drawing.registry import Drawable
-from grouped_bench.report.drawing.style import KNOWN, mark_of
+from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.figures.roofline import with_peaks
 from grouped_bench.report.figures.speedup import speedup
 from grouped_bench.store.schema import Task
@@ -222,11 +222,15 @@ def test_each_backend_gets_its_turn():
 
 
 def test_every_registered_variant_has_a_mark_of_its_own():
-    names = [*variants.names(), *variants.names("block")]
-    assert set(KNOWN) == set(names)
-    assert len(set(KNOWN.values())) == len(KNOWN)
-    layers = [KNOWN[name][0] for name in variants.names()]
+    marks = looks(*variants.names(), *variants.names("block"))
+    assert None not in itertools.chain(*marks)
+    assert len(set(marks)) == len(marks)
+    layers = [colour for colour, _ in looks(*variants.names())]
     assert len(set(layers)) == len(layers)
+
+
+def looks(*names):
+    return [(variants.get(name).colour, variants.get(name).marker) for name in names]
 
 
 def linear(colour):
@@ -251,10 +255,10 @@ SIGHTS = {
 
 @pytest.mark.parametrize("sight", SIGHTS)
 def test_colours_of_layers_differ_and_stand_out_whatever_the_eyes(sight):
-    seen = {name: lab(SIGHTS[sight] @ linear(KNOWN[name][0])) for name in variants.names()}
+    seen = {name: lab(SIGHTS[sight] @ linear(variants.get(name).colour)) for name in variants.names()}
     for first, second in itertools.combinations(seen, 2):
         assert np.linalg.norm(seen[first] - seen[second]) > 9, (first, second)
-    for colour, _ in KNOWN.values():
+    for colour, _ in looks(*variants.names(), *variants.names("block")):
         assert 1.05 / (linear(colour) @ [0.2126, 0.7152, 0.0722] + 0.05) >= 3
 
 

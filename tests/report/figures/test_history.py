@@ -7,11 +7,11 @@ import pytest
 from frames import HOSTILE
 from histories import joined, run, runs
 
+from grouped_bench import variants
 from grouped_bench.analyse.history.history import of_enough
 from grouped_bench.analyse.rows import plain
 from grouped_bench.report.drawing.panels import NothingToDrawError
 from grouped_bench.report.drawing.registry import Drawable, draw, save
-from grouped_bench.report.drawing.style import KNOWN
 from grouped_bench.report.figures.history import history
 from grouped_bench.report.page.html import page
 
@@ -39,10 +39,10 @@ def points(place):
 def test_a_task_with_a_step_comes_first_in_its_own_colour(stepped):
     titles = [place.get_title() for place in stepped.figure.axes]
     assert titles == ["grouped (grouped)", "regular (dense)"]
-    for place, variant in zip(stepped.figure.axes, ("grouped", "regular"), strict=True):
+    for place, name in zip(stepped.figure.axes, ("grouped", "regular"), strict=True):
         line = points(place)
         assert len(line.get_xdata()) == 24
-        assert (line.get_color(), line.get_marker()) == KNOWN[variant]
+        assert (line.get_color(), line.get_marker()) == (variants.get(name).colour, variants.get(name).marker)
 
 
 def test_a_step_is_marked_between_its_runs_with_how_much(stepped):

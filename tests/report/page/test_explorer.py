@@ -14,6 +14,7 @@ from grouped_bench.report.drawing.points import Saving
 from grouped_bench.report.findings.findings import Finding
 from grouped_bench.report.page import explorer
 from grouped_bench.store import schema
+from grouped_bench.variants.palette import MARKERS
 
 
 def record_of(made, told=()):
@@ -96,8 +97,7 @@ def test_a_variant_has_the_colour_it_has_everywhere():
 
 
 def test_every_shape_of_a_mark_has_its_like():
-    shapes = {shape for _, shape in style.KNOWN.values()} | set(style._SHAPES)
-    assert shapes <= set(explorer._SHAPES)
+    assert {*MARKERS, *style._SHAPES} == set(explorer._SHAPES)
 
 
 def test_samples_come_back_to_a_per_mille_of_their_median():

@@ -4,9 +4,10 @@ import subprocess
 import sys
 
 import pytest
+from cases import make_case
 from checkout import SUPPORT, importing
 
-from grouped_bench.backends.base import Backend
+from grouped_bench import backends, variants
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +27,14 @@ def test_groups_are_dealt_out_over_the_devices(told):
 
 
 def test_devices_are_those_of_the_kind_that_a_step_is_placed_on(told):
-    assert told["devices"] == ["cpu:0", "cpu:1"]
+    assert told["devices"] == ["CPU:0", "CPU:1", "CPU:0"]
 
 
 def test_xla_which_has_one_device_is_refused(told):
-    reason = "NotImplementedError: XLA puts all of a step on one device; use the execution graph or eager"
+    reason = "NotImplementedError: XLA puts a step on one device; use the execution graph or eager"
     assert told["xla"] == ["unsupported", *reason.split()]  # without what Keras puts around it
 
 
-def test_a_backend_that_cannot_spread_a_step_says_so(backend):
-    with pytest.raises(NotImplementedError, match="A step on tensorflow uses one device"):
-        Backend.devices_of_a_step(backend)
+def test_a_backend_that_cannot_spread_a_step_says_so():
+    with pytest.raises(NotImplementedError, match="A step on jax uses one device"):
+        variants.get("group_parallel").layer(make_case(), backends.named("jax"))

@@ -1,0 +1,156 @@
+"""Code that stands alone: functions whose calls define what is measured, and whose bodies are printed to be pasted.
+
+A definition is such a function: it imports what it needs, defines one class or function, and returns it. Its
+parameters are names that steps before it defined; `Conv` is Keras' convolution of the rank. So what is printed cannot
+differ from what is measured, and is printed without importing a framework.
+"""
+
+import ast
+import functools
+import inspect
+import json
+import sys
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Definition = Callable[..., Any]
+# What a class is called with.
+Arguments = Mapping[str, Any]
+# A step defines something, or assigns values to names.
+Code = tuple[Definition | dict[str, Any], ...]
+
+_CONV = "Conv"
+
+
+class Defined(str):
+    """In a value that a step assigns: the name of what a step before it defined."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def define(code: Code, **names: Any) -> Any:
+    """What the last step of `code` defines; `Conv` itself where there is no step.
+
+    Args:
+        code: definitions, each with the names of those that it needs before it.
+        names: what stands before the first.
+    """
+    defined = names.get(_CONV)
+    for step in code:
+        if isinstance(step, dict):
+            names |= {name: _resolved(value, names) for name, value in step.items()}
+        else:
+            defined = step(**{name: names[name] for name in _needs(step)})
+            names[defined.__name__] = defined
+    return defined
+
+
+def define_layer(code: Code, rank: int, arguments: Arguments) -> Any:
+    """The layer of the class that `code` defines, or of Keras' own where it defines none.
+
+    Args:
+        code: the steps that define the class.
+        rank: number of spatial axes, 1 to 3.
+        arguments: of the class, by name.
+    """
+    import keras
+
+    conv = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)[rank - 1]
+    return define(code, **{_CONV: conv})(**arguments)
+
+
+def written(code: Code, rank: int, arguments: Arguments) -> str:
+    """The same as text: imports, what the steps define and assign, and `layer = …`.
+
+    Args:
+        code: the steps that define the layer's class.
+        rank: number of spatial axes, 1 to 3.
+        arguments: of the class, by name; the first two are written without it, and what Keras takes by itself is not.
+    """
+    name = conv = f"keras.layers.Conv{rank}D"
+    if any(_CONV in _needs(step) for step in code if callable(step)):
+        code = ({_CONV: Defined(conv)}, *code)
+    imports, texts = {"import keras"}, list[tuple[str, bool]]()
+    for step in code:
+        if callable(step):
+            imported, text, name = _body(step)
+            imports.update(imported)
+        else:
+            text = "\n".join(f"{key} = {_literal(value)}" for key, value in step.items())
+        texts.append((text, callable(step)))
+    return _sorted(imports) + _spaced([*texts, (f"layer = {name}({_called(arguments, rank)})", False)])
+
+
+def name_of(code: Code) -> str:
+    """The name of what the last step of `code` defines."""
+    (*_, last) = code
+    assert callable(last)
+    return _body(last)[-1]
+
+
+def _needs(definition: Definition) -> tuple[str, ...]:
+    return tuple(inspect.signature(definition).parameters)
+
+
+def _resolved(value: Any, names: Mapping[str, Any]) -> Any:
+    if isinstance(value, Defined):
+        return names[value]
+    return type(value)(_resolved(one, names) for one in value) if isinstance(value, (list, tuple)) else value
+
+
+@functools.cache
+def _body(definition: Definition) -> tuple[tuple[str, ...], str, str]:
+    """The imports of a definition, the code between them and its last line, and the name that it returns there."""
+    source = textwrap.dedent(inspect.getsource(definition))
+    lines, (function,) = source.splitlines(), ast.parse(source).body
+    assert isinstance(function, ast.FunctionDef)
+    last = function.body[-1]
+    assert isinstance(last, ast.Return)
+    assert isinstance(last.value, ast.Name)
+    imports = [node for node in function.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    docstring = function.body[:1] if ast.get_docstring(function) else []
+    start = max((node.end_lineno or 0 for node in (*docstring, *imports)), default=function.body[0].lineno - 1)
+    body = textwrap.dedent("\n".join(lines[start : last.lineno - 1])).strip("\n")
+    return tuple(map(ast.unparse, imports)), body, last.value.id
+
+
+def _spaced(texts: Iterable[tuple[str, bool]]) -> str:
+    """Texts below each other, two blank lines around those that define something, else one."""
+    found, before = "", False
+    for text, defines in texts:
+        found += ("\n\n\n" if defines or before else "\n\n") + text
+        before = defines
+    return found
+
+
+def _sorted(imports: set[str]) -> str:
+    """Imports in their usual order: the standard library's, a blank line, others."""
+    own = sorted(line for line in imports if _root(line) in sys.stdlib_module_names)
+    others = sorted(line for line in imports if _root(line) not in sys.stdlib_module_names)
+    return "\n\n".join("\n".join(lines) for lines in (own, others) if lines)
+
+
+def _root(line: str) -> str:
+    return line.split()[1].partition(".")[0]
+
+
+def _literal(value: Any) -> str:
+    """A value as code, a list with a line for each of its own. Whatever a text holds, it stays a text."""
+    if isinstance(value, list):
+        return "[\n" + "".join(f"    {_literal(one)},\n" for one in value) + "]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_literal(name)}: {_literal(one)}" for name, one in value.items()) + "}"
+    return json.dumps(value) if isinstance(value, str) and not isinstance(value, Defined) else repr(value)
+
+
+def _called(arguments: Arguments, rank: int) -> str:
+    ones = (1,) * rank
+    usual = {"groups": 1, "strides": ones, "dilation_rate": ones, "use_bias": True, "dtype": "float32"}
+    first, second, *others = arguments.items()
+    given = [_literal(value) for _, value in (first, second)]
+    given += [f"{name}={_literal(value)}" for name, value in others if usual.get(name) != value]
+    return "".join(f"\n    {argument}," for argument in given) + "\n"

@@ -1,0 +1,81 @@
+"""Layers that several variants build on; `grouped_bench.backends.code` says what a definition is."""
+
+from typing import Any
+
+
+def define_kernel_conv(Conv: Any) -> Any:
+    """`KernelConv`, Keras' layer but for the convolution."""
+    import keras
+
+    class KernelConv(Conv):
+        """Keras' layer, with its weights, by another convolution."""
+
+        def call(self, inputs):
+            kernel = keras.ops.cast(self.kernel, self.compute_dtype)
+            outputs = self.convolve(inputs, kernel)
+            if self.use_bias:
+                shape = [1] * (self.rank + 2)
+                shape[self.channel_axis] = self.filters
+                bias = keras.ops.cast(self.bias, self.compute_dtype)
+                outputs = outputs + keras.ops.reshape(bias, shape)
+            return self.activation(outputs)
+
+        @property
+        def channel_axis(self):
+            return 1 if self.data_format == "channels_first" else self.rank + 1
+
+    return KernelConv
+
+
+def define_taps_conv(KernelConv: Any, pads: Any) -> Any:
+    """`TapsConv`, whose subclasses multiply matrices."""
+    import itertools
+
+    import keras
+
+    class TapsConv(KernelConv):
+        """A convolution by matrices, from a slice of the input for each tap.
+
+        A slice is (G, N·Πo, Cin/G), with a row for each output position. The
+        groups are outermost, so that each group's matmul reads memory of its own.
+        """
+
+        def convolve(self, inputs, kernel):
+            last = self.data_format == "channels_last"
+            size = inputs.shape[1:-1] if last else inputs.shape[2:]
+            steps = self.kernel_size, self.strides, self.dilation_rate
+            around = pads(size, *steps, self.padding)
+            taps, extents = [], []
+            for n, zeros, k, s, d in zip(size, around, *steps, strict=True):
+                extent = (n + sum(zeros) - d * (k - 1) - 1) // s + 1
+                end = (extent - 1) * s + 1
+                taps.append([slice(i * d, i * d + end, s) for i in range(k)])
+                extents.append(extent)
+            x = self.groups_outermost(inputs, size)
+            if any(map(sum, around)):
+                x = keras.ops.pad(x, ((0, 0), (0, 0), *around, (0, 0)))
+            whole, shape = slice(None), (self.groups, -1, x.shape[-1])
+            slices = (x[(whole, whole, *tap)] for tap in itertools.product(*taps))
+            parts = [keras.ops.reshape(part, shape) for part in slices]
+            return self.groups_joined(self.multiply(parts, kernel), extents)
+
+        def groups_outermost(self, inputs, size):
+            """The input as (G, N, *n, Cin/G)."""
+            rank, width = self.rank, inputs.shape[self.channel_axis] // self.groups
+            if self.data_format == "channels_first":
+                x = keras.ops.reshape(inputs, (-1, self.groups, width, *size))
+                return keras.ops.transpose(x, (1, 0, *range(3, 3 + rank), 2))
+            x = keras.ops.reshape(inputs, (-1, *size, self.groups, width))
+            return keras.ops.transpose(x, (rank + 1, *range(rank + 1), rank + 2))
+
+        def groups_joined(self, products, extents):
+            """Products (G, N·Πo, Cout/G) as the output."""
+            shape = (self.groups, -1, *extents, self.filters // self.groups)
+            x, spatial = keras.ops.reshape(products, shape), range(2, 2 + self.rank)
+            if self.data_format == "channels_first":
+                x = keras.ops.transpose(x, (1, 0, self.rank + 2, *spatial))
+                return keras.ops.reshape(x, (-1, self.filters, *extents))
+            x = keras.ops.transpose(x, (1, *spatial, 0, self.rank + 2))
+            return keras.ops.reshape(x, (-1, *extents, self.filters))
+
+    return TapsConv
