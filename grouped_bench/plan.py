@@ -11,7 +11,7 @@ from grouped_bench.space import variables
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.counts import Counts
-from grouped_bench.space.facts import Json
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Point, Space
 from grouped_bench.units import counted
 from grouped_bench.variants.base import ALL
@@ -186,7 +186,7 @@ def make_plan(space: Space) -> Plan:
     return Plan(tuple(cohorts.values()), tuple(skipped))
 
 
-def resolved(space: Space, options: Json) -> tuple[Space, Control]:
+def resolved(space: Space, options: Facts) -> tuple[Space, Control]:
     """The space with the axes among `options` in place of its own, and the controls."""
     controls = {key: value for key, value in options.items() if key in Control.model_fields}
     axes = {key: value for key, value in options.items() if key not in controls}

@@ -56,7 +56,7 @@ class Part:
 
 
 def is_clearly_faster(first: Task, second: Task, *, alone: bool = False) -> bool:
-    """Whether `first` is faster than `second`, both of one cohort: the one rule of every claim that names a winner.
+    """Whether `first` is faster than `second`, measured in one cohort: the rule of every claim that names a winner.
 
     Against the baseline the verdict says so. Of two others the first must have a decided verdict, and the intervals of
     their speed-ups must not meet; in a cohort without a baseline those of their latencies. Nothing is claimed of what

@@ -42,7 +42,7 @@ def make_header(request: RunRequest, probes: dict[HostKey, Probe]) -> Json:
         },
         "skipped": [skip.to_columns() for skip in request.plan.skipped],
         "tasks": [{**task, **_backend_columns(task, probes)} for task in request.plan.numbered()],
-        "order": {name: getattr(request, name) for name in ("memory", "files", "force")},
+        "order": request.recorded,
     }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from grouped_bench import variants
-from grouped_bench.harness.resume import planned_again, same_files
+from grouped_bench.harness.resume import planned_again, refuse_others, same_files
 from grouped_bench.plan import Plan, make_plan, resolved
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts, Json
@@ -69,27 +69,34 @@ class RunRequest:
 
     @classmethod
     def again(cls, header: Facts, space: Space | None, options: Mapping[str, Any]) -> Self:
-        """The request that resumes the run with this header.
+        """The request with which the run with this header is resumed.
 
         Args:
             header: of the run's journal.
-            space, options: may repeat those of the run, and no others; what does not change what is measured is new.
+            space, options: may repeat those of the run, and no others, except what may differ between its parts.
 
         Raises:
             RunError: the run was asked for something else.
         """
-        files = variants.import_files(same_files(header, options))
-        plan, control = planned_again(header, space, {n: v for n, v in options.items() if n not in _OF_EACH_PART})
-        own, _ = _split(options)
-        begun = {"seed": header["seed"], **{name: header["order"][name] for name in ("memory", "force")}}
-        return cls(plan=plan, control=control, space=header["space"], **{**own, **begun, "files": files})
+        own, rest = _split(options)
+        refuse_others(header, {name: value for name, value in own.items() if name not in _OF_EACH_PART})
+        plan, control = planned_again(header, space, rest)
+        begun = {name: header["order"][name] for name in _RECORDED if name in header["order"]}
+        begun["files"] = variants.import_files(same_files(header))
+        return cls(plan=plan, control=control, space=header["space"], **{**own, **begun, "seed": header["seed"]})
+
+    @property
+    def recorded(self) -> Json:
+        """What the journal keeps of it for a resume, besides plan, controls and seed."""
+        return {name: getattr(self, name) for name in _RECORDED}
 
 
-# What may differ between the parts of a resumed run.
-_OF_EACH_PART = ("out", "page", "quiet", "wait", "explain", "command")
 _FIELDS = tuple(
     field.name for field in dataclasses.fields(RunRequest) if field.name not in ("plan", "control", "space")
 )
+# What may differ between the parts of a run that is resumed; everything else is kept for them.
+_OF_EACH_PART = ("out", "page", "quiet", "wait", "explain", "command", "peaks")
+_RECORDED = tuple(name for name in _FIELDS if name not in (*_OF_EACH_PART, "seed"))
 
 
 def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -13,14 +13,10 @@ from grouped_bench.units import counted
 from grouped_bench.variants import Files
 from grouped_bench.variants.plugins import digests
 
-_ONCE = ("seed", "memory", "force")
 
-
-def same_files(header: Facts, options: Facts) -> list[str]:
-    """The run's files of variants, by absolute paths; RunError where others are asked for or one has changed."""
+def same_files(header: Facts) -> list[str]:
+    """The run's files of variants, by absolute paths; RunError where one has changed."""
     files: list[str] = header["order"]["files"]
-    if "files" in options and list(variants.absolute(options["files"])) != files:
-        raise _other_options(f"files {_names(options['files'])}, which were {_names(files)}")
     before = header["environment"].get("imports", {})
     changed = [name for name, digest in digests(files).items() if before.get(name) != digest]
     if changed:
@@ -30,6 +26,17 @@ def same_files(header: Facts, options: Facts) -> list[str]:
             remedy="Restore what changed, or start a new run",
         )
     return files
+
+
+def refuse_others(header: Facts, asked: Facts) -> None:
+    """RunError where an option of a request, by its name, is not as the run with this header had it."""
+    before = {**header["order"], "seed": header["seed"]}
+    for name, value in asked.items():
+        if name == "files":
+            if list(variants.absolute(value)) != before[name]:
+                raise _other_options(f"files {_names(value)}, which were {_names(before[name])}")
+        elif value != before.get(name):
+            raise _other_options(f"{name} {value}, which was {before.get(name)}")
 
 
 def _names(files: Files) -> str:
@@ -49,12 +56,10 @@ def refuse_half(header: Facts, path: Path) -> None:
 def planned_again(header: Facts, space: Space | None, options: Facts) -> tuple[Plan, Control]:
     """The plan and controls of the run with this header; RunError where `space` and `options` ask for others."""
     own = {name: header["control"].get(name) for name in Control.model_fields}
-    made, control = resolved(space or Space(**header["space"]), _without(options, (*_ONCE, "files")))
-    given = {name: getattr(control, name) for name in options if name in own}
-    given |= {name: options[name] for name in _ONCE if name in options}
-    for name, value in given.items():
-        before = {**own, **header["order"], "seed": header["seed"]}[name]
-        if value != before:
+    made, control = resolved(space or Space(**header["space"]), options)
+    for name, before in own.items():
+        value = getattr(control, name)
+        if name in options and value != before:
             raise _other_options(f"{name} {value}, which was {before}")
     plan = make_plan(made)
     known = [_without(task, ("backend_version", "device_name", "in_force")) for task in header["tasks"]]

@@ -5,6 +5,10 @@ from collections.abc import Iterable, Sequence
 from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import NAMES
 
+# Columns with an entry a visit, each the fact of its record that has the rest of its name.
+_OF_VISITS = "visit_"
+_VISIT_COLUMNS = tuple(name for name in NAMES if name.startswith(_OF_VISITS) and name != "visit_turn")
+
 
 def make_rows(tasks: Sequence[Json], records: Iterable[Json], unreached: str) -> list[Json]:
     """One row a task with every column of the schema, statistics still null.
@@ -44,15 +48,13 @@ def _row(task: Json, records: Sequence[Json], unreached: str) -> Json:
             _visit_reference(visit, reference if name == reference else None)
             for visit, name in zip(timed, beside, strict=True)
         ],
-        visit_process=[visit["process"] for visit in timed],
-        visit_stolen=[visit["stolen"] for visit in timed],
-        visit_throttled=[visit["throttled"] for visit in timed],
         iterations=built[0]["iterations"] if built else None,
         flags=["memory_failed"] if "status" in memory else [],
         reference=reference,
         visit_turn=[visit["turn"] for visit in timed] if all("turn" in visit for visit in timed) and timed else None,
         choice=next((build["choice"] for build in built if "choice" in build), None),
     )
+    row |= {name: [visit.get(name.removeprefix(_OF_VISITS)) for visit in timed] for name in _VISIT_COLUMNS}
     row["macs"] = next((build["macs"] for build in built if "macs" in build), row["macs"])
     return row
 

@@ -10,6 +10,13 @@ def define_kernel_conv(Conv: Any) -> Any:
     class KernelConv(Conv):
         """Keras' layer, with its weights, by another convolution."""
 
+        def __init__(self, *arguments, dilation_rate=1, **options):
+            # Keras refuses to dilate with strides; the convolution decides.
+            super().__init__(*arguments, **options)
+            each = isinstance(dilation_rate, int)
+            rates = (dilation_rate,) * self.rank if each else dilation_rate
+            self.dilation_rate = tuple(rates)
+
         def call(self, inputs):
             kernel = keras.ops.cast(self.kernel, self.compute_dtype)
             outputs = self.convolve(inputs, kernel)

@@ -186,7 +186,7 @@ def test_a_cold_step_that_reads_the_layers_own_weights_is_found_incorrect(backen
     monkeypatch.setattr(type(backend), "copied_steps", forgetful)
     failed = workbench(backend, execution, cache="cold").build(["regular"], {}, check=True)["failed"]
     assert failed["regular"]["status"] == "incorrect"
-    assert "not finite" in failed["regular"]["reason"]
+    assert "non-finite" in failed["regular"]["reason"]
 
 
 @pytest.mark.parametrize(

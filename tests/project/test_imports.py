@@ -13,7 +13,7 @@ import grouped_bench
 
 ROOT = Path(grouped_bench.__file__).parent
 PACKAGE = ROOT.name
-# From design.md. A module imports from its own line and from those above it.
+# As the guide for contributors draws it. A module imports from its own line and from those above it.
 LINES = (
     ("errors", "units"),
     ("space",),

@@ -28,6 +28,10 @@ _MEMORY_GUESS_S = 0.3
 # A visit in which the host dies is made again; another death is the cohort's doing.
 _MOST_DEATHS = 2
 
+# Of the answer to a visit: what is reckoned with here, and what a worker may leave unsaid.
+_NOT_RECORDED = ("seconds", "warm_up_s", "failed")
+_UNKNOWN: Json = dict.fromkeys(("reference", "beside", "stolen", "throttled"))
+
 
 class Sweep:
     """One run's visits.
@@ -245,8 +249,8 @@ class Sweep:
         seed = int(self._rng.integers(2**32))
         request = {"op": "visit", "variants": names, "seed": seed, "rounds": standing.rounds, **self._choices}
         answer = slot.worker.ask(request)
-        record["samples"], record["visit_seconds"] = answer["samples"], answer["seconds"]
-        record |= {name: answer.get(name) for name in ("reference", "beside", "stolen", "throttled")}
+        record["visit_seconds"] = answer["seconds"]
+        record |= _UNKNOWN | {name: value for name, value in answer.items() if name not in _NOT_RECORDED}
         iterations = standing.iterations | {name: built["iterations"] for name, built in record["built"].items()}
         record["time"]["warm_up_s"] += answer.get("warm_up_s", 0.0)
         record["time"]["samples_s"] = math.fsum(
