@@ -102,13 +102,13 @@ def shown(found: float | None, unit: str, digits: int = 3) -> str:
     if unit == "B":
         return format_bytes(found, digits)
     if unit == "%":
-        return f"{significant(100 * found, 2 if abs(found) < 0.995 else digits)} %"
+        return f"{significant(100 * found, 2 if abs(found) < 0.995 else digits)}%"
     return f"{significant(found, 2)}×" if unit == "×" else f"{found:g} {unit}".rstrip()
 
 
 def given(value: float, unit: str) -> str:
     """A figure that was set, not measured: with all its digits and no more."""
-    return f"{100 * value:g} %" if unit == "%" else f"{value:g} {unit}"
+    return f"{100 * value:g}%" if unit == "%" else f"{value:g} {unit}"
 
 
 def signed(found: float | None, unit: str) -> str:
@@ -124,7 +124,7 @@ def upper_bound(hits: int, of: int, level: float = 0.95) -> float | None:
 
 
 def proportion(hits: int, of: int) -> Findings:
-    """A share with its two-sided 95 % Clopper–Pearson interval; nulls where there was nothing to count."""
+    """A share with its two-sided 95% Clopper–Pearson interval; nulls where there was nothing to count."""
     from scipy.stats import binomtest
 
     if not of:

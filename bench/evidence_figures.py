@@ -25,7 +25,7 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def power_curve(found: evidence.Findings) -> Figure:
-    """Share of trials found against seconds a pair: a line a slow-down, with 95 % Clopper–Pearson bands."""
+    """Share of trials found against seconds a pair: a line a slow-down, with 95% Clopper–Pearson bands."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.0, 3.8), layout="constrained")
         place = figure.subplots()

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from grouped_bench.report.text.files import replace
 
 TEMPLATE = Path(__file__).with_name("evidence.md.jinja")
+# In what scripts asked and in files that are kept.
+_PARTED_PERCENT = re.compile(r"(?<=[0-9]) %")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 
@@ -70,7 +72,7 @@ QUESTIONS = (
         "Where does the time of a grouped convolution go on TensorFlow and on PyTorch?",
         {"parts": "parts.py", "parts-1": "parts.py --threads 1"},
     ),
-    Question("Does a gate at 5 % stay silent, and does it see 10 %?", {"gate": "gate.py"}),
+    Question("Does a gate at 5% stay silent, and does it see 10%?", {"gate": "gate.py"}),
     Question("Does a baseline say what its run says?", {"baselines": "baselines.py"}),
     Question("Are steps in a history found where they are, and only there?", {"history": "history.py"}),
     Question("What does it cost to follow the advice on a case that was not measured?", {"advice": "advice.py"}),
@@ -108,4 +110,4 @@ def page(machines: dict[str, dict[str, evidence.Findings]]) -> str:
     surroundings.filters["extract"] = lambda key, table: table[key]
     names: dict[str, Any] = {"machines": machines, "questions": QUESTIONS}
     text = surroundings.from_string(TEMPLATE.read_text(encoding="utf-8")).render(names)
-    return _BLANK_LINES.sub("\n\n", text).strip() + "\n"
+    return _PARTED_PERCENT.sub("%", _BLANK_LINES.sub("\n\n", text)).strip() + "\n"

@@ -189,7 +189,7 @@ def _network_time(frame: pd.DataFrame, env: str | None) -> list[str]:
             spent = float((rows["latency_s"] * rows["times"]).sum())
             total = spent + rest
             share = significant(100 * spent / total, 2)
-            lines.append(f"| {name} | {function} | {format_seconds(spent)} | {format_seconds(total)} | {share} % |")
+            lines.append(f"| {name} | {function} | {format_seconds(spent)} | {format_seconds(total)} | {share}% |")
     return [*lines, ""]
 
 

@@ -43,7 +43,7 @@ class Mark:
 
 
 def mark_of(row: Task) -> Mark:
-    """The mark of the row's variant: by its name alone, so that it is the same in every figure and page."""
+    """The mark of the row's variant: the one that it names, else one drawn from its name; the same in every figure."""
     name, function = text_of(row.variant), text_of(row.computes)
     chance, variant = zlib.crc32(name.encode("utf-8", "replace")), variants.find(name)
     colour = (variant and variant.colour) or _COLOURS[chance % len(_COLOURS)]
