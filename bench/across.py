@@ -143,7 +143,7 @@ def _brief(row: Task) -> evidence.Findings:
 
 
 def _told(one: evidence.Findings) -> str:
-    sides = [f"{side.backend} {side.variant} {evidence.shown(side.latency_s, 's')}" if side else "none"
+    sides = [f"{side['backend']} {side['variant']} {evidence.shown(side['latency_s'], 's')}" if side else "none"
              for side in (one["best"], one["other"])]  # fmt: skip
     return f"{' against '.join(sides)}: {evidence.shown(one['ratio'], '×')}"
 

@@ -40,7 +40,7 @@ def main() -> None:
         print(f"{case['case']}; cold over hot: {_listed(case['cold_over_hot'])}")
         for pair in case["pairs"]:
             told = "  ".join(f"{cache} {_told(pair[cache])}" for cache in CACHES)
-            print(f"  {pair.variant:14}  {told}{'  CHANGED' if pair['changed'] else ''}")
+            print(f"  {pair['variant']:14}  {told}{'  CHANGED' if pair['changed'] else ''}")
     for what in ("verdicts", "decided", "best", "clearly_best"):
         share = found["changed"][what]
         print(f"{_ASKED[what]}: changed in {share['hits']} of {share['of']}")
@@ -134,7 +134,8 @@ def _judged(row: Task) -> bool:
 
 
 def _told(way: evidence.Findings) -> str:
-    return f"{way.verdict:10} {cells.ratio(way.speedup, way.speedup_low, way.speedup_high):22}"
+    ends = way["speedup"], way["speedup_low"], way["speedup_high"]
+    return f"{way['verdict']:10} {cells.ratio(*ends):22}"
 
 
 def _listed(ratios: dict[str, float]) -> str:

@@ -98,7 +98,7 @@ def test_read(beside, sample, derived, tmp_path):
 
 
 def test_show(beside, sample, derived):
-    assert "1000 tasks" in beside(lambda: tables.render(derived, [METADATA]), sample)
+    assert "1,000 tasks" in beside(lambda: tables.render(derived, [METADATA]), sample)
 
 
 def test_report(beside, sample, derived):

@@ -80,9 +80,9 @@ class RunRequest:
         """
         own, rest = _split(options)
         refuse_others(header, {name: value for name, value in own.items() if name not in _OF_EACH_PART})
-        plan, control = planned_again(header, space, rest)
         begun = {name: header["order"][name] for name in _RECORDED if name in header["order"]}
         begun["files"] = variants.import_files(same_files(header))
+        plan, control = planned_again(header, space, rest)
         return cls(plan=plan, control=control, space=header["space"], **{**own, **begun, "seed": header["seed"]})
 
     @property
