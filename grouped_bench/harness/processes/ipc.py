@@ -1,6 +1,7 @@
 """The channel between the parent and its processes: JSON lines over a socket, and a nameless file for output."""
 
 import contextlib
+import ctypes
 import json
 import os
 import select
@@ -12,6 +13,7 @@ from typing import Any
 from grouped_bench.space.facts import Json
 
 _TAIL_BYTES = 2000
+_PUNCH_HOLE_KEEP_SIZE = 0x03
 _MOST_PRINTED_BYTES = 16 * 2**20
 
 
@@ -58,10 +60,19 @@ def bound(printed: Any) -> None:
     """Drop all but the end of what a worker has printed once it takes much room; it continues at its old place."""
     with contextlib.suppress(OSError):
         found = os.fstat(printed.fileno())
-        if found.st_blocks * 512 > _MOST_PRINTED_BYTES:
-            end = _end(printed)
+        if found.st_blocks * 512 > _MOST_PRINTED_BYTES and not _punched(printed, found.st_size - _TAIL_BYTES):
+            end = _end(printed)  # what is written between here and the next line is lost
             os.ftruncate(printed.fileno(), 0)
             os.pwrite(printed.fileno(), end, found.st_size - len(end))
+
+
+def _punched(file: Any, count: int) -> bool:
+    """Whether the first `count` bytes were given back, and the rest stays whatever is written meanwhile: on Linux."""
+    fallocate = getattr(ctypes.CDLL(None), "fallocate64", None)
+    if fallocate is None or count <= 0:
+        return False
+    arguments = ctypes.c_int64(0), ctypes.c_int64(count)
+    return bool(fallocate(file.fileno(), _PUNCH_HOLE_KEEP_SIZE, *arguments) == 0)
 
 
 def tail(file: Any) -> str:

@@ -5,6 +5,7 @@ import errno
 import os
 import re
 import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -341,3 +342,13 @@ def test_a_machine_without_descriptors_is_told_in_words(host, monkeypatch):
     )
     with pytest.raises(HostError, match="must allow a host to start"):
         Host("tensorflow")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives a part of a file back")
+def test_what_is_written_while_a_worker_is_bound_stays(monkeypatch):
+    monkeypatch.setattr(os, "ftruncate", lambda *_: pytest.fail("the end may be written just now"))
+    with ipc.scratch() as printed:
+        os.write(printed.fileno(), b"x" * (ipc._MOST_PRINTED_BYTES + 2**20) + b"\nlast words\n")
+        ipc.bound(printed)
+        assert os.fstat(printed.fileno()).st_blocks * 512 < 2**20
+        assert ipc.tail(printed).endswith("last words")
