@@ -11,7 +11,6 @@ from grouped_bench.api.runs import Run, joined, load_all, run
 from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.plan import make_plan, resolved
 from grouped_bench.space import variables
-from grouped_bench.space.case import Case
 from grouped_bench.space.choices import DEPTHWISE, is_narrow
 from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
@@ -84,9 +83,9 @@ def advise(
 def _answer(asked: "Question", rows: "list[Task]", here: "Here") -> "Advice":
     """The advice of what was measured here, tried here; else what was found elsewhere, which is none."""
     from grouped_bench.analyse.advise.advise import advise as answered
-    from grouped_bench.analyse.advise.advise import is_measured, with_alternative
+    from grouped_bench.analyse.advise.advise import is_measured, of_case, with_alternative
 
-    here.begin(asked.setting, [row for row in rows if Case.from_columns(row) == asked.case])
+    here.begin(asked.setting, of_case(asked, rows))
     sorted_ = here.sort(asked.setting, rows)
     found = with_alternative(_tried(asked, sorted_.own, here), sorted_.others)
     found = _with_tried_alternative(found, here)

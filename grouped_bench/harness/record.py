@@ -10,10 +10,9 @@ import pandas as pd
 from grouped_bench.analyse.derive import derive
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts, Json
-from grouped_bench.store.older import as_now
 from grouped_bench.store.records import read_checked
 from grouped_bench.store.rows import make_rows
-from grouped_bench.store.runs import checked, to_table
+from grouped_bench.store.runs import as_written
 from grouped_bench.store.schema import NAMES
 
 # Of a header, what only going on with its run needs.
@@ -92,7 +91,7 @@ def as_read(header: Json, records: Sequence[Json], path: Path) -> tuple[pd.DataF
         metadata = metadata_of(header, records, None)
         with np.errstate(all="ignore"):  # of samples that no run has, which are refused below
             frame = frame_of(header, records, None)
-        return as_now(checked(to_table(frame), metadata, path), metadata)
+        return as_written(frame, metadata, path)
     # What a stranger's journal may hold in the place of what ours does; Arrow's exceptions are among these.
     except (
         KeyError,

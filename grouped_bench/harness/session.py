@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import datetime
 import functools
+import json
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -70,10 +71,9 @@ class Session:
     def sweep(self, side: Interpreter, journal: Journal, **more: Any) -> Sweep:
         """The sweep of a side, whose records go to `journal`."""
         asked = self.request
-        given: dict[str, Any] = {"seed": asked.seed, "memory": asked.memory, "force": asked.force, **more}
         return Sweep(
-            asked.plan, asked.control, hosts=side.hosts, keep=journal.append, progress=self.progress,
-            **{"started": self.began, **given},
+            asked.plan, asked.control, hosts=side.hosts, keep=journal.append, progress=self.progress, seed=asked.seed,
+            memory=asked.memory, force=asked.force, **{"started": self.began, **more},
         )  # fmt: skip
 
 
@@ -208,9 +208,11 @@ def conclude(
         spent["total_s"] += spent["explain_s"]
     del records
     path = write_run(frame, metadata, journal.path.with_suffix(".parquet"))
+    # Before the journal goes: until a run is returned, what cuts it short is to name something that is there.
+    written = Written(*as_written(frame, json.loads(json.dumps(metadata)), path), path)
     if stopped_by != "user" and not keep:
         journal.remove()
-    return Written(*as_written(frame, metadata, path), path)
+    return written
 
 
 @contextlib.contextmanager

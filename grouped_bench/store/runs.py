@@ -71,8 +71,7 @@ def as_written(frame: pd.DataFrame, metadata: Facts, path: Path) -> tuple[pd.Dat
     Raises:
         RunError: a value or fact cannot be that of a run.
     """
-    facts = json.loads(json.dumps(metadata))
-    return as_now(checked(to_table(frame), facts, path), facts)
+    return as_now(checked(to_table(frame), metadata, path), metadata)
 
 
 def read_run(path: Path) -> tuple[pd.DataFrame, Facts]:

@@ -292,6 +292,20 @@ def test_a_page_that_is_interrupted_leaves_the_run_and_says_so(fake, monkeypatch
     assert told.endswith(f"with `{go_on}`.")
 
 
+def test_an_interrupt_after_the_file_is_written_names_what_is_there(fake, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "as_written", stop)
+        with pytest.raises(CutShortError) as caught:
+            begin(fake)
+    assert str(caught.value).endswith(f"`grouped-bench run --resume {journal_of(fake).stem} --out {fake}`.")
+    whole = gb.resume("latest", out=fake, page=False)
+    assert whole.metadata["finished"]
+    assert "interrupted" not in set(whole.frame["status"])
+
+
 # One run at a time
 
 

@@ -75,6 +75,12 @@ def is_measured(asked: Question, rows: Iterable[Task]) -> bool:
     return any(_agree(row, columns, COHORT_KEY) for row in rows)
 
 
+def of_case(asked: Question, rows: Iterable[Task]) -> list[Task]:
+    """The rows of the very case that is asked for, in whatever setting."""
+    columns = asked.case.to_columns()
+    return [row for row in rows if _agree(row, columns, columns)]
+
+
 def without(asked: Question, rows: Iterable[Task]) -> list[Task]:
     """`rows` but for those of the very case and setting that is asked for."""
     columns = asked.columns()
