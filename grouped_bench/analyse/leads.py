@@ -5,8 +5,8 @@ import functools
 from collections.abc import Sequence
 
 from grouped_bench.analyse.crossings import settled
+from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.rows import CohortTasks, by_function, is_baseline, varying
-from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.store.schema import Task
 
 _SHAPE = ("in_channels", "out_channels", "kernel_size", "stride", "dilation", "size", "batch_size")
@@ -55,33 +55,43 @@ class Part:
         return found
 
 
+def gain(first: Task, second: Task) -> Estimate:
+    """How many times as fast `first` is as `second`, measured in one cohort; without ends where too little is known.
+
+    By their speed-ups over the baseline, which are paired by round; in a cohort without a baseline by their latencies.
+    """
+    ratios = _over_baseline(first), _over_baseline(second)
+    if ratios[0] and ratios[1]:
+        return ratios[0].over(ratios[1])
+    return latency(second).over(latency(first))
+
+
+def latency(row: Task) -> Estimate:
+    """Seconds an iteration of a measured task."""
+    return Estimate(row.seconds, row.latency_low_s, row.latency_high_s)
+
+
+def _over_baseline(row: Task) -> Estimate | None:
+    if is_baseline(row):
+        return Estimate(1.0, 1.0, 1.0)
+    return Estimate(row.speedup, row.speedup_low, row.speedup_high) if row.speedup else None
+
+
 def is_clearly_faster(first: Task, second: Task, *, alone: bool = False) -> bool:
     """Whether `first` is faster than `second`, measured in one cohort: the rule of every claim that names a winner.
 
-    Against the baseline the verdict says so. Of two others the first must have a decided verdict, and the intervals of
-    their speed-ups must not meet; in a cohort without a baseline those of their latencies. Nothing is claimed of what
-    is unstable, nor of two that are both equivalent to the baseline.
+    The whole interval of the gain lies above 1, and the two are not both equivalent to the baseline: of one against the
+    baseline the verdict says so.
 
     Args:
         first, second: measured tasks.
         alone: whether the user asks about this pair alone, so that no correction for the other pairs of the run is
             due: then it is enough that the intervals of the latencies do not meet.
     """
-    if is_unstable(first) or is_unstable(second):
-        return False
-    apart = _is_below(first.latency_high_s, second.latency_low_s)
-    if alone and apart:
+    if alone and latency(second).over(latency(first)).exceeds(1):
         return True
-    if is_baseline(first) or is_baseline(second):
-        return settled(second) == "slower" if is_baseline(first) else settled(first) == "faster"
-    if first.speedup is None and second.speedup is None:
-        return apart
-    both_equal = settled(first) == settled(second) == "equivalent"
-    return settled(first) is not None and not both_equal and _is_below(second.speedup_high, first.speedup_low)
-
-
-def _is_below(high: float | None, low: float | None) -> bool:
-    return high is not None and low is not None and high < low
+    both_equal = all(is_baseline(row) or settled(row) == "equivalent" for row in (first, second))
+    return not both_equal and gain(first, second).exceeds(1)
 
 
 def leader(rows: Sequence[Task]) -> Task | None:

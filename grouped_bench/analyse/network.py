@@ -88,7 +88,7 @@ def _layer(cohort: Sequence[Task]) -> Layer:
     if own is None or own.status != "ok" or own.latency_s is None:
         why = f"{own_variant(first)} {'not in the plan' if own is None else own.status}"
         return Layer(own or first, times, None, None, None, None, why)
-    best = min(_exact(own, cohort), key=lambda row: row.seconds, default=None)
+    best = min(exact_forms(own, cohort), key=lambda row: row.seconds, default=None)
     problem = UNSTABLE if is_unstable(own) else None
     if best is None or not is_clearly_faster(best, own):
         return Layer(own, times, own.seconds * times, None, None, None, problem)
@@ -96,7 +96,7 @@ def _layer(cohort: Sequence[Task]) -> Layer:
     return Layer(own, times, own.seconds * times, None, best.variant, saved, problem)
 
 
-def _exact(own: Task, cohort: Iterable[Task]) -> list[Task]:
+def exact_forms(own: Task, cohort: Iterable[Task]) -> list[Task]:
     """The others of the cohort that were measured and compute the same function."""
     same = _ONE_OF_ONE_GROUP if own.groups == 1 and own.computes in _ONE_OF_ONE_GROUP else {own.computes}
     return [

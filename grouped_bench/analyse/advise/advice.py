@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
-from grouped_bench.analyse.advise.kriging import Estimate
+from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.network import OWN_GROUPED
 from grouped_bench.analyse.reasons.reasons import explained
 from grouped_bench.analyse.stability import UNSTABLE, is_unstable

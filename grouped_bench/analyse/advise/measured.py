@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.advise.advice import MEASURED, Advice, Option, Question, failures, is_sure, is_timed
-from grouped_bench.analyse.advise.kriging import Estimate
-from grouped_bench.analyse.leads import is_clearly_faster
+from grouped_bench.analyse.estimate import Estimate
+from grouped_bench.analyse.leads import gain, is_clearly_faster, latency
 from grouped_bench.analyse.network import OWN_GROUPED
 from grouped_bench.analyse.rows import gathered
 from grouped_bench.space.case import BASELINE
@@ -79,7 +79,7 @@ def _option(asked: Question, row: Task, cohort: Iterable[Task]) -> Option:
     sure = {other.variant: other for other in cohort if is_sure(other)}
     return Option(
         variant=row.variant,
-        latency=_latency(row),
+        latency=latency(row),
         over_regular=_over(row, sure[BASELINE]) if BASELINE in sure else None,
         over_grouped=_over(row, sure[OWN_GROUPED]) if OWN_GROUPED in sure else None,
         memory=_memory(row),
@@ -97,19 +97,7 @@ def _over(row: Task, other: Task) -> Estimate:
     """
     if row.variant == other.variant:
         return Estimate(1.0, 1.0, 1.0)
-    quotient = _latency(other).over(_latency(row))
-    paired = _speedup(row), _speedup(other)
-    return paired[0].over(paired[1]).narrower(quotient) if paired[0] and paired[1] else quotient
-
-
-def _latency(row: Task) -> Estimate:
-    return Estimate(row.seconds, row.latency_low_s, row.latency_high_s)
-
-
-def _speedup(row: Task) -> Estimate | None:
-    if row.variant == BASELINE:
-        return Estimate(1.0, 1.0, 1.0)
-    return Estimate(row.speedup, row.speedup_low, row.speedup_high) if row.speedup else None
+    return gain(row, other).narrower(latency(other).over(latency(row)))
 
 
 def _memory(row: Task) -> Estimate | None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 
 from grouped_bench.analyse.advise.advice import Advice, Alternative, Option, leaders
-from grouped_bench.analyse.advise.kriging import Estimate
+from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.report.advice.several import LEAST, differ_in_groups_alone, together
 from grouped_bench.report.advice.text import WHAT, alone, code_of
 from grouped_bench.space.facts import Json

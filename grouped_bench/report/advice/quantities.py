@@ -1,7 +1,7 @@
 """Figures of advice as text, with the digits that their intervals have earned."""
 
 from grouped_bench.analyse.advise.advice import Option
-from grouped_bench.analyse.advise.kriging import Estimate
+from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.report.text import cells
 from grouped_bench.units import earned_digits, format_bytes, format_seconds, significant
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from grouped_bench.analyse.advise.advice import MEASURED, Advice, leaders
-from grouped_bench.analyse.advise.kriging import Estimate
+from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.report.advice import quantities
 from grouped_bench.report.advice.text import MOST_LEFT_OUT, NAME_WIDTH, WAY_OUT, gains, heading, indented, wrapped
 from grouped_bench.report.text import cells

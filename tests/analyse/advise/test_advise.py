@@ -16,7 +16,8 @@ from machines import machine, recorded
 import grouped_bench as gb
 from grouped_bench.analyse.advise.advice import COSTLY, Advice, leaders, question
 from grouped_bench.analyse.advise.advise import advise, questions, sensible, without
-from grouped_bench.analyse.advise.kriging import Estimate, estimate, outside, within_reach
+from grouped_bench.analyse.advise.kriging import estimate, outside, within_reach
+from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.rows import plain
 from grouped_bench.api import runs
 from grouped_bench.errors import RunError, SpaceError

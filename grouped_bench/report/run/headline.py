@@ -1,0 +1,147 @@
+"""The answer of a run in a few sentences: how much faster, what to change, and how sure that is."""
+
+import collections
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from grouped_bench.analyse.answer import BEST, FASTER, OPEN, Answer, Line
+from grouped_bench.analyse.estimate import Estimate
+from grouped_bench.analyse.leads import gain, is_clearly_faster
+from grouped_bench.analyse.network import own_variant
+from grouped_bench.report.text import cells
+from grouped_bench.units import counted, format_percent, format_seconds, significant
+
+KERAS = {"regular": "Keras' dense layer", "grouped": "Keras' groups=", "depthwise_sum": "Keras' depthwise layer"}
+# An interval whose ends are further apart than this is told by the end that holds.
+_WIDE = 2.0
+_NOT_WIDE_ENOUGH_TO_TELL = 1.005
+
+
+@dataclasses.dataclass(frozen=True)
+class Headline:
+    """What a reader should know after five seconds: the effect, the action, and how sure both are.
+
+    `action` is None where there is nothing to change.
+    """
+
+    effect: str
+    action: str | None
+    certainty: str
+
+
+def headline(answer: Answer) -> Headline:
+    """The headline of one setting of a run."""
+    if not answer.lines:
+        return Headline("Nothing to compare: Keras' own form was not measured in any case.", None, _certainty(answer))
+    action = _action(answer) if answer.faster else None
+    return Headline(_effect(answer), action, _certainty(answer))
+
+
+def factor(estimate: Estimate) -> str:
+    """How many times as fast, as far as it is known: `57×`, `at least 20×` where the interval is wide."""
+    low, high = estimate.low, estimate.high
+    if low is None or high is None:
+        return f"about {_times(estimate.value)}"
+    if high <= low * _WIDE:
+        return f"{significant(estimate.value, 2 if estimate.value >= 10 else 3)}×"
+    return f"at least {_times(_rounded_down(low))}" if low > _NOT_WIDE_ENOUGH_TO_TELL else f"up to {_times(high)}"
+
+
+def _effect(answer: Answer) -> str:
+    if len(answer.lines) == 1 and not answer.is_network:
+        return _of_case(answer.lines[0])
+    if answer.faster and answer.is_network:
+        before, after = format_seconds(answer.seconds), format_seconds(answer.after)
+        what = "training step" if answer.first.pass_ == "training" else "call"
+        return f"{_capital(factor(answer.gain))} faster convolutions: {before} → {after} a {what}."
+    if answer.faster:
+        most = factor(max((line.gain for line in answer.faster), key=lambda found: found.low or 0.0))
+        where = _share(len(answer.faster), len(answer.lines))
+        return f"{_capital(_keras_forms(answer.faster))} is not the fastest in {where}: {most} faster is possible."
+    if all(line.state == BEST for line in answer.lines):
+        where = "every layer" if answer.is_network else _share(len(answer.lines), len(answer.lines))
+        return f"Nothing to gain: {_keras_forms(answer.lines)} is the fastest form in {where}."
+    return f"No winner in {counted(len(answer.lines), 'case')}: no form is clearly faster than {_keras_forms(answer.lines)}."
+
+
+def _of_case(line: Line) -> str:
+    """A single case: the fastest form, or what is known of the order where there is none."""
+    own = KERAS.get(own_variant(line.own), own_variant(line.own))
+    if line.best is not None:
+        times = f"{format_seconds(line.own.seconds)} → {format_seconds(line.best.seconds)} a call"
+        return f"{line.best.variant} is {factor(line.gain)} faster than {own}: {times}."
+    if line.state == BEST:
+        return f"Nothing to gain: {own} is the fastest form, {format_seconds(line.own.seconds)} a call."
+    return f"No winner: {_order(line)}."
+
+
+def _order(line: Line) -> str:
+    """Within what the first forms lie, and how far the slowest is behind."""
+    first, others = line.forms[0], line.forms[1:]
+    tied = [row for row in others if not is_clearly_faster(first, row)]
+    ends = [gain(first, row).high for row in tied]
+    told = f"the first {len(tied) + 1} cannot be separated"
+    if None not in ends and max(filter(None, ends), default=math.inf) < _WIDE:
+        told = f"the first {len(tied) + 1} are within {format_percent(max(filter(None, ends)) - 1, 2)}"
+    behind = gain(first, others[-1]) if others else None
+    if behind is not None and behind.exceeds(1) and others[-1] not in tied:
+        told += f"; the slowest is {factor(behind)} behind"
+    return told
+
+
+def _action(answer: Answer) -> str:
+    """What to replace by what, and in how many layers."""
+    faster = answer.faster
+    if len(answer.lines) == 1 and not answer.is_network:
+        return f"Use {faster[0].best.variant}. Same function, checked." if faster[0].best else ""
+    noun = "layer" if answer.is_network else "case"
+    forms = collections.Counter(line.best.variant for line in faster if line.best).most_common()
+    where = counted(len(faster), noun)
+    if answer.is_network:
+        where += f" ({counted(sum(line.times for line in faster), 'convolution')})"
+    if len(forms) == 1:
+        return f"Replace {_keras_forms(faster)} by {forms[0][0]} in {where}. Same function, checked."
+    told = cells.listed(f"{name} in {count}" for name, count in forms)
+    return f"Replace {_keras_forms(faster)} in {where}: {told}. Same functions, checked."
+
+
+def _certainty(answer: Answer) -> str:
+    """How many lines are clear, how many have nothing to gain, and what is open."""
+    noun = "layer" if answer.is_network else "case"
+    states = collections.Counter(line.state for line in answer.lines)
+    told = [f"a faster form in {states[FASTER]}"] if states[FASTER] else []
+    told += [f"nothing to gain in {states[BEST]}"] if states[BEST] else []
+    if states[OPEN]:
+        ends = [line.at_most for line in answer.lines if line.state == OPEN]
+        known = [end for end in ends if end is not None]
+        most = f" (at most {_times(max(known))} faster)" if len(known) == len(ends) and max(known) < 100 else ""
+        told.append(f"open in {states[OPEN]}{most}")
+    told += [f"not measured in {len(answer.unmeasured)}"] if answer.unmeasured else []
+    total = len(answer.lines) + len(answer.unmeasured)
+    return f"{counted(total, noun)}: {', '.join(told)}."
+
+
+def _keras_forms(lines: Sequence[Line]) -> str:
+    names = dict.fromkeys(own_variant(line.own) for line in lines)
+    return KERAS.get(next(iter(names)), next(iter(names))) if len(names) == 1 else "Keras' own form"
+
+
+def _share(count: int, total: int) -> str:
+    if count == total:
+        return "the case" if total == 1 else f"all {total} cases"
+    return f"{count} of {counted(total, 'case')}"
+
+
+def _times(value: float) -> str:
+    return f"{significant(value, 2)}×"
+
+
+def _rounded_down(value: float) -> float:
+    """To two digits, never up: a bound must hold."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.floor(value / step + 1e-9) * step
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
