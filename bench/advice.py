@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import evidence
 
-from grouped_bench.analyse.advise.advice import Advice, Question, is_sure
+from grouped_bench.analyse.advise.advice import Advice, Question, is_timed
 from grouped_bench.analyse.advise.advise import advise, of_kind, questions, without
 from grouped_bench.analyse.advise.estimated import is_spanned
 from grouped_bench.analyse.rows import plain
@@ -88,7 +88,7 @@ def left_out(rows: Sequence[Task]) -> Iterator[LeftOut]:
     for asked in questions(rows):
         rest = without(asked, rows)
         ids = set(map(id, rest))
-        own = [row for row in rows if id(row) not in ids and row.computes == asked.computes and is_sure(row)]
+        own = [row for row in rows if id(row) not in ids and row.computes == asked.computes and is_timed(row)]
         if len(own) > 1:
             pick = best_of(advise(asked, rest))
             times = {row.variant: row.latency_s for row in own}

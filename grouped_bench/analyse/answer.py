@@ -1,4 +1,4 @@
-"""The answer of a run: what each case takes as it is, which exact form is fastest, by how much, and how sure that is."""
+"""The answer of a run: what each case takes as it is, which exact form is fastest, by how much and how surely."""
 
 import dataclasses
 import functools
@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import gain, is_clearly_faster
-from grouped_bench.analyse.network import PART, exact_forms, own_variant
+from grouped_bench.analyse.network import PART, exact_forms, own_variant, parts
 from grouped_bench.analyse.rows import gathered, is_ok
 from grouped_bench.store.schema import COHORT_KEY, Task
 
+# What cases of a sweep have in common.
+_SWEPT = tuple(name for name in PART if name != "batch_size")
 # What a line of the answer says: a form is faster; none is; or it was not measured closely enough to say.
 FASTER, BEST, OPEN = "faster", "best", "open"
 # A form that may be faster by no more than this share is not worth a change.
@@ -81,7 +83,7 @@ class Answer:
 
     @property
     def first(self) -> Task:
-        """A task that tells run, setting and pass."""
+        """A task that says run, setting and pass."""
         return self.lines[0].own if self.lines else self.unmeasured[0]
 
     @functools.cached_property
@@ -118,27 +120,39 @@ class Answer:
 
 
 def answers(rows: Iterable[Task]) -> list[Answer]:
-    """An answer for each run, setting, pass and batch of `rows`, all layers; those of blocks are left out.
+    """An answer for each run, setting and pass of `rows`; of networks for each batch too. Blocks are left out.
 
     Args:
         rows: plain rows of whole cohorts, nulls None.
     """
     layers = [row for row in rows if row.scope == "layer"]
-    is_network = any(row.multiplicity is not None for row in layers)
-    names = PART if is_network else tuple(name for name in PART if name != "batch_size")
-    return [_answer(gathered(part, COHORT_KEY), is_network) for part in gathered(layers, names)]
+    of_networks = [row for row in layers if row.multiplicity is not None]
+    others = [row for row in layers if row.multiplicity is None]
+    return [
+        *(_answer(gathered(part, COHORT_KEY), True) for part in parts(of_networks)),
+        *(_answer(gathered(part, COHORT_KEY), False) for part in gathered(others, _SWEPT)),
+    ]
 
 
 def _answer(cohorts: Sequence[list[Task]], is_network: bool) -> Answer:
-    found = [(cohort, _own(cohort)) for cohort in cohorts]
-    lines = [_line(own, cohort) for cohort, own in found if own is not None]
-    order = (lambda line: -line.saved.value) if is_network else (lambda line: -line.gain.value)
-    missing = tuple(cohort[0] for cohort, own in found if own is None)
-    return Answer(tuple(sorted(lines, key=order)), missing, is_network)
+    owns = [next((row for row in cohort if row.variant == own_variant(row)), None) for cohort in cohorts]
+    found = list(zip(cohorts, owns, strict=True))
+    lines = [_line(own, cohort) for cohort, own in found if own is not None and _is_timed(own)]
+    missing = tuple(own or cohort[0] for cohort, own in found if own is None or not _is_timed(own))
+    return Answer(tuple(sorted(lines, key=_saving if is_network else _factor)), missing, is_network)
 
 
-def _own(cohort: Sequence[Task]) -> Task | None:
-    return next((row for row in cohort if row.variant == own_variant(row) and is_ok(row) and row.latency_s), None)
+def _is_timed(row: Task) -> bool:
+    return is_ok(row) and row.latency_s is not None
+
+
+def _saving(line: Line) -> tuple[float, float]:
+    """What sorts the lines of a network: the greatest saving first, then the dearest."""
+    return (-line.saved.value, -line.seconds)
+
+
+def _factor(line: Line) -> tuple[float, float]:
+    return (-line.gain.value, -line.seconds)
 
 
 def _line(own: Task, cohort: Sequence[Task]) -> Line:
@@ -146,4 +160,4 @@ def _line(own: Task, cohort: Sequence[Task]) -> Line:
     faster = [row for row in others if is_clearly_faster(row, own)]
     best = min(faster, key=lambda row: row.seconds, default=None)
     forms = sorted([own, *others], key=lambda row: row.seconds)
-    return Line(own, tuple(forms), best, own.multiplicity or 1)
+    return Line(own, tuple(forms), best, 1 if own.multiplicity is None else own.multiplicity)

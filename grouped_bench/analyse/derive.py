@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,12 @@ import pandas as pd
 
 from grouped_bench.analyse import stability, stats
 from grouped_bench.analyse.environment.turns import by_turn, turn_ratios
+from grouped_bench.analyse.pairs import Pair, judge
 from grouped_bench.analyse.stability import Visit
-from grouped_bench.analyse.tasks import (
-    Pair,
-    Samples,
-    Value,
-    as_array,
-    by_process,
-    counted,
-    judge,
-    latencies,
-    log_ratios,
-)
+from grouped_bench.analyse.tasks import Samples, Value, as_array, by_process, counted, latencies, log_ratios
+from grouped_bench.errors import RunError
 from grouped_bench.space.case import BASELINE, BASELINES
+from grouped_bench.space.facts import Facts
 from grouped_bench.store.schema import COHORT_KEY
 
 _DERIVED = (
@@ -29,6 +23,10 @@ _DERIVED = (
     *("speedup", "speedup_low", "speedup_high", "verdict"),
     *("env_speedup", "env_speedup_low", "env_speedup_high", "env_verdict"),
 )
+# With what a task is compared: its baseline, and itself under the first environment.
+_BASELINE, _FIRST = "baseline", "first"
+# Of the controls on record, the one that says that the verdicts are by these rules.
+RULES = "false_coverage"
 _ENVIRONMENT = ("env", "threads")
 _APART = tuple(name for name in COHORT_KEY if name not in _ENVIRONMENT)
 _RAW = (
@@ -69,25 +67,45 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     """
     keys = [tuple(map(_hashable, row)) for row in frame[list(COHORT_KEY)].itertuples(index=False)]
     tasks = [_raw(record) for record in frame[list(_RAW)].to_dict("records")]
-    timed = {id(task): _timed(task) for task in tasks}
-    baselines = {key: task for key, task in zip(keys, tasks, strict=True) if task.is_baseline}
+    timed = [_timed(task) for task in tasks]
+    places = {key: place for place, (key, task) in enumerate(zip(keys, tasks, strict=True)) if task.is_baseline}
+    baselines = [None if task.is_baseline else places.get(key) for key, task in zip(keys, tasks, strict=True)]
     firsts = _firsts(keys, tasks)
-    pairs = sum(key in baselines and not task.is_baseline for key, task in zip(keys, tasks, strict=True))
-    pairs += sum(first is not None for first in firsts)
+    count = sum(place is not None for place in baselines) + sum(first is not None for first in firsts)
+    verdicts = judge(_ratios(tasks, baselines, firsts), count=count, margin=margin)
     rows = []
-    for key, task, first in zip(keys, tasks, firsts, strict=True):
-        own, baseline = timed[id(task)], baselines.get(key)
-        pair = _speedup(task, baseline, pairs, margin)
+    for place, (own, baseline) in enumerate(zip(timed, baselines, strict=True)):
+        pair = verdicts.get((place, _BASELINE))
         flags = list(own.flags)
         if baseline is not None and pair is not None:  # a ratio is no steadier than its baseline
-            theirs = [flag for flag in timed[id(baseline)].flags if flag in stability.FLAGS]
+            theirs = [flag for flag in timed[baseline].flags if flag in stability.FLAGS]
             flags = list(dict.fromkeys([*theirs, *flags]))
-        in_turn = _judged(_env_speedup(task, first, pairs, margin))
+        in_turn = _judged(verdicts.get((place, _FIRST)))
         rows.append((own.value, own.low, own.high, flags, *_judged(pair), *in_turn))
     derived = {
         name: pd.Series([row[place] for row in rows], frame.index, dtype=object) for place, name in enumerate(_DERIVED)
     }
     return frame.assign(**derived)
+
+
+def by_present_rules(frame: pd.DataFrame, metadata: Facts, path: Path) -> tuple[pd.DataFrame, Facts]:
+    """A run as read, its verdicts by the rules of today where its file has them by older ones.
+
+    A file whose samples were thinned keeps what it has: the ratios of single rounds are gone.
+
+    Raises:
+        RunError: samples that do not line up, as in no file that a run has written.
+    """
+    control = metadata.get("control")
+    margin = control.get("margin") if isinstance(control, dict) else None
+    if not isinstance(margin, float) or RULES in control or metadata.get("thinned"):
+        return frame, metadata
+    try:
+        return derive(frame, margin), metadata
+    except (ValueError, TypeError, IndexError) as problem:
+        raise RunError(
+            "The samples of a run must line up", received=f"{path.name} ({problem})", remedy="Measure the run again"
+        ) from None
 
 
 def _raw(record: Mapping[Hashable, Any]) -> _Raw:
@@ -143,18 +161,18 @@ def _timed(task: _Raw) -> _Timed:
     return _Timed(latency, low, high, (*flags, *task.flags))
 
 
-def _speedup(task: _Raw, baseline: _Raw | None, pairs: int, margin: float) -> Pair | None:
-    """The task against its baseline; None for the baseline itself, and where one of them is not ok."""
-    if baseline is None or baseline is task or not task.is_ok or not baseline.is_ok:
-        return None
-    return judge(log_ratios(baseline.samples, task.samples, task.visits), pairs=pairs, margin=margin)
-
-
-def _env_speedup(task: _Raw, first: _Raw | None, pairs: int, margin: float) -> Pair | None:
-    """The task against itself under the first environment; None where one of them is not ok."""
-    if first is None or not task.is_ok or not first.is_ok:
-        return None
-    return judge(turn_ratios(_turned(first), _turned(task)), pairs=pairs, margin=margin)
+def _ratios(
+    tasks: Sequence[_Raw], baselines: Sequence[int | None], firsts: Sequence[_Raw | None]
+) -> dict[tuple[int, str], Sequence[Value]]:
+    """One log ratio a visit of each task with its baseline, and with itself under the first environment."""
+    found: dict[tuple[int, str], Sequence[Value]] = {}
+    for place, (task, baseline, first) in enumerate(zip(tasks, baselines, firsts, strict=True)):
+        base = None if baseline is None else tasks[baseline]
+        if base is not None and task.is_ok and base.is_ok:
+            found[place, _BASELINE] = log_ratios(base.samples, task.samples, task.visits)
+        if first is not None and task.is_ok and first.is_ok:
+            found[place, _FIRST] = turn_ratios(_turned(first), _turned(task))
+    return found
 
 
 def _turned(task: _Raw) -> dict[int, Value]:

@@ -4,7 +4,6 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.network import own_variant, parts
-from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.space.published import Published
 from grouped_bench.store.schema import Task
 
@@ -79,8 +78,6 @@ def _seconds(rows: Sequence[Task]) -> float:
     for row in rows:
         if row.status != "ok" or row.latency_s is None:
             raise _MissingError(f"{row.variant} {row.status}")
-        if is_unstable(row):
-            raise _MissingError(f"{row.variant} unstable")
     return float(sum(row.seconds * _times(row) for row in rows))
 
 

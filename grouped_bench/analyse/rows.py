@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import BASELINE, BASELINES, Case, Setting
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
@@ -18,7 +17,7 @@ Extended = TypeVar("Extended", bound=Task)
 DENSE, GROUPED = ("dense", "bottleneck"), ("grouped", "resnext")
 # What the figures of one line have in common: all of a cohort but how far it is split.
 FAMILY = (*(name for name in schema.COHORT_KEY if name not in ("groups", "cardinality")), "machine", "run_id")
-VERDICTS = ("faster", "slower", "equivalent", "undecided", UNSTABLE)
+VERDICTS = ("faster", "slower", "equivalent", "undecided")
 _AS_THEY_ARE = (str, int, bool, type(None))  # most values, so that a large frame is soon read
 _INTEGERS = frozenset(column.name for column in schema.COLUMNS if "int64" in str(column.type))
 
@@ -88,8 +87,8 @@ def is_ok(row: Task) -> bool:
 
 
 def verdict_of(row: Task) -> str | None:
-    """The row's verdict, `unstable` where its figures are not to be relied on, None where there is none."""
-    return UNSTABLE if row.verdict is not None and is_unstable(row) else row.verdict
+    """The row's verdict; None where there is none."""
+    return row.verdict
 
 
 def is_baseline(row: Task) -> bool:

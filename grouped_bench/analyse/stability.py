@@ -1,6 +1,7 @@
 """Whether the machine was steady while a task was measured: calm visits, and flags for what was not."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,6 +39,13 @@ class Visit:
     def calm(self) -> bool:
         """Whether nothing is known to have disturbed it."""
         return (self.stolen or 0) <= STOLEN_SHARE and (self.throttled or 0) <= THROTTLED_SHARE
+
+
+def slack(visit: Visit) -> float:
+    """By how much what disturbed a visit may have moved a log ratio measured in it; 0 of a calm one."""
+    if visit.calm:
+        return 0.0
+    return math.log1p(max(visit.stolen or 0.0, visit.throttled or 0.0))
 
 
 def flags(visits: Sequence[Visit], samples: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> list[str]:

@@ -8,16 +8,18 @@ import numpy as np
 
 _LARGEST, _LARGEST_LOG = 1e15, 700.0
 LATENCY_LEVEL = 0.95
-# Chance of a wrong verdict: of any in a whole run, and of each pair.
+# Of a sweep's decided verdicts, the share that may be wrong.
+FALSE_COVERAGE = 0.01
+# Chance of a wrong verdict in `compare`: of any, and of each.
 FAMILY_ALPHA = 0.05
 PAIR_ALPHA = 0.01
 LEAST_PROCESSES = 3
 ORDER_STATISTIC_PROCESSES = 6
 # Numbers of visits at which a run may look at a pair, and the share of the pair's error that each look spends.
 # The first is for variants so slow that three visits must do; later ones grow by a third, and their shares,
-# 0.95/k(k+1), sum to 0.95 over any number of looks.
+# 0.75/k(k+1), sum to 0.75 over any number of looks.
 FIRST_LOOKS = (3, 6)
-FIRST_SHARE = 0.05
+FIRST_SHARE = 0.25
 LOOK_GROWTH = 4 / 3
 _NORMAL_QUARTILES = 1.349  # distance of a normal distribution's quartiles, in standard deviations
 _MEDIAN_VARIANCE = math.pi / 2  # of a median over that of a mean, for normal values
@@ -48,18 +50,9 @@ def latency_interval(medians: Sequence[float]) -> Interval | None:
     return Interval(median, min(median, _exp(logs.low)), max(median, _exp(logs.high)))
 
 
-def ratio_interval(log_ratios: Sequence[float], pairs: int, *, visits: int) -> Interval | None:
-    """Ratio of two latencies from one log ratio a process, corrected for looks and for `pairs` comparisons.
-
-    Student's t at the level that is left for the look after `visits` visits, Bonferroni over the pairs of the run;
-    None below three processes. Wherever a run may stop, the chance that any of its intervals misses its ratio is at
-    most FAMILY_ALPHA, and that of each at most PAIR_ALPHA.
-    """
-    values = np.asarray(log_ratios, dtype=float)
-    if len(values) < LEAST_PROCESSES:
-        return None
-    logs = student_interval(values, _alpha(pairs) * look_share(visits))
-    return Interval(_exp(logs.estimate), _exp(logs.low), _exp(logs.high))
+def exponential(centre: float, half: float) -> Interval:
+    """The interval of a ratio from the centre of its logarithm and half the width around it."""
+    return Interval(_exp(centre), _exp(centre - half), _exp(centre + half))
 
 
 def _exp(log: float) -> float:
@@ -101,7 +94,7 @@ def change_interval(base: Sequence[float], head: Sequence[float], comparisons: i
     half = 0.0
     if error > 0:
         half = float(special.stdtrit(error**2 / spread, 1 - _alpha(comparisons) / 2)) * math.sqrt(error)
-    return Interval(_exp(centre), _exp(centre - half), _exp(centre + half))
+    return exponential(centre, half)
 
 
 def paired_interval(log_ratios: Sequence[float], comparisons: int) -> Interval | None:

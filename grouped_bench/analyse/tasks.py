@@ -1,4 +1,4 @@
-"""Values from the visits of a task: latencies, log ratios to another task, and the verdict on them."""
+"""Values from the visits of a task: latencies, and log ratios to another task."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -17,15 +17,6 @@ class Value:
 
     value: float
     visit: Visit
-
-
-@dataclasses.dataclass(frozen=True)
-class Pair:
-    """A variant against the baseline: corrected interval of the speed-up, verdict, and the visits that count."""
-
-    interval: stats.Interval | None
-    verdict: str
-    visits: int
 
 
 def latencies(samples: Samples, visits: Sequence[Visit]) -> list[Value]:
@@ -57,19 +48,6 @@ def counted(values: Sequence[Value]) -> list[Value]:
 def by_process(values: Sequence[Value]) -> list[float]:
     """Mean of the visits of each process."""
     return stats.process_means((value.visit.process, value.value) for value in values)
-
-
-def judge(ratios: Sequence[Value], *, pairs: int, margin: float) -> Pair:
-    """Interval of a speed-up and the verdict on it.
-
-    Args:
-        ratios: one log ratio a visit.
-        pairs: number of comparisons in the run, for which the interval is corrected.
-        margin: largest change that counts as equivalent, as a share: 0.03 for 3 %.
-    """
-    used = counted(ratios)
-    interval = stats.ratio_interval(by_process(used), pairs, visits=len(used))
-    return Pair(interval, stats.verdict(interval, margin), len(used))
 
 
 def _medians(series: Iterator[np.ndarray], visits: Sequence[Visit]) -> Iterator[Value]:

@@ -135,10 +135,11 @@ def load(name: str | Path, out: str | Path = DEFAULT_OUT) -> Run:
 
 def load_all(names: list[str], out: str | Path = DEFAULT_OUT) -> list[Run]:
     """Every run that `names` stand for, each once, in their order."""
+    from grouped_bench.analyse.derive import by_present_rules
     from grouped_bench.store.runs import find_runs
 
     paths = dict.fromkeys(path for name in names for path in find_runs(name, Path(out)))
-    return [Run(*_read(path), path) for path in paths]
+    return [Run(*by_present_rules(*_read(path), path), path) for path in paths]
 
 
 def _read(path: Path) -> "tuple[pd.DataFrame, Facts]":

@@ -3,7 +3,8 @@
 import json
 
 from grouped_bench import __version__
-from grouped_bench.analyse.stats import FAMILY_ALPHA, PAIR_ALPHA
+from grouped_bench.analyse.derive import RULES
+from grouped_bench.analyse.stats import FALSE_COVERAGE
 from grouped_bench.harness.commit import read_commit
 from grouped_bench.harness.processes.identification import header_facts
 from grouped_bench.harness.processes.probing import Probe, full_name
@@ -29,7 +30,7 @@ def make_header(request: RunRequest, probes: dict[HostKey, Probe]) -> Json:
         "version": __version__,
         **header_facts(request.plan, by_backend, found),
         "space": request.space,
-        "control": {**request.control.model_dump(), "alpha": FAMILY_ALPHA, "pair_alpha": PAIR_ALPHA},
+        "control": {**request.control.model_dump(), RULES: FALSE_COVERAGE},
         "seed": request.seed,
         "commit": read_commit(),  # not of the environment, in which runs of two commits do not differ
         "environment": {

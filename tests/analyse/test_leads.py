@@ -8,8 +8,9 @@ from frames import frame
 
 from grouped_bench.analyse.advise.advice import question
 from grouped_bench.analyse.advise.measured import from_measured
+from grouped_bench.analyse.answer import answers
 from grouped_bench.analyse.leads import is_clearly_faster, leader
-from grouped_bench.analyse.network import networks, own_variant
+from grouped_bench.analyse.network import own_variant
 from grouped_bench.analyse.rows import by_function, cohorts, plain
 from grouped_bench.space.case import Case, Setting
 
@@ -40,20 +41,19 @@ def drawn(seed):
 @pytest.mark.parametrize("seed", range(60))
 def test_no_two_answers_on_one_case_disagree(seed):
     rows = drawn(seed)
-    (network,) = networks(rows)
-    layers = {layer.row.groups: layer for layer in network.layers}
+    (answer,) = answers(rows)
+    lines = {line.own.groups: line for line in answer.lines}
     for cohort in cohorts(rows):
         same = next(some for some in by_function(cohort.rows) if some[0].computes == "grouped")
-        first, layer = leader(same), layers[cohort.groups]
+        first, line = leader(same), lines[cohort.groups]
         own = next(row for row in same if row.variant == own_variant(row))
         if first is not None:
-            assert layer.faster == (None if first is own else first.variant)
+            assert line.best is (None if first is own else first)
             asked = question(Case.from_columns(first), Setting.from_columns(first))
             advice = from_measured(asked, cohort.rows)
             assert advice is None or (advice.best.variant == first.variant and not advice.ties)
-        if layer.faster is not None:
-            better = next(row for row in same if row.variant == layer.faster)
-            assert is_clearly_faster(better, own) and not is_clearly_faster(own, better)
+        if line.best is not None:
+            assert is_clearly_faster(line.best, own) and not is_clearly_faster(own, line.best)
 
 
 def test_the_draws_have_what_there_is_to_disagree_on():

@@ -149,8 +149,6 @@ def test_what_was_not_measured_is_said_and_never_a_number():
     assert ours(made, ours="params", variant="nope") == NOT_HERE
     assert ours(made.head(0), ours="params") == NOT_HERE
     assert ours(fail(made, made["variant"] == "grouped", "timeout", "slow"), **speedup) == "grouped timeout"
-    made["flags"] = [["unstable"] if variant == "regular" else [] for variant in made["variant"]]
-    assert ours(made, **speedup) == "regular unstable"
 
 
 def test_ours_is_told_once_for_each_pass_and_a_foreign_figure_once():

@@ -13,7 +13,6 @@ from grouped_bench.analyse import stats
 
 def test_too_few_visits_have_no_interval():
     assert stats.latency_interval([1.0, 1.1]) is None
-    assert stats.ratio_interval([0.0, 0.1], pairs=1, visits=6) is None
     assert stats.verdict(None, 0.03) == "undecided"
 
 
@@ -47,28 +46,6 @@ def test_latency_intervals_cover_the_median_of_a_bimodal_process(visits):
         covered += found.low <= 1.0737 <= found.high
     # Median of the mixture: the 0.5/0.65 quantile of the lower mode.
     assert covered / 1500 > 0.93
-
-
-def test_a_ratio_interval_is_students_t_at_the_corrected_level():
-    logs = np.log([1.9, 2.0, 2.1, 2.05, 1.95, 2.0])
-    found = stats.ratio_interval(logs, pairs=10, visits=6)
-    alpha = 0.05 / 10 * stats.look_share(6)
-    low, high = scipy_stats.t.interval(1 - alpha, 5, np.mean(logs), scipy_stats.sem(logs))
-    assert (found.low, found.high) == (pytest.approx(math.exp(low)), pytest.approx(math.exp(high)))
-
-
-def test_a_single_pair_is_held_to_one_per_cent():
-    logs = [0.1, 0.11, 0.12, 0.1, 0.11, 0.12]
-    found = stats.ratio_interval(logs, 1, visits=6)
-    expected = stats.student_interval(logs, 0.01 * stats.look_share(6))
-    assert (found.low, found.high) == (pytest.approx(math.exp(expected.low)), pytest.approx(math.exp(expected.high)))
-    assert stats.ratio_interval(logs, 5, visits=6) == found
-
-
-def test_more_pairs_widen_the_interval():
-    logs = [0.1, 0.11, 0.12, 0.1, 0.11, 0.12]
-    one, many = stats.ratio_interval(logs, 5, visits=6), stats.ratio_interval(logs, 100, visits=6)
-    assert many.low < one.low < one.high < many.high
 
 
 @pytest.mark.parametrize(
@@ -105,20 +82,6 @@ def test_between_looks_the_share_of_the_next_one_holds(visits):
     following = next(count for count in stats.looks(300) if count >= visits)
     assert stats.look_share(visits) == stats.look_share(following)
     assert stats.is_look(visits) == (visits == following)
-
-
-def test_twins_looked_at_after_every_look_are_seldom_told_apart():
-    """The whole procedure on simulated twins: one pair, looks up to 27 visits, 1 % allowed for the whole run."""
-    rng = np.random.default_rng(1)
-    wrong = 0
-    for _ in range(2000):
-        logs = rng.normal(0, 0.04, 27)
-        for look in stats.looks(27):
-            found = stats.verdict(stats.ratio_interval(logs[:look], pairs=1, visits=look), 0.03)
-            if found != "undecided":
-                wrong += found != "equivalent"
-                break
-    assert wrong <= 2000 * stats.PAIR_ALPHA
 
 
 def test_robust_variance_is_that_of_normal_values_and_ignores_outliers_and_gaps():

@@ -21,7 +21,11 @@ from grouped_bench.space.case import BASELINE, HostKey
 
 MARGIN, ROUNDS, COHORTS = 0.03, 7, 10
 RATIOS = {"twin": 1.0, "near": 1.02, "beyond": 1.035, "apart": 1.10}
-WORLDS = ("log-normal", "bimodal", "autocorrelated", "drift", "outliers", "step", "processes", "stolen")
+HUGE_RATIOS = {"twin": 1.0, "half again": 1.5, "three": 3.0, "thirty": 30.0}
+WORLDS = (
+    *("log-normal", "bimodal", "autocorrelated", "drift", "outliers", "step", "processes", "stolen"),
+    *("huge", "heavy tails"),
+)
 RUNS = 33
 STOLEN_SHARE_OF_VISITS = 0.4
 MEMORY = 2**34  # of the simulated machine: this one's would be asked before every visit
@@ -35,6 +39,10 @@ def visit_effects(world, names, rng, progress, length=ROUNDS, stolen=False):
     weather = rng.normal(0, 0.1)
     if stolen:  # another program hurts some variants more than others
         own = own + np.linspace(0, 0.5, count)[:, None] + rng.exponential(0.1, (count, 1))
+    if world == "huge":  # processes settle far apart, some variants' further than others'
+        own = rng.normal(0, 1, (count, 1)) * np.geomspace(0.02, 0.08, count)[:, None]
+    if world == "heavy tails":
+        own = own + rng.standard_t(3, (count, 1)) * np.geomspace(0.004, 0.06, count)[:, None]
     if world == "bimodal":  # each variant settles at one of two speeds in each visit
         own = own + np.where(rng.random((count, 1)) < 0.5, 0.02, -0.02)
     if world == "autocorrelated":
@@ -97,13 +105,18 @@ class SimulatedWorker:
         }
 
 
-def verdicts_of_one_run(world, seed):
+def ratios_of(world):
+    """The true ratio of each variant of a world."""
+    return HUGE_RATIOS if world == "huge" else RATIOS
+
+
+def verdicts_of_one_run(world, seed, visits=40):
     """(true ratio, verdict, interval) of each of 40 pairs of one simulated run."""
-    clock, ratios = FakeClock(), {BASELINE: 1.0, **RATIOS}
+    clock, ratios = FakeClock(), {BASELINE: 1.0, **ratios_of(world)}
     cohorts = tuple(Cohort(make_case(size=4 + number), GRAPH, tuple(ratios)) for number in range(COHORTS))
     sweep = Sweep(
         Plan(cohorts, ()),
-        Control(visits=40),
+        Control(visits=visits),
         hosts={HostKey("tensorflow"): SimulatedHost(world, ratios, clock, seed)},
         keep=lambda record: None,
         progress=Progress(quiet=True),

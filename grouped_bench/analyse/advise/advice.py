@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.network import OWN_GROUPED
 from grouped_bench.analyse.reasons.reasons import explained
-from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import BASELINE, Case, Setting
 from grouped_bench.space.counts import Counts, convolution_counts
 from grouped_bench.space.facts import Json
@@ -157,16 +156,11 @@ def is_timed(row: Task) -> bool:
     return bool(row.status == "ok" and row.latency_s)
 
 
-def is_sure(row: Task) -> bool:
-    """Whether its latency is evidence."""
-    return is_timed(row) and not is_unstable(row)
-
-
 def failures(rows: Iterable[Task], computes: str) -> dict[str, str]:
-    """Variants of a function that ended in another status than ok, or were unstable, each with its first reason."""
+    """Variants of a function that ended in another status than ok, each with its first reason."""
     found: dict[str, str] = {}
     for row in rows:
-        if row.computes == computes and not is_sure(row):
+        if row.computes == computes and not is_timed(row):
             reason = row.status if row.reason is None else f"{row.status}: {explained(row.reason, row)}"
-            found.setdefault(row.variant, UNSTABLE if row.status == "ok" else reason)
+            found.setdefault(row.variant, reason)
     return found

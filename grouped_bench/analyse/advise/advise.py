@@ -3,14 +3,13 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from grouped_bench.analyse.advise.advice import Advice, Alternative, Question, is_sure, is_timed, question
+from grouped_bench.analyse.advise.advice import Advice, Alternative, Question, question
 from grouped_bench.analyse.advise.estimated import from_neighbours
 from grouped_bench.analyse.advise.measured import from_measured
 from grouped_bench.analyse.rows import gathered
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Columns
 from grouped_bench.store.schema import COHORT_KEY, Task
-from grouped_bench.units import counted
 
 # Cases that differ in one of these say nothing of each other.
 KIND = (
@@ -20,10 +19,10 @@ KIND = (
 
 
 def advise(asked: Question, rows: Iterable[Task]) -> Advice:
-    """What `rows`, plain rows of one machine, say to the question; unstable ones are no evidence."""
+    """What `rows`, plain rows of one machine, say to the question."""
     columns, alike = asked.columns(), of_kind(asked, rows)
     exact = [row for row in alike if _agree(row, columns, COHORT_KEY)]
-    return from_measured(asked, exact) or _with_unrest(from_neighbours(asked, alike), exact)
+    return from_measured(asked, exact) or from_neighbours(asked, alike)
 
 
 def with_alternative(advice: Advice, others: Mapping[str, Iterable[Task]]) -> Advice:
@@ -51,16 +50,6 @@ def _alternative(advice: Advice, env: str, rows: Iterable[Task]) -> Alternative 
         return Alternative(env, told, None)
     over = advice.best.latency.over(told.best.latency)
     return Alternative(env, told, over) if over.exceeds(1) else None
-
-
-def _with_unrest(advice: Advice, exact: Iterable[Task]) -> Advice:
-    """An abstention that says where the case itself was measured on a machine that did not stand still."""
-    unstable = {row.variant for row in exact if is_timed(row) and not is_sure(row)}
-    if not unstable or not advice.abstains:
-        return advice
-    variants = counted(len(unstable), "variant")
-    moved = f"the machine changed speed during {variants} of this case, so measure on a quieter one"
-    return dataclasses.replace(advice, abstains=f"{moved}; besides, {advice.abstains}")
 
 
 def of_kind(asked: Question, rows: Iterable[Task]) -> list[Task]:

@@ -4,11 +4,12 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from grouped_bench.analyse.advise.advice import COSTLY, NEIGHBOURS, Advice, Option, Question, failures, is_sure
+from grouped_bench.analyse.advise.advice import COSTLY, NEIGHBOURS, Advice, Option, Question, failures, is_timed
 from grouped_bench.analyse.advise.kriging import LEAST_NEIGHBOURS, distances, estimate, outside, within_reach
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.network import OWN_GROUPED
 from grouped_bench.analyse.rows import gathered
+from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.space.case import BASELINE, Case
 from grouped_bench.store.schema import COHORT_KEY, Task
 from grouped_bench.units import counted
@@ -54,8 +55,13 @@ def _known(asked: Question, alike: Iterable[Task]) -> list[_Neighbour]:
 
 
 def _neighbour(rows: Sequence[Task]) -> _Neighbour:
-    oldest_first = sorted(filter(is_sure, rows), key=lambda row: str(row.started_at))
+    oldest_first = sorted(filter(_is_steady, rows), key=lambda row: str(row.started_at))
     return _Neighbour(Case.from_columns(rows[0]), {row.variant: row for row in oldest_first})
+
+
+def _is_steady(row: Task) -> bool:
+    """Whether a latency says something of other cases: what a load moved, it moved by an unknown factor."""
+    return is_timed(row) and not is_unstable(row)
 
 
 def _names(one: _Neighbour, asked: Question) -> list[str]:

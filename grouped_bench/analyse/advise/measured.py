@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from grouped_bench.analyse.advise.advice import MEASURED, Advice, Option, Question, failures, is_sure, is_timed
+from grouped_bench.analyse.advise.advice import MEASURED, Advice, Option, Question, failures, is_timed
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import gain, is_clearly_faster, latency
 from grouped_bench.analyse.network import OWN_GROUPED
@@ -22,12 +22,12 @@ _NOTHING_KNOWN = 100
 def from_measured(asked: Question, rows: Iterable[Task]) -> Advice | None:
     """The advice of the newest run with intervals among `rows`, all of the case asked for, that lets a choice be made.
 
-    None without one. A choice is between two stable variants or more, none of which an unstable one has overtaken.
+    None without one. A choice is between two variants or more.
     """
     for cohort in sorted(gathered(rows, ("run_id",)), key=_worth, reverse=True):
-        stable = _stable(cohort, asked.computes)
-        if len(stable) > 1 and not _is_overtaken(cohort, stable):
-            return _advice(asked, cohort, stable)
+        timed = _timed(cohort, asked.computes)
+        if len(timed) > 1:
+            return _advice(asked, cohort, timed)
     return None
 
 
@@ -35,11 +35,11 @@ def _worth(cohort: Sequence[Task]) -> tuple[bool, str]:
     return any(row.latency_low_s is not None for row in cohort), str(cohort[0].started_at)
 
 
-def _advice(asked: Question, cohort: Sequence[Task], stable: Sequence[Task]) -> Advice:
-    best = _plain_choice(asked, stable)
-    ties = [row for row in stable if row is not best and not is_clearly_faster(best, row, alone=True)]
-    ranked = [best, *(row for row in stable if row is not best)]
-    dense = [row for row in cohort if row.variant == BASELINE != asked.keras and is_sure(row)]
+def _advice(asked: Question, cohort: Sequence[Task], timed: Sequence[Task]) -> Advice:
+    best = _plain_choice(asked, timed)
+    ties = [row for row in timed if row is not best and not is_clearly_faster(best, row, alone=True)]
+    ranked = [best, *(row for row in timed if row is not best)]
+    dense = [row for row in cohort if row.variant == BASELINE != asked.keras and is_timed(row)]
     return Advice(
         question=asked,
         basis=MEASURED,
@@ -52,36 +52,30 @@ def _advice(asked: Question, cohort: Sequence[Task], stable: Sequence[Task]) -> 
     )
 
 
-def _stable(cohort: Iterable[Task], computes: str) -> list[Task]:
+def _timed(cohort: Iterable[Task], computes: str) -> list[Task]:
     """The rows that may be ranked, fastest first."""
-    fit = [row for row in cohort if is_sure(row) and row.computes == computes]
+    fit = [row for row in cohort if is_timed(row) and row.computes == computes]
     return sorted(fit, key=lambda row: row.seconds)
 
 
-def _is_overtaken(cohort: Iterable[Task], stable: Sequence[Task]) -> bool:
-    """Whether a variant whose figures are unsure was faster than all that are sure."""
-    unsure = (row for row in cohort if is_timed(row) and not is_sure(row))
-    return any(r.computes == stable[0].computes and r.seconds < stable[0].seconds for r in unsure)
-
-
-def _plain_choice(asked: Question, stable: Sequence[Task]) -> Task:
+def _plain_choice(asked: Question, timed: Sequence[Task]) -> Task:
     """The fastest; Keras' own layer where that is as fast, since there is nothing to paste.
 
     With one group all are the same convolution, so that a difference would have to be shown.
     """
-    fastest = stable[0]
+    fastest = timed[0]
     limit = (1 + PLAIN_SHARE) * fastest.seconds if asked.case.groups > 1 else math.inf
-    own = next((row for row in stable if row.variant == asked.keras and row.seconds <= limit), fastest)
+    own = next((row for row in timed if row.variant == asked.keras and row.seconds <= limit), fastest)
     return fastest if is_clearly_faster(fastest, own, alone=True) else own
 
 
 def _option(asked: Question, row: Task, cohort: Iterable[Task]) -> Option:
-    sure = {other.variant: other for other in cohort if is_sure(other)}
+    known = {other.variant: other for other in cohort if is_timed(other)}
     return Option(
         variant=row.variant,
         latency=latency(row),
-        over_regular=_over(row, sure[BASELINE]) if BASELINE in sure else None,
-        over_grouped=_over(row, sure[OWN_GROUPED]) if OWN_GROUPED in sure else None,
+        over_regular=_over(row, known[BASELINE]) if BASELINE in known else None,
+        over_grouped=_over(row, known[OWN_GROUPED]) if OWN_GROUPED in known else None,
         memory=_memory(row),
         is_coarse=row.memory_source == "resident",
         params=asked.counts(row.variant).params,

@@ -6,8 +6,9 @@ import numpy as np
 
 from grouped_bench.analyse import stats, tasks
 from grouped_bench.analyse.environment import turns
+from grouped_bench.analyse.pairs import Pair, Verdicts
 from grouped_bench.analyse.stability import Visit
-from grouped_bench.analyse.tasks import Pair, Value
+from grouped_bench.analyse.tasks import Value
 from grouped_bench.measure.rounds import DEAR_S, LEAST_ROUNDS, MOST_ROUNDS
 from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control
@@ -19,20 +20,22 @@ _LONGEST_GROWTH = 4
 # Where visits are never calm, so many times the least number of them must do.
 _PATIENCE = 3
 _LEAST_OF_A_VARIANCE = 2
+# Marks a pair of a variant with itself under the first environment of the family.
+_FIRST = "first"
 
 
 class Standing:
-    """One cohort's state, a function of its records alone.
+    """One cohort's state, a function of the run's records.
 
     Args:
         number, cohort: the cohort and its place in the plan.
-        pairs: comparisons of the whole run, for which every verdict is corrected.
+        verdicts: on all pairs of the run, which this cohort adds its own to.
         control: precision, margin and visits of the run.
     """
 
-    def __init__(self, number: int, cohort: Cohort, pairs: int, control: Control) -> None:
+    def __init__(self, number: int, cohort: Cohort, verdicts: Verdicts, control: Control) -> None:
         self.number, self.cohort, self._baseline = number, cohort, cohort.case.baseline
-        self._pairs, self._control = pairs, control
+        self._verdicts, self._control = verdicts, control
         self.family: tuple[Standing, ...] = (self,)
         self.open: list[str] = list(cohort.variants)
         self.failed: set[str] = set()
@@ -65,7 +68,9 @@ class Standing:
     @property
     def pairs(self) -> dict[str, Pair]:
         """Each variant that was paired with the baseline, as it stands."""
-        return {name: self._judge(name) for name, ratios in self._ratios.items() if ratios and name != self._baseline}
+        return {
+            name: self._verdicts[self.number, name] for name in self._ratios if (self.number, name) in self._verdicts
+        }
 
     @property
     def width(self) -> float:
@@ -128,12 +133,22 @@ class Standing:
             if baseline is not None:
                 self._ratios[name] += tasks.log_ratios([baseline], [samples], visit)
             paired = baseline is not None and name != self._baseline
+            if paired:
+                self._verdicts.put((self.number, name), self._ratios[name])
             series = tasks.round_ratios(baseline if paired else [1.0] * rounds, samples)
             if np.isfinite(series).sum() >= _LEAST_OF_A_VARIANCE:
                 self._round_variances[name].append(stats.robust_variance(series))
+            for member in self.family[1:]:
+                member._put_apart(name)
         self._round_counts.append(rounds)
         self._start_costs.append(self.seconds - record["visit_seconds"])
         self._round_costs.append(record["visit_seconds"] / rounds)
+
+    def _put_apart(self, name: str) -> None:
+        """Take in what there is of a variant here beside the same one under the first environment of the family."""
+        first, own = self.family[0]._turned.get(name), self._turned.get(name)
+        if first and own:
+            self._verdicts.put((self.number, name, _FIRST), turns.turn_ratios(first, own))
 
     def _unsettled(self) -> list[str]:
         for name in self._alive:
@@ -167,8 +182,7 @@ class Standing:
         first = self.family[0]
         if first is self or name not in first.cohort.variants or name in first.failed:
             return True
-        ratios = turns.turn_ratios(first._turned[name], self._turned[name])
-        pair = tasks.judge(ratios, pairs=self._pairs, margin=self._control.margin)
+        pair = self._verdicts[self.number, name, _FIRST]
         used_up = len(self._latencies[name]) >= self._control.visits
         return used_up or (stats.is_look(pair.visits) and self._tells(pair))
 
@@ -191,7 +205,7 @@ class Standing:
         return told and self._is_settled_apart(name)
 
     def _judge(self, name: str) -> Pair:
-        return tasks.judge(self._ratios[name], pairs=self._pairs, margin=self._control.margin)
+        return self._verdicts[self.number, name]
 
     def _least(self, values: list[Value]) -> int:
         """Visits before anything settles: fewer where one sample fills a visit."""

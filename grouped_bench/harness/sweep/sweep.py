@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from grouped_bench.analyse.pairs import Verdicts
 from grouped_bench.errors import HostError
 from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes, Slot, WorkerLike
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
@@ -79,7 +80,8 @@ class Sweep:
         self._choices = {"visit_s": control.visit_time, "reference": control.reference}
         self._least_visits = max(LEAST_VISITS, control.least_visits)
         self._forecast = None if force else Forecast(control.memory_limit)
-        self.standings = [standing(number, cohort, plan.pairs, control) for number, cohort in enumerate(plan.cohorts)]
+        verdicts = Verdicts(plan.pairs, control.margin)
+        self.standings = [standing(number, cohort, verdicts, control) for number, cohort in enumerate(plan.cohorts)]
         places = {(cohort.case, cohort.setting): number for number, cohort in enumerate(plan.cohorts)}
         self._families = [
             Family([self.standings[places[c.case, c.setting]] for c in family]) for family in plan.families

@@ -9,7 +9,6 @@ from typing import Any
 from matplotlib.axes import Axes
 
 from grouped_bench.analyse.rows import cohorts, extended, groups_of, is_baseline, is_ok, verdict_of
-from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.report.drawing import svg
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, Panels, T, lines
 from grouped_bench.report.drawing.style import mark_of
@@ -80,9 +79,9 @@ def thinned(rows: Sequence[Task], always: Iterable[Task] = ()) -> tuple[list[Tas
 
 
 def pareto(rows: Iterable[Task], cost: str = "params") -> list[Task]:
-    """The rows that no other beats in `cost` without losing in latency, the cheapest first; unstable ones beat none."""
+    """The rows that no other beats in `cost` without losing in latency, the cheapest first."""
     front: list[Task] = []
-    for row in sorted(_stable(rows), key=lambda row: (row[cost], row.latency_s)):
+    for row in sorted(rows, key=lambda row: (row[cost], row.latency_s)):
         if not front or row.seconds < front[-1].seconds:
             front.append(row)
     return front
@@ -92,16 +91,10 @@ def unbeaten(rows: Iterable[Task]) -> list[Task]:
     """The rows to which no other is at least equal in latency, parameters and memory."""
     names = ("params", "latency_s", "peak_memory_bytes")
     front: list[Task] = []
-    for row in sorted(_stable(rows), key=lambda row: tuple(row[name] for name in names)):
+    for row in sorted(rows, key=lambda row: tuple(row[name] for name in names)):
         if not any(all(other[name] <= row[name] for name in names) for other in front):
             front.append(row)
     return front
-
-
-def _stable(rows: Iterable[Task]) -> list[Task]:
-    """Those that are not unstable, or all where none is."""
-    every = list(rows)
-    return [row for row in every if not is_unstable(row)] or every
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from grouped_bench.analyse.leads import Part, leader
 from grouped_bench.analyse.reasons.reasons import explain_reason
 from grouped_bench.analyse.reasons.refusals import Refusal
 from grouped_bench.analyse.rows import baseline_name, by_function, cohorts, is_baseline, is_ok
-from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.report.findings.sentences import Finding, at
 from grouped_bench.report.text import cells
 from grouped_bench.store import schema
@@ -60,7 +59,7 @@ def _costly_leads(rows: Sequence[Task]) -> list[_Dearer]:
 def _costly_equals(rows: Iterable[Task]) -> list[_Dearer]:
     """Variants that are equivalent to the baseline in time, and not in memory."""
     every = list(rows)
-    base = next((row for row in every if is_baseline(row) and is_ok(row) and not is_unstable(row)), None)
+    base = next((row for row in every if is_baseline(row) and is_ok(row)), None)
     equal = [row for row in every if settled(row) == "equivalent"]
     if base is None:
         return []

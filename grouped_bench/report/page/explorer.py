@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from grouped_bench.analyse.rows import ascending, is_ok, verdict_of
-from grouped_bench.analyse.stability import is_unstable
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.findings.findings import Finding
 from grouped_bench.report.text import cells
@@ -122,9 +121,9 @@ def _in_order(rows: Sequence[Task], name: str, values: Sequence[Any]) -> Callabl
 
 
 def _value(row: Task, name: str, form: str) -> Any:
-    """A number, a line of text or None: a task that did not end ok has no answer, an unstable one no interval."""
+    """A number, a line of text or None: a task that did not end ok has no answer."""
     value: Any = verdict_of(row) if name == "verdict" else row[name]
-    if value is None or (name in _MEASURED and not is_ok(row)) or (name in _INTERVALS and is_unstable(row)):
+    if value is None or (name in _MEASURED and not is_ok(row)):
         return None
     if name in _SERIES:
         known = [part for part in value if part is not None]

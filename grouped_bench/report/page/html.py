@@ -40,13 +40,12 @@ _SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?
 _CONTROL = {
     "precision": "requested precision",
     "margin": "margin of equivalence",
-    "alpha": "allowed chance of any wrong verdict in the run",
-    "pair_alpha": "allowed chance of a wrong verdict on one pair",
+    "false_coverage": "allowed share of wrong ones among the decided verdicts",
     "visits": "most visits per case",
     "budget": "budget",
     "task_timeout": "time limit of a task",
 }
-_SHARES = ("precision", "margin", "alpha", "pair_alpha")
+_SHARES = ("precision", "margin", "false_coverage")
 _SPANS = ("budget", "task_timeout")
 _IN_SHEETS = ("published", "left_out")
 _PROLOGUE = re.compile(r"\A.*?(?=<svg\b)", re.DOTALL)

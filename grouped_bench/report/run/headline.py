@@ -62,7 +62,8 @@ def _effect(answer: Answer) -> str:
     if all(line.state == BEST for line in answer.lines):
         where = "every layer" if answer.is_network else _share(len(answer.lines), len(answer.lines))
         return f"Nothing to gain: {_keras_forms(answer.lines)} is the fastest form in {where}."
-    return f"No winner in {counted(len(answer.lines), 'case')}: no form is clearly faster than {_keras_forms(answer.lines)}."
+    cases, own = counted(len(answer.lines), "case"), _keras_forms(answer.lines)
+    return f"No winner in {cases}: no form is clearly faster than {own}."
 
 
 def _of_case(line: Line) -> str:

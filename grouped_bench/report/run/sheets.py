@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from grouped_bench.analyse.network import Layer, Network, is_stand_in, networks, own_variant
+from grouped_bench.analyse.answer import Answer, Line, answers
+from grouped_bench.analyse.network import is_stand_in, own_variant
 from grouped_bench.analyse.published import Beside, besides
 from grouped_bench.analyse.rows import case_title, setting_title
 from grouped_bench.report.run.side_by_side import side_by_side
@@ -15,7 +16,6 @@ from grouped_bench.space.published import recorded_published
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, format_count, format_percent, format_seconds, significant
 
-_UNSURE_DIGITS = 2
 _MOST_LEFT_OUT = 50
 _OF_NETWORK = ("layer", "×", "time", "share", "in use", "faster", "saves")
 _OF_PUBLISHED = ("figure", "case", "published", "ours", "source")
@@ -42,8 +42,9 @@ def _of_run(rows: Sequence[Task], facts: Mapping[str, Any], several: bool) -> It
     mine = [row for row in rows if not several or row.run_id == facts.get("run_id")]
     run = f", run {run_name(facts)}" if several else ""
     space = facts.get("space")
-    for network in networks(mine):
-        yield _network_sheet(network, run, _left_out(space))
+    for answer in answers(mine):
+        if answer.is_network:
+            yield _network_sheet(answer, run, _left_out(space))
     found = besides(mine, recorded_published(space))
     if found:
         table = tuple(_published_row(one) for one in found)
@@ -55,54 +56,56 @@ def _left_out(space: Any) -> list[str]:
     return [cells.clean(text) for text in told[:_MOST_LEFT_OUT]] if isinstance(told, list) else []
 
 
-def _network_sheet(network: Network, run: str, left_out: Sequence[str]) -> Sheet:
-    first = network.layers[0].row
+def _network_sheet(answer: Answer, run: str, left_out: Sequence[str]) -> Sheet:
+    first = answer.first
     where = f"{first.pass_}, batch {first.batch_size}, {setting_title(first)}{run}"
-    table = tuple(_layer_row(layer) for layer in network.layers)
+    by_time = sorted(answer.lines, key=lambda line: -line.seconds)
+    table = (*(_line_row(line, answer.seconds) for line in by_time), *map(_unmeasured_row, answer.unmeasured))
     title = cells.clean(f"Share of the convolutions' time: {where}")
-    stand_ins = any(is_stand_in(layer.row) for layer in network.layers)
-    notes = (*_sums(network), _METHOD, *([_DEPTHWISE] if stand_ins else []), *left_out)
+    stand_ins = any(is_stand_in(row) for row in [*(line.own for line in by_time), *answer.unmeasured])
+    notes = (*_sums(answer), _METHOD, *([_DEPTHWISE] if stand_ins else []), *left_out)
     return Sheet(title, _OF_NETWORK, table, notes)
 
 
-def _layer_row(layer: Layer) -> tuple[str, ...]:
-    name = cells.text_of(layer.row.label) if layer.row.label else cells.clean(case_title(layer.row))
-    if layer.seconds is None:
-        return (name, str(layer.times), cells.DASH, cells.DASH, cells.clean(layer.problem), cells.DASH, cells.DASH)
-    saved = cells.DASH if layer.saved_s is None else format_seconds(layer.saved_s)
+def _line_row(line: Line, total: float) -> tuple[str, ...]:
+    own = own_variant(line.own)
     return (
-        name,
-        str(layer.times),
-        format_seconds(layer.seconds, _UNSURE_DIGITS if layer.problem else 3),
-        cells.DASH if layer.share is None else format_percent(layer.share, 2),
-        f"({own_variant(layer.row)})" if is_stand_in(layer.row) else own_variant(layer.row),
-        cells.text_of(layer.faster),
-        saved,
+        _name(line.own),
+        str(line.times),
+        format_seconds(line.seconds),
+        format_percent(line.seconds / total, 2) if total else cells.DASH,
+        f"({own})" if is_stand_in(line.own) else own,
+        cells.text_of(line.best.variant if line.best else None),
+        format_seconds(line.saved.value) if line.best else cells.DASH,
     )
 
 
-def _sums(network: Network) -> Iterator[str]:
-    timed = [layer for layer in network.layers if layer.seconds is not None]
-    moved = sum(layer.problem is not None for layer in timed)
-    missing = len(network.layers) - len(timed)
-    if network.seconds:
-        count = counted(sum(layer.times for layer in timed), "convolution")
-        yield f"{count}: {format_seconds(network.seconds)} in total, a sum of medians. {_saved(network)}"
-    if moved:
-        yield f"Unstable: {counted(moved, 'row')}. No saving is claimed for them."
-    if missing:
-        yield f"Without a time: {counted(missing, 'row')}, excluded from the sum and the shares."
+def _unmeasured_row(row: Task) -> tuple[str, ...]:
+    own = own_variant(row)
+    why = f"{own} {row.status if row.variant == own else 'not in the plan'}"
+    return (_name(row), str(row.multiplicity), cells.DASH, cells.DASH, cells.clean(why), cells.DASH, cells.DASH)
 
 
-def _saved(network: Network) -> str:
+def _name(row: Task) -> str:
+    return cells.text_of(row.label) if row.label else cells.clean(case_title(row))
+
+
+def _sums(answer: Answer) -> Iterator[str]:
+    if answer.lines:
+        count = counted(sum(line.times for line in answer.lines), "convolution")
+        yield f"{count}: {format_seconds(answer.seconds)} in total, a sum of medians. {_saved(answer)}"
+    if answer.unmeasured:
+        yield f"Without a time: {counted(len(answer.unmeasured), 'row')}, excluded from the sum and the shares."
+
+
+def _saved(answer: Answer) -> str:
     """What the clear changes save together; those of rows in brackets apart, since they are over a stand-in."""
-    changed = [layer for layer in network.layers if layer.saved_s is not None]
     told = []
     for bracketed, name in ((False, "row"), (True, "bracketed row")):
-        some = [layer for layer in changed if is_stand_in(layer.row) == bracketed]
-        saved = sum(layer.saved_s or 0.0 for layer in some)
+        some = [line for line in answer.faster if is_stand_in(line.own) == bracketed]
+        saved = sum(line.saved.value for line in some)
         if some:
-            share = format_percent(saved / network.seconds, 2)
+            share = format_percent(saved / answer.seconds, 2)
             told.append(f"{format_seconds(saved)} in {counted(len(some), name)}, {share}")
     if not told:
         return "No measured change would make it clearly faster."

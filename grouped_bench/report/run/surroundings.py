@@ -4,7 +4,6 @@ import string
 from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.rows import VERDICTS, case_title, gathered, is_ok
-from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.report.findings.sentences import Finding
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import Sheet
@@ -100,7 +99,7 @@ def _factor(row: Task, speedup: float) -> str:
 
 
 def _verdict(row: Task) -> str:
-    return UNSTABLE if row.env_verdict is not None and is_unstable(row) else cells.text_of(row.env_verdict)
+    return cells.text_of(row.env_verdict)
 
 
 def _compared(name: str, first: str, rows: Sequence[Task]) -> Finding:

@@ -7,7 +7,6 @@ from typing import Any
 
 from grouped_bench.analyse.reasons.reasons import explained
 from grouped_bench.analyse.rows import groups_of, is_baseline, verdict_of
-from grouped_bench.analyse.stability import UNSTABLE, is_unstable
 from grouped_bench.space.case import format_extents
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, earned_digits, format_bytes, format_count, format_seconds, significant
@@ -49,12 +48,10 @@ def shorten(text: str, width: int) -> str:
 
 
 def latency(row: Task) -> str:
-    """Seconds an iteration, with half the width of its interval in per cent: `3.71 ms ±2%`, or `3.7 ms unstable`."""
+    """Seconds an iteration, with half the width of its interval in per cent: `3.71 ms ±2%`."""
     value, low, high = row.latency_s, row.latency_low_s, row.latency_high_s
     if value is None:
         return DASH
-    if is_unstable(row):
-        return f"{format_seconds(value, _UNSURE_DIGITS)} {UNSTABLE}"
     text = format_seconds(value, earned_digits(value, low, high))
     if low is None or high is None or not value:
         return text
@@ -69,7 +66,7 @@ def speedup(row: Task) -> str:
         return "baseline"
     if value is None:
         return DASH
-    return f"{significant(value, _UNSURE_DIGITS)}×" if is_unstable(row) else ratio(value, low, high)
+    return ratio(value, low, high)
 
 
 def ratio(value: float, low: float | None, high: float | None) -> str:
@@ -98,7 +95,7 @@ def bare_ratio(value: float, low: float | None, high: float | None) -> str:
 
 
 def verdict(row: Task) -> str:
-    """faster, slower, equivalent, undecided or unstable; a dash where no verdict was reached."""
+    """faster, slower, equivalent or undecided; a dash where no verdict was reached."""
     return text_of(verdict_of(row))
 
 

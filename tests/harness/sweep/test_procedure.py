@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from procedure import COHORTS, RATIOS, RUNS, WORLDS, contradicts, verdicts_of_one_run, visit_effects
 
-from grouped_bench.analyse import stability, stats
+from grouped_bench.analyse import pairs, stability, stats
 
 pytestmark = pytest.mark.long
 
@@ -59,8 +59,7 @@ def test_twins_end_equivalent_and_ten_per_cent_is_found(world, equivalent, outco
 def test_the_check_can_fail_without_the_correction(monkeypatch):
     """The same runs with uncorrected 95 % intervals at every look are wrong far more often than 1 in 100."""
     monkeypatch.setattr(stats, "look_share", lambda visits: 1.0)
-    monkeypatch.setattr(stats, "FAMILY_ALPHA", 0.05 * COHORTS * len(RATIOS))
-    monkeypatch.setattr(stats, "PAIR_ALPHA", 0.05)
+    monkeypatch.setattr(pairs, "_alpha", lambda needed, count: 0.05)
     found = [outcome for run in range(6) for outcome in verdicts_of_one_run("autocorrelated", run)]
     assert np.mean([contradicts(*outcome[:2]) for outcome in found]) > 0.02
 

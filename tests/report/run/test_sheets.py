@@ -45,15 +45,19 @@ def test_a_network_is_a_row_a_layer_and_what_changing_it_saves():
     )
 
 
-def test_rows_without_a_time_and_unstable_ones_are_told():
+def test_rows_without_a_time_are_told():
     missing = fail(made(), made()["variant"] == "grouped", "timeout", "slow")
     sheet = told(missing)[0]
     assert ("c", "2", "—", "—", "grouped timeout", "—", "—") in sheet.rows
     assert "Without a time: 1 row, excluded from the sum and the shares." in sheet.notes
     assert "Without a time: 2 rows" in " ".join(told(fail(made(), made()["groups"] > 0, "oom", None))[0].notes)
-    moved = told(made().assign(flags=[["unstable"]] * 10))[0]
-    assert "Unstable: 2 rows. No saving is claimed for them." in moved.notes
-    assert "No measured change would make it clearly faster." in moved.notes[0]
+    blurred = told(made().assign(speedup_low=0.01, speedup_high=99.0, verdict="undecided"))[0]
+    assert "No measured change would make it clearly faster." in blurred.notes[0]
+
+
+def test_a_change_on_a_busy_machine_is_claimed_where_its_interval_is_clear():
+    sheet = told(made().assign(flags=[["unstable", "stolen_cpu"]] * 10))[0]
+    assert "The faster variants would save" in sheet.notes[0]
 
 
 def test_a_depthwise_layer_stands_in_brackets():

@@ -1,0 +1,91 @@
+"""Variances from few processes, moderated by those of the other pairs (Smyth, 2004).
+
+The variance of a pair's processes is drawn around a typical one, as an inverse chi-square with some degrees of freedom.
+The typical one grows with the ratio: what two variants have in common moves both, and twins have most in common. All of
+it is found from the pairs of a run, with what runs on record have shown as a prior.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+# Of the standard deviation of a log ratio from process to process, of the exponent with which it grows with the log
+# ratio, and of the degrees of freedom: centres and spreads, of logarithms but for the exponent. Fitted to 809 pairs of
+# eleven runs on two machines: 0.03 to 0.15, 0 to 1.2 and 1.4 to 32.
+_USUAL_DEVIATION, _DEVIATION_SPREAD = 0.07, math.log(1.8)
+_USUAL_EXPONENT, _EXPONENT_SPREAD = 0.7, 0.3
+_USUAL_FREEDOM, _FREEDOM_SPREAD = 3.0, math.log(2)
+_DEVIATIONS = np.geomspace(0.003, 0.5, 32)
+_EXPONENTS = np.linspace(0, 1, 6)
+_FREEDOMS = np.geomspace(0.5, 32, 11)
+# The growth is that of |log ratio| + _FLOOR, up to _CEILING.
+_FLOOR, _CEILING = 0.01, 0.15
+# A clock that never varies would make any difference certain.
+_LEAST_VARIANCE = 1e-8
+# A pair whose variance is larger than the others allow keeps its own, at this level.
+_OUTLYING = 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class Prior:
+    """The typical variance of a pair's processes, and how many degrees of freedom it is worth.
+
+    `variance` is that of pairs far apart, and `exponent` how its root shrinks with the log ratio.
+    """
+
+    variance: float
+    exponent: float
+    freedom: float
+
+    def at(self, log_ratio: float) -> float:
+        """The typical variance of a pair with this log ratio."""
+        return self.variance * float(_growth(np.array([log_ratio]))[0]) ** (2 * self.exponent)
+
+    def moderated(self, variance: float, freedom: float, log_ratio: float) -> tuple[float, float]:
+        """A pair's variance and its degrees of freedom with what the prior adds to them."""
+        from scipy import special  # takes a quarter second, which only a run has
+
+        variance, typical = max(variance, _LEAST_VARIANCE), self.at(log_ratio)
+        if special.fdtrc(freedom, self.freedom, variance / typical) < _OUTLYING:
+            return variance, freedom
+        total = self.freedom + freedom
+        return (self.freedom * typical + freedom * variance) / total, total
+
+
+def fit(variances: Sequence[float], freedoms: Sequence[float], log_ratios: Sequence[float]) -> Prior:
+    """The prior that all pairs of a run make most likely; that of earlier runs where there are none.
+
+    Args:
+        variances: of each pair's log ratio over its processes.
+        freedoms: degrees of freedom of each, at least 1.
+        log_ratios: the mean of each.
+    """
+    from scipy import special
+
+    deviations, exponents, nu = np.meshgrid(_DEVIATIONS, _EXPONENTS, _FREEDOMS, indexing="ij")
+    told = _from_record(deviations, exponents, nu)
+    values = np.maximum(np.asarray(variances, dtype=float), _LEAST_VARIANCE)
+    growth = np.log(_growth(np.asarray(log_ratios, dtype=float)))
+    for freedom in sorted(set(freedoms)):
+        some = np.asarray(freedoms) == freedom
+        scaled = np.log(values[some] * freedom)[:, None, None, None] - 2 * exponents * growth[some, None, None, None]
+        logs = scaled - np.log(nu * deviations**2)
+        density = freedom / 2 * logs - (freedom + nu) / 2 * np.log1p(np.exp(logs))
+        told = told + density.sum(axis=0) - int(some.sum()) * special.betaln(freedom / 2, nu / 2)
+    best = np.unravel_index(int(np.argmax(told)), told.shape)
+    return Prior(float(deviations[best]) ** 2, float(exponents[best]), float(nu[best]))
+
+
+def _from_record(deviations: np.ndarray, exponents: np.ndarray, nu: np.ndarray) -> np.ndarray:
+    """Log density that runs on record give to each prior."""
+    of_deviation = np.log(deviations / _USUAL_DEVIATION) / _DEVIATION_SPREAD
+    of_exponent = (exponents - _USUAL_EXPONENT) / _EXPONENT_SPREAD
+    of_freedom = np.log(nu / _USUAL_FREEDOM) / _FREEDOM_SPREAD
+    return np.asarray(-(of_deviation**2 + of_exponent**2 + of_freedom**2) / 2)
+
+
+def _growth(log_ratios: np.ndarray) -> np.ndarray:
+    """The deviation of pairs with these log ratios over that of pairs far apart, but for the exponent."""
+    return np.asarray(np.minimum(np.abs(log_ratios) + _FLOOR, _CEILING) / _CEILING)
