@@ -21,6 +21,8 @@ from grouped_bench.variants.layers.split_concat import SplitConcat
 PATH = str(Path(__file__).resolve())
 TWINS = tuple(f"twin_{number}" for number in range(1, 5))
 SLOWER = {f"slower_{percent}": percent / 100 for percent in (1, 2, 5, 10)}
+# Ratios to be told beside another program, 1 and others.
+KNOWN = {"known_1": 0.0, "known_1.05": 0.05, "known_1.5": 0.5, "known_3": 2.0, "known_30": 29.0}
 # Of each variant that a gate is tried on, what stands for it after a slow-down.
 GATED_SHARE = 0.10
 GATED = {base.name: (base, f"{base.name}_slower_10") for base in (Regular, GroupedNative, SplitConcat)}
@@ -81,7 +83,7 @@ def _step(layer: Any, *rest: Any, **options: Any) -> Any:
 
 
 _plain_step, BACKEND.step = BACKEND.step, _step
-for _name, _share in {**dict.fromkeys(TWINS, 0.0), **SLOWER}.items():
+for _name, _share in {**dict.fromkeys(TWINS, 0.0), **SLOWER, **KNOWN}.items():
     register(_name, _share)
 for _base, _name in GATED.values():
     register(_name, GATED_SHARE, _base)

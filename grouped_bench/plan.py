@@ -17,7 +17,8 @@ from grouped_bench.units import counted
 from grouped_bench.variants.base import ALL
 
 PROCESSES = 6
-LEAST_VISITS = 6
+# Visits before anything settles: as many as there must be for an interval.
+LEAST_VISITS = 3
 
 # What the estimate assumes, since it measures nothing: a machine of 50 GMAC/s and 10 GB/s, a first call of a
 # quarter second in each process, a tenth of a second of samples a task and visit, a memory pass of a quarter second.
@@ -144,7 +145,7 @@ class Plan:
         total = _START_S
         for row in self.to_columns():
             call = row["macs"] / _MACS_A_SECOND + row["min_bytes"] / _BYTES_A_SECOND
-            visits = min(control.visits, max(2 * LEAST_VISITS, control.least_visits))
+            visits = min(control.visits, max(3 * LEAST_VISITS, control.least_visits))
             total += PROCESSES * (_FIRST_CALL_S + call) + visits * max(call, _VISIT_S) + _MEMORY_S + 4 * call
         return total if control.budget is None else min(total, control.budget)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.estimate import Estimate
@@ -116,7 +117,7 @@ class Answer:
         ends = [getattr(line.gain, end) for line in self.lines]
         if not ends or None in ends:
             return None
-        return self.seconds / sum(line.seconds / end for line, end in zip(self.lines, ends, strict=True))
+        return self.seconds / math.fsum(line.seconds / end for line, end in zip(self.lines, ends, strict=True))
 
 
 def answers(rows: Iterable[Task]) -> list[Answer]:

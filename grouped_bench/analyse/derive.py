@@ -1,6 +1,7 @@
 """From raw samples to latency, speed-up, verdict and flags of each task: all can be derived again from a file."""
 
 import dataclasses
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse import stability, stats
+from grouped_bench.analyse import moderation, stability, stats
 from grouped_bench.analyse.environment.turns import by_turn, turn_ratios
 from grouped_bench.analyse.pairs import Pair, judge
 from grouped_bench.analyse.stability import Visit
@@ -67,7 +68,9 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     """
     keys = [tuple(map(_hashable, row)) for row in frame[list(COHORT_KEY)].itertuples(index=False)]
     tasks = [_raw(record) for record in frame[list(_RAW)].to_dict("records")]
-    timed = [_timed(task) for task in tasks]
+    values = [counted(latencies(task.samples, task.visits)) if task.is_ok else [] for task in tasks]
+    prior = _prior(values)
+    timed = [_timed(task, found, prior) for task, found in zip(tasks, values, strict=True)]
     places = {key: place for place, (key, task) in enumerate(zip(keys, tasks, strict=True)) if task.is_baseline}
     baselines = [None if task.is_baseline else places.get(key) for key, task in zip(keys, tasks, strict=True)]
     firsts = _firsts(keys, tasks)
@@ -96,8 +99,8 @@ def by_present_rules(frame: pd.DataFrame, metadata: Facts, path: Path) -> tuple[
     Raises:
         RunError: samples that do not line up, as in no file that a run has written.
     """
-    control = metadata.get("control")
-    margin = control.get("margin") if isinstance(control, dict) else None
+    control = metadata.get("control") or {}
+    margin = control.get("margin")
     if not isinstance(margin, float) or RULES in control or metadata.get("thinned"):
         return frame, metadata
     try:
@@ -144,11 +147,19 @@ def visits_of(record: Mapping[Any, Any]) -> list[Visit]:
     return [Visit(int(process), *disturbed) for process, *disturbed in zip(*columns, strict=True)]
 
 
-def _timed(task: _Raw) -> _Timed:
-    found = counted(latencies(task.samples, task.visits)) if task.is_ok else []
+def _prior(values: Sequence[Sequence[Value]]) -> moderation.Prior:
+    """How far processes of a task settle apart in this run, by the logarithms of their latencies."""
+    logs = [np.log(by_process(found)) for found in values if found]
+    several = [of_one for of_one in logs if len(of_one) > 1]
+    spreads = [float(np.var(of_one, ddof=1)) for of_one in several]
+    return moderation.fit(spreads, [len(of_one) - 1 for of_one in several], [moderation.FAR] * len(several))
+
+
+def _timed(task: _Raw, found: Sequence[Value], prior: moderation.Prior) -> _Timed:
+    """The latency of a task from the visits that count; a load only adds to it, so the low end gives way."""
     if not found:
         return _Timed(None, None, None, task.flags)
-    interval = stats.latency_interval(by_process(found))
+    interval = stats.latency_interval(by_process(found), prior)
     latency = float(np.median([value.value for value in found]))
     used = {value.visit for value in found}
     places = [place for place, visit in enumerate(task.visits) if visit in used]
@@ -157,7 +168,8 @@ def _timed(task: _Raw) -> _Timed:
         [as_array(task.samples[place]) for place in places],
         [as_array(task.reference[place]) for place in places] if len(task.reference) else [],
     )
-    low, high = (min(interval.low, latency), max(interval.high, latency)) if interval else (None, None)
+    moved = math.exp(math.fsum(stability.slack(visit) for visit in used) / len(used))
+    low, high = (min(interval.low, latency) / moved, max(interval.high, latency)) if interval else (None, None)
     return _Timed(latency, low, high, (*flags, *task.flags))
 
 

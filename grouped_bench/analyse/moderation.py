@@ -22,6 +22,8 @@ _EXPONENTS = np.linspace(0, 1, 6)
 _FREEDOMS = np.geomspace(0.5, 32, 11)
 # The growth is that of |log ratio| + _FLOOR, up to _CEILING.
 _FLOOR, _CEILING = 0.01, 0.15
+# A log ratio from which on it grows no more, for what is no ratio.
+FAR = 1.0
 # A clock that never varies would make any difference certain.
 _LEAST_VARIANCE = 1e-8
 # A pair whose variance is larger than the others allow keeps its own, at this level.
@@ -41,7 +43,8 @@ class Prior:
 
     def at(self, log_ratio: float) -> float:
         """The typical variance of a pair with this log ratio."""
-        return self.variance * float(_growth(np.array([log_ratio]))[0]) ** (2 * self.exponent)
+        growth = float(_growth(np.array([log_ratio]))[0])
+        return float(self.variance * growth ** (2 * self.exponent))
 
     def moderated(self, variance: float, freedom: float, log_ratio: float) -> tuple[float, float]:
         """A pair's variance and its degrees of freedom with what the prior adds to them."""

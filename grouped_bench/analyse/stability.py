@@ -13,6 +13,9 @@ from grouped_bench.store.schema import Task
 # chores take up to 0.07), or a quota or a low clock held it back for more than THROTTLED_SHARE of it.
 STOLEN_SHARE = 0.10
 THROTTLED_SHARE = 0.05
+# A disturbed visit may move a log ratio by the logarithm of 1 + MOVED times the share that was taken: of 44 pairs
+# measured quiet and under loads that took 0.3 to 0.9 of two processors, all but one moved by less (bench/hog.py).
+MOVED = 0.5
 # The speed changed where the upper quartile of the visits' reference latencies is this many times the lower (processes
 # settle apart: on a quiet machine up to 1.63 in 75 cohorts), or where the visits of one half of the time differ from
 # those of the other by STEP and more, with 99 % confidence.
@@ -42,10 +45,8 @@ class Visit:
 
 
 def slack(visit: Visit) -> float:
-    """By how much what disturbed a visit may have moved a log ratio measured in it; 0 of a calm one."""
-    if visit.calm:
-        return 0.0
-    return math.log1p(max(visit.stolen or 0.0, visit.throttled or 0.0))
+    """By how much what disturbed a visit may have moved a log ratio measured in it; 0 for a calm one."""
+    return 0.0 if visit.calm else math.log1p(MOVED * max(visit.stolen or 0.0, visit.throttled or 0.0))
 
 
 def flags(visits: Sequence[Visit], samples: Sequence[np.ndarray], reference: Sequence[np.ndarray]) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from grouped_bench.analyse import moderation
+
 _LARGEST, _LARGEST_LOG = 1e15, 700.0
 LATENCY_LEVEL = 0.95
 # Of a sweep's decided verdicts, the share that may be wrong.
@@ -34,11 +36,15 @@ class Interval:
     high: float
 
 
-def latency_interval(medians: Sequence[float]) -> Interval | None:
+def latency_interval(medians: Sequence[float], prior: moderation.Prior | None = None) -> Interval | None:
     """Median of the processes' medians with its 95 % interval; None below three processes.
 
     From six on interpolated order statistics (Hettmansperger and Sheather, 1986), which hold for any distribution;
     below, Student's t on logarithms, which assumes one.
+
+    Args:
+        medians: of each process, in any unit.
+        prior: what other tasks' processes say of the variance of logarithms; used below six.
     """
     values = np.sort(np.asarray(medians, dtype=float))
     if len(values) < LEAST_PROCESSES:
@@ -46,8 +52,14 @@ def latency_interval(medians: Sequence[float]) -> Interval | None:
     if len(values) >= ORDER_STATISTIC_PROCESSES:
         low, high = _median_interval(values, LATENCY_LEVEL)
         return Interval(float(np.median(values)), low, high)
-    logs, median = student_interval(np.log(values), 1 - LATENCY_LEVEL), float(np.median(values))
-    return Interval(median, min(median, _exp(logs.low)), max(median, _exp(logs.high)))
+    logs, median = np.log(values), float(np.median(values))
+    moderated = float(np.var(logs, ddof=1)), float(len(logs) - 1)
+    variance, freedom = prior.moderated(*moderated, moderation.FAR) if prior else moderated
+    from scipy import special  # takes a quarter second, which only a run has
+
+    half = float(special.stdtrit(freedom, (1 + LATENCY_LEVEL) / 2)) * math.sqrt(variance / len(logs))
+    found = exponential(float(np.mean(logs)), half)
+    return Interval(median, min(median, found.low), max(median, found.high))
 
 
 def exponential(centre: float, half: float) -> Interval:

@@ -19,6 +19,7 @@ _SHARE_OF_CALLS = 0.9
 _MOST_RESIDENT_CALLS = 32
 # Readings of an allocator suffice at this number, once the standard error of their mean is this share of it.
 _LEAST_READINGS, _SURE = 32, 0.004
+_FIRST_READINGS = 4
 
 
 def give_back_pages() -> None:
@@ -41,7 +42,7 @@ def keep_pages() -> None:
 
 
 def peak_bytes(
-    backend: Backend, step: Step, device: str, held: int, made: int, calls: int
+    backend: Backend, step: Step, device: str, held: int, made: int, calls: int, settle: Callable[[], None]
 ) -> tuple[int, str] | tuple[None, None]:
     """Peak bytes of one call with inputs and weights, and their source: see `Backend.memory_source`, or `resident`.
 
@@ -49,6 +50,7 @@ def peak_bytes(
     counts is exact, and its mean repeats from process to process, where the largest, or any rank, jumps by the
     size of a branch; calls are read until it is sure enough. The resident set may miss what a call takes, so of it
     counts what nine in ten calls stay within. What is less than inputs, weights and outputs together is no reading.
+    Where the first readings are one and the same, nothing overlaps, and they suffice.
 
     What a kernel's library takes past the framework's allocator, such as operands that Eigen, MKL or XLA's runtime
     packs, is in no reading but the resident set's; nor is what a layer holds besides its weights.
@@ -60,8 +62,17 @@ def peak_bytes(
         held: bytes of all inputs and weights, held during the call.
         made: bytes of all outputs and gradients, held at its end.
         calls: how many calls are read at most.
+        settle: makes the calls after which the framework runs its parts as it will.
     """
-    found = _mean(lambda: backend.peak_memory(step, device, held), calls)
+
+    def read() -> int | None:
+        return backend.peak_memory(step, device, held)
+
+    first = [read() for _ in range(min(calls, _FIRST_READINGS))]
+    found = _mean(iter(first).__next__, len(first))
+    if calls > len(first) and (found is None or len(set(first)) > 1):
+        settle()
+        found = None if found is None else _mean(read, calls)
     if found is not None:
         source = backend.memory_source(device)
     else:

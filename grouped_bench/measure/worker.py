@@ -141,7 +141,9 @@ def _bench(backend: Backend, mark: Callable[[str], None], request: Json) -> Work
 
 def _build(benches: list[Workbench], backend: Backend, mark: Callable[[str], None], request: Json) -> Json:
     benches.append(_bench(backend, mark, request))
-    return benches[0].build(request["variants"], request["iterations"], check=request["check"])
+    return benches[0].build(
+        request["variants"], request["iterations"], request.get("expected_s", {}), check=request["check"]
+    )
 
 
 def _visit(bench: Workbench, request: Json) -> Json:
@@ -154,7 +156,7 @@ def _memory(backend: Backend, mark: Callable[[str], None], request: Json) -> Jso
 
     memory.give_back_pages()
     backend.count_memory()
-    return _bench(backend, mark, request).peak_memory(request["variants"][0])
+    return _bench(backend, mark, request).peak_memory(request["variants"][0], request.get("expected_s", {}))
 
 
 def _peaks(backend: Backend, request: Json) -> Json:

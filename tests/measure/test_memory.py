@@ -9,7 +9,7 @@ from grouped_bench.measure import memory
 HELD, MADE = 1200, 500
 
 
-def peak(readings, *, resident=(), device="cpu", calls=3, monkeypatch=None):
+def peak(readings, *, resident=(), device="cpu", calls=3, monkeypatch=None, settle=lambda: None):
     allocator, growths = iter(readings), iter(resident)
 
     def read(step, on, held):
@@ -19,7 +19,7 @@ def peak(readings, *, resident=(), device="cpu", calls=3, monkeypatch=None):
     backend = types.SimpleNamespace(peak_memory=read, memory_source=lambda device: "allocator")
     if monkeypatch:
         monkeypatch.setattr(memory, "resident_growth", lambda step: next(growths))
-    return memory.peak_bytes(backend, lambda: (), device, HELD, MADE, calls)
+    return memory.peak_bytes(backend, lambda: (), device, HELD, MADE, calls, settle)
 
 
 def test_it_is_the_mean_of_the_calls():
@@ -29,8 +29,9 @@ def test_it_is_the_mean_of_the_calls():
 def test_an_overlap_of_branches_that_is_rare_or_common_moves_it_by_its_share():
     """Between two processes in which 14 and 18 of 32 calls overlap, a rank may move by all of a branch."""
     fewer, more = [2000] * 18 + [2320] * 14, [2000] * 14 + [2320] * 18
-    assert peak(fewer, calls=32) == (2140, "allocator")
-    assert peak(more, calls=32) == (2180, "allocator")
+    first = [2000, 2320] * 2
+    assert peak(first + fewer, calls=32) == (2140, "allocator")
+    assert peak(first + more, calls=32) == (2180, "allocator")
 
 
 def test_a_call_that_cannot_be_read_is_not_counted_as_zero():
@@ -38,19 +39,23 @@ def test_a_call_that_cannot_be_read_is_not_counted_as_zero():
 
 
 def test_calls_that_are_alike_are_read_no_oftener_than_it_takes_to_know_that():
-    assert peak([2000] * 32, calls=500) == (2000, "allocator")
+    def settle():
+        raise AssertionError("nothing overlaps, so nothing has to settle")
+
+    assert peak([2000] * 4, calls=500, settle=settle) == (2000, "allocator")
+    assert peak([2000] * 3 + [2400] + [2000] * 32, calls=500) == (2000, "allocator")
     with pytest.raises(StopIteration):
-        peak([2000] * 31, calls=500)
+        peak([2000] * 3 + [2400] + [2000] * 31, calls=500)
 
 
 def test_calls_that_differ_are_read_until_their_mean_is_sure():
     """Halves of 2000 and 2400 have a standard error of 200 / √n, and 0.4 % of their mean is 8.8."""
     enough = 518
-    readings = [2000, 2400] * 400
-    assert peak(readings[:enough], calls=800) == (2200, "allocator")
+    first, readings = [2000, 2400] * 2, [2000, 2400] * 400
+    assert peak(first + readings[:enough], calls=800) == (2200, "allocator")
     with pytest.raises(StopIteration):
-        peak(readings[: enough - 8], calls=800)
-    assert peak(readings[:40], calls=40) == (2200, "allocator")
+        peak(first + readings[: enough - 8], calls=800)
+    assert peak(first + readings[:40], calls=40) == (2200, "allocator")
 
 
 def test_of_many_readings_of_the_resident_set_it_is_what_nine_in_ten_stay_within(monkeypatch):

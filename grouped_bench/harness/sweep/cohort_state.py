@@ -9,12 +9,11 @@ from grouped_bench.analyse.environment import turns
 from grouped_bench.analyse.pairs import Pair, Verdicts
 from grouped_bench.analyse.stability import Visit
 from grouped_bench.analyse.tasks import Value
-from grouped_bench.measure.rounds import DEAR_S, LEAST_ROUNDS, MOST_ROUNDS
+from grouped_bench.measure.rounds import LEAST_ROUNDS, MOST_ROUNDS
 from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Json
 
-LEAST_DEAR_VISITS = 3
 # No visit grows longer than so many first ones: the sooner another comes, the more of the run's weather is met.
 _LONGEST_GROWTH = 4
 # Where visits are never calm, so many times the least number of them must do.
@@ -64,6 +63,12 @@ class Standing:
     def unchecked(self) -> bool:
         """Whether no process has verified the cohort yet."""
         return not self.iterations
+
+    @property
+    def seconds_a_call(self) -> dict[str, float]:
+        """What a call of each variant took so far."""
+        made = {name: [value.value for value in values] for name, values in self._latencies.items()}
+        return {name: float(np.median(values)) for name, values in made.items() if values}
 
     @property
     def pairs(self) -> dict[str, Pair]:
@@ -192,7 +197,7 @@ class Standing:
 
     def _is_sure(self, name: str) -> bool:
         """Whether calm visits have answered what was asked, or patience with a restless machine has ended."""
-        made, least = self._latencies[name], self._least(self._latencies[name])
+        made, least = self._latencies[name], self._least
         used = tasks.counted(made)
         waits = not all(value.visit.calm for value in used) and len(made) < _PATIENCE * least
         if len(used) < least or waits:
@@ -207,11 +212,10 @@ class Standing:
     def _judge(self, name: str) -> Pair:
         return self._verdicts[self.number, name]
 
-    def _least(self, values: list[Value]) -> int:
-        """Visits before anything settles: fewer where one sample fills a visit."""
-        dear = bool(values) and float(np.median([value.value for value in values])) > DEAR_S
-        least = max(LEAST_DEAR_VISITS if dear else LEAST_VISITS, self._control.least_visits)
-        return min(least, self._control.visits)
+    @property
+    def _least(self) -> int:
+        """Visits before anything settles."""
+        return min(max(LEAST_VISITS, self._control.least_visits), self._control.visits)
 
     def _width(self, name: str) -> float:
         """Half the width of the variant's interval: of its speed-up where it has a baseline, else of its latency."""

@@ -232,6 +232,7 @@ class Sweep:
                 "op": "build",
                 **standing.cohort.request(names, self._seed, standing.choices),
                 "iterations": standing.iterations,
+                "expected_s": standing.seconds_a_call,
                 "check": standing.unchecked,
             }
         )
@@ -267,7 +268,8 @@ class Sweep:
         record: Json = {"kind": "memory", "cohort": standing.number, "variant": name}
         try:
             worker: WorkerLike = self._processes.fork(standing)
-            record |= worker.ask({"op": "memory", **standing.cohort.request([name], self._seed, standing.choices)})
+            request = standing.cohort.request([name], self._seed, standing.choices)
+            record |= worker.ask({"op": "memory", **request, "expected_s": standing.seconds_a_call})
             worker.close()
         except TaskFailedError as failure:
             record |= {"status": failure.status, "reason": failure.reason}
