@@ -75,7 +75,8 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     baselines = [None if task.is_baseline else places.get(key) for key, task in zip(keys, tasks, strict=True)]
     firsts = _firsts(keys, tasks)
     count = sum(place is not None for place in baselines) + sum(first is not None for first in firsts)
-    verdicts = judge(_ratios(tasks, baselines, firsts), count=count, margin=margin)
+    ratios = _ratios(tasks, baselines, firsts)
+    verdicts = judge(ratios, count=count, margin=margin, by_turn=[key for key in ratios if key[1] == _FIRST])
     rows = []
     for place, (own, baseline) in enumerate(zip(timed, baselines, strict=True)):
         pair = verdicts.get((place, _BASELINE))
@@ -152,7 +153,8 @@ def _prior(values: Sequence[Sequence[Value]]) -> moderation.Prior:
     logs = [np.log(by_process(found)) for found in values if found]
     several = [of_one for of_one in logs if len(of_one) > 1]
     spreads = [float(np.var(of_one, ddof=1)) for of_one in several]
-    return moderation.fit(spreads, [len(of_one) - 1 for of_one in several], [moderation.FAR] * len(several))
+    freedom, far = [len(of_one) - 1 for of_one in several], [moderation.FAR] * len(several)
+    return moderation.fit(spreads, freedom, far, moderation.IN_TURN)
 
 
 def _timed(task: _Raw, found: Sequence[Value], prior: moderation.Prior) -> _Timed:

@@ -11,23 +11,46 @@ from collections.abc import Sequence
 
 import numpy as np
 
-# Of the standard deviation of a log ratio from process to process, of the exponent with which it grows with the log
-# ratio, and of the degrees of freedom: centres and spreads, of logarithms but for the exponent. Fitted to 809 pairs of
-# eleven runs on two machines: 0.03 to 0.15, 0 to 1.2 and 1.4 to 32.
-_USUAL_DEVIATION, _DEVIATION_SPREAD = 0.07, math.log(1.8)
-_USUAL_EXPONENT, _EXPONENT_SPREAD = 0.7, 0.3
-_USUAL_FREEDOM, _FREEDOM_SPREAD = 3.0, math.log(2)
 _DEVIATIONS = np.geomspace(0.003, 0.5, 32)
 _EXPONENTS = np.linspace(0, 1, 6)
 _FREEDOMS = np.geomspace(0.5, 32, 11)
 # The growth is that of |log ratio| + _FLOOR, up to _CEILING.
 _FLOOR, _CEILING = 0.01, 0.15
-# A log ratio from which on it grows no more, for what is no ratio.
+# A log ratio from which on it grows no more, for what does not grow.
 FAR = 1.0
 # A clock that never varies would make any difference certain.
 _LEAST_VARIANCE = 1e-8
 # A pair whose variance is larger than the others allow keeps its own, at this level.
 _OUTLYING = 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class Record:
+    """What runs on record have shown: of each quantity its centre and spread, of logarithms but for the exponent.
+
+    Args:
+        deviation: standard deviation of a log ratio from process to process, of pairs far apart.
+        exponent: with which it shrinks with the log ratio.
+        freedom: degrees of freedom of its spread over pairs.
+    """
+
+    deviation: tuple[float, float]
+    exponent: tuple[float, float]
+    freedom: tuple[float, float]
+
+    def density(self, deviations: np.ndarray, exponents: np.ndarray, freedoms: np.ndarray) -> np.ndarray:
+        """Its logarithm for each prior, up to a constant."""
+        of_deviation = np.log(deviations / self.deviation[0]) / self.deviation[1]
+        of_exponent = (exponents - self.exponent[0]) / self.exponent[1]
+        of_freedom = np.log(freedoms / self.freedom[0]) / self.freedom[1]
+        return np.asarray(-(of_deviation**2 + of_exponent**2 + of_freedom**2) / 2)
+
+
+# Of pairs in the same rounds: 809 in eleven runs on two machines, 0.03 to 0.13, 0.4 to 1 and 1.7 to 9. The exponent is
+# set low, since a run with few pairs must not take twins for surer than they are.
+IN_ROUNDS = Record((0.07, math.log(1.8)), (0.4, 0.3), (3.0, math.log(2)))
+# Of pairs in turn, and of latencies, which meet other weather each: 0.04 to 0.07 in quiet runs, 0.3 in busy ones.
+IN_TURN = Record((0.1, math.log(2.5)), (0.0, 0.1), (1.5, math.log(2)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,18 +80,21 @@ class Prior:
         return (self.freedom * typical + freedom * variance) / total, total
 
 
-def fit(variances: Sequence[float], freedoms: Sequence[float], log_ratios: Sequence[float]) -> Prior:
+def fit(
+    variances: Sequence[float], freedoms: Sequence[float], log_ratios: Sequence[float], record: Record = IN_ROUNDS
+) -> Prior:
     """The prior that all pairs of a run make most likely; that of earlier runs where there are none.
 
     Args:
         variances: of each pair's log ratio over its processes.
         freedoms: degrees of freedom of each, at least 1.
-        log_ratios: the mean of each.
+        log_ratios: the mean of each; FAR for those whose variance does not grow with it.
+        record: what earlier runs have shown.
     """
     from scipy import special
 
     deviations, exponents, nu = np.meshgrid(_DEVIATIONS, _EXPONENTS, _FREEDOMS, indexing="ij")
-    told = _from_record(deviations, exponents, nu)
+    told = record.density(deviations, exponents, nu)
     values = np.maximum(np.asarray(variances, dtype=float), _LEAST_VARIANCE)
     growth = np.log(_growth(np.asarray(log_ratios, dtype=float)))
     for freedom in sorted(set(freedoms)):
@@ -79,14 +105,6 @@ def fit(variances: Sequence[float], freedoms: Sequence[float], log_ratios: Seque
         told = told + density.sum(axis=0) - int(some.sum()) * special.betaln(freedom / 2, nu / 2)
     best = np.unravel_index(int(np.argmax(told)), told.shape)
     return Prior(float(deviations[best]) ** 2, float(exponents[best]), float(nu[best]))
-
-
-def _from_record(deviations: np.ndarray, exponents: np.ndarray, nu: np.ndarray) -> np.ndarray:
-    """Log density that runs on record give to each prior."""
-    of_deviation = np.log(deviations / _USUAL_DEVIATION) / _DEVIATION_SPREAD
-    of_exponent = (exponents - _USUAL_EXPONENT) / _EXPONENT_SPREAD
-    of_freedom = np.log(nu / _USUAL_FREEDOM) / _FREEDOM_SPREAD
-    return np.asarray(-(of_deviation**2 + of_exponent**2 + of_freedom**2) / 2)
 
 
 def _growth(log_ratios: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ pairs allows (false coverage rate: Benjamini and Yekutieli, 2005).
 
 import dataclasses
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from grouped_bench.analyse.stats import Interval
 from grouped_bench.analyse.tasks import Value, by_process, counted
 
 Key = TypeVar("Key")
+_DRIFT_ALPHA = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,35 +62,59 @@ class _Evidence:
         return 2 * float(special.stdtr(self.freedom, -reach / self.error)) / self.share if reach > 0 else math.inf
 
 
-def judge(ratios: Mapping[Key, Sequence[Value]], *, count: int, margin: float) -> dict[Key, Pair]:
+def judge(
+    ratios: Mapping[Key, Sequence[Value]], *, count: int, margin: float, by_turn: Collection[Key] = ()
+) -> dict[Key, Pair]:
     """The verdict on each pair, and its interval; none below three processes.
 
     Args:
         ratios: of each pair one log ratio a visit.
         count: comparisons of the run, also those without a visit yet.
         margin: largest change that counts as equivalent, as a share: 0.03 for 3 %.
+        by_turn: pairs whose two sides were not visited in the same rounds, but in turn.
     """
-    if not ratios:
-        return {}
     used = {key: counted(values) for key, values in ratios.items()}
-    processes = {key: by_process(values) for key, values in used.items()}
-    spread = {key: float(np.var(values, ddof=1)) for key, values in processes.items() if len(values) > 1}
-    freedom = {key: len(processes[key]) - 1 for key in spread}
-    centre = {key: math.fsum(processes[key]) / len(processes[key]) for key in spread}
-    prior = moderation.fit(list(spread.values()), list(freedom.values()), list(centre.values()))
-    evidence = {}
-    for key, made in freedom.items():
-        if made + 1 >= stats.LEAST_PROCESSES:
-            moderated = prior.moderated(spread[key], made, centre[key])
-            evidence[key] = _evidence(used[key], centre[key], moderated, made + 1)
-    alpha = _alpha([one.needed(margin) for one in evidence.values()], max(count, len(ratios)))
+    in_turn = set(by_turn)
+    evidence = {
+        **_moderated({key: values for key, values in used.items() if key not in in_turn}, is_by_turn=False),
+        **_moderated({key: values for key, values in used.items() if key in in_turn}, is_by_turn=True),
+    }
+    alpha = _alpha([one.needed(margin) for one in evidence.values()], max(1, count, len(ratios)))
     return {key: _pair(evidence.get(key), len(values), alpha, margin) for key, values in used.items()}
+
+
+def _moderated(used: Mapping[Key, Sequence[Value]], *, is_by_turn: bool) -> dict[Key, _Evidence]:
+    """What is known of each of some pairs, which have the spread of their processes in common.
+
+    In the same rounds twins vary together and other pairs do not; in turn, all vary alike.
+    """
+    means = {key: by_process(values) for key, values in used.items()}
+    several = {key: made for key, made in means.items() if len(made) > 1}
+    spread = {key: float(np.var(made, ddof=1)) for key, made in several.items()}
+    centre = {key: math.fsum(made) / len(made) for key, made in several.items()}
+    apart = {key: moderation.FAR if is_by_turn else middle for key, middle in centre.items()}
+    freedom = [len(made) - 1 for made in several.values()]
+    record = moderation.IN_TURN if is_by_turn else moderation.IN_ROUNDS
+    prior = moderation.fit(list(spread.values()), freedom, list(apart.values()), record)
+    found = {}
+    for key, made in several.items():
+        if len(made) >= stats.LEAST_PROCESSES:
+            moderated = prior.moderated(spread[key], len(made) - 1, apart[key])
+            found[key] = _evidence(used[key], centre[key], moderated, len(made))
+    return found
 
 
 def _evidence(used: Sequence[Value], centre: float, moderated: tuple[float, float], processes: int) -> _Evidence:
     variance, freedom = moderated
-    moved = math.fsum(slack(value.visit) for value in used) / len(used)
+    moved = math.fsum(slack(value.visit) for value in used) / len(used) + _drift(used)
     return _Evidence(centre, math.sqrt(variance / processes), freedom, moved, stats.look_share(len(used)))
+
+
+def _drift(used: Sequence[Value]) -> float:
+    """By how much the log ratio surely moved within visits: a median of rounds is off by no more."""
+    drifts = stats.process_means((value.visit.process, value.drift) for value in used)
+    found = stats.student_interval(drifts, _DRIFT_ALPHA)
+    return max(0.0, found.low, -found.high)
 
 
 def _alpha(needed: Sequence[float], count: int) -> float:
@@ -117,11 +142,13 @@ class Verdicts:
     def __init__(self, count: int, margin: float) -> None:
         self._count, self._margin = count, margin
         self._ratios: dict[Hashable, Sequence[Value]] = {}
+        self._by_turn: set[Hashable] = set()
         self._pairs: dict[Hashable, Pair] | None = None
 
-    def put(self, key: Hashable, ratios: Sequence[Value]) -> None:
-        """Take in all log ratios of a pair, one a visit."""
+    def put(self, key: Hashable, ratios: Sequence[Value], *, by_turn: bool = False) -> None:
+        """Take in all log ratios of a pair, one a visit; `by_turn` as for `judge`."""
         self._ratios[key] = tuple(ratios)
+        self._by_turn |= {key} if by_turn else set()
         self._pairs = None
 
     def __contains__(self, key: Hashable) -> bool:
@@ -130,7 +157,7 @@ class Verdicts:
     def __getitem__(self, key: Hashable) -> Pair:
         """A pair as it stands; without a visit of it undecided."""
         if self._pairs is None:
-            self._pairs = judge(self._ratios, count=self._count, margin=self._margin)
+            self._pairs = judge(self._ratios, count=self._count, margin=self._margin, by_turn=self._by_turn)
         return self._pairs.get(key, _NOTHING)
 
 

@@ -101,16 +101,19 @@ def _medians(reference: Sequence[np.ndarray]) -> list[float]:
     return [float(np.nanmedian(visit)) for visit in reference if np.isfinite(visit).any()]
 
 
+def trend(series: np.ndarray) -> float | None:
+    """By how much a series falls from its first third to its last, NaN left out; None where it is too short."""
+    present = series[np.isfinite(series)]
+    third = len(present) // 3
+    if len(present) < LEAST_ROUNDS_OF_A_SERIES:
+        return None
+    return float(np.median(present[:third]) - np.median(present[-third:]))
+
+
 def settled(samples: Sequence[np.ndarray], visits: Sequence[Visit]) -> bool:
     """Whether samples early in a visit are like those late in it, over the processes; True where there are too few."""
-    trends: list[tuple[int, float]] = []
-    for series, visit in zip(samples, visits, strict=True):
-        present = np.log(series[np.isfinite(series)])
-        if len(present) >= LEAST_ROUNDS_OF_A_SERIES:
-            third = len(present) // 3
-            trend = float(np.median(present[:third]) - np.median(present[-third:]))
-            trends.append((visit.process, trend))
-    means = stats.process_means(trends)
+    trends = [(visit.process, trend(np.log(series))) for series, visit in zip(samples, visits, strict=True)]
+    means = stats.process_means((process, found) for process, found in trends if found is not None)
     if len(means) < stats.LEAST_PROCESSES:
         return True
     found = stats.student_interval(means, SETTLED_ALPHA)

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from grouped_bench.analyse import stats
-from grouped_bench.analyse.stability import Visit
+from grouped_bench.analyse.stability import Visit, trend
 
 Samples = Sequence[Sequence[float | None]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Value:
-    """What one visit says of a task: a latency in seconds, or a log ratio."""
+    """What one visit says of a task: a latency in seconds, or a log ratio and by how much it fell in the visit."""
 
     value: float
     visit: Visit
+    drift: float = 0.0
 
 
 def latencies(samples: Samples, visits: Sequence[Visit]) -> list[Value]:
@@ -31,7 +32,9 @@ def log_ratios(baseline: Samples, variant: Samples, visits: Sequence[Visit]) -> 
         baseline, variant: seconds an iteration, by visit and round; None in a round that was sat out.
         visits: how each visit went.
     """
-    return list(_medians((round_ratios(b, v) for b, v in zip(baseline, variant, strict=True)), visits))
+    series = [round_ratios(b, v) for b, v in zip(baseline, variant, strict=True)]
+    drifts = {visit: trend(of_one) for of_one, visit in zip(series, visits, strict=True)}
+    return [dataclasses.replace(one, drift=drifts[one.visit] or 0.0) for one in _medians(iter(series), visits)]
 
 
 def round_ratios(baseline: Sequence[float | None], variant: Sequence[float | None]) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grouped_bench.analyse import pairs, stats
-from grouped_bench.analyse.stability import Visit
+from grouped_bench.analyse.stability import MOVED, Visit
 from grouped_bench.analyse.tasks import Value
 
 
@@ -82,10 +82,23 @@ def test_pairs_that_were_not_visited_yet_widen_the_others():
 def test_stolen_time_widens_the_interval_by_what_it_may_have_moved():
     calm, loaded = judged([1.0, 1.01, 0.99]), judged([1.0, 1.01, 0.99], stolen=0.5)
     assert loaded.verdict == "faster"
-    assert loaded.interval.low < calm.interval.low / 1.3 and loaded.interval.high > calm.interval.high * 1.3
+    allowed = 1 + 0.5 * MOVED
+    assert calm.interval.low / loaded.interval.low == pytest.approx(allowed)
+    assert loaded.interval.high / calm.interval.high == pytest.approx(allowed)
     assert judged([0.2, 0.21, 0.19] * 4).verdict == "faster"
     assert judged([0.2, 0.21, 0.19] * 4, stolen=0.5).verdict == "undecided"
     assert judged([0.0, 0.001, -0.001] * 4, stolen=0.5).verdict == "undecided"
+
+
+def test_a_ratio_that_drifts_within_visits_is_known_no_closer_than_its_drift():
+    def drifting(drift):
+        found = [Value(0.2, Visit(process), drift) for process in range(6)]
+        return pairs.judge({0: found}, count=1, margin=0.03)[0]
+
+    assert drifting(0.0).verdict == "faster"
+    assert drifting(-0.3).verdict == drifting(0.3).verdict == "undecided"
+    noise = [Value(0.2, Visit(process), drift) for process, drift in enumerate([0.1, -0.1, 0.05, -0.04, 0.08, -0.09])]
+    assert pairs.judge({0: noise}, count=1, margin=0.03)[0] == drifting(0.0)
 
 
 def test_few_of_the_decided_verdicts_on_twins_and_near_ones_are_wrong():

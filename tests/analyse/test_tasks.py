@@ -106,6 +106,9 @@ def test_a_ratio_is_no_steadier_than_its_baseline():
     ]
     frame = frame_of(records, ("regular", "grouped"))
     assert frame.loc["regular", "flags"] == frame.loc["grouped", "flags"] == ["unstable", "not_settled"]
+    # The ratio is that of the middle of a visit, and at its end one tenth less.
+    assert frame.loc["grouped", "verdict"] == "faster"
+    assert frame.loc["grouped", "speedup_low"] < 2 < frame.loc["grouped", "speedup_high"]
 
 
 def test_flags_of_other_origin_stay():

@@ -153,7 +153,7 @@ class Standing:
         """Take in what there is of a variant here beside the same one under the first environment of the family."""
         first, own = self.family[0]._turned.get(name), self._turned.get(name)
         if first and own:
-            self._verdicts.put((self.number, name, _FIRST), turns.turn_ratios(first, own))
+            self._verdicts.put((self.number, name, _FIRST), turns.turn_ratios(first, own), by_turn=True)
 
     def _unsettled(self) -> list[str]:
         for name in self._alive:
