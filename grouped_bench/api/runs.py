@@ -1,6 +1,7 @@
-"""Runs: `run`, `resume`, `plan_run`, `load`, `show`, `write_report`, and the `Run` that they return."""
+"""Runs: `run`, `resume`, `load` and the `Run` that they return; `plan_run`, `show`, `write_report`, `write_figures`."""
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,27 +14,55 @@ from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from grouped_bench.harness.record import Written
     from grouped_bench.harness.request import RunRequest
+    from grouped_bench.report.drawing.files import SavedFigure
     from grouped_bench.variants import Files
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Run:
     """A run as its file holds it.
 
     `frame` has one row per task under the columns of `grouped-bench list columns`; `metadata` is what holds for all
-    rows: environment, space, controls, skips, where the time went.
+    rows: environment, space, controls, skips, where the time went. A notebook shows its headline and a table.
     """
 
     frame: "pd.DataFrame"
     metadata: Facts
     path: Path
 
+    @functools.cached_property
+    def findings(self) -> list[str]:
+        """What the run found, in sentences."""
+        from grouped_bench.report.findings.findings import findings
+        from grouped_bench.report.text.cells import clean
+
+        return [clean(finding.text) for finding in findings(self.frame, [self.metadata])]
+
+    @functools.cached_property
+    def samples(self) -> "pd.DataFrame":
+        """Every sample of the tasks that ended ok, one a row: see `analyse.samples`."""
+        from grouped_bench.analyse.samples import samples
+
+        return samples(self.frame)
+
+    def __repr__(self) -> str:
+        from grouped_bench.report.run import preview
+
+        return preview.as_text(preview.preview(self.frame, self.metadata))
+
+    def _repr_html_(self) -> str:
+        from grouped_bench.report.run import preview
+
+        return preview.as_html(preview.preview(self.frame, self.metadata))
+
     def report(self, path: str | Path, figures: str | Path | None = None) -> Path:
-        """Write the HTML page to `path` and, where asked, the figures as SVG and PNG into the folder `figures`."""
+        """Write the HTML page to `path` and, where asked, the figures into a folder; see `write_figures`."""
         return write_report([self], path, figures)
 
 
@@ -185,7 +214,7 @@ def write_report(runs: list[Run], path: str | Path, figures: str | Path | None =
     Args:
         runs: one or more, as `load` gives them.
         path: of the page; a file there is replaced.
-        figures: folder for the figures as SVG and PNG; None writes none.
+        figures: folder for the figures, as `write_figures` writes them; None writes none.
 
     Raises:
         OutputError: the page or a figure cannot be written.
@@ -199,6 +228,49 @@ def write_report(runs: list[Run], path: str | Path, figures: str | Path | None =
     if figures is not None:
         registry.save(frame, Path(figures), metadata)
     return html.write(frame, metadata, path)
+
+
+def write_figures(
+    runs: list[Run],
+    folder: str | Path,
+    *,
+    names: "Sequence[str]" = (),
+    formats: "str | Sequence[str]" = ("svg", "png", "pdf"),
+    width: str | None = None,
+    captions: bool = False,
+    where: str | None = None,
+) -> "list[SavedFigure]":
+    """Write the figures of all `runs`, and return the files of each, or why it has nothing to show.
+
+    Args:
+        runs: one or more, as `load` gives them.
+        folder: made where it is missing; files of the same names are replaced.
+        names: of the figures, such as `latency`; all where there is none.
+        formats: of `svg`, `png` and `pdf`, in which text stays text.
+        width: of every figure, such as `85mm` or `3.35in`; None for that of the page.
+        captions: write title and notes into a text file beside each figure instead of into it.
+        where: an expression over the columns that holds for the tasks to draw, such as `groups > 1`.
+
+    Raises:
+        SpaceError: a name, format, width or expression breaks its rule, or a figure that is named has nothing to show.
+        OutputError: the folder cannot be written.
+    """
+    from grouped_bench.report.drawing import files, registry
+
+    how = files.print_of(formats, width, captions=captions)
+    frame = joined(runs)
+    selected = frame if where is None else frame[selection(frame, where)]
+    return registry.save(selected, folder, [run.metadata for run in runs], names=names, how=how)
+
+
+def selection(frame: "pd.DataFrame", where: str) -> list[bool]:
+    """Of each row of `frame` whether the expression `where` holds for it. Raises SpaceError where it is none."""
+    from grouped_bench.analyse.rows import plain
+    from grouped_bench.report.run.where import select
+
+    rows = plain(frame)
+    kept = {id(row) for row in select(rows, where)}
+    return [id(row) in kept for row in rows]
 
 
 def joined(runs: list[Run]) -> "pd.DataFrame":
