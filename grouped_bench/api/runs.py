@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,8 @@ class Run:
     def __repr__(self) -> str:
         from grouped_bench.report.run import preview
 
-        return preview.as_text(preview.preview(self.frame, self.metadata))
+        columns = shutil.get_terminal_size((100, 24)).columns
+        return preview.as_text(preview.preview(self.frame, self.metadata), columns)
 
     def _repr_html_(self) -> str:
         from grouped_bench.report.run import preview
@@ -164,11 +166,20 @@ def load(name: str | Path, out: str | Path = DEFAULT_OUT) -> Run:
 
 def load_all(names: list[str], out: str | Path = DEFAULT_OUT) -> list[Run]:
     """Every run that `names` stand for, each once, in their order."""
-    from grouped_bench.analyse.derive import by_present_rules
     from grouped_bench.store.runs import find_runs
 
     paths = dict.fromkeys(path for name in names for path in find_runs(name, Path(out)))
-    return [Run(*by_present_rules(*_read(path), path), path) for path in paths]
+    return [Run(*_judged(path), path) for path in paths]
+
+
+def _judged(path: Path) -> "tuple[pd.DataFrame, Facts]":
+    """Frame and metadata of a run, its verdicts by the rules of today, under the types of a file."""
+    from grouped_bench.analyse.derive import by_present_rules
+    from grouped_bench.store.runs import as_written
+
+    frame, metadata = _read(path)
+    judged, _ = by_present_rules(frame, metadata, path)
+    return (frame, metadata) if judged is frame else as_written(judged, metadata, path)
 
 
 def _read(path: Path) -> "tuple[pd.DataFrame, Facts]":

@@ -18,7 +18,7 @@ _OPTIONS = {"names": "--figure", "formats": "--figure-format"}
 @click.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("-o", "--output", help="Page to write.  [default: report.html; none with --figure]")
-@click.option("--figures", metavar="DIR", help="Also write each figure into this folder.")
+@click.option("--figures", metavar="DIR", help="Also write each figure into this folder, as SVG, PNG and PDF.")
 @click.option(
     "--figure", "names", metavar="NAME", multiple=True, help="Write this figure alone, such as latency; repeatable."
 )

@@ -257,7 +257,7 @@ DERIVED = (
             f"{name}_text",
             _TEXT,
             "",
-            f"{name} as text, 28x28; not in the file",
+            f"{name} as text, like 3x3; not in the file",
             (name,),
             _known(format_extents),
         )

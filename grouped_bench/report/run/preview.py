@@ -20,7 +20,7 @@ from grouped_bench.units import counted, format_seconds
 
 Rows = tuple[tuple[str, ...], ...]
 _MOST_ANSWERS, _MOST_ROWS, _MOST_LINES = 3, 8, 20
-_WIDTH, _NAME_WIDTHS = 100, (60, 50, 40, 30, 20)
+_NARROWEST, _WIDEST, _NAME_WIDTHS = 80, 120, (60, 50, 40, 30, 20, 12)
 _LONGEST_VARIANT = 20
 _OF_CASES = ("case", "as it is", "fastest", "faster")
 _OF_TASKS = ("case", "variant", "latency", "speed-up")
@@ -45,14 +45,16 @@ def preview(frame: pd.DataFrame, metadata: Facts) -> Sheet:
     return Sheet(title, headers, shown, (*more, _DOORS))
 
 
-def as_text(sheet: Sheet) -> str:
-    """The sheet in at most 20 lines of at most 100 columns."""
-    head = [line for part in sheet.title.split("\n") for line in textwrap.wrap(part, _WIDTH, max_lines=2)]
+def as_text(sheet: Sheet, columns: int) -> str:
+    """The sheet in at most 20 lines, as wide as a terminal of so many columns."""
+    wide = min(max(columns, _NARROWEST), _WIDEST)
+    head = [line for part in sheet.title.split("\n") for line in textwrap.wrap(part, wide, max_lines=2)]
     grids = (
         grid([(cells.shorten(row[0], width), *row[1:]) for row in sheet.rows], sheet.headers) for width in _NAME_WIDTHS
     )
-    table = next((lines for lines in grids if max(map(cells.display_width, lines)) <= _WIDTH), [])
-    return "\n".join([*head, *table, *sheet.notes][:_MOST_LINES])
+    table = next((lines for lines in grids if max(map(cells.display_width, lines)) <= wide), [])
+    notes = [line for note in sheet.notes for line in textwrap.wrap(note, wide)]
+    return "\n".join([*head, *table, *notes][:_MOST_LINES])
 
 
 def as_html(sheet: Sheet) -> str:

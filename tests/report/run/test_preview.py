@@ -21,13 +21,14 @@ def many():
     return frame(groups=[1, 2, 4, 8, 16, 32], channels=[64, 128, 256])
 
 
-def test_the_headline_is_first_and_a_case_has_one_line():
+def test_the_headline_is_first_and_a_case_has_one_line(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
     text = repr(run(frame(groups=[8], channels=[64], passes=["training"])))
     first = " ".join(text.splitlines()[:2])
     assert first.startswith("Run 20261123-012233-ab12: 5 tasks in 1 case. Training, tensorflow graph on cpu: ")
     assert "is" in first
     assert re.search(
-        r"^Conv2D 64→64 k3x3 on 28x28 groups 8 batch 8 train\S* +grouped [\d.]+ .?s +grouped_native", text, re.M
+        r"^Conv2D 64→64 k3x3 on 28x28 groups 8 batch 8 training +grouped [\d.]+ .?s +grouped_native", text, re.M
     )
     assert "samples" in text.splitlines()[-1]
 
@@ -54,11 +55,13 @@ def test_lines_are_named_by_what_differs_and_the_rest_are_counted():
     ],
 )
 @pytest.mark.parametrize("facts", [metadata(), {}, {"run_id": HOSTILE}])
-def test_any_run_is_shown_in_twenty_lines_of_text_or_a_small_table(made, facts):
+@pytest.mark.parametrize("columns", [80, 100, 200])
+def test_any_run_is_shown_in_twenty_lines_of_text_or_a_small_table(columns, made, facts, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
     shown = Run(made, facts, "run.parquet")
     lines = repr(shown).splitlines()
     assert 3 <= len(lines) <= 20
-    assert max(map(display_width, lines)) <= 100
+    assert max(map(display_width, lines)) <= min(columns, 120)
     html = shown._repr_html_()
     assert len(html) < 20_000
     assert html.count("<tr>") <= 9
