@@ -51,6 +51,7 @@ def test_lines_are_named_by_what_differs_and_the_rest_are_counted():
         many(),
         frame(groups=[1], channels=[64]).assign(**BLOCKS),
         fail(many(), many()["groups"] > 0, "oom", HOSTILE),
+        pd.concat([many().assign(env=f"A{i}={'long' * 20}") for i in range(5)], ignore_index=True),
         pd.concat([many().assign(backend=f"backend{i}", label=HOSTILE * 3, variant=HOSTILE) for i in range(5)]),
     ],
 )

@@ -118,11 +118,11 @@ def test_csv_has_one_value_a_cell():
 
 
 def test_by_case_the_settings_of_a_case_stand_together():
-    made = pd.concat([one_cohort(), one_cohort(env="A=1")])
+    made = pd.concat([frame(groups=[8, 4], channels=[64], passes=["training"], env=env) for env in (None, "A=1")])
     lines = table(made, by="case", width=120).splitlines()
-    assert lines[0] == "case Conv2D 64→64 k3x3 on 28x28 groups 8 batch 8 training"
-    assert lines[1].split() == ["variant", "env", "computes", "latency", "speed-up", "verdict", "memory", "params"]
-    assert sum(line.startswith("case ") for line in lines) == 1
+    heading = lines.index("case Conv2D 64→64 k3x3 on 28x28 groups 8 batch 8 training")
+    assert lines[heading + 1].split()[:4] == ["variant", "env", "computes", "latency"]
+    assert sum(line.startswith("case ") for line in lines) == 2
 
 
 @pytest.mark.parametrize("output", ["table", "markdown", "csv", "json"])
