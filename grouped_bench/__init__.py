@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from grouped_bench.api.explain import explain
     from grouped_bench.api.history import history
     from grouped_bench.api.network import network
-    from grouped_bench.api.runs import Run, load, load_all, plan_run, resume, run, show, write_report
+    from grouped_bench.api.runs import Run, load, load_all, plan_run, resume, run, show, write_figures, write_report
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
     from grouped_bench.variants.base import Variant, variant
@@ -25,7 +25,8 @@ _HOMES = {
     "prune_baselines": "api.baselines",
     "save_baselines": "api.baselines",
     "run_both": "api.compare",
-    **dict.fromkeys(("Run", "load", "load_all", "plan_run", "resume", "run", "show", "write_report"), "api.runs"),
+    **dict.fromkeys(("Run", "load", "load_all", "plan_run", "resume", "run", "show"), "api.runs"),
+    **dict.fromkeys(("write_figures", "write_report"), "api.runs"),
     "GroupedBenchError": "errors",
     "Space": "space.space",
     "Variant": "variants.base",
@@ -55,6 +56,7 @@ __all__ = [
     "save_baselines",
     "show",
     "variant",
+    "write_figures",
     "write_report",
 ]
 

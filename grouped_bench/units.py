@@ -5,6 +5,7 @@ import re
 
 _SECONDS = {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_INCHES = {"in": 1.0, "cm": 1 / 2.54, "mm": 1 / 25.4}
 _NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
 
 
@@ -40,6 +41,14 @@ def parse_bytes(text: str | float) -> int:
     if match is None:
         raise ValueError("not a size")
     return int(_finite(_finite(match[1]) * _BYTES[match[2] or "B"]))
+
+
+def parse_length(text: str) -> float:
+    """Inches of `85mm`, `8.5cm` or `3.35in`. Raises ValueError for anything else."""
+    match = re.fullmatch(rf"{_NUMBER} ?({'|'.join(_INCHES)})", text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("not a length")
+    return _finite(match[1]) * _INCHES[match[2]]
 
 
 def format_seconds(seconds: float, digits: int = 3) -> str:

@@ -66,7 +66,18 @@ def test_other_shares_are_refused(text):
         units.parse_share(text)
 
 
-@pytest.mark.parametrize("parse", [units.parse_duration, units.parse_share])
+@pytest.mark.parametrize(("text", "inches"), [("25.4mm", 1), ("2.54 cm", 1), ("3.35in", 3.35)])
+def test_lengths_are_read_as_inches(text, inches):
+    assert units.parse_length(text) == pytest.approx(inches)
+
+
+@pytest.mark.parametrize("text", ["", "85", "mm", "85pt", "-1mm", "1e3mm", "٣mm", "9" * 400 + "mm", 85, None])
+def test_other_lengths_are_refused(text):
+    with pytest.raises(ValueError, match="not a"):
+        units.parse_length(text)
+
+
+@pytest.mark.parametrize("parse", [units.parse_duration, units.parse_share, units.parse_length])
 @given(value=ANYTHING)
 def test_parsers_give_a_finite_number_or_a_value_error(parse, value):
     try:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from grouped_bench.space.case import BASELINE, BASELINES, Case, Setting
+from grouped_bench.space.case import BASELINE, BASELINES, Setting
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
 
@@ -139,12 +139,7 @@ def widths(rows: Iterable[Task]) -> list[int]:
 
 def case_title(row: Task) -> str:
     """One line that names the row's case, as far as it is recorded."""
-    try:
-        return Case.from_columns(row).title()
-    except (TypeError, ValueError, KeyError):
-        names = ("scope", "groups", "cardinality", "width", "pass")
-        told = [f"{name} {row[name]}" for name in names if row[name] is not None]
-        return ", ".join(told) or "unknown case"
+    return str(row["case"])
 
 
 def setting_title(row: Task) -> str:

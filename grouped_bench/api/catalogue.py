@@ -58,6 +58,6 @@ def _devices() -> list[Listing]:
 
 
 def _columns() -> list[Listing]:
-    from grouped_bench.store.schema import COLUMNS
+    from grouped_bench.store.schema import IN_FRAME
 
-    return [{"name": c.name, "type": str(c.type), "unit": c.unit, "meaning": c.meaning} for c in COLUMNS]
+    return [{"name": c.name, "type": str(c.type), "unit": c.unit, "meaning": c.meaning} for c in IN_FRAME]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from grouped_bench.api.runs import joined, load_all
+from grouped_bench.api.runs import joined, load_all, selection
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts
 
@@ -46,13 +46,10 @@ def history_of(frame: "pd.DataFrame", metadata: "Sequence[Facts]", *, where: str
         SpaceError: `where` cannot be read as an expression over the columns.
     """
     from grouped_bench.analyse.history.history import History, Unmatched, of_frame
-    from grouped_bench.analyse.rows import plain
-    from grouped_bench.report.run.where import select
 
     if where is None:
         return of_frame(frame, metadata)
-    rows = plain(frame)
-    kept = {id(row) for row in select(rows, where)}
-    if rows and not kept:
+    kept = selection(frame, where)
+    if kept and not any(kept):
         return History((), (), unmatched=Unmatched(where, frame["run_id"].nunique()))
-    return of_frame(frame[[id(row) in kept for row in rows]], metadata)
+    return of_frame(frame[kept], metadata)

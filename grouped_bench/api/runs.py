@@ -1,6 +1,8 @@
-"""Runs: `run`, `resume`, `plan_run`, `load`, `show`, `write_report`, and the `Run` that they return."""
+"""Runs: `run`, `resume`, `load` and the `Run` that they return; `plan_run`, `show`, `write_report`, `write_figures`."""
 
 import dataclasses
+import functools
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,27 +15,56 @@ from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
     from grouped_bench.harness.record import Written
     from grouped_bench.harness.request import RunRequest
+    from grouped_bench.report.drawing.files import SavedFigure
     from grouped_bench.variants import Files
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Run:
     """A run as its file holds it.
 
     `frame` has one row per task under the columns of `grouped-bench list columns`; `metadata` is what holds for all
-    rows: environment, space, controls, skips, where the time went.
+    rows: environment, space, controls, skips, where the time went. A notebook shows its headline and a table.
     """
 
     frame: "pd.DataFrame"
     metadata: Facts
     path: Path
 
+    @functools.cached_property
+    def findings(self) -> list[str]:
+        """What the run found, in sentences."""
+        from grouped_bench.report.findings.findings import findings
+        from grouped_bench.report.text.cells import clean
+
+        return [clean(finding.text) for finding in findings(self.frame, [self.metadata])]
+
+    @functools.cached_property
+    def samples(self) -> "pd.DataFrame":
+        """Every sample of the tasks that ended ok, one a row: see `analyse.samples`."""
+        from grouped_bench.analyse.samples import samples
+
+        return samples(self.frame)
+
+    def __repr__(self) -> str:
+        from grouped_bench.report.run import preview
+
+        columns = shutil.get_terminal_size((100, 24)).columns
+        return preview.as_text(preview.preview(self.frame, self.metadata), columns)
+
+    def _repr_html_(self) -> str:
+        from grouped_bench.report.run import preview
+
+        return preview.as_html(preview.preview(self.frame, self.metadata))
+
     def report(self, path: str | Path, figures: str | Path | None = None) -> Path:
-        """Write the HTML page to `path` and, where asked, the figures as SVG and PNG into the folder `figures`."""
+        """Write the HTML page to `path` and, where asked, the figures into a folder; see `write_figures`."""
         return write_report([self], path, figures)
 
 
@@ -135,11 +166,20 @@ def load(name: str | Path, out: str | Path = DEFAULT_OUT) -> Run:
 
 def load_all(names: list[str], out: str | Path = DEFAULT_OUT) -> list[Run]:
     """Every run that `names` stand for, each once, in their order."""
-    from grouped_bench.analyse.derive import by_present_rules
     from grouped_bench.store.runs import find_runs
 
     paths = dict.fromkeys(path for name in names for path in find_runs(name, Path(out)))
-    return [Run(*by_present_rules(*_read(path), path), path) for path in paths]
+    return [Run(*_judged(path), path) for path in paths]
+
+
+def _judged(path: Path) -> "tuple[pd.DataFrame, Facts]":
+    """Frame and metadata of a run, its verdicts by the rules of today, under the types of a file."""
+    from grouped_bench.analyse.derive import by_present_rules
+    from grouped_bench.store.runs import as_written
+
+    frame, metadata = _read(path)
+    judged, _ = by_present_rules(frame, metadata, path)
+    return (frame, metadata) if judged is frame else as_written(judged, metadata, path)
 
 
 def _read(path: Path) -> "tuple[pd.DataFrame, Facts]":
@@ -185,7 +225,7 @@ def write_report(runs: list[Run], path: str | Path, figures: str | Path | None =
     Args:
         runs: one or more, as `load` gives them.
         path: of the page; a file there is replaced.
-        figures: folder for the figures as SVG and PNG; None writes none.
+        figures: folder for the figures, as `write_figures` writes them; None writes none.
 
     Raises:
         OutputError: the page or a figure cannot be written.
@@ -199,6 +239,49 @@ def write_report(runs: list[Run], path: str | Path, figures: str | Path | None =
     if figures is not None:
         registry.save(frame, Path(figures), metadata)
     return html.write(frame, metadata, path)
+
+
+def write_figures(
+    runs: list[Run],
+    folder: str | Path,
+    *,
+    names: "Sequence[str]" = (),
+    formats: "str | Sequence[str]" = ("svg", "png", "pdf"),
+    width: str | None = None,
+    captions: bool = False,
+    where: str | None = None,
+) -> "list[SavedFigure]":
+    """Write the figures of all `runs`, and return the files of each, or why it has nothing to show.
+
+    Args:
+        runs: one or more, as `load` gives them.
+        folder: made where it is missing; files of the same names are replaced.
+        names: of the figures, such as `latency`; all where there is none.
+        formats: of `svg`, `png` and `pdf`, in which text stays text.
+        width: of every figure, such as `85mm` or `3.35in`; None for that of the page.
+        captions: write title and notes into a text file beside each figure instead of into it.
+        where: an expression over the columns that holds for the tasks to draw, such as `groups > 1`.
+
+    Raises:
+        SpaceError: a name, format, width or expression breaks its rule, or a figure that is named has nothing to show.
+        OutputError: the folder cannot be written.
+    """
+    from grouped_bench.report.drawing import files, registry
+
+    how = files.print_of(formats, width, captions=captions)
+    frame = joined(runs)
+    selected = frame if where is None else frame[selection(frame, where)]
+    return registry.save(selected, folder, [run.metadata for run in runs], names=names, how=how)
+
+
+def selection(frame: "pd.DataFrame", where: str) -> list[bool]:
+    """Of each row of `frame` whether the expression `where` holds for it. Raises SpaceError where it is none."""
+    from grouped_bench.analyse.rows import plain
+    from grouped_bench.report.run.where import select
+
+    rows = plain(frame)
+    kept = {id(row) for row in select(rows, where)}
+    return [id(row) in kept for row in rows]
 
 
 def joined(runs: list[Run]) -> "pd.DataFrame":

@@ -20,6 +20,7 @@ def show(runs: tuple[str, ...], by: str, sort: str, where: str, format_: str, ou
     RUN is a Parquet file, a folder of runs, a run id, or `latest`. For several
     runs, the differences between their environments come first. With --where, a
     finding is shown if it rests on rows kept; it still covers whole cohorts.
+    CSV has one value a cell, and leaves out lists over visits or processes.
 
     \b
     JSON: {"schema": 1, "tasks": [the columns without samples], "findings":

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 from grouped_bench.errors import OutputError, RunError, shown
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.checks import LARGEST_METADATA, metadata_problem, size_problem, value_problem
+from grouped_bench.store.frames import frame_of
 from grouped_bench.store.identity import identified
 from grouped_bench.store.journal import SUFFIX, synchronise_folder
 from grouped_bench.store.older import as_now
-from grouped_bench.store.schema import LATER, METADATA_KEY, NAMES, SCHEMA_VERSION, arrow_schema
+from grouped_bench.store.schema import LATER, METADATA_KEY, SCHEMA_VERSION, arrow_schema
 from grouped_bench.units import counted
 
 LATEST = "latest"
@@ -75,7 +76,7 @@ def as_written(frame: pd.DataFrame, metadata: Facts, path: Path) -> tuple[pd.Dat
 
 
 def read_run(path: Path) -> tuple[pd.DataFrame, Facts]:
-    """The frame, with every column of the schema, and the metadata of the run at `path`.
+    """The frame, with the columns of `list columns`, and the metadata of the run at `path`.
 
     Raises:
         RunError: not a Parquet file, not one of ours, of a newer schema, or without the columns.
@@ -139,8 +140,7 @@ def checked(table: pa.Table, metadata: Facts, path: Path) -> pd.DataFrame:
     problem = value_problem(table) or metadata_problem(metadata)
     if problem is not None:
         raise _refusal(problem, path)
-    frame: pd.DataFrame = table.select(list(NAMES)).to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    return frame
+    return frame_of(table)
 
 
 def check_writable(folder: Path) -> None:

@@ -1,10 +1,13 @@
 """The one registry of columns: name, Arrow type, unit and meaning of each. A row is a task."""
 
 import dataclasses
-from collections.abc import Iterator
+import statistics
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
+
+from grouped_bench.space.case import Case, format_extents
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"grouped_bench"
@@ -178,8 +181,9 @@ class Task:
         return (getattr(self, name) for name in ATTRIBUTES.values())
 
     def __getitem__(self, name: str) -> Any:
-        """The value of the column `name`."""
-        return getattr(self, ATTRIBUTES.get(name, name))
+        """The value of the column `name`, which may be a derived one."""
+        one = _DERIVED.get(name)
+        return one.of(*map(self.__getitem__, one.sources)) if one else getattr(self, ATTRIBUTES.get(name, name))
 
 
 # The attribute of a task that holds a column, whose name may be a keyword of Python's.
@@ -204,6 +208,82 @@ LATER = (
     *("env_speedup", "env_speedup_low", "env_speedup_high", "env_verdict", "visit_turn", "choice", "in_use"),
 )
 RAW = ("samples_s", "reference_s")
+EXTENTS = ("size", "kernel_size", "stride", "dilation")
+# An entry for each visit or process.
+SERIES = ("first_calls_s", *RAW, *(name for name in NAMES if name.startswith("visit_")))
+_CASE = COHORT_KEY[: COHORT_KEY.index("backend")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Derived(Column):
+    """A column that no file holds: `of` makes it from the values of `sources`, a null being None, a list a tuple."""
+
+    sources: tuple[str, ...]
+    of: Callable[..., Any]
+
+
+def _title(*values: Any) -> str:
+    """The heading of a case, as far as it is recorded, of the values of _CASE."""
+    columns = dict(zip(_CASE, values, strict=True))
+    try:
+        return Case.from_columns(columns).title()
+    except (TypeError, ValueError, KeyError):
+        names = ("scope", "groups", "cardinality", "width", "pass")
+        known = [f"{name} {columns[name]}" for name in names if columns[name] is not None]
+        return ", ".join(known) or "unknown case"
+
+
+def _median(values: Sequence[float | None] | None) -> float | None:
+    known = [value for value in values or () if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _distinct(values: Sequence[Any]) -> int:
+    return len(set(values))
+
+
+def _known(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`function` of a value; None of a null."""
+    return lambda value: None if value is None else function(value)
+
+
+_TEXT, _REAL, _WHOLE = pa.string(), pa.float64(), pa.int64()
+_LISTED = ("visit_process",)
+# What people group and filter by, and lists as one number.
+DERIVED = (
+    Derived("case", _TEXT, "", "heading of the case in tables; not in the file", _CASE, _title),
+    *(
+        Derived(
+            f"{name}_text",
+            _TEXT,
+            "",
+            f"{name} as text, like 3x3; not in the file",
+            (name,),
+            _known(format_extents),
+        )
+        for name in EXTENTS
+    ),
+    Derived("first_call_s", _REAL, "s", "median of first_calls_s; not in the file", ("first_calls_s",), _median),
+    Derived("visits", _WHOLE, "", "number of visits; not in the file", _LISTED, _known(len)),
+    Derived("processes", _WHOLE, "", "number of processes that made them; not in the file", _LISTED, _known(_distinct)),
+)
+_DERIVED = {one.name: one for one in DERIVED}
+
+
+def sources(name: str) -> tuple[str, ...]:
+    """The columns that the column `name` is derived from; none for one of the file."""
+    return _DERIVED[name].sources if name in _DERIVED else ()
+
+
+def _in_frame() -> Iterator[Column]:
+    for stored in COLUMNS:
+        yield stored
+        yield from (one for one in DERIVED if one.sources[0] == stored.name)
+
+
+# Those of a run's frame: a derived column stands behind the first of those that it is made from.
+IN_FRAME = tuple(_in_frame())
+FRAME_NAMES = tuple(column.name for column in IN_FRAME)
 STATUSES = (
     *("ok", "unsupported", "oom", "timeout", "crashed", "incorrect"),
     *("predicted_oom", "interrupted", "error"),

@@ -8,7 +8,7 @@ import grouped_bench as gb
 from grouped_bench import backends, variants
 from grouped_bench.harness.processes import probing
 from grouped_bench.space.space import preset_about, preset_names
-from grouped_bench.store.schema import COLUMNS
+from grouped_bench.store.schema import IN_FRAME
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_devices_are_those_that_a_backend_sees(probed):
 
 def test_every_column_is_listed_with_type_unit_and_meaning():
     found = gb.catalogue("columns")
-    assert [row["name"] for row in found] == [column.name for column in COLUMNS]
+    assert [row["name"] for row in found] == [column.name for column in IN_FRAME]
     assert {
         "name": "min_bytes",
         "type": "int64",

@@ -17,6 +17,7 @@ from grouped_bench.commands import main
 from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
 from grouped_bench.report import explanation, plans
 from grouped_bench.report.advice import formats
+from grouped_bench.report.drawing.files import SavedFigure
 from grouped_bench.report.run import tables
 from grouped_bench.space.axes import OPTION_AXES, Control
 from grouped_bench.space.space import Space
@@ -235,19 +236,56 @@ def test_report_writes_one_page_for_the_runs_that_it_names(call, calls):
     found = [result()]
     calls(runs, "load_all", found)
     calls(runs, "write_report", Path("page.html"))
-    answer = call("report", "a", "b", "-o", "page.html", "--figures", "drawings", "--out", "there")
-    assert answer == (0, "Wrote page.html\n", "")
+    saved = [SavedFigure("latency", (Path("d/latency.svg"), Path("d/latency.pdf"))), SavedFigure("memory", (), "none")]
+    calls(runs, "write_figures", saved)
+    answer = call("report", "a", "b", "-o", "page.html", "--figures", "d", "--out", "there")
+    assert answer == (0, "Wrote d/latency.svg, .pdf\nWrote page.html\n", "No figure memory: none.\n")
     assert calls.made == [
         ("load_all", (["a", "b"], "there"), {}),
-        ("write_report", (found, "page.html", "drawings"), {}),
+        ("write_figures", (found, "d"), {}),
+        ("write_report", (found, "page.html"), {}),
     ]
+
+
+def test_figures_for_a_paper_need_no_page(call, calls):
+    calls(runs, "load_all", [])
+    calls(runs, "write_figures", [SavedFigure("latency", (Path("d/latency.pdf"),))])
+    words = ("--figure", "latency", "--figure", "speedup", "--figure-format", "pdf", "--width", "85mm", "--captions")
+    answer = call("report", "latest", "--figures", "d", *words, "--where", "groups > 1")
+    assert answer == (0, "Wrote d/latency.pdf\n", "")
+    ((_, _, _), (_, given, how)) = calls.made
+    assert given == ([], "d")
+    asked = {"names": ("latency", "speedup"), "formats": "pdf", "width": "85mm", "captions": True}
+    assert how == {**asked, "where": "groups > 1"}
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("--figure", "latency"), "--figure"),
+        (("--width", "85mm"), "--width"),
+        (("--captions",), "--captions"),
+        (("--figure-format", "pdf"), "--figure-format"),
+    ],
+)
+def test_what_says_how_figures_are_needs_their_folder(words, option, call):
+    code, out, err = call("report", "latest", *words)
+    assert (code, out) == (2, "")
+    assert f"{option} must go with --figures. Received: no --figures. Name a folder for figures." in err
+
+
+def test_a_page_that_cannot_be_written_leaves_no_figures(call, saved, elsewhere):
+    (elsewhere / "file").write_text("in the way")
+    code, _, err = call("report", "latest", "-o", "file/page.html", "--figures", "drawings")
+    assert (code, (elsewhere / "drawings").exists()) == (2, False)
+    assert "must be writable" in err
 
 
 def test_the_defaults_of_report_are_those_of_its_help(call, calls):
     calls(runs, "load_all", [])
     calls(runs, "write_report", Path("report.html"))
     call("report", "latest")
-    assert calls.made == [("load_all", (["latest"], "results"), {}), ("write_report", ([], "report.html", None), {})]
+    assert calls.made == [("load_all", (["latest"], "results"), {}), ("write_report", ([], "report.html"), {})]
 
 
 @pytest.mark.parametrize("what", ["variants", "presets", "backends", "devices", "columns"])
@@ -268,11 +306,11 @@ def test_the_answers_for_programs_parse(call, saved):
     assert (code, err) == (0, "")
     shown = json.loads(out)
     assert shown["schema"] == 1
-    assert set(shown["tasks"][0]) == set(schema.NAMES) - set(schema.RAW)
+    assert set(shown["tasks"][0]) == set(schema.FRAME_NAMES) - set(schema.RAW)
     planned = json.loads(call("plan", "--groups", "1,3", "--format", "json")[1])
     assert set(planned) == {"schema", "tasks", "skipped", "estimate"}
     listed = json.loads(call("list", "columns", "--format", "json")[1])
-    assert [row["name"] for row in listed["columns"]] == list(schema.NAMES)
+    assert [row["name"] for row in listed["columns"]] == list(schema.FRAME_NAMES)
 
 
 @pytest.mark.parametrize("format_", ["markdown", "csv", "json"])
@@ -285,10 +323,13 @@ def test_stdout_carries_the_answer_alone_when_a_program_reads_it(format_, call, 
 
 
 def test_a_page_and_figures_are_written_where_asked(call, saved, elsewhere):
-    code, out, _ = call("report", "latest", "-o", "page.html", "--figures", "drawings")
-    assert (code, out) == (0, "Wrote page.html\n")
+    code, out, err = call("report", "latest", "-o", "page.html", "--figures", "drawings")
+    assert code == 0
+    assert "Wrote drawings/latency.svg, .png, .pdf\n" in out
+    assert out.endswith("\nWrote page.html\n")
+    assert "No figure roofline: this run did not measure the machine's peak.\n" in err
     assert (elsewhere / "page.html").read_text(encoding="utf-8").startswith("<!")
-    assert {path.suffix for path in (elsewhere / "drawings").iterdir()} == {".svg", ".png"}
+    assert {path.suffix for path in (elsewhere / "drawings").iterdir()} == {".svg", ".png", ".pdf"}
 
 
 # Exit codes

@@ -177,6 +177,8 @@ def understood(words):
     except click.exceptions.Exit:  # --help and --version, which are there
         return name
     values = {{"passes": "pass"}.get(key, key): value for key, value in given.items() if value is not None}
+    if name == "report":  # whose width is that of a figure
+        return name
     validate(Axes, {key: value for key, value in values.items() if key in AXIS_NAMES}, name)
     validate(Control, {key: value for key, value in values.items() if key in Control.model_fields}, name)
     if "preset" in values:
@@ -311,3 +313,12 @@ def test_the_map_of_contributors_is_of_this_repository():
     assert [path for path in found if not (ROOT / path).exists()] == []
     folders = {path.parent for path in PACKAGE.glob("*/__init__.py")}
     assert [path for path in folders if name_of(path) not in found] == []
+
+
+def test_the_citation_is_of_this_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(cited)
+    assert (cited["version"], cited["license"]) == (gb.__version__, "Apache-2.0")
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {cited['version']} ({cited['date-released']})\n" in changes
+    assert f"version = {{{cited['version']}}}" in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -360,7 +360,7 @@ def test_an_older_schema_is_read(run):
 def test_columns_that_came_later_are_null_where_a_file_lacks_them(run):
     rewrite(run, pq.read_table(run).drop_columns(list(schema.LATER)))
     frame, _ = read_run(run)
-    assert tuple(frame.columns) == schema.NAMES
+    assert tuple(frame.columns) == schema.FRAME_NAMES
     assert frame[list(schema.LATER)].isna().all(axis=None)
     assert frame["variant"].tolist() == ["regular", "grouped"]
 
@@ -395,7 +395,7 @@ def test_a_column_that_stands_there_twice_is_named(run):
 
 def test_columns_of_others_are_left_out(run):
     rewrite(run, pq.read_table(run).append_column("extra", pa.array([1, 2])))
-    assert tuple(read_run(run)[0].columns) == schema.NAMES
+    assert tuple(read_run(run)[0].columns) == schema.FRAME_NAMES
 
 
 def test_the_name_of_a_folder_is_no_column(run):
@@ -425,7 +425,7 @@ def test_a_damaged_run_is_read_or_refused(data, content, tmp_path_factory):
     except RunError as error:
         assert str(error).isprintable()
         return
-    assert tuple(read.columns) == schema.NAMES
+    assert tuple(read.columns) == schema.FRAME_NAMES
     assert isinstance(facts["schema"], int)
 
 

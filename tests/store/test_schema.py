@@ -49,13 +49,16 @@ def test_the_order_is_that_of_the_contract():
     assert schema.NAMES == (*CONTRACT, *ADDED) == tuple(schema.arrow_schema().names)
 
 
-@pytest.mark.parametrize("column", schema.COLUMNS, ids=schema.NAMES)
+@pytest.mark.parametrize("column", schema.IN_FRAME, ids=schema.FRAME_NAMES)
 def test_a_column_says_what_it_means_and_in_which_unit(column):
     assert len(column.meaning) > 5
     unit = "s" if column.name.endswith("_s") else "B" if "bytes" in column.name else "J" if "_j" in column.name else ""
     assert column.unit == unit
-    told = schema.arrow_schema().field(column.name).metadata
-    assert told == {b"unit": column.unit.encode(), b"meaning": column.meaning.encode()}
+    if column in schema.COLUMNS:
+        told = schema.arrow_schema().field(column.name).metadata
+        assert told == {b"unit": column.unit.encode(), b"meaning": column.meaning.encode()}
+    else:
+        assert column.meaning.endswith("; not in the file")
 
 
 @pytest.mark.parametrize("names", [schema.COHORT_KEY, schema.ANALYTIC, schema.RAW])
@@ -73,4 +76,29 @@ def test_the_key_of_a_cohort_is_the_case_and_the_setting_and_not_the_variant():
 def test_statuses_are_those_of_the_contract():
     assert set(schema.STATUSES) == {
         *("ok", "unsupported", "oom", "timeout", "crashed", "incorrect", "predicted_oom", "interrupted", "error")
+    }
+
+
+# Derived columns
+
+
+def test_a_derived_column_stands_behind_the_first_that_it_is_made_from():
+    names = schema.FRAME_NAMES
+    assert tuple(name for name in names if name in schema.NAMES) == schema.NAMES
+    pairs = dict(zip(names[1:], names, strict=False))
+    assert {"case": "scope", "size_text": "size", "first_call_s": "first_calls_s"}.items() <= pairs.items()
+    assert [name for name in names if name not in schema.NAMES] == [
+        *("case", "size_text", "kernel_size_text", "stride_text", "dilation_text"),
+        *("first_call_s", "visits", "processes"),
+    ]
+
+
+def test_a_task_has_the_derived_columns_as_far_as_it_is_known():
+    made = schema.Task(size=(28, 14), first_calls_s=(0.4, None, 0.6), visit_process=(0, 1, 0), groups=4)
+    assert (made["size_text"], made["first_call_s"], made["visits"], made["processes"]) == ("28x14", 0.5, 3, 2)
+    assert made["case"] == "groups 4"
+    empty = schema.Task(first_calls_s=())
+    assert {name: empty[name] for name in schema.FRAME_NAMES if name not in schema.NAMES} == {
+        **dict.fromkeys(("size_text", "kernel_size_text", "stride_text", "dilation_text")),
+        **{"case": "unknown case", "first_call_s": None, "visits": None, "processes": None},
     }

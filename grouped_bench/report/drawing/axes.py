@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -19,6 +20,11 @@ from grouped_bench.units import counted
 _LEAST_SPAN = 5.0
 _MOST_NAMED = 24
 _LINE = 0.14
+# Inches. Narrower than the first, panels stand below each other, as flat as a printed page asks.
+_TWO_PANELS, _USUAL_PANEL, _WIDEST_PANEL = 5.5, 4.0, 6.0
+_LOWEST_PANEL, _HIGHEST_FIGURE, _AROUND = 1.2, 9.0, 1.3
+_BESIDE_PANEL = 0.75  # what the ticks' labels take
+_POINTS_AN_INCH, _WIDTH_OF_LETTER = 72, 0.58
 
 
 def grid(
@@ -38,17 +44,24 @@ def grid(
         columns: panels side by side, at most.
         height: inches of one row of panels.
         share_x: `all` for one horizontal scale, so that panels can be compared, or `col` for one in each column.
+            In a narrow figure, which has one column, each panel then has its own.
         share_y: whether all panels have one vertical scale.
     """
-    columns = min(columns, len(panels.shown))
+    columns = 1 if is_narrow() else min(columns, len(panels.shown))
     lines = math.ceil(len(panels.shown) / columns)
-    figure = Figure(figsize=(8.0 if columns > 1 else 6.0, height * lines + 1.3), layout="constrained")
-    axes = figure.subplots(lines, columns, sharex=share_x, sharey=share_y, squeeze=False).ravel()
+    wide = width() if columns > 1 else min(width(), _WIDEST_PANEL)
+    if is_narrow():
+        fitting = (_HIGHEST_FIGURE - _AROUND) / lines
+        height = max(_LOWEST_PANEL, min(height * wide / _USUAL_PANEL, fitting))
+    figure = Figure(figsize=(wide, height * lines + _AROUND), layout="constrained")
+    shared = False if is_narrow() and share_x == "col" else share_x
+    axes = figure.subplots(lines, columns, sharex=shared, sharey=share_y, squeeze=False).ravel()
     for empty in axes[len(panels.shown) :]:
         empty.remove()
     shown = list(axes[: len(panels.shown)])
     for place, panel in zip(shown, panels.shown, strict=True):
-        place.set_title("\n".join(_wrapped(panel.title, 42 if columns > 1 else 72)), fontsize=9)
+        letters = min(42 if columns > 1 else 72, _letters(wide / columns - _BESIDE_PANEL, 9))
+        place.set_title("\n".join(_wrapped(panel.title, letters)), fontsize=9)
         place.grid(True, color="#dddddd", linewidth=0.6)
         place.set_axisbelow(True)
     caption(figure, title, panels)
@@ -57,7 +70,8 @@ def grid(
 
 def caption(figure: Figure, title: str, panels: Panels[Task]) -> None:
     """The figure's own title, and under it what all its panels have in common."""
-    figure.suptitle("\n".join([title, *_wrapped(panels.common, 90)]), fontsize=10)
+    letters = min(90, _letters(figure.get_figwidth(), 10))
+    figure.suptitle("\n".join([*_wrapped(title, letters), *_wrapped(panels.common, letters)]), fontsize=10)
 
 
 def finish(
@@ -86,12 +100,13 @@ def finish(
     )
     entries = entries[:_MOST_NAMED]
     notes = filter(None, [*notes, panels.left_out, unnamed])
-    told = "\n".join(line for note in notes for line in _wrapped(f"{note}.", 105))
-    figure.set_figheight(figure.get_figheight() + _LINE * (len(entries) / 3 + told.count("\n")))
+    told = "\n".join(line for note in notes for line in wrapped_note(f"{note}.", figure))
+    columns = min(3, max(1, int(figure.get_figwidth() / 2)))
+    figure.set_figheight(figure.get_figheight() + _LINE * (len(entries) / columns + told.count("\n")))
     box = figure.legend(
         handles=entries,
         loc="outside lower center",
-        ncols=max(1, min(3, len(entries))),
+        ncols=max(1, min(columns, len(entries))),
         fontsize=8,
         frameon=False,
         title=told,
@@ -109,9 +124,13 @@ def label(figure: Figure, x: str, y: str) -> None:
     """
     spots = [(place, spot) for place in figure.axes if (spot := place.get_subplotspec()) is not None]
     columns = max(spot.colspan.stop for _, spot in spots)
+    letters = _letters(figure.get_figwidth() / columns - _BESIDE_PANEL, 8)
     for place, _ in spots[-columns:]:
         place.tick_params(labelbottom=True)
-        place.set_xlabel(x, fontsize=8)
+        place.set_xlabel("\n".join(_wrapped(x, letters)), fontsize=8)
+    if is_narrow():
+        figure.supylabel(y, fontsize=8)
+        return
     for place, spot in spots:
         if spot.is_first_col():
             place.set_ylabel(y, fontsize=8)
@@ -163,6 +182,26 @@ def _locator(low: float, high: float, base: int) -> LogLocator:
         return LogLocator(base=2, numticks=8)
     dense = math.log10(high / low) < 2.5
     return LogLocator(base=10, subs=(1, 2, 5) if dense else (1,), numticks=12)
+
+
+def width() -> float:
+    """Inches that a figure may take, which stand in the style that it is drawn in."""
+    return float(matplotlib.rcParams["figure.figsize"][0])
+
+
+def is_narrow() -> bool:
+    """Whether a figure has no room for two panels side by side."""
+    return width() < _TWO_PANELS
+
+
+def wrapped_note(text: str, figure: Figure) -> list[str]:
+    """The lines of a note below the panels."""
+    return _wrapped(text, min(105, _letters(figure.get_figwidth(), 8)))
+
+
+def _letters(inches: float, points: int) -> int:
+    """How many letters of a size fit into a width."""
+    return int(inches * _POINTS_AN_INCH / points / _WIDTH_OF_LETTER)
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -145,6 +145,8 @@ def _words(row: Task, name: str, names: Sequence[str]) -> str:
         return f"{column_text(row, name)}→{column_text(row, 'out_channels')}"
     if name == "out_channels":
         return "" if "in_channels" in names else f"→{column_text(row, name)}"
+    if name == "computes" and row.computes == row.variant and "variant" in names:
+        return ""
     text = column_text(row, name)
     return _WORDS[name](text) if name in _WORDS else f"{name} {text}"
 

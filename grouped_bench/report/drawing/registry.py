@@ -12,11 +12,11 @@ import pandas as pd
 
 from grouped_bench.analyse.history.history import History, of_enough
 from grouped_bench.analyse.rows import is_ok, plain
-from grouped_bench.errors import OutputError
+from grouped_bench.errors import SpaceError
 from grouped_bench.report import figures
+from grouped_bench.report.drawing.files import Print, SavedFigure, contents, write
 from grouped_bench.report.drawing.panels import NothingToDrawError
-from grouped_bench.report.drawing.svg import STYLE, Drawn, Sketch, files_of, svg
-from grouped_bench.report.text.files import replace
+from grouped_bench.report.drawing.svg import STYLE, Drawn, Sketch, svg
 from grouped_bench.space.facts import Facts
 from grouped_bench.store.schema import Task
 
@@ -89,32 +89,51 @@ def draw(frame: pd.DataFrame, metadata: Sequence[Facts] = (), past: History | No
     return [_drawn(one, record) for one in registered().values()]
 
 
-def save(frame: pd.DataFrame, folder: str | Path, metadata: Sequence[Facts] = ()) -> list[Path]:
-    """Write every figure that has something to show as `<name>.svg` and `<name>.png`, and return their paths.
+def save(
+    frame: pd.DataFrame,
+    folder: str | Path,
+    metadata: Sequence[Facts] = (),
+    *,
+    names: Sequence[str] = (),
+    how: Print | None = None,
+) -> list[SavedFigure]:
+    """Write figures as `<name>.<format>`, and return the files of each, or why it has nothing to show.
 
     Args:
         frame: the columns of `store.schema`, of one run or several.
         folder: made where it is missing; files of these names are replaced.
         metadata: the run-wide facts of each run.
+        names: of the figures; all where there is none.
+        how: formats, width and captions.
 
     Raises:
+        SpaceError: there is no figure of that name, or one of `names` has nothing to show. Nothing is written then.
         OutputError: `folder` cannot be made or written.
     """
-    record, folder = _record(frame, metadata), Path(folder)
-    written: list[Path] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, one in registered().items():
-            for suffix, content in _files(one, record).items():
-                written.append(folder / f"{name}.{suffix}")
-                replace(written[-1], content)
-    except OSError as problem:
-        raise OutputError(
-            "The folder of figures must be writable",
-            received=f"{folder} ({problem.strerror or problem})",
-            remedy="Name another folder",
-        ) from problem
-    return written
+    how, chosen, record = how or Print(), _named(names), _record(frame, metadata)
+    made, reasons = {}, {}
+    for one in chosen:
+        try:
+            made[one.name] = _contents(one, record, how)
+        except NothingToDrawError as reason:
+            reasons[one.name] = str(reason)
+    if names and reasons:
+        raise SpaceError(
+            "A figure must have something to draw",
+            received="; ".join(f"{name}: {reason}" for name, reason in reasons.items()),
+            remedy="Leave it out, or name other runs",
+        )
+    paths = write(made, Path(folder))
+    return [SavedFigure(one.name, paths.get(one.name, ()), reasons.get(one.name, "")) for one in chosen]
+
+
+def _named(names: Sequence[str]) -> list[Figure]:
+    found = registered()
+    unknown = [name for name in names if name not in found]
+    if unknown:
+        known = ", ".join(found)
+        raise SpaceError(f"A figure must be one of {known}", received=", ".join(unknown), remedy="Choose one of them")
+    return [found[name] for name in dict.fromkeys(names)] or list(found.values())
 
 
 def _record(frame: pd.DataFrame, metadata: Sequence[Facts], past: History | None = None) -> Drawable:
@@ -149,11 +168,7 @@ def _drawn(one: Figure, record: Drawable) -> Drawn:
         return Drawn(one.name, title, sketch.alt, svg(sketch.figure, one.name))
 
 
-def _files(one: Figure, record: Drawable) -> dict[str, bytes]:
-    """Content by suffix; nothing where there is nothing to draw."""
-    with matplotlib.rc_context(STYLE):
-        try:
-            sketch = _sketch(one, record)
-        except NothingToDrawError:
-            return {}
-        return files_of(sketch.figure, one.name)
+def _contents(one: Figure, record: Drawable, how: Print) -> dict[str, bytes]:
+    """Content by suffix. Raises NothingToDrawError."""
+    with matplotlib.rc_context(how.style):
+        return contents(_sketch(one, record), one.name, worded(one.title, record.rows), how)

@@ -49,7 +49,8 @@ def mark_of(row: Task) -> Mark:
     colour = (variant and variant.colour) or _COLOURS[chance % len(_COLOURS)]
     shape = (variant and variant.marker) or _SHAPES[chance // len(_COLOURS) % len(_SHAPES)]
     # Matplotlib hides labels that begin with an underscore; a hair space before it is not seen.
-    label = f"{shorten(name, _LONGEST_NAME)} ({shorten(function, _LONGEST_NAME)})"
+    computes = "" if function == name else f" ({shorten(function, _LONGEST_NAME)})"
+    label = shorten(name, _LONGEST_NAME) + computes
     label = f"\u200a{label}" if label.startswith("_") else label
     return Mark(label, colour, shape, _LINES.get(function, "dotted"), "white" if function in DENSE else colour)
 

@@ -1,12 +1,10 @@
-"""A drawn figure: its words, its files, and how the numbers on its axes are written."""
+"""A drawn figure: its words, its SVG, and how the numbers on its axes are written."""
 
 import dataclasses
 import io
 import re
-import warnings
 from typing import Any
 
-import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
@@ -17,12 +15,14 @@ STYLE: dict[Any, Any] = {  # the stubs name every key of Matplotlib's by its own
     "svg.hashsalt": "grouped-bench",
     "text.parse_math": False,
     "font.family": "DejaVu Sans",
+    "figure.figsize": (8.0, 6.0),  # of which the width is what a figure may take
+    "pdf.fonttype": 42,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "xtick.labelsize": 8,
     "ytick.labelsize": 8,
 }
-_DPI = 160
+DPI = 160
 _NO_DATE = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 _TAG = re.compile(r"<[^>]*>")
 _ID = re.compile(r'((?:\bid|xlink:href|href)="#?|url\(#)(?=[\w.-]+["\)])')
@@ -47,21 +47,11 @@ class Drawn:
     reason: str = ""
 
 
-def files_of(figure: Figure, name: str) -> dict[str, bytes]:
-    """A figure drawn in STYLE as content by suffix, the same to the byte for the same figure."""
-    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
-        # Of a name in letters that the font lacks; the SVG keeps it as text.
-        warnings.filterwarnings("ignore", "Glyph", UserWarning)
-        image = io.BytesIO()
-        figure.savefig(image, format="png", dpi=_DPI, metadata={"Software": None})
-        return {"svg": svg(figure, name).encode("utf-8"), "png": image.getvalue()}
-
-
 def svg(figure: Figure, name: str) -> str:
     """SVG whose ids begin with `name`, so that several fit in one page."""
     text = io.StringIO()
     # `savefig` draws everything twice, first to nowhere, for layouts that it asks for itself.
-    figure.dpi = _DPI  # of what is an image in it
+    figure.dpi = DPI  # of what is an image in it
     FigureCanvasSVG(figure).print_svg(text, metadata=_NO_DATE)  # type: ignore[no-untyped-call]  # of Matplotlib
     return _TAG.sub(lambda tag: _ID.sub(rf"\g<1>{name}-", tag[0]), text.getvalue())
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from grouped_bench.analyse.crossings import FROM, OPEN, Crossing, crossings, settled
 from grouped_bench.analyse.rows import FAMILY, ascending, family, groups_of, is_ok, varying, verdict_of
-from grouped_bench.report.drawing.axes import caption, finish, group_axis
+from grouped_bench.report.drawing.axes import caption, finish, group_axis, width, wrapped_note
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panels, describe, groups_label, split
 from grouped_bench.report.drawing.points import alt
 from grouped_bench.report.drawing.registry import Drawable, figure
@@ -71,11 +71,11 @@ def _shape_of(row: Task) -> list[Any]:
 def _places(panels: Panels[Task], title: str, counts: Sequence[int]) -> tuple[Figure, list[Axes]]:
     """One panel below the other, each as high as its lanes."""
     heights = [_LANE * count + 0.3 for count in counts]
-    figure = Figure(figsize=(8.0, sum(heights) + 0.35 * len(counts) + 1.3), layout="constrained")
+    figure = Figure(figsize=(width(), sum(heights) + 0.35 * len(counts) + 1.3), layout="constrained")
     grid = figure.subplots(len(counts), 1, sharex=True, squeeze=False, height_ratios=heights)
     places: list[Axes] = list(grid.ravel())
     for place, panel in zip(places, panels.shown, strict=True):
-        place.set_title(panel.title, fontsize=9)
+        place.set_title("\n".join(wrapped_note(panel.title, figure)), fontsize=9)
     caption(figure, title, panels)
     return figure, places
 

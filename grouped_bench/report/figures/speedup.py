@@ -14,12 +14,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from grouped_bench.analyse.rows import FAMILY, VERDICTS, family, groups_of, is_baseline, is_ok, verdict_of
-from grouped_bench.report.drawing.axes import grid, label
+from grouped_bench.report.drawing.axes import grid, is_narrow, label, wrapped_note
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, groups_label, split
 from grouped_bench.report.drawing.points import alt
 from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.text import cells
+from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, significant
 
@@ -30,9 +31,9 @@ _MOST_WRITTEN = 12
 _DARK = 0.179  # below it, white text stands out more than black
 _UNDECIDED = "#e4e4e4"
 _SHORT = {"predicted_oom": "pred.\noom", "unsupported": "unsup-\nported", "interrupted": "inter-\nrupted"}
-_NOTE = (
-    "Blue: faster than the baseline. Red: slower. ≈: equivalent. ? and grey: undecided.\n"
-    "Hatched: no ratio, for the reason shown. White: not measured."
+_NOTES = (
+    "Blue: faster than the baseline. Red: slower. ≈: equivalent. ? and grey: undecided.",
+    "Hatched: no ratio, for the reason shown. White: not measured.",
 )
 
 
@@ -69,7 +70,8 @@ def speedup(record: Drawable, title: str) -> Sketch:
     _key(sketch, places, scale, colours)
     fewer = f"The first {len(levels)} of {len(every)} {down.noun} shown." if len(levels) < len(every) else ""
     left_out = panels.left_out and f"{panels.left_out}."
-    sketch.supxlabel("\n".join(filter(None, [_NOTE, fewer, left_out])), fontsize=8)
+    notes = [line for note in filter(None, [*_NOTES, fewer, left_out]) for line in wrapped_note(note, sketch)]
+    sketch.supxlabel("\n".join(notes), fontsize=8)
     return Sketch(sketch, alt(title, panels, [_words(panel) for panel in panels.shown], most=_MOST_PANELS))
 
 
@@ -168,9 +170,10 @@ def _luminance(colour: Sequence[float]) -> float:
 
 
 def _key(figure: Figure, places: Sequence[Axes], scale: Normalize, colours: Any) -> None:
-    bar = figure.colorbar(ScalarMappable(scale, colours), ax=list(places), shrink=0.9, aspect=25, pad=0.02)
-    bar.ax.yaxis.set_major_locator(MaxNLocator(nbins=7, integer=True))
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda power, _: _power(power)))
+    beside: Json = {"location": "bottom"} if is_narrow() else {"shrink": 0.9, "aspect": 25, "pad": 0.02}
+    bar = figure.colorbar(ScalarMappable(scale, colours), ax=list(places), **beside)
+    bar.locator = MaxNLocator(nbins=7, integer=True)
+    bar.formatter = FuncFormatter(lambda power, _: _power(power))
     bar.set_label("speed-up over the baseline", fontsize=8)
 
 

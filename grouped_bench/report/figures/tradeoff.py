@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from grouped_bench.analyse.rows import family, groups_of
 from grouped_bench.report.drawing import svg
-from grouped_bench.report.drawing.axes import finish, grid, ratio_axis
+from grouped_bench.report.drawing.axes import finish, grid, is_narrow, ratio_axis
 from grouped_bench.report.drawing.panels import Panel, Panels, split
 from grouped_bench.report.drawing.points import alt, front_words, pareto, positive, reach, scatter, thinned, unbeaten
 from grouped_bench.report.drawing.registry import Drawable, figure
@@ -42,7 +42,7 @@ def tradeoff(record: Drawable, title: str) -> svg.Sketch:
         ratio_axis(place, "x", [row[cost] for row in panels.rows if row[cost]], _COST[cost][1], base=base)
         ratio_axis(place, "y", reach(panels.rows, "latency_s"), svg.seconds)
     finish(sketch, panels, joined=False, notes=notes, x="parameters", y="latency of one iteration")
-    for place, cost in list(zip(places, columns, strict=True))[-2:]:
+    for place, cost in list(zip(places, columns, strict=True))[0 if is_narrow() else -2 :]:
         place.set_xlabel(_COST[cost][0], fontsize=8)
     return svg.Sketch(sketch, alt(title, families, [_words(panel, costs) for panel in families.shown]))
 

@@ -70,10 +70,10 @@ def _block_by(heading: str, rows: list[Task], apart: tuple[str, ...], sort: str 
 def _apart(rows: Sequence[Task], by: str) -> tuple[str, ...]:
     """The columns in which rows under one heading may differ, beside the variant; what says the same is shown once."""
     names = [*varying(rows, ("run_id", *schema.COHORT_KEY)), "computes"]
-    untold = {by}
+    untold = {by, *schema.sources(by)}
     if {row.in_channels == row.out_channels for row in rows} == {True}:
         untold.add("out_channels")
-    if {"size", "kernel_size"} & {by, *names}:
+    if {"size", "kernel_size"} & {*untold, *names}:
         untold.add("rank")
     # Steps of one in two axes and in three do not differ besides the rank.
     untold |= {name for name in ("stride", "dilation") if len({_extent(row[name]) for row in rows}) == 1}

@@ -21,6 +21,10 @@ from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted
 
+# Extents stand as their text, and what has an entry for each visit or process is no single value.
+_NOT_IN_CSV = (*(f"{name}_text" for name in schema.EXTENTS), *schema.SERIES)
+CSV_NAMES = tuple(name for name in NAMES if name not in _NOT_IN_CSV)
+
 
 @dataclasses.dataclass(frozen=True)
 class Request:
@@ -102,11 +106,11 @@ def _contrast_table(found: Contrast | None) -> list[str]:
 
 
 def comma_separated(request: Request) -> str:
-    """Every column but the raw samples; nulls are empty, extents stand as typed."""
+    """The columns of CSV, one value a cell: nulls are empty, extents stand as typed."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(NAMES)
-    writer.writerows([_csv_cell(row, name) for name in NAMES] for row in _flat(request))
+    writer.writerow(CSV_NAMES)
+    writer.writerows([_csv_cell(row, name) for name in CSV_NAMES] for row in _flat(request))
     return text.getvalue()
 
 
@@ -115,7 +119,7 @@ def _csv_cell(row: Task, name: str) -> str:
     if value is None:
         return ""
     if isinstance(value, tuple):
-        return cells.clean(("," if name == "flags" else "x").join(str(part) for part in value))
+        return cells.clean(("," if name == "flags" else "x").join(map(str, value)))
     return cells.clean(str(value).lower() if isinstance(value, bool) else value)
 
 

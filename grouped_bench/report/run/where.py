@@ -12,7 +12,7 @@ from grouped_bench.errors import SpaceError
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
 
-NAMES = tuple(name for name in schema.NAMES if name not in schema.RAW)
+NAMES = tuple(name for name in schema.FRAME_NAMES if name not in schema.RAW)
 
 _PASS = "_pass_"  # `pass` is a keyword of Python and a column of ours
 _LONGEST = 2000

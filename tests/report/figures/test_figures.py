@@ -12,7 +12,6 @@ from frames import HOSTILE, fail, frame
 
 from grouped_bench import variants
 from grouped_bench.analyse.rows import FAMILY, plain
-from grouped_bench.errors import OutputError
 from grouped_bench.report.drawing import registry
 from grouped_bench.report.drawing.panels import MOST_PANELS, NothingToDrawError, split
 from grouped_bench.report.drawing.points import pareto, positive, thinned, unbeaten, with_first_calls, with_savings
@@ -419,21 +418,6 @@ def test_hostile_names_stay_text():
         assert "script" not in tags
         assert "\x1b" not in figure.svg + figure.alt
     assert 'id="x"' in "".join(ET.fromstring(drawn[0].svg).itertext())
-
-
-def test_save_writes_svg_and_png(tmp_path):
-    made = small(groups=[8], peak_memory_bytes=None)
-    paths = registry.save(made, tmp_path / "new" / "folder")
-    assert {path.name for path in paths} >= {"latency.svg", "latency.png", "theory.png"}
-    assert not {path.name for path in paths} & {"memory.svg", "memory.png"}
-    assert set((tmp_path / "new" / "folder").iterdir()) == set(paths)
-    assert (tmp_path / "new/folder/latency.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_save_says_where_it_cannot_write(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(OutputError, match=r"folder of figures must be writable.*Received: .*file.*Name another folder"):
-        registry.save(small(), tmp_path / "file" / "folder")
 
 
 def test_nothing_to_draw_is_told_by_column():

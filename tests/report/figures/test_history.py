@@ -38,7 +38,7 @@ def points(place):
 
 def test_a_task_with_a_step_comes_first_in_its_own_colour(stepped):
     titles = [place.get_title() for place in stepped.figure.axes]
-    assert titles == ["grouped (grouped)", "regular (dense)"]
+    assert titles == ["grouped", "regular (dense)"]
     for place, name in zip(stepped.figure.axes, ("grouped", "regular"), strict=True):
         line = points(place)
         assert len(line.get_xdata()) == 24
@@ -83,7 +83,7 @@ def test_runs_are_named_by_commit_and_date_the_first_and_the_last_among_them(ste
 def test_words_tell_each_task_and_step(stepped):
     assert stepped.alt.startswith("Latency over runs. Conv2D 64→64")
     found = re.search(
-        r"grouped \(grouped\): 24 runs, [\d.]+ ms at first and [\d.]+ ms at last; "
+        r"grouped: 24 runs, [\d.]+ ms at first and [\d.]+ ms at last; "
         r"[56]\.\d% slower \[[\d.]+–[\d.]+\] at [0-9a-f]{10}\.",
         stepped.alt,
     )
@@ -105,7 +105,7 @@ def test_below_four_runs_of_a_task_there_is_no_figure():
 def test_twelve_panels_are_drawn_those_with_steps_first_and_the_rest_counted(monkeypatch):
     monkeypatch.setattr("grouped_bench.report.figures.history.MOST_PANELS", 2)
     made = sketch(runs(24, {"regular": {0: 2.0}, "split_sum": {0: 2.2}, "grouped": {0: 30.0, 12: 31.8}}))
-    assert [place.get_title() for place in made.figure.axes] == ["grouped (grouped)", "regular (dense)"]
+    assert [place.get_title() for place in made.figure.axes] == ["grouped", "regular (dense)"]
     assert "2 of 3 tasks shown, those with steps first" in made.alt
     assert "2 of 3 tasks shown" in made.figure.legends[0].get_title().get_text()
 
@@ -181,8 +181,8 @@ def test_hostile_names_stay_text():
 
 
 def test_the_figure_is_saved_with_the_others(tmp_path):
-    paths = save(*_args(runs(4, {"regular": {0: 2.0}}), tmp_path))
-    assert {"history.svg", "history.png"} <= {path.name for path in paths}
+    saved = {one.name: one.paths for one in save(*_args(runs(4, {"regular": {0: 2.0}}), tmp_path))}
+    assert {path.name for path in saved["history"]} == {"history.svg", "history.png", "history.pdf"}
 
 
 def _args(made, folder):

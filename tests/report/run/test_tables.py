@@ -88,7 +88,7 @@ def test_json_is_valid_and_nulls_are_null():
     told = json.loads(table(made, format="json"), parse_constant=pytest.fail)
     assert told["schema"] == 1
     for task in told["tasks"]:
-        assert set(task) == set(schema.NAMES) - set(schema.RAW)
+        assert set(task) == set(schema.FRAME_NAMES) - set(schema.RAW)
         assert (task["speedup"], task["latency_s"], task["peak_memory_bytes"]) == (None, None, None)
         assert (task["kernel_size"], task["groups"]) == ([3, 3], 8)
         assert task["started_at"] == "2026-11-23T01:22:33+00:00"
@@ -101,10 +101,28 @@ def test_integers_stay_integers_where_nulls_made_a_column_float():
     assert isinstance(plain(made)[0]["params"], int)
 
 
-def test_csv_has_every_column_but_the_raw_ones():
-    rows = list(csv.DictReader(io.StringIO(table(one_cohort(), format="csv"))))
-    assert set(rows[0]) == set(schema.NAMES) - set(schema.RAW)
+def test_csv_has_one_value_a_cell():
+    made = one_cohort(flags=["unstable", "stolen_cpu"], visit_stolen=[0.1, 0.2, None, 0.1, 0.1, 0.1])
+    rows = list(csv.DictReader(io.StringIO(table(made, format="csv"))))
+    lists = {name for name in schema.NAMES if name.startswith("visit_")} | {"first_calls_s", *schema.RAW}
+    assert set(schema.NAMES) - set(rows[0]) == lists
     assert (rows[0]["kernel_size"], rows[0]["bias"], rows[0]["cardinality"]) == ("3x3", "false", "")
+    assert (rows[0]["first_call_s"], rows[0]["visits"], rows[0]["processes"]) == ("0.4", "6", "3")
+    assert (rows[0]["case"], rows[0]["flags"]) == (
+        "Conv2D 64→64 k3x3 on 28x28 groups 8 batch 8 training",
+        "unstable,stolen_cpu",
+    )
+    read = pd.read_csv(io.StringIO(table(made, format="csv")))
+    times = [name for name in read if name.endswith("_s")]
+    assert all(read[name].dtype == float for name in times)
+
+
+def test_by_case_the_settings_of_a_case_stand_together():
+    made = pd.concat([frame(groups=[8, 4], channels=[64], passes=["training"], env=env) for env in (None, "A=1")])
+    lines = table(made, by="case", width=120).splitlines()
+    heading = lines.index("case Conv2D 64→64 k3x3 on 28x28 groups 8 batch 8 training")
+    assert lines[heading + 1].split()[:4] == ["variant", "env", "computes", "latency"]
+    assert sum(line.startswith("case ") for line in lines) == 2
 
 
 @pytest.mark.parametrize("output", ["table", "markdown", "csv", "json"])
