@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from grouped_bench.analyse import stats, tasks
+from grouped_bench.analyse.pairs import Verdicts
 from grouped_bench.analyse.stability import Visit
 from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.harness.processes.workers import Limits, Worker
@@ -105,7 +106,9 @@ def seconds_of(records: Sequence[Json], variant: str) -> float:
 
 def stand(records: Sequence[Json], cohort: Cohort, variant: str, control: Control) -> Stand:
     """Where a run of `variant` and the baseline alone would have stopped, had it made these visits."""
-    standing = Standing(0, dataclasses.replace(cohort, variants=(BASELINE, variant)), 1, control)
+    standing = Standing(
+        0, dataclasses.replace(cohort, variants=(BASELINE, variant)), Verdicts(1, control.margin), control
+    )
     seen: list[Json] = []
     for record in records:
         if variant in standing.settled or variant not in record["samples"]:

@@ -16,7 +16,7 @@ from grouped_bench.analyse.stability import slack
 from grouped_bench.analyse.stats import Interval
 from grouped_bench.analyse.tasks import Value, by_process, counted
 
-Key = TypeVar("Key")
+PairKey = TypeVar("PairKey")
 _DRIFT_ALPHA = 0.05
 
 
@@ -63,8 +63,8 @@ class _Evidence:
 
 
 def judge(
-    ratios: Mapping[Key, Sequence[Value]], *, count: int, margin: float, by_turn: Collection[Key] = ()
-) -> dict[Key, Pair]:
+    ratios: Mapping[PairKey, Sequence[Value]], *, count: int, margin: float, by_turn: Collection[PairKey] = ()
+) -> dict[PairKey, Pair]:
     """The verdict on each pair, and its interval; none below three processes.
 
     Args:
@@ -83,7 +83,7 @@ def judge(
     return {key: _pair(evidence.get(key), len(values), alpha, margin) for key, values in used.items()}
 
 
-def _moderated(used: Mapping[Key, Sequence[Value]], *, is_by_turn: bool) -> dict[Key, _Evidence]:
+def _moderated(used: Mapping[PairKey, Sequence[Value]], *, is_by_turn: bool) -> dict[PairKey, _Evidence]:
     """What is known of each of some pairs, which have the spread of their processes in common.
 
     In the same rounds twins vary together and other pairs do not; in turn, all vary alike.

@@ -12,6 +12,7 @@ from visit_records import SHARED, noisy, visit
 
 from grouped_bench import variants
 from grouped_bench.analyse.derive import derive
+from grouped_bench.analyse.pairs import Verdicts
 from grouped_bench.analyse.rows import plain
 from grouped_bench.api import runs
 from grouped_bench.commands import main
@@ -186,7 +187,7 @@ def test_every_block_is_paired_with_its_bottleneck(derived):
 
 
 def test_a_standing_settles_blocks_against_the_bottleneck():
-    standing = Standing(0, Cohort(make_block(), GRAPH, FOUR), 3, Control())
+    standing = Standing(0, Cohort(make_block(), GRAPH, FOUR), Verdicts(3, 0.03), Control())
     for record in records(block_only=True):
         standing.absorb({**record, "seconds": 1.0, "visit_seconds": 0.5, "start_seconds": 0.5, "built": {
             name: {**built, "verify_s": 0.0} for name, built in record["built"].items()

@@ -26,7 +26,7 @@ _MOST_RUNS = 6
 
 
 @dataclasses.dataclass(frozen=True)
-class Line:
+class MetricLine:
     """A change as texts, and the sentences that explain it."""
 
     metric: str
@@ -123,13 +123,13 @@ def _is_other_status(change: Change) -> bool:
     return change.metric == "status" and change.base != change.head
 
 
-def line(task: Compared, change: Change) -> Line:
+def line(task: Compared, change: Change) -> MetricLine:
     """A change of a task in texts."""
     found = change.ratio
     digits = earned_digits(found.estimate, found.low, found.high) if isinstance(found, Interval) else None
     texts = [_value(change.metric, value, side, digits) for value, side in _sides(task, change)]
     notes = [cells.clean(change.reason)] if change.reason and change.reason not in _REMEDIES else []
-    return Line(
+    return MetricLine(
         name_of(change.metric), texts[0], texts[1], ratio(change), change.verdict, (*notes, *_flags(task, change))
     )
 
