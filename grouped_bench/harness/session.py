@@ -25,6 +25,7 @@ from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.record import RESUMED, Written, frame_of, measured, metadata_of
 from grouped_bench.harness.request import RunRequest
 from grouped_bench.harness.sweep.sweep import SPENT, Sweep
+from grouped_bench.measure.machine.disturbance import processors
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
@@ -73,7 +74,7 @@ class Session:
         asked = self.request
         return Sweep(
             asked.plan, asked.control, hosts=side.hosts, keep=journal.append, progress=self.progress, seed=asked.seed,
-            memory=asked.memory, force=asked.force, **{"started": self.began, **more},
+            memory=asked.memory, memory_at_once=len(processors()), force=asked.force, **{"started": self.began, **more},
         )  # fmt: skip
 
 

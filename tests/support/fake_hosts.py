@@ -47,6 +47,12 @@ class FakeWorker:
         self.host.requests.append(request)
         return getattr(self, "_" + request["op"])(request)
 
+    def begin(self, request):
+        self.begun = request
+
+    def answer(self):
+        return self.ask(self.begun)
+
     def close(self):
         self.host.alive -= 1
 

@@ -27,6 +27,7 @@ class Sweeping:
         recalled=(),
         force=False,
         spent=0.0,
+        memory_at_once=1,
         **control,
     ):
         self.clock = FakeClock()
@@ -43,6 +44,7 @@ class Sweeping:
             hosts={HostKey("tensorflow"): self.host},
             keep=self.kept.append,
             progress=Progress(quiet=True),
+            memory_at_once=memory_at_once,
             seed=seed,
             memory=memory,
             started=-spent,

@@ -24,6 +24,12 @@ class WorkerLike(Protocol):
     def ask(self, request: Json) -> Json:
         """The worker's answer. Raises TaskFailedError, and HostError where its host has died."""
 
+    def begin(self, request: Json) -> None:
+        """Begin with a request, whose answer `answer` waits for."""
+
+    def answer(self) -> Json:
+        """The answer to what was begun. Raises as `ask`."""
+
     def close(self) -> None:
         """End the worker."""
 

@@ -55,20 +55,32 @@ class Worker:
         self._host, self.pid, self._channel = host, pid, channel
         self._printed, self._marks, self._limits = printed, marks, limits
         self._last_words = ""
+        self._asked: Json = {}
         self.ended = False
         self._oom_kills = kernel_oom_kills()
 
     def ask(self, request: Json) -> Json:
-        """The answer to `request`.
+        """The answer to `request`. Raises as `answer` does."""
+        self.begin(request)
+        return self.answer()
+
+    def begin(self, request: Json) -> None:
+        """Have the worker begin with `request`, and do not wait: `answer` does."""
+        self._asked = request
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # a death is told by its missing answer
+            self._channel.send(request)
+
+    def answer(self) -> Json:
+        """The answer to what the worker has begun with.
 
         Raises:
             TaskFailedError: the worker died, was silent for too long or held too much memory; it has been ended.
             HostError: the host died, and the worker with it.
         """
+        request = self._asked
         samples = request["op"] == "visit"
         tick = min(_TICK_S if samples else _BUILD_TICK_S, self._limits.seconds)
         try:
-            self._channel.send(request)
             turn, since = self._turn(), read_clock()
             while (answer := self._channel.receive(tick)) is None:
                 if (now := self._turn()) != turn:

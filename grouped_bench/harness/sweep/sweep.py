@@ -10,12 +10,13 @@ import numpy as np
 
 from grouped_bench.analyse.pairs import Verdicts
 from grouped_bench.errors import HostError
-from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes, Slot, WorkerLike
+from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes, Slot
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 from grouped_bench.harness.progress import Moment, Progress
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.family import Family
 from grouped_bench.harness.sweep.forecast import Forecast
+from grouped_bench.harness.sweep.memory_pass import MemoryPass
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.plan import LEAST_VISITS, Plan
 from grouped_bench.space.axes import Control
@@ -25,7 +26,6 @@ from grouped_bench.space.facts import Json
 # What a record's time is spent on: starts of processes, first calls, checks, warm-up, samples, memory readings.
 SPENT = ("start_s", "search_s", "first_calls_s", "verify_s", "warm_up_s", "samples_s", "memory_s")
 _CLOSING_S = 3.0
-_MEMORY_GUESS_S = 0.3
 # A visit in which the host dies is made again; another death is the cohort's doing.
 _MOST_DEATHS = 2
 
@@ -49,6 +49,7 @@ class Sweep:
         stop: asked before each visit; true ends the sweep.
         recalled: records of an earlier part of the same run, which this one resumes.
         visits_a_process: how many visits of a cohort a process serves where starting one is dear.
+        memory_at_once: tasks whose memory is read side by side.
         standing: what keeps a cohort's state.
     """
 
@@ -67,6 +68,7 @@ class Sweep:
         stop: Callable[[], bool] = lambda: False,
         recalled: Sequence[Json] = (),
         visits_a_process: int = VISITS_A_PROCESS,
+        memory_at_once: int = 1,
         standing: type[Standing] = Standing,
         clock: Clock = read_clock,
     ) -> None:
@@ -87,7 +89,8 @@ class Sweep:
             Family([self.standings[places[c.case, c.setting]] for c in family]) for family in plan.families
         ]
         self._turns = itertools.count(1 + max((record.get("turn") or 0 for record in recalled), default=0))
-        self._unread = {(s.number, name): s for s in self.standings for name in s.cohort.variants if memory}
+        read = self.standings if memory else []
+        self._memory = MemoryPass(read, self._processes, seed, clock, memory_at_once)
         self.time: dict[str, float] = defaultdict(float)
         for record in recalled:
             self._absorb(record)
@@ -114,26 +117,26 @@ class Sweep:
         standing = self.standings[number]
         if standing.active:
             turn = process if len(standing.family) > 1 else None
-            self._record(lambda: self._visit(standing, turn) | {"process": process})
+            self._record(lambda: [self._visit(standing, turn) | {"process": process}])
 
     def read_memory(self) -> None:
         """Read the memory of every task once."""
-        for standing, name in self._memory_pass():
-            self._record(functools.partial(self._read_memory, standing, name))
+        for batch in self._memory.batches():
+            self._record(functools.partial(self._memory.read, batch))
 
     def affords(self, seconds: float) -> bool:
         """Whether the budget has room for `seconds` more, and for the memory pass."""
-        return self._deadline is None or self._clock() + self._memory_guess_s + seconds <= self._deadline
+        return self._deadline is None or self._clock() + self._memory.guess_s + seconds <= self._deadline
 
-    def _record(self, make_record: Callable[[], Json]) -> None:
-        """Make a record, keep it, and take it in."""
-        record = make_record()
-        record["at"] = self._clock() - self._started
-        self._keep(record)
-        self._absorb(record)
+    def _record(self, make_records: Callable[[], Sequence[Json]]) -> None:
+        """Make records, keep them, and take them in."""
+        for record in make_records():
+            record["at"] = self._clock() - self._started
+            self._keep(record)
+            self._absorb(record)
 
-    def _work(self) -> Iterator[tuple[int, str, Callable[[], Json]]]:
-        """What makes each record, with the number of its pass and a name: passes over the cohorts that need one more
+    def _work(self) -> Iterator[tuple[int, str, Callable[[], Sequence[Json]]]]:
+        """What makes some records, with the number of its pass and a name: passes over the cohorts that need one more
         visit; the memory pass follows the first.
 
         The order is random; in a pass that the budget will cut short the most undecided come first.
@@ -144,11 +147,12 @@ class Sweep:
                 if self.affords(family.seconds):
                     turn = next(self._turns) if len(family.members) > 1 else None
                     for standing in family.turn(self._rng):
-                        yield number, standing.cohort.title(), functools.partial(self._visit, standing, turn)
+                        yield number, standing.cohort.title(), functools.partial(self._visits, standing, turn)
             if number == 1:
-                for standing, name in self._memory_pass():
-                    now = f"memory of {name}, {standing.cohort.title()}"
-                    yield number, now, functools.partial(self._read_memory, standing, name)
+                for batch in itertools.takewhile(lambda _: not self._is_late, self._memory.batches()):
+                    now = f"memory of {batch[0].variant}, {batch[0].standing.cohort.title()}"
+                    yield number, now, functools.partial(self._memory.read, batch)
+                self._memory.unread.clear()
             elif not todo:
                 return
 
@@ -160,30 +164,25 @@ class Sweep:
             order.sort(key=lambda family: -family.width)
         return order
 
-    def _memory_pass(self) -> Iterator[tuple[Standing, str]]:
-        for (number, name), standing in list(self._unread.items()):
-            late = self._deadline is not None and self._clock() > self._deadline
-            if name in standing.failed or late:
-                del self._unread[number, name]
-            else:
-                yield standing, name
-
     @property
-    def _memory_guess_s(self) -> float:
-        return len(self._unread) * _MEMORY_GUESS_S
+    def _is_late(self) -> bool:
+        return self._deadline is not None and self._clock() > self._deadline
 
     def _absorb(self, record: Json) -> None:
         standing = self.standings[record["cohort"]]
         for name, seconds in record["time"].items():
             self.time[name] += seconds
         if record["kind"] == "memory":
-            self._unread.pop((record["cohort"], record["variant"]), None)
+            self._memory.unread.pop((record["cohort"], record["variant"]), None)
             return
         standing.absorb(record)
         self._processes.recall(standing, record["process"])
         self._processes.rest(standing)
         if self._forecast is not None:
             self._forecast.absorb(standing.cohort, record["failed"])
+
+    def _visits(self, standing: Standing, turn: int | None) -> list[Json]:
+        return [self._visit(standing, turn)]
 
     def _visit(self, standing: Standing, turn: int | None = None) -> Json:
         """One visit; where the host dies in it, one more. `turn` is shared by the visits of a family in a row."""
@@ -263,21 +262,6 @@ class Sweep:
             record["failed"] |= answer["failed"]
             slot.end()
 
-    def _read_memory(self, standing: Standing, name: str) -> Json:
-        start = self._clock()
-        record: Json = {"kind": "memory", "cohort": standing.number, "variant": name}
-        try:
-            worker: WorkerLike = self._processes.fork(standing)
-            request = standing.cohort.request([name], self._seed, standing.choices)
-            record |= worker.ask({"op": "memory", **request, "expected_s": standing.seconds_a_call})
-            worker.close()
-        except TaskFailedError as failure:
-            record |= {"status": failure.status, "reason": failure.reason}
-        except HostError as error:
-            self._processes.revive(standing.cohort.setting.host)
-            record |= {"status": "crashed", "reason": f"the host process ended: {error.received}"}
-        return record | {"time": {"memory_s": self._clock() - start}}
-
     def _moment(self, number: int, now: str) -> Moment:
         done = sum(not standing.active for standing in self.standings)
         settled = sum(len(s.settled) + len(s.failed) for s in self.standings)
@@ -294,5 +278,5 @@ class Sweep:
             for s in self.standings
             if s.active
         ]
-        left = sum(needed) + self._memory_guess_s
+        left = sum(needed) + self._memory.guess_s
         return left if self._deadline is None else min(left, max(0.0, self._deadline - self._clock()))

@@ -23,20 +23,10 @@ def test_there_are_ten_thousand_comparisons(outcomes):
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_at_most_one_verdict_in_a_hundred_is_wrong(world, outcomes):
-    wrong = [found for found in outcomes[world] if contradicts(*found[:2])]
-    assert len(wrong) <= 0.01 * len(outcomes[world]), wrong[:5]
-
-
-def test_at_most_one_run_in_twenty_has_any_wrong_verdict(outcomes):
-    pairs = COHORTS * len(RATIOS)
-    wrong = [
-        any(contradicts(*found[:2]) for found in all_of_world[start : start + pairs])
-        for all_of_world in outcomes.values()
-        for start in range(0, len(all_of_world), pairs)
-    ]
-    assert len(wrong) == RUNS * len(WORLDS)
-    assert np.mean(wrong) <= 0.05
+def test_at_most_one_decided_verdict_in_a_hundred_is_wrong(world, outcomes):
+    decided = [found for found in outcomes[world] if found[1] != "undecided"]
+    wrong = [found for found in decided if contradicts(*found[:2])]
+    assert len(wrong) <= 0.01 * len(decided), wrong[:5]
 
 
 @pytest.mark.parametrize("world", WORLDS)
@@ -54,6 +44,12 @@ def test_twins_end_equivalent_and_ten_per_cent_is_found(world, equivalent, outco
     for ratio, verdict, least in ((1.0, "equivalent", equivalent), (1.10, "faster", 0.99)):
         ended = [found[1] == verdict for found in outcomes[world] if found[0] == ratio]
         assert np.mean(ended) >= least, (world, ratio)
+
+
+@pytest.mark.parametrize(("visits", "ratio", "least"), [(3, 3.0, 0.99), (3, 30.0, 0.99), (6, 1.5, 0.9)])
+def test_large_ratios_are_decided_after_few_visits(visits, ratio, least):
+    found = [outcome for run in range(12) for outcome in verdicts_of_one_run("huge", run, visits)]
+    assert np.mean([verdict == "faster" for true, verdict, _ in found if true == ratio]) >= least
 
 
 def test_the_check_can_fail_without_the_correction(monkeypatch):
