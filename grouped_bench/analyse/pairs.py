@@ -88,6 +88,8 @@ def _moderated(used: Mapping[PairKey, Sequence[Value]], *, is_by_turn: bool) -> 
 
     In the same rounds twins vary together and other pairs do not; in turn, all vary alike.
     """
+    if not used:
+        return {}
     means = {key: by_process(values) for key, values in used.items()}
     several = {key: made for key, made in means.items() if len(made) > 1}
     spread = {key: float(np.var(made, ddof=1)) for key, made in several.items()}
@@ -150,6 +152,10 @@ class Verdicts:
         self._ratios[key] = tuple(ratios)
         self._by_turn |= {key} if by_turn else set()
         self._pairs = None
+
+    def visits(self, key: Hashable) -> int:
+        """How many visits of a pair count so far."""
+        return len(counted(self._ratios.get(key, ())))
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._ratios

@@ -26,7 +26,7 @@ WORLDS = (
     *("log-normal", "bimodal", "autocorrelated", "drift", "outliers", "step", "processes", "stolen"),
     *("huge", "heavy tails"),
 )
-RUNS = 33
+RUNS = 26
 STOLEN_SHARE_OF_VISITS = 0.4
 MEMORY = 2**34  # of the simulated machine: this one's would be asked before every visit
 

@@ -1,6 +1,7 @@
 """Where a cohort stands in a run: what was measured, what failed, and which variants still need time."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -187,12 +188,14 @@ class Standing:
         first = self.family[0]
         if first is self or name not in first.cohort.variants or name in first.failed:
             return True
-        pair = self._verdicts[self.number, name, _FIRST]
         used_up = len(self._latencies[name]) >= self._control.visits
-        return used_up or (stats.is_look(pair.visits) and self._tells(pair))
+        return used_up or self._tells((self.number, name, _FIRST))
 
-    def _tells(self, pair: Pair) -> bool:
-        """Whether a pair is decided, or as precise as was asked."""
+    def _tells(self, key: tuple[Any, ...]) -> bool:
+        """Whether a pair may be looked at, and is decided or as precise as was asked."""
+        if not stats.is_look(self._verdicts.visits(key)):
+            return False
+        pair = self._verdicts[key]
         return pair.verdict != "undecided" or _half_width(pair.interval) <= self._control.precision
 
     def _is_sure(self, name: str) -> bool:
@@ -202,11 +205,8 @@ class Standing:
         waits = not all(value.visit.calm for value in used) and len(made) < _PATIENCE * least
         if len(used) < least or waits:
             return False
-        if not self._is_paired:
-            told = self._width(name) <= self._control.precision
-        else:
-            pair = self._judge(name)
-            told = stats.is_look(pair.visits) and self._tells(pair)
+        own = (self.number, name)
+        told = self._tells(own) if self._is_paired else self._width(name) <= self._control.precision
         return told and self._is_settled_apart(name)
 
     def _judge(self, name: str) -> Pair:
