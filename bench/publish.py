@@ -45,17 +45,14 @@ RUNS = (
         "budget": "3m", **_BOTH,
     },
     {"preset": "resnext50", "pass": "inference", "budget": "6m"},
-    {
-        "preset": "resnext50", "pass": "training", "budget": "8m",
-        "variant": "regular,grouped,grouped_native,split_concat,merged_groups", **_BOTH,
-    },
+    {"preset": "resnext50", "pass": "training", "budget": "12m", **_BOTH},
     {
         "groups": "8,32", "channels": "64,128,256", "size": "14,28", "batch-size": "1,8",
         "variant": "regular,grouped,grouped_native,split_concat", "budget": "7m",
     },
     {
-        "backend": "tensorflow,jax,torch", "variant": "all", "groups": "1,8,32", "channels": "128",
-        "pass": "inference,training", "budget": "8m",
+        "backend": "tensorflow,jax,torch", "variant": "all", "groups": "8,32", "channels": "128",
+        "pass": "inference,training", "budget": "12m",
     },
     {"preset": "resnext-table2", "variant": "all", "budget": "5m"},
 )  # fmt: skip

@@ -85,7 +85,7 @@ def test_resnext50_counts_agree_with_a_sum_over_the_derived_shapes(cohorts):
 
 def test_resnext50_compares_variants_where_the_paper_groups_and_labels_every_case(cohorts):
     for cohort in cohorts:
-        assert len(cohort.variants) == (5 if cohort.case.groups == 32 else 1)
+        assert len(cohort.variants) == (6 if cohort.case.groups == 32 else 1)
         assert cohort.variants[0] == "regular"
     labels = [cohort.label for cohort in cohorts]
     assert all(labels)
