@@ -18,7 +18,7 @@ _ROOM = 32
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class Unread:
     """A task whose memory is to be read."""
 
     standing: Standing
@@ -47,18 +47,18 @@ class MemoryPass:
     ) -> None:
         self._processes, self._seed, self._clock, self._at_once = processes, seed, clock, at_once
         self._dead: set[HostKey] = set()
-        self.unread = {(s.number, name): Reading(s, name) for s in standings for name in s.cohort.variants}
+        self.unread = {(s.number, name): Unread(s, name) for s in standings for name in s.cohort.variants}
 
     @property
     def guess_s(self) -> float:
         """What the rest of it may take."""
         return len(self.unread) * _GUESS_S
 
-    def batches(self) -> Iterator[list[Reading]]:
+    def batches(self) -> Iterator[list[Unread]]:
         """What is to be read at once, until all is read; tasks that have failed are left out."""
         while self.unread:
             self._leave_out_failed()
-            batch: list[Reading] = []
+            batch: list[Unread] = []
             for reading in self.unread.values():
                 if batch and not self._fits(reading, batch):
                     break
@@ -73,14 +73,14 @@ class MemoryPass:
             if reading.variant in reading.standing.failed:
                 del self.unread[key]
 
-    def _fits(self, reading: Reading, batch: Sequence[Reading]) -> bool:
+    def _fits(self, reading: Unread, batch: Sequence[Unread]) -> bool:
         """Whether a task may be read beside others: on a processor, and with room for all of them."""
         devices = {one.standing.cohort.setting.device for one in (*batch, reading)}
         if len(batch) >= self._at_once or any(not device.startswith("cpu") for device in devices):
             return False
         return _ROOM * sum(one.least_bytes for one in (*batch, reading)) <= memory_left()
 
-    def read(self, batch: Sequence[Reading]) -> list[Json]:
+    def read(self, batch: Sequence[Unread]) -> list[Json]:
         """The records of a batch; what failed beside others is read again alone, so that none fails for another."""
         start = self._clock()
         records = self._read(batch)
@@ -90,7 +90,7 @@ class MemoryPass:
         each = (self._clock() - start) / len(batch)
         return [record | {"time": {"memory_s": each}} for record in records]
 
-    def _read(self, batch: Sequence[Reading]) -> list[Json]:
+    def _read(self, batch: Sequence[Unread]) -> list[Json]:
         begun = [self._begin(reading) for reading in batch]
         records = [self._finish(reading, worker) for reading, worker in zip(batch, begun, strict=True)]
         for host in self._dead:  # not before: it would end the other workers under their readings
@@ -98,7 +98,7 @@ class MemoryPass:
         self._dead.clear()
         return records
 
-    def _begin(self, reading: Reading) -> WorkerLike | Json:
+    def _begin(self, reading: Unread) -> WorkerLike | Json:
         """A worker that reads, or how its start failed."""
         standing = reading.standing
         try:
@@ -111,7 +111,7 @@ class MemoryPass:
             return self._died(standing, error)
         return worker
 
-    def _finish(self, reading: Reading, worker: WorkerLike | Json) -> Json:
+    def _finish(self, reading: Unread, worker: WorkerLike | Json) -> Json:
         record: Json = {"kind": "memory", "cohort": reading.standing.number, "variant": reading.variant}
         if isinstance(worker, Mapping):
             return record | worker
