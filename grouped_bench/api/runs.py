@@ -200,6 +200,8 @@ def show(
     sort: str | None = None,
     where: str | None = None,
     format: str = "table",
+    width: int = 80,
+    styled: bool = False,
 ) -> str:
     """Tables and findings of `runs` as text.
 
@@ -209,6 +211,8 @@ def show(
         sort: `latency`, `speedup`, `memory`, `params` or any column.
         where: an expression over the columns that holds for the rows to keep, such as `groups > 1`.
         format: `table`, `markdown`, `csv` or `json`.
+        width: columns of a `table`.
+        styled: whether a `table` has a terminal's weight and colour.
 
     Raises:
         SpaceError: a column does not exist, or `where` cannot be read as an expression over the columns.
@@ -216,7 +220,8 @@ def show(
     from grouped_bench.report.run import tables
 
     facts = [run.metadata for run in runs]
-    return tables.render(joined(runs), facts, by=by, sort=sort, where=where, format=format)
+    chosen = {"by": by, "sort": sort, "where": where}
+    return tables.render(joined(runs), facts, **chosen, format=format, width=width, styled=styled)
 
 
 def write_report(runs: list[Run], path: str | Path, figures: str | Path | None = None) -> Path:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from grouped_bench.commands.options import measuring_options, space_of, space_options, with_progress
+from grouped_bench.commands.options import GroupedOptions, measuring_options, space_of, space_options, with_progress
 from grouped_bench.commands.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say, usage_error
 
 # Options whose parameters have other names.
@@ -14,7 +14,7 @@ _OPTIONS = {"space_file": "space", "files": "import", "passes": "pass", "memory"
 _FORMATS = ("table", "markdown", "json", "junit")
 
 
-@click.command()
+@click.command(cls=GroupedOptions)
 @click.argument("base", required=False)
 @click.argument("head", required=False)
 @click.option("--base-python", metavar="PYTHON", help="Measure base with this interpreter, side by side with head.")

@@ -2,7 +2,7 @@
 
 import click
 
-from grouped_bench.commands.output import FAILED, OK
+from grouped_bench.commands.output import FAILED, OK, terminal_width
 
 
 @click.command()
@@ -25,5 +25,5 @@ def doctor(format_: str) -> int:
     from grouped_bench.report import plans
 
     diagnosis = gb.doctor()
-    click.echo(plans.diagnosis(diagnosis.to_dict(), format_))
+    click.echo(plans.diagnosis(diagnosis.to_dict(), format_, terminal_width()))
     return OK if diagnosis.fit else FAILED

@@ -4,10 +4,10 @@ from typing import Any
 
 import click
 
-from grouped_bench.commands.options import case_options
+from grouped_bench.commands.options import GroupedOptions, case_options
 
 
-@click.command()
+@click.command(cls=GroupedOptions)
 @case_options
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 @click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)

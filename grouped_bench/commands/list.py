@@ -5,7 +5,7 @@ import json
 import click
 
 from grouped_bench.commands.options import import_option
-from grouped_bench.commands.output import OK, usage_error
+from grouped_bench.commands.output import OK, terminal_width, usage_error
 
 
 @click.command(name="list")
@@ -27,5 +27,7 @@ def list_(what: str, files: tuple[str, ...] | None, format_: str) -> int:
     if files and what != "variants":
         raise usage_error("--import must go with `list variants`", received=f"list {what}", remedy="Leave --import out")
     rows = gb.catalogue(what, files or ())
-    click.echo(json.dumps({"schema": 1, what: rows}, indent=1) if format_ == "json" else plans.listing(rows))
+    click.echo(
+        json.dumps({"schema": 1, what: rows}, indent=1) if format_ == "json" else plans.listing(rows, terminal_width())
+    )
     return OK

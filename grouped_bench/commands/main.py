@@ -9,14 +9,22 @@ from typing import NoReturn
 import click
 
 from grouped_bench import __version__, commands
-from grouped_bench.commands.output import INTERRUPTED, OK, REFUSED, drop_output
+from grouped_bench.commands.output import INTERRUPTED, OK, REFUSED, drop_output, is_plain
 from grouped_bench.errors import CutShortError, GroupedBenchError
+
+# The commands by purpose, the first to type first; one that is named nowhere comes last.
+PURPOSES = {
+    "Measure": ("run", "plan"),
+    "Read the answer": ("advise", "explain", "show", "report"),
+    "Watch for regressions": ("compare", "baseline", "history"),
+    "Know your machine and your choices": ("doctor", "list"),
+}
 
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     try:
-        code = cli.main(prog_name="grouped-bench", standalone_mode=False)
+        code = cli.main(prog_name="grouped-bench", standalone_mode=False, color=False if is_plain() else None)
         sys.stdout.flush()
     except GroupedBenchError as error:
         code = _refuse(str(error))
@@ -46,20 +54,40 @@ def _refuse(message: str) -> int:
     return REFUSED
 
 
-@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
-@click.version_option(__version__, prog_name="grouped-bench")
-def cli() -> None:
-    """Find the best way to compute a convolution on this machine.
+class ByPurpose(click.Group):
+    """A group whose help lists the commands by purpose, with their whole first sentences."""
 
-    Measure with `run`, choose a variant with `advise`, and learn with `explain`
-    why it takes its time.
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """A section a purpose."""
+        named = {name for names in PURPOSES.values() for name in names}
+        others = tuple(name for name in self.list_commands(ctx) if name not in named)
+        for purpose, names in {**PURPOSES, "Other": others}.items():
+            found = [(name, self.get_command(ctx, name)) for name in names]
+            told = [(name, command.get_short_help_str(limit=200)) for name, command in found if command]
+            if told:
+                with formatter.section(purpose):
+                    formatter.write_dl(told)
+
+
+@click.group(
+    cls=ByPurpose,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+@click.version_option(__version__, prog_name="grouped-bench")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Find the fastest way to compute a convolution on this machine.
 
     \b
-    Examples:
-      grouped-bench run --groups 1,8,32 --channels 128 --pass training
-      grouped-bench advise --channels 128 --groups 32 --pass training --measure
-      grouped-bench explain --channels 128 --groups 32 --pass training
+    Start with one of these:
+      grouped-bench run                                       a first look, 90 s
+      grouped-bench run --model net.keras --pass training     your own network
+      grouped-bench run --groups 32 --channels 128            one layer
+      grouped-bench advise latest                             what to use, as code
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def _add_commands() -> None:

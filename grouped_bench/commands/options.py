@@ -1,4 +1,4 @@
-"""The options that `run` and `plan` share, and the space that they name."""
+"""The options that `run` and `plan` share, their help in groups, and the space that they name."""
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -14,6 +14,32 @@ from grouped_bench.units import format_percent
 F = TypeVar("F", bound=Callable[..., Any])
 _AXES = {"passes" if axis == "pass" else axis for axis in OPTION_AXES}
 _SOURCES = ("preset", "space_file", "model", "input_shape")
+# What options are about, by the parameters that they set.
+_ABOUT = {
+    "What to measure (one of these; `quick` if none)": (*_SOURCES, "files"),
+    "Axes (each replaces that of a preset, file or model)": tuple(_AXES),
+    "How closely, and within what limits": (*Control.model_fields, "seed", "memory", "force", "explain"),
+}
+_OWN = "The command itself"
+
+
+class GroupedOptions(click.Command):
+    """A command whose help lists its options by what they are about, in the order in which they were declared."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """A section a group."""
+        for title, parameters in self._groups(ctx).items():
+            told = [record for parameter in parameters if (record := parameter.get_help_record(ctx))]
+            if told:
+                with formatter.section(title):
+                    formatter.write_dl(told)
+
+    def _groups(self, ctx: click.Context) -> dict[str, list[click.Parameter]]:
+        found: dict[str, list[click.Parameter]] = {}
+        for parameter in self.get_params(ctx):
+            title = next((title for title, names in _ABOUT.items() if parameter.name in names), _OWN)
+            found.setdefault(title, []).append(parameter)
+        return found
 
 
 def import_option(function: F) -> F:

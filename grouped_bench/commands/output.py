@@ -1,12 +1,26 @@
 """A command's answer on standard output, whose reader may have closed it; exit codes, and errors of usage."""
 
 import os
+import shutil
 import sys
 
 import click
 
 OK, FAILED, REFUSED, INCONCLUSIVE, INTERRUPTED = 0, 1, 2, 3, 130
 RUN_FORMATS = ("table", "markdown", "csv", "json")
+
+
+_WIDTH, _WIDEST = 80, 120
+
+
+def terminal_width() -> int:
+    """Columns for text that fills a line: those of the terminal, up to _WIDEST; _WIDTH in a pipe."""
+    return min(_WIDEST, shutil.get_terminal_size((_WIDTH, 24)).columns) if sys.stdout.isatty() else _WIDTH
+
+
+def is_plain() -> bool:
+    """Whether a terminal asks for text without colour."""
+    return bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
 
 
 def drop_output() -> None:

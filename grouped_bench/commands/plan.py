@@ -4,11 +4,11 @@ from typing import Any
 
 import click
 
-from grouped_bench.commands.options import space_of, space_options
+from grouped_bench.commands.options import GroupedOptions, space_of, space_options
 from grouped_bench.commands.output import OK
 
 
-@click.command()
+@click.command(cls=GroupedOptions)
 @space_options
 @click.option("--format", "format_", type=click.Choice(("table", "json")), default="table", show_default=True)
 def plan(format_: str, **options: Any) -> int:

@@ -1,17 +1,29 @@
-"""`grouped-bench run`: measure a space, print its tables, write its file and its page."""
+"""`grouped-bench run`: measure a space, print its answer, write its file and its page."""
 
 import sys
+import webbrowser
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouped_bench.commands.options import measuring_options, space_of, space_options, with_progress
-from grouped_bench.commands.output import FAILED, INTERRUPTED, OK, RUN_FORMATS, drop_output
+from grouped_bench.commands.options import GroupedOptions, measuring_options, space_of, space_options, with_progress
+from grouped_bench.commands.output import (
+    FAILED,
+    INTERRUPTED,
+    OK,
+    RUN_FORMATS,
+    drop_output,
+    terminal_width,
+    usage_error,
+)
 from grouped_bench.store import DEFAULT_OUT
 
+if TYPE_CHECKING:
+    from grouped_bench.api.runs import Run
 
-@click.command()
+
+@click.command(cls=GroupedOptions)
 @space_options
 @click.option("--out", help="Folder for the run's files.  [default: results]")
 @measuring_options
@@ -23,39 +35,62 @@ from grouped_bench.store import DEFAULT_OUT
     help="Explain the slowest and fastest variant of each case, beyond the budget.",
 )
 @click.option("--no-report", "page", flag_value=False, default=None, help="Leave out the HTML page.")
+@click.option("--open", "open_page", is_flag=True, help="Open the page in a browser.")
+@click.option("--tables", is_flag=True, help="Print every table and finding before the answer.")
 @click.option("--strict", is_flag=True, help="Exit 1 if the status of a task is not ok.")
 @click.option("--format", "format_", type=click.Choice(RUN_FORMATS), default="table", show_default=True)
-def run(resume: str | None, strict: bool, format_: str, **options: Any) -> int:
-    """Measure a space, print its tables, write its file and page.
+def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables: bool, **options: Any) -> int:
+    """Measure a space; print the answer, write its file and page.
 
-    Without an axis, preset, file or model, the preset `quick` runs. With an axis
-    and no preset, the other axes take their defaults. LIST is a comma list, such
-    as 1,2,4.
+    The answer names the fastest form of each case, how much faster it is, and how
+    sure that is. Without an axis, preset, file or model, the preset `quick` runs.
+    With an axis and no preset, the other axes take their defaults. LIST is a
+    comma list, such as 1,2,4.
 
     \b
     Examples:
       grouped-bench run
+      grouped-bench run --model net.keras --pass training --open
       grouped-bench run --groups 1,32 --channels 128 --pass inference,training
       grouped-bench run --space my_sweep.toml --budget 30m --out results
-      grouped-bench run --model net.keras --input-shape 224,224,3
       grouped-bench run --import my_variant.py --variant all --groups 1,32
       grouped-bench run --resume latest
     """
     import grouped_bench as gb
-    from grouped_bench.store.journal import resume_command
 
     space, given = space_of(with_progress(options), usual=None if resume else "quick")
+    if open_page and given.get("page") is False:
+        raise usage_error("--open must go with a page", received="--no-report", remedy="Leave one of them out")
     made = gb.resume(resume, space=space, **given) if resume else gb.run(space, **given)
-    files = [made.path, *([] if given.get("page") is False else [made.path.with_suffix(".html")])]
     try:
-        click.echo(gb.show([made], format=format_))
-        for file in files:
-            click.echo(f"Wrote {file}", err=format_ != "table")
+        _tell(made, given, format_, tables)
         sys.stdout.flush()
     except BrokenPipeError:
-        drop_output()  # a reader who has gone still gets the exit code, and how to go on
+        drop_output()  # a reader who has gone still gets the exit code, and how to resume
+    if open_page and not webbrowser.open(made.path.with_suffix(".html").resolve().as_uri()):
+        click.echo("No browser could be opened. The page is at the address above.", err=True)
     if made.metadata["stopped_by"] == "user":
-        go_on = resume_command(made.path, Path(given.get("out", DEFAULT_OUT)))
-        click.echo(f"Interrupted: what was measured is kept in the file above. Resume with `{go_on}`.", err=True)
+        from grouped_bench.store.journal import resume_command
+
+        command = resume_command(made.path, Path(given.get("out", DEFAULT_OUT)))
+        click.echo(f"Interrupted: what was measured is kept in the file above. Resume with `{command}`.", err=True)
         return INTERRUPTED
     return FAILED if strict and (made.frame["status"] != "ok").any() else OK
+
+
+def _tell(made: "Run", given: dict[str, Any], format_: str, tables: bool) -> None:
+    """The answer on standard output; for a program, the record, and the names of the files on standard error."""
+    import grouped_bench as gb
+    from grouped_bench.report.run import answer
+    from grouped_bench.report.run.next_steps import Next
+
+    page = given.get("page") is not False
+    width = terminal_width()
+    if format_ != "table" or tables:
+        click.echo(gb.show([made], format=format_, width=width, styled=True))
+    if format_ == "table":
+        after = Next(made.path, Path(given.get("out", DEFAULT_OUT)), page)
+        click.echo("\n".join(answer.of_run(made.frame, made.metadata, width=width, after=after)))
+    else:
+        for file in [made.path, *([made.path.with_suffix(".html")] if page else [])]:
+            click.echo(f"Wrote {file}", err=True)

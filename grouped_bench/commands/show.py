@@ -3,7 +3,7 @@
 import click
 
 from grouped_bench.commands.options import looks_option
-from grouped_bench.commands.output import OK, RUN_FORMATS
+from grouped_bench.commands.output import OK, RUN_FORMATS, terminal_width
 
 
 @click.command()
@@ -15,12 +15,13 @@ from grouped_bench.commands.output import OK, RUN_FORMATS
 @click.option("--out", default="results", show_default=True, help="Where run ids and `latest` are looked up.")
 @looks_option
 def show(runs: tuple[str, ...], by: str, sort: str, where: str, format_: str, out: str) -> int:
-    """Print the tables and findings of runs from their files.
+    """Print the answer, tables and findings of runs.
 
-    RUN is a Parquet file, a folder of runs, a run id, or `latest`. For several
-    runs, the differences between their environments come first. With --where, a
-    finding is shown if it rests on rows kept; it still covers whole cohorts.
-    CSV has one value a cell, and leaves out lists over visits or processes.
+    RUN is a Parquet file, a folder of runs, a run id, or `latest`. The answer is
+    of one whole run. For several runs, the differences between their environments
+    come first. With --where, a finding is shown if it rests on rows kept; it
+    still covers whole cohorts. CSV has one value a cell, and leaves out lists over
+    visits or processes.
 
     \b
     JSON: {"schema": 1, "tasks": [the columns without samples], "findings":
@@ -33,5 +34,10 @@ def show(runs: tuple[str, ...], by: str, sort: str, where: str, format_: str, ou
     """
     import grouped_bench as gb
 
-    click.echo(gb.show(gb.load_all(list(runs), out), by=by, sort=sort, where=where, format=format_))
+    found, width = gb.load_all(list(runs), out), terminal_width()
+    if format_ == "table" and len(found) == 1 and not (by or sort or where):
+        from grouped_bench.report.run import answer
+
+        click.echo("\n".join([*answer.of_run(found[0].frame, found[0].metadata, width=width), ""]))
+    click.echo(gb.show(found, by=by, sort=sort, where=where, format=format_, width=width, styled=True))
     return OK

@@ -6,11 +6,14 @@ from collections import Counter
 
 from tabulate import MIN_PADDING, tabulate
 
+from grouped_bench.report.text import ink
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Json
 from grouped_bench.units import counted, format_bytes, format_clock, format_count, format_percent
 
 WIDTH = 80
+# A last column narrower than this, of more columns than these, is hard to read.
+_NARROW, _FEW = 40, 2
 
 
 def render(plan: Json, format: str) -> str:
@@ -32,25 +35,42 @@ def render(plan: Json, format: str) -> str:
     return "\n".join(lines).rstrip()
 
 
-def listing(rows: list[dict[str, str]]) -> str:
-    """Rows of equal keys as a table; the last column wraps."""
+def listing(rows: list[dict[str, str]], width: int = WIDTH) -> str:
+    """Rows of equal keys as a table of at most `width` columns; the last column wraps.
+
+    Where it would be narrow, it takes what stands between it and the first in brackets.
+    """
     if not rows:
         return "None."
-    keys = list(rows[0])
-    width = {key: max(len(key) + MIN_PADDING, *(len(row[key]) for row in rows)) for key in keys}
-    room = max(20, WIDTH - sum(width[key] + 2 for key in keys[:-1]))
-    cells = [[*(row[key] for key in keys[:-1]), textwrap.fill(row[keys[-1]], room)] for row in rows]
-    return tabulate(cells, headers=keys, tablefmt="simple", disable_numparse=True)
+    room = _room(rows, width)
+    if room < _NARROW and len(rows[0]) > _FEW:
+        rows = [_folded(row) for row in rows]
+        room = _room(rows, width)
+    cells = [[*list(row.values())[:-1], textwrap.fill(list(row.values())[-1], max(20, room))] for row in rows]
+    return tabulate(cells, headers=list(rows[0]), tablefmt="simple", disable_numparse=True)
 
 
-def diagnosis(found: Json, format: str) -> str:
-    """The dict of `Diagnosis.to_dict` as `table` or `json`."""
+def _room(rows: list[dict[str, str]], width: int) -> int:
+    """Columns that the others leave to the last."""
+    return width - sum(max(len(key) + MIN_PADDING, *(len(row[key]) for row in rows)) + 2 for key in list(rows[0])[:-1])
+
+
+def _folded(row: dict[str, str]) -> dict[str, str]:
+    """The first column, and the last with what stands between them in brackets."""
+    (first, name), *between, (last, text) = row.items()
+    told = ", ".join(value for _, value in between if value)
+    return {first: name, last: f"{text} ({told})" if told else text}
+
+
+def diagnosis(found: Json, format: str, width: int = WIDTH) -> str:
+    """The dict of `Diagnosis.to_dict` as `table`, styled and at most `width` columns wide, or as `json`."""
     if format == "json":
         return json.dumps(found, indent=1)
-    lines = [listing([{key: check[key] for key in ("name", "grade", "found")} for check in found["checks"]]), ""]
-    remedies = [f"{check['name']}: {check['remedy']}" for check in found["checks"] if check["remedy"]]
-    for remedy in remedies:
-        lines += textwrap.wrap(remedy, WIDTH, subsequent_indent="  ")
+    lines = [line for check in found["checks"] for line in _check(check, width)]
+    lines += [""] if any(check["remedy"] for check in found["checks"]) else []
+    for check in found["checks"]:
+        if check["remedy"]:
+            lines += textwrap.wrap(f"{check['name']}: {check['remedy']}", width, subsequent_indent="  ")
     difference = found["smallest_difference"]
     told = (
         "Too few visits to find the smallest difference."
@@ -58,7 +78,19 @@ def diagnosis(found: Json, format: str) -> str:
         else f"Smallest difference detectable in 20 s: {format_percent(difference, 2)}, measured on identical layers."
     )
     verdict = "fit" if found["fit"] else "not fit"
-    return "\n".join([*lines, *([""] if remedies else []), told, f"This machine is {verdict} to measure on."])
+    style = ink.good if found["fit"] else ink.bad
+    return "\n".join([*lines, "", told, ink.strong(style(f"This machine is {verdict} to measure on."))])
+
+
+def _check(check: Json, width: int) -> list[str]:
+    """A check: its grade in colour, then its name and what was found, which wraps below itself."""
+    mark = f"{check['grade']:8}"
+    told = textwrap.wrap(f"{check['name']}: {check['found']}", max(20, width - len(mark)))
+    style = _GRADES.get(check["grade"], ink.bad)
+    return [style(mark) + told[0], *(" " * len(mark) + line for line in told[1:])]
+
+
+_GRADES = {"good": ink.good, "poor": ink.warning}
 
 
 def _headline(plan: Json, cohorts: int) -> str:

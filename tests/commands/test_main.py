@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from checkout import importing
 from frames import fail, frame, metadata
@@ -18,7 +19,7 @@ from grouped_bench.errors import CutShortError, HostError, OutputError, Unavaila
 from grouped_bench.report import explanation, plans
 from grouped_bench.report.advice import formats
 from grouped_bench.report.drawing.files import SavedFigure
-from grouped_bench.report.run import tables
+from grouped_bench.report.run import answer, tables
 from grouped_bench.space.axes import OPTION_AXES, Control
 from grouped_bench.space.space import Space
 from grouped_bench.store import schema
@@ -69,18 +70,55 @@ def test_run_without_options_is_the_preset_quick(call, calls):
     assert code == 0
     assert space.to_dict() == Space.preset("quick").to_dict()
     assert keywords == {"quiet": False}
-    assert out.endswith("Wrote results/m/run.parquet\nWrote results/m/run.html\n")
+    assert out.endswith("Wrote results/m/run.parquet\n")
 
 
-def test_run_prints_the_table_of_its_run(call, calls):
+def test_run_ends_with_its_answer_and_what_to_do_next(call, calls, elsewhere):
+    calls(runs, "run", result())
+    out = call("run")[1].splitlines()
+    assert len(out) <= answer.MOST_LINES
+    assert out[-3:] == [
+        "Next: grouped-bench show latest",
+        f"Page: {(elsewhere / 'results' / 'm' / 'run.html').as_uri()}",
+        "Wrote results/m/run.parquet",
+    ]
+    assert not any("Page: " in line for line in call("run", "--no-report")[1].splitlines())
+    assert "Next: grouped-bench show latest --out there\n" in call("run", "--out", "there")[1]
+
+
+def test_run_prints_every_table_where_asked(call, calls):
     calls(runs, "run", result())
     calls(tables, "render", "the table")
-    _, out, _ = call("run", "--quiet")
+    _, out, _ = call("run", "--quiet", "--tables")
     _, (name, (made, facts), keywords) = calls.made
     assert name == "render"
     assert made.equals(small())
     assert (facts, keywords["format"]) == ([metadata()], "table")
     assert out.splitlines()[0] == "the table"
+    assert out.endswith("Wrote results/m/run.parquet\n")
+
+
+def test_a_page_is_opened_where_asked(call, calls, elsewhere, monkeypatch):
+    calls(runs, "run", result())
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or len(opened) == 1)
+    assert call("run", "--open")[2] == ""
+    assert opened == [(elsewhere / "results" / "m" / "run.html").as_uri()]
+    assert "No browser could be opened." in call("run", "--open")[2]
+
+
+@pytest.mark.parametrize(
+    ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
+)
+def test_a_terminal_gets_colour_unless_it_asks_for_none(environment, coloured, call, calls, monkeypatch):
+    calls(runs, "run", result())
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert "\x1b" not in call("run")[1]
+    monkeypatch.setattr("click.utils.should_strip_ansi", lambda stream=None, color=None: color is False)
+    assert ("\x1b" in call("run")[1]) == coloured
 
 
 def test_flags_of_run_reach_the_library(call, calls):
@@ -180,7 +218,16 @@ def test_show_renders_the_runs_that_it_names(call, calls, saved):
     assert call("show", str(saved), str(saved), *words) == (0, "the table\n", "")
     ((_, (made, facts), keywords),) = calls.made
     assert (len(made), facts) == (2, [metadata()])
-    assert keywords == {"by": "groups", "sort": "latency", "where": "groups > 1", "format": "csv"}
+    asked = {"by": "groups", "sort": "latency", "where": "groups > 1", "format": "csv"}
+    assert keywords == {**asked, "width": 80, "styled": True}
+
+
+def test_show_begins_with_the_answer_of_one_whole_run(call, saved):
+    first = answer.of_run(small(), metadata())
+    assert call("show", "run")[1].splitlines()[: len(first)] == [click.unstyle(line) for line in first]
+    assert call("show", "run", "--sort", "latency")[1].startswith(
+        "Conv2D 64→64 k3x3 on 28x28 groups 4 batch 8 training\n"
+    )
 
 
 def test_show_looks_for_runs_under_out(call, calls):
@@ -407,7 +454,6 @@ def test_an_error_of_our_own_is_not_told_as_the_users(calls, monkeypatch):
 
 
 REFUSED = [
-    ((), "Missing command. Try `grouped-bench --help`."),
     (("nope",), "No such command 'nope'. Try `grouped-bench --help`."),
     (("--nope",), "No such option '--nope'. Try `grouped-bench --help`."),
     (("run", "--nope"), "No such option '--nope'. (Did you mean one of: "),
@@ -427,6 +473,7 @@ REFUSED = [
     (("run", "--preset", "nope"), "A preset must be known. Received: nope. Use one of alexnet-groups, "),
     (("run", "--preset", "quick", "--space", "a"), "A space must come from one option. Received: --preset and --"),
     (("plan", "--preset", "quick", "--model", "a"), "A space must come from one option. Received: --preset and --"),
+    (("run", "--open", "--no-report"), "--open must go with a page. Received: --no-report. Leave one of them out."),
     (("run", "--input-shape", "8,8,3"), "Received: no --model. Name a network with --model. Try `grouped-bench run "),
     (("run", "--model", "none.keras"), "A model must be a .keras file, or keras.applications:NAME. Received: No such "),
     (("plan", "--model", "binary"), "Received: another ending: binary. Name a file that model.save() wrote."),
@@ -514,8 +561,28 @@ def test_every_command_has_help_with_an_example(command, call):
 
 def test_the_commands_are_those_that_work(call):
     assert set(main.cli.commands) == set(COMMANDS)
+    assert {name for names in main.PURPOSES.values() for name in names} == set(COMMANDS)
     out = call("--help")[1]
     assert all(f"\n  {command} " in out for command in COMMANDS)
+    listed = out[out.index("Measure:") :]
+    assert "…" not in listed
+    assert "..." not in listed
+    assert call() == (0, out, "")
+
+
+def test_a_command_of_no_purpose_is_listed_too(call, monkeypatch):
+    monkeypatch.setattr(main, "PURPOSES", {"Measure": ("run",)})
+    out = call("--help")[1]
+    assert out.index("Measure:\n  run ") < out.index("Other:\n  advise ")
+
+
+def test_the_options_of_run_stand_in_groups(call):
+    out = call("run", "--help")[1]
+    titles = ["What to measure", "Axes", "How closely", "The command itself"]
+    places = [out.index(f"\n{title}") for title in titles]
+    assert places == sorted(places)
+    assert out.index("--preset") < places[1] < out.index("--groups LIST") < places[2] < out.index("--budget D")
+    assert places[3] < out.index("--tables")
 
 
 @pytest.mark.parametrize("axis", OPTION_AXES)

@@ -78,6 +78,15 @@ def test_a_listing_wraps_its_last_column():
     assert text.count("word") == 40
 
 
+def test_a_listing_whose_last_column_would_be_narrow_folds_the_others_into_it():
+    row = {"name": "a", "type": "t" * 30, "unit": "", "scope": "s" * 20, "meaning": "word " * 20}
+    lines = listing([row]).splitlines()
+    assert lines[0].split() == ["name", "meaning"]
+    assert max(map(len, lines)) <= 80
+    assert f"({'t' * 30}, {'s' * 20})" in " ".join(" ".join(lines).split())
+    assert listing([row], width=120).splitlines()[0].split() == list(row)
+
+
 def test_an_empty_listing_says_so():
     assert listing([]) == "None."
 

@@ -212,11 +212,11 @@ def test_tables_and_findings_name_the_block_and_its_baseline(derived, tmp_path):
     page = html.write(derived, [{"run_id": "r"}], tmp_path / "page.html").read_text()
     assert page.count('<th scope="col">computes</th><th scope="col">macs</th>') == 1
     told = "\n".join(finding.text for finding in findings(derived))
-    assert "block: resnext_concat is clearly the fastest form of the resnext function" in told
-    assert "block: Grouping beats the bottleneck block: 2.0" in told
-    assert "resnext_grouped (Keras groups=; resnext function) saves arithmetic but no time" in told
-    assert "of bottleneck (2 paths)" in told
-    assert "layer: grouped" not in told
+    assert (
+        "resnext_grouped (Keras groups=) is 4.0× [3.9–4.1] slower than bottleneck, with less arithmetic (2 paths"
+        in told
+    )
+    assert "Grouping beats the bottleneck block: 2.0× [1.9–2.1] faster at best (resnext_concat, 2 paths" in told
 
 
 def test_figures_count_paths_where_there_are_no_groups(derived):

@@ -18,7 +18,7 @@ from grouped_bench.space.facts import Json
 # No visit grows longer than so many first ones: the sooner another comes, the more of the run's weather is met.
 _LONGEST_GROWTH = 4
 # Where visits are never calm, so many times the least number of them must do.
-_PATIENCE = 3
+PATIENCE = 3
 _LEAST_OF_A_VARIANCE = 2
 # Marks a pair of a variant with itself under the first environment of the family.
 _FIRST = "first"
@@ -109,6 +109,10 @@ class Standing:
         ]
         least = self._round_counts[0]
         return int(np.clip(np.median(wanted), least, max(least, min(MOST_ROUNDS, _LONGEST_GROWTH * least))))
+
+    def ratios(self, name: str) -> list[Value]:
+        """The log ratios of a variant to the baseline, one a visit; none of the baseline."""
+        return [] if name == self._baseline else self._ratios[name]
 
     def absorb(self, record: Json) -> None:
         """Take in the record of a visit and settle what it settles."""
@@ -202,7 +206,7 @@ class Standing:
         """Whether calm visits have answered what was asked, or patience with a restless machine has ended."""
         made, least = self._latencies[name], self._least
         used = tasks.counted(made)
-        waits = not all(value.visit.calm for value in used) and len(made) < _PATIENCE * least
+        waits = not all(value.visit.calm for value in used) and len(made) < PATIENCE * least
         if len(used) < least or waits:
             return False
         own = (self.number, name)

@@ -17,8 +17,9 @@ from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.family import Family
 from grouped_bench.harness.sweep.forecast import Forecast
 from grouped_bench.harness.sweep.memory_pass import MemoryPass
+from grouped_bench.harness.sweep.outlook import Outlook
 from grouped_bench.measure.rounds import Clock, read_clock
-from grouped_bench.plan import LEAST_VISITS, Plan
+from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
@@ -80,7 +81,6 @@ class Sweep:
         limits = Limits(control.task_timeout, control.memory_limit)
         self._processes = Processes(hosts, limits, visits_a_process)
         self._choices = {"visit_s": control.visit_time, "reference": control.reference}
-        self._least_visits = max(LEAST_VISITS, control.least_visits)
         self._forecast = None if force else Forecast(control.memory_limit)
         verdicts = Verdicts(plan.pairs, control.margin)
         self.standings = [standing(number, cohort, verdicts, control) for number, cohort in enumerate(plan.cohorts)]
@@ -88,6 +88,7 @@ class Sweep:
         self._families = [
             Family([self.standings[places[c.case, c.setting]] for c in family]) for family in plan.families
         ]
+        self._outlook = Outlook(self.standings, control)
         self._turns = itertools.count(1 + max((record.get("turn") or 0 for record in recalled), default=0))
         read = self.standings if memory else []
         self._memory = MemoryPass(read, self._processes, seed, clock, memory_at_once)
@@ -103,7 +104,8 @@ class Sweep:
         for number, now, make_record in self._work():
             if self._stop():
                 return "user"
-            self._progress.show(self._moment(number, now))
+            if self._progress.is_shown:
+                self._progress.show(self._moment(number, now))
             self._record(make_record)
         if any(standing.active for standing in self.standings):
             return "budget"
@@ -150,7 +152,7 @@ class Sweep:
                         yield number, standing.cohort.title(), functools.partial(self._visits, standing, turn)
             if number == 1:
                 for batch in itertools.takewhile(lambda _: not self._is_late, self._memory.batches()):
-                    now = f"memory of {batch[0].variant}, {batch[0].standing.cohort.title()}"
+                    now = f"{batch[0].variant}, {batch[0].standing.cohort.title()}"
                     yield number, now, functools.partial(self._memory.read, batch)
                 self._memory.unread.clear()
             elif not todo:
@@ -263,20 +265,22 @@ class Sweep:
             slot.end()
 
     def _moment(self, number: int, now: str) -> Moment:
-        done = sum(not standing.active for standing in self.standings)
-        settled = sum(len(s.settled) + len(s.failed) for s in self.standings)
-        return Moment(number, done, len(self.standings), settled, self._plan.tasks, self._seconds_left(), now)
+        """Where the sweep stands in its pass `number`: the first pass, the memory pass, or those until all is said."""
+        first = [standing for standing in self.standings if not standing.visits and standing.active]
+        if number == 1 and first:
+            stage, done, total = "first visits", len(self.standings) - len(first), len(self.standings)
+        elif number == 1 and self._memory.unread:
+            stage, done, total = "memory", self._plan.tasks - len(self._memory.unread), self._plan.tasks
+        else:
+            settled = sum(len(s.settled) + len(s.failed) for s in self.standings)
+            stage, done, total = "settled", settled, self._plan.tasks
+        spent = self._clock() - self._started
+        return Moment(stage, done, total, spent, self._seconds_left(), now)
 
     def _seconds_left(self) -> float | None:
-        """A guess: the visits that each open cohort needs at least, at what its last one took."""
-        visited = [s.seconds for s in self.standings if s.visits]
-        if not visited:
+        """A guess: what the visits that each open cohort still needs will take, and the memory pass."""
+        left = self._outlook.seconds()
+        if left is None:
             return None
-        typical = sum(visited) / len(visited)
-        needed = [
-            max(1, self._least_visits - s.visits) * (s.seconds if s.visits else typical)
-            for s in self.standings
-            if s.active
-        ]
-        left = sum(needed) + self._memory.guess_s
+        left += self._memory.guess_s
         return left if self._deadline is None else min(left, max(0.0, self._deadline - self._clock()))

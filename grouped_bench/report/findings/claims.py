@@ -1,69 +1,94 @@
-"""Claims about the variants of cohorts of one setting, each with the rows that support it."""
+"""Claims about the variants of cohorts, each with the rows that support it and the least effect that they show."""
 
 import collections
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Sequence
 
 from grouped_bench import variants
+from grouped_bench.analyse.answer import Answer, Line, answers
 from grouped_bench.analyse.crossings import FROM, OPEN, Crossing, crossings, settled
-from grouped_bench.analyse.leads import Part, leader
-from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, by_function, groups_of, is_baseline, is_ok
-from grouped_bench.report.drawing.panels import describe
-from grouped_bench.report.findings.sentences import Finding, at, in_cases
+from grouped_bench.analyse.estimate import Estimate
+from grouped_bench.analyse.leads import Part, gain, is_clearly_faster
+from grouped_bench.analyse.network import own_variant
+from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, is_baseline, is_ok
+from grouped_bench.report.findings.sentences import Finding, at, in_cases, setting
+from grouped_bench.report.run.headline import KERAS
 from grouped_bench.report.run.summary import compared
-from grouped_bench.report.text import cells
+from grouped_bench.report.text import cells, factors
 from grouped_bench.report.text.crossings import in_words
 from grouped_bench.store.schema import Task
-from grouped_bench.units import counted, significant
+from grouped_bench.units import counted, format_seconds
 
 _FEWER = 1.05
 _MOST_VARIANTS = 4
 
 
-def fastest(part: Part) -> list[Finding]:
-    """For each function with a choice of ways: which has a clear lead over the others in how many cohorts."""
-    choices: dict[str, list[Task | None]] = collections.defaultdict(list)
-    for cohort in part.split:
-        for rows in by_function(cohort.rows):
-            if sum(row.latency_s is not None for row in rows) > 1:
-                choices[rows[0].computes].append(leader(rows))
-    return [told for function, leaders in choices.items() for told in _fastest_of(part, function, leaders)]
+def totals(part: Part) -> list[Finding]:
+    """What all convolutions of a network take as they are and in their best forms, in each setting."""
+    return [_total(part, answer) for answer in answers(part.rows) if answer.is_network and answer.faster]
 
 
-def _fastest_of(part: Part, function: str, leaders: Sequence[Task | None]) -> list[Finding]:
-    clear = [row for row in leaders if row is not None]
-    wins = collections.Counter(row.variant for row in clear).most_common()
-    if all(map(is_baseline, clear)):
-        return []
-    name, won = next((name, won) for name, won in wins if name != baseline_name(clear[0]))
-    mine = [row for row in clear if row.variant == name]
-    text = (
-        f"{cells.text_of(name)} is clearly the fastest form of the {cells.text_of(function)} function"
-        f"{in_cases(won, len(leaders))}"
-    )
-    timed = [row for row in mine if row.speedup]
-    # Where these are the same rows, the sentence on where grouping pays says it.
-    if timed and set(map(id, timed)) != set(map(id, _by_outcome(part)[0])):
-        text += f": {_reach(part, timed)}, relative to {baseline_name(mine[0])}"
-    others = [f"{cells.text_of(other)} leads in {count}" for other, count in wins[:_MOST_VARIANTS] if other != name]
-    unclear = len(leaders) - len(clear)
-    others += [f"no lead is clear in {unclear}"] if unclear else []
-    return [Finding("; ".join([text, *others]) + ".", tuple(clear))]
+def _total(part: Part, answer: Answer) -> Finding:
+    count = counted(sum(line.times for line in answer.lines), "convolution")
+    step = "training step" if answer.first.pass_ == "training" else "call"
+    times = f"{format_seconds(answer.seconds)} → {format_seconds(answer.after)} a {step}"
+    where = setting(part, answer.first)
+    text = f"{count} are {_change(answer.gain)} in their best forms: {times}{f' ({where})' if where else ''}."
+    rows = tuple(row for line in answer.faster for row in (line.own, line.best) if row is not None)
+    return Finding(cells.clean(text), rows, _least(answer.gain))
+
+
+def gains(part: Part) -> list[Finding]:
+    """One sentence for each form that is the fastest somewhere and clearly faster than what Keras has, in sweeps."""
+    lines = [line for answer in answers(part.rows) if not answer.is_network for line in answer.lines]
+    best = dict.fromkeys((line.best.variant, own_variant(line.own)) for line in lines if line.best is not None)
+    return [_gain(part, form, [line for line in lines if own_variant(line.own) == own]) for form, own in best]
+
+
+def _gain(part: Part, form: str, lines: Sequence[Line]) -> Finding:
+    tried = [(row, line.own) for line in lines for row in line.forms if row.variant == form]
+    faster = [(row, own) for row, own in tried if is_clearly_faster(row, own)]
+    row, own = max(faster, key=lambda pair: gain(*pair).low or 0.0)
+    named = KERAS.get(own.variant, cells.text_of(own.variant))
+    text = f"{cells.text_of(form)} is {_change(gain(row, own))} than {named} ({at(part, row)})."
+    rows = tuple(task for pair in faster for task in pair)
+    return Finding(text + _often("is clearly faster", len(faster), len(tried)), rows, _least(gain(row, own)))
+
+
+def losses(part: Part) -> list[Finding]:
+    """One sentence for each variant that was slower than the baseline somewhere, by its greatest slow-down."""
+    every = _by_variant(part)
+    return [_loss(part, judged, slower) for judged in every if (slower := _settled(judged, "slower"))]
+
+
+def _loss(part: Part, judged: Sequence[Task], slower: Sequence[Task]) -> Finding:
+    worst = min(slower, key=lambda row: row.factor)
+    less = ", with less arithmetic" if (part.saving(worst) or 0) >= _FEWER else ""
+    text = f"{_glossed(worst)} is {_row_change(worst)} than {baseline_name(worst)}{less} ({at(part, worst)})."
+    return Finding(text + _often("is slower", len(slower), len(judged)), tuple(slower), _row_least(worst))
 
 
 def paying(part: Part) -> list[Finding]:
     """Where the grouped function is faster than the dense one, in whichever way is fastest, and where in none."""
+    scopes = dict.fromkeys(cohort.rows[0].scope for cohort in part.split)
+    apart = (Part(part.name, [one for one in part.split if one.rows[0].scope == scope]) for scope in scopes)
+    return [finding for one in apart for finding in _paying(one)]
+
+
+def _paying(part: Part) -> list[Finding]:
     best, barren, unclear = _by_outcome(part)
     if not best and not barren:
         return []
-    first = (best or barren)[0]
-    dense = "the bottleneck block" if first.cardinality else "the dense layer"
+    dense = "the bottleneck block" if (best or barren)[0].cardinality else "the dense layer"
     total = len(best) + len(barren) + unclear
-    text = f"Grouping beats {dense}{in_cases(len(best), total)}"
-    told = [f"{text}: {_reach(part, best, named=True)}", *_allowed(part, best)] if best else [text]
-    told = [f"Grouping does not beat {dense}"] if not best and total == 1 else told
-    told += [f"No measured variant is faster in {counted(len(barren), 'case')}"] if barren and (best or unclear) else []
-    told += [f"Open: {counted(unclear, 'case')}"] if unclear else []
-    return [Finding(". ".join(told) + ".", (*best, *barren))]
+    still = f" Open: {counted(unclear, 'case')}." if unclear else ""
+    if not best:
+        where = " in any of " + counted(total, "case") if total > 1 else ""
+        return [Finding(f"Grouping does not beat {dense}{where}.{still}", tuple(barren))]
+    most = max(best, key=lambda row: row.factor)
+    where = f"{cells.text_of(most.variant)}, {at(part, most)}"
+    text = f"Grouping beats {dense}{in_cases(len(best), total)}: {_row_change(most)} at best ({where}).{still}"
+    return [Finding(text, (*best, *barren), _row_least(most))]
 
 
 def _by_outcome(part: Part) -> tuple[list[Task], list[Task], int]:
@@ -81,14 +106,6 @@ def _by_outcome(part: Part) -> tuple[list[Task], list[Task], int]:
         elif rows:
             unclear += 1
     return best, barren, unclear
-
-
-def _allowed(part: Part, best: Sequence[Task]) -> list[str]:
-    """What fewer multiply-accumulates would allow at both ends of `_reach`."""
-    savings = [part.saving(row) or 1.0 for row in _ends(best)]
-    if min(savings) < _FEWER:
-        return []
-    return [f"Arithmetic alone would allow {cells.listed(dict.fromkeys(map(_times, savings)))}"]
 
 
 def crossing(part: Part) -> list[Finding]:
@@ -109,102 +126,54 @@ def crossing(part: Part) -> list[Finding]:
     return [Finding(f"Faster than {baseline_name(rows[0])}: {told}.", rows)]
 
 
-def idle(part: Part) -> list[Finding]:
-    """One sentence for each variant that saved arithmetic somewhere and no time."""
-    return _of_variants(part, _idle_of)
-
-
-def _idle_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
-    fewer = [row for row in judged if (part.saving(row) or 0) >= _FEWER]
-    rows = [row for row in fewer if settled(row) in ("slower", "equivalent")]
-    if not rows:
-        return []
-    savings = sorted(part.saving(row) or 0 for row in rows)
-    span = " to ".join(dict.fromkeys(map(_times, (savings[0], savings[-1]))))
-    share = in_cases(len(rows), len(fewer))
-    text = f"{_glossed(rows[0])} saves arithmetic but no time{share}: {span} fewer multiply-accumulates"
-    return [Finding(f"{text}{_worst(part, rows)}.", tuple(rows))]
-
-
-def losing(part: Part) -> list[Finding]:
-    """One sentence for each variant that was slower somewhere, and saved nothing."""
-    return _of_variants(part, _losing_of)
-
-
-def _losing_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
-    rows = [row for row in judged if settled(row) == "slower" and (part.saving(row) or 0) < _FEWER]
-    if not rows:
-        return []
-    share = in_cases(len(rows), len(judged))
-    text = f"{_glossed(rows[0])} is slower than {baseline_name(rows[0])}{share}{_worst(part, rows)}."
-    return [Finding(text, tuple(rows))]
-
-
-def _worst(part: Part, rows: Sequence[Task]) -> str:
-    slower = [row for row in rows if settled(row) == "slower" and row.speedup]
-    if not slower:
-        return ""
-    worst = min(slower, key=lambda row: row.factor)
-    it = "At worst it" if len(rows) > 1 else "It"
-    return f". {it} takes {_slowdown(worst)} of {baseline_name(worst)} ({at(part, worst)})"
-
-
 def winning(part: Part) -> list[Finding]:
     """One sentence for each variant of another function than the grouped that was faster somewhere."""
-    return _of_variants(part, _winning_of)
+    others = [judged for judged in _by_variant(part) if judged[0].computes not in GROUPED]
+    return [_win(part, judged, faster) for judged in others if (faster := _settled(judged, "faster"))]
 
 
-def _winning_of(part: Part, judged: Sequence[Task]) -> list[Finding]:
-    faster = [row for row in judged if settled(row) == "faster" and row.speedup]
-    if all(id(row) in part.leaders for row in faster) or judged[0].computes in GROUPED:
-        return []
-    share = in_cases(len(faster), len(judged))
-    text = f"{_glossed(faster[0])} is faster than {baseline_name(faster[0])}{share}: {_reach(part, faster)}."
-    another = "" if faster[0].computes in DENSE else " It computes another function."
-    return [Finding(f"{text}{another}", tuple(faster))]
+def _win(part: Part, judged: Sequence[Task], faster: Sequence[Task]) -> Finding:
+    most = max(faster, key=lambda row: row.factor)
+    another = "" if most.computes in DENSE else " It computes another function."
+    text = f"{_glossed(most)} is {_row_change(most)} than {baseline_name(most)} ({at(part, most)})."
+    text += f"{_often('is faster', len(faster), len(judged))}{another}"
+    return Finding(text, tuple(faster), 0.0 if another else _row_least(most))
 
 
-def _of_variants(part: Part, tell: Callable[[Part, Sequence[Task]], list[Finding]]) -> list[Finding]:
+def _by_variant(part: Part) -> list[list[Task]]:
     judged: dict[str, list[Task]] = collections.defaultdict(list)
     for row in compared(part.rows):
         judged[row.variant].append(row)
-    return [told for rows in judged.values() for told in tell(part, rows)]
+    return list(judged.values())
 
 
-def _reach(part: Part, rows: Iterable[Task], *, named: bool = False) -> str:
-    """The least and the most: `2.30× [2.25–2.35] with 4 groups (64→64), 8.00× [7.84–8.16] with 32 (128→128)`."""
-    told: list[str] = []
-    for row in _ends(rows):
-        groups = str(groups_of(row)) if told else cells.splits(row)
-        marks = [cells.text_of(row.variant)] * named + [describe(row, part.varying_shape)]
-        where = ", ".join(filter(None, marks))
-        told.append(f"{_ratio(row)} with {groups}" + (f" ({where})" if where else ""))
-    return ", ".join(told)
+def _settled(rows: Sequence[Task], verdict: str) -> list[Task]:
+    return [row for row in rows if settled(row) == verdict and row.speedup]
 
 
-def _ends(rows: Iterable[Task]) -> list[Task]:
-    """The row with the least speed-up and the one with the most; a single row alone."""
-    ordered = sorted((row for row in rows if row.speedup), key=lambda row: row.factor)
-    return ordered if len(ordered) == 1 else [ordered[0], ordered[-1]]
+def _often(what: str, count: int, total: int) -> str:
+    """` It is slower in 3 of 4 cases.`; nothing where one case is all."""
+    return f" It {what}{in_cases(count, total)}." if total > 1 else ""
 
 
-def _ratio(row: Task) -> str:
-    return cells.ratio(row.factor, row.speedup_low, row.speedup_high)
+def _change(estimate: Estimate) -> str:
+    return factors.factor(estimate.value, estimate.low, estimate.high)
 
 
-def _slowdown(row: Task) -> str:
-    """How many times as long as the baseline it took: the speed-up and its interval turned over."""
-    low, high = row.speedup_low, row.speedup_high
-    text = cells.ratio(1 / row.factor, 1 / high if high else None, 1 / low if low else None)
-    return f"{text} the time"
+def _row_change(row: Task) -> str:
+    return factors.factor(row.factor, row.speedup_low, row.speedup_high)
 
 
-def _times(value: float) -> str:
-    return f"{significant(value, 2).removesuffix('.0')}×"
+def _row_least(row: Task) -> float:
+    return _least(Estimate(row.factor, row.speedup_low, row.speedup_high))
+
+
+def _least(estimate: Estimate) -> float:
+    """The least effect that the interval leaves, as a logarithm: faster and slower alike."""
+    low, high = estimate.low or estimate.value, estimate.high or estimate.value
+    return max(0.0, math.log(low), -math.log(high))
 
 
 def _glossed(row: Task) -> str:
-    function = cells.text_of(row.computes)
     variant = variants.find(row.variant)
-    gloss = f"{variant.gloss}; " if variant and variant.gloss else ""
-    return f"{cells.text_of(row.variant)} ({gloss}{function} function)"
+    return cells.text_of(row.variant) + (f" ({variant.gloss})" if variant and variant.gloss else "")

@@ -58,12 +58,13 @@ def _effect(answer: Answer) -> str:
     if answer.faster:
         most = factor(max((line.gain for line in answer.faster), key=lambda found: found.low or 0.0))
         where = _share(len(answer.faster), len(answer.lines))
-        return f"{_capital(_keras_forms(answer.faster))} is not the fastest in {where}: {most} faster is possible."
+        return f"Faster than {_keras_forms(answer.faster)} in {where}; the best by {most}."
+    noun = "layer" if answer.is_network else "case"
     if all(line.state == BEST for line in answer.lines):
-        where = "every layer" if answer.is_network else _share(len(answer.lines), len(answer.lines))
+        where = f"every {noun}"
         return f"Nothing to gain: {_keras_forms(answer.lines)} is the fastest form in {where}."
-    cases, own = counted(len(answer.lines), "case"), _keras_forms(answer.lines)
-    return f"No winner in {cases}: no form is clearly faster than {own}."
+    own = _keras_forms(answer.lines)
+    return f"No winner in {counted(len(answer.lines), noun)}: no form is clearly faster than {own}."
 
 
 def _of_case(line: Line) -> str:
@@ -130,7 +131,7 @@ def _keras_forms(lines: Sequence[Line]) -> str:
 
 def _share(count: int, total: int) -> str:
     if count == total:
-        return "the case" if total == 1 else f"all {total} cases"
+        return {1: "the case", 2: "both cases"}.get(total, f"all {total} cases")
     return f"{count} of {counted(total, 'case')}"
 
 

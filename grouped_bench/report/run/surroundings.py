@@ -1,11 +1,12 @@
 """The same tasks under several environments, side by side with the verdict between them."""
 
+import math
 import string
 from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.rows import VERDICTS, case_title, gathered, is_ok
 from grouped_bench.report.findings.sentences import Finding
-from grouped_bench.report.text import cells
+from grouped_bench.report.text import cells, factors
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space import variables
 from grouped_bench.space.case import Setting
@@ -17,7 +18,7 @@ _LETTERS = string.ascii_uppercase
 _FAMILY = ("run_id", *(name for name in COHORT_KEY if name not in ("env", "threads")))
 _MOST_CASES = 30
 _NOTE = (
-    "Each turn visits a case in all environments, one after another. A factor above 1 is faster than A. Intervals are "
+    "Each turn visits a case in all environments, one after another. Intervals are "
     "corrected for all comparisons of the run."
 )
 
@@ -90,12 +91,9 @@ def _texts(row: Task, name: str) -> tuple[str, ...]:
     if not is_ok(row):
         return (variant, name, cells.text_of(row.status), cells.DASH, cells.DASH)
     is_first = name == _LETTERS[0]
-    factor = _factor(row, row.env_speedup) if row.env_speedup else cells.DASH
+    ends = row.env_speedup_low, row.env_speedup_high
+    factor = factors.factor(row.env_speedup, *ends) if row.env_speedup else cells.DASH
     return (variant, name, cells.latency(row), factor, cells.DASH if is_first else _verdict(row))
-
-
-def _factor(row: Task, speedup: float) -> str:
-    return cells.ratio(speedup, row.env_speedup_low, row.env_speedup_high)
 
 
 def _verdict(row: Task) -> str:
@@ -109,8 +107,10 @@ def _compared(name: str, first: str, rows: Sequence[Task]) -> Finding:
     faster = [row for row in rows if _verdict(row) == "faster"]
     if faster:
         best = max(faster, key=lambda row: row.env_speedup_low or 0.0)
-        text += f" Largest gain: {best.variant}, {_factor(best, best.env_speedup or 1.0)} in {case_title(best)}."
-    return Finding(cells.clean(text), tuple(rows))
+        change = factors.factor(best.env_speedup or 1.0, best.env_speedup_low, best.env_speedup_high)
+        text += f" Largest gain: {best.variant}, {change} in {case_title(best)}."
+    effect = max((math.log(row.env_speedup_low or 1.0) for row in faster), default=0.0)
+    return Finding(cells.clean(text), tuple(rows), max(0.0, effect))
 
 
 def _alone(name: str, rows: Sequence[Task]) -> Finding:

@@ -5,24 +5,51 @@ import functools
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+import click
 import pandas as pd
 import tabulate
 
-from grouped_bench.analyse.rows import plain
+from grouped_bench.analyse.rows import is_baseline, plain, verdict_of
 from grouped_bench.errors import SpaceError
 from grouped_bench.report.run import exports
 from grouped_bench.report.run.blocks import Section
 from grouped_bench.report.run.exports import Request
 from grouped_bench.report.run.sheets import sheets
 from grouped_bench.report.run.where import NAMES, select
-from grouped_bench.report.text import cells
+from grouped_bench.report.text import cells, factors, ink
 from grouped_bench.report.text.contrast import contrast
 from grouped_bench.report.text.contrast import lines as contrast_lines
 from grouped_bench.report.text.sheet import lines as sheet_lines
 from grouped_bench.space.facts import Facts
 from grouped_bench.store.schema import Task
+from grouped_bench.units import significant
 
 SORTS = {"latency": "latency_s", "memory": "peak_memory_bytes"}
+# An interval that is so many times as wide leaves nothing to read.
+_TELLS_NOTHING = 100.0
+
+
+def _against(row: Task) -> str:
+    """The row against its baseline: `7.0× [6.8–7.2] faster`, `33× [31–35] slower`, `undecided [0.90–1.20]`."""
+    value, low, high, word = row.speedup, row.speedup_low, row.speedup_high, verdict_of(row)
+    if is_baseline(row):
+        return "baseline"
+    if value is None:
+        return cells.DASH
+    if word is None or word in ("faster", "slower"):
+        return factors.factor(value, low, high)
+    if not low or not high or high > low * _TELLS_NOTHING:
+        return cells.text_of(word)
+    return f"{cells.text_of(word)} [{significant(low, 2)}–{significant(high, 2)}]"
+
+
+# The verdict stands in the words of the factor.
+_MEASURES: dict[str, Callable[[Task], str]] = {
+    "latency": cells.latency,
+    "against baseline": _against,
+    "memory": cells.memory,
+    "params": cells.params,
+}
 _FIRST_LEFT_OUT = ("memory", "params")
 _NARROWEST_NAME = 8
 _LONGEST_REASON = 6
@@ -37,6 +64,7 @@ def render(
     where: str | None = None,
     format: str = "table",
     width: int = 80,
+    styled: bool = False,
 ) -> str:
     """The rows of `frame` as text.
 
@@ -53,6 +81,7 @@ def render(
         where: expression over the columns, as `groups > 1 and variant == 'grouped'`.
         format: `table`, `markdown`, `csv` or `json`.
         width: columns that no line of a `table` exceeds.
+        styled: whether a `table` has a terminal's weight and colour.
 
     Raises:
         SpaceError: unknown format or column, or an expression that is none.
@@ -67,7 +96,8 @@ def render(
     rows = select(every, where)
     # A network without some of its layers would be another one.
     whole = sheets(every, metadata) if len(rows) == len(every) else []
-    return _FORMATS[format](Request(rows, every, metadata, by, key, width, whole))
+    text = _FORMATS[format](Request(rows, every, metadata, by, key, width, whole))
+    return text if styled else click.unstyle(text)
 
 
 def _column(name: str | None, option: str) -> str | None:
@@ -81,26 +111,34 @@ def _column(name: str | None, option: str) -> str | None:
 
 
 def _terminal(request: Request) -> str:
+    """The tables, findings and closing lines, styled; no line is wider than asked."""
     width, found = request.width, request.blocks()
     layout = _layout(found, request)
-    apart = contrast(request.metadata)
-    lines = [*contrast_lines(apart, width), ""] if apart else []
+    lines: list[str] = []
+
+    def add(texts: Iterable[str], style: Callable[[str], str] = str) -> None:
+        lines.extend(style(cells.shorten(text, width).rstrip()) for text in texts)
+
+    if apart := contrast(request.metadata):
+        add([*contrast_lines(apart, width), ""])
     for block in found:
-        for heading in filter(None, (block.heading, block.detail)):
-            lines += textwrap.wrap(cells.clean(heading), width, max_lines=4, placeholder=" …")
-        lines += [*layout.lines(block, width), *_failures(block, width), *_choices(block, width), ""]
+        for heading, style in ((block.heading, ink.strong), (block.detail, ink.faint)):
+            add(textwrap.wrap(cells.clean(heading), width, max_lines=4, placeholder=" …"), style)
+        add(layout.lines(block, width), ink.verdict)
+        add(_failures(block, width), ink.warning)
+        add([*_choices(block, width), ""])
     if layout.left_out and any(block.rows for block in found):
-        lines += [f"Not shown for lack of width: {cells.listed(layout.left_out)}."]
+        add([f"Not shown for lack of width: {cells.listed(layout.left_out)}."])
     for sheet in request.sheets:
-        lines += [*sheet_lines(sheet, width), ""]
+        add([*sheet_lines(sheet, width), ""])
     told = request.findings()
-    lines += ["Findings"] if told else []
+    add(["Findings"] if told else [], ink.strong)
     for finding in told:
-        lines += textwrap.wrap(cells.clean(finding.text), width, initial_indent="- ", subsequent_indent="  ")
-    lines += [""] if told else []
+        add(textwrap.wrap(cells.clean(finding.text), width, initial_indent="- ", subsequent_indent="  "))
+    add([""] if told else [])
     for line in request.closing():
-        lines += textwrap.wrap(cells.clean(line), width)
-    return "\n".join(cells.shorten(line, width).rstrip() for line in lines) + "\n"
+        add(textwrap.wrap(cells.clean(line), width))
+    return "\n".join(lines) + "\n"
 
 
 def _failures(block: Section, width: int) -> Iterator[str]:
@@ -196,7 +234,7 @@ def _width_of(headers: tuple[str, ...], widths: tuple[int, ...], gap: int) -> in
 
 def _layout(found: Sequence[Section], request: Request) -> _Layout:
     """The fullest layout whose table fits; beyond the last, names are shortened."""
-    measures = dict(cells.MEASURES)
+    measures = dict(_MEASURES)
     sort = request.sort
     if sort and sort not in _SHOWN and not any(sort in block.apart for block in found):
         measures[sort] = lambda row: cells.column_text(row, sort)
@@ -224,8 +262,7 @@ def _narrowed(found: Sequence[Section], candidates: Sequence[_Layout], width: in
 _SHOWN = {
     "variant": "variant",
     "latency_s": "latency",
-    "speedup": "speed-up",
-    "verdict": "verdict",
+    "speedup": "against baseline",
     "peak_memory_bytes": "memory",
     "params": "params",
 }

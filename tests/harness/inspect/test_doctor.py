@@ -2,6 +2,7 @@
 
 import json
 
+import click
 import pytest
 from machines import machine
 
@@ -132,8 +133,9 @@ def test_a_quota_of_all_processors_is_no_limit():
 
 def test_the_table_fits_80_columns_and_tells_remedy_and_difference():
     found = doctor.Diagnosis(tuple(graded(load=9.0).values()), 0.0123).to_dict()
-    text = plans.diagnosis(found, "table")
+    text = click.unstyle(plans.diagnosis(found, "table"))
     assert max(map(len, text.splitlines())) <= 80
+    assert "good    stolen time: " in text
     assert "load: Stop other programs" in text
     assert "1.2%, measured on identical layers" in text
     assert text.endswith("This machine is not fit to measure on.")

@@ -517,24 +517,48 @@ def test_the_same_seed_visits_in_the_same_order():
     assert order(first) == order(second) != order(other)
 
 
+def moment(**facts):
+    return Moment(**{"stage": "settled", "done": 14, "total": 30, "seconds_spent": 123.0, "seconds_left": 41.0,
+                     "now": "Conv2D 64→64", **facts})  # fmt: skip
+
+
 def test_the_progress_line_says_where_the_run_stands():
-    line = moment_line(Moment(3, 2, 6, 14, 30, 41.0, "Conv2D 64→64"))
-    assert line == "pass 3 · 2/6 cohorts · 14/30 settled · 0:41 left · Conv2D 64→64"
+    assert moment_line(moment()) == "0:41 left · settled 14/30 · Conv2D 64→64"
+    assert moment_line(moment(seconds_left=None)) == "settled 14/30 · Conv2D 64→64"
+    assert (moment().share, moment(seconds_left=None).share) == (0.75, 0.0)
 
 
-def test_a_terminal_gets_a_bar_of_what_is_settled(monkeypatch):
-    terminal = io.StringIO()
-    terminal.isatty = lambda: True
-    monkeypatch.setattr("sys.stderr", terminal)
-    with Progress(quiet=False) as progress:
+def drawn(monkeypatch, draw):
+    """What a terminal gets while `draw` is called with a progress."""
+    stream = io.StringIO()
+    stream.isatty = lambda: True
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stderr", stream)
+        with Progress(quiet=False) as progress:
+            draw(progress)
+    return [line.strip() for line in stream.getvalue().split("\r") if line.strip()]
+
+
+def test_a_terminal_gets_a_bar_of_the_time_that_is_spent(monkeypatch):
+    def draw(progress):
         progress.say("starting")
-        progress.show(Moment(1, 0, 1, 3, 4, None, "now"))
-    drawn = [line.strip() for line in terminal.getvalue().split("\r") if line.strip()]
-    assert drawn == ["starting", "75% |###############     | pass 1 · 0/1 cohorts · 3/4 settled · now"]
+        progress.show(moment())
+
+    assert drawn(monkeypatch, draw) == [
+        "starting",
+        "75% |#########   | 0:41 left · settled 14/30 · Conv2D 64→64",
+    ]
+
+
+def test_a_progress_line_ends_between_two_words(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "62")
+    told = drawn(monkeypatch, lambda progress: progress.show(moment(now="Conv2D 128→128 k3x3 stride 2x2")))
+    assert told == ["75% |#########   | 0:41 left · settled 14/30 · Conv2D…"]
 
 
 def test_progress_is_silent_in_a_pipe(capfd):
     with Progress(quiet=False) as progress:
         progress.say("starting")
-        progress.show(Moment(1, 0, 1, 0, 2, None, "now"))
+        progress.show(moment())
+        assert not progress.is_shown
     assert capfd.readouterr().err == ""

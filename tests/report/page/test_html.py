@@ -114,7 +114,7 @@ def test_contents_stand_in_order(text):
 
 def test_what_a_reader_needs_is_there(text):
     for words in (
-        "grouped_native is clearly the fastest form of the grouped function",
+        "Grouping beats the dense layer",
         "needs 12 GiB",
         "3 groups do not divide 64 input channels",
         "processor.model",

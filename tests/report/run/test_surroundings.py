@@ -32,7 +32,7 @@ def test_a_table_names_the_environments_once_and_tells_factor_and_verdict():
     (sheet,) = environment_sheets(rows(small(OFF), judged(small(ON), 5.1, 4.0, 6.4, "faster")))
     assert sheet.title.endswith("tensorflow graph on cpu. A: TF_X=0; B: TF_X=1")
     assert [row[:2] for row in sheet.rows] == [(v, e) for v in ("regular", "grouped_native") for e in "AB"]
-    assert [row[3:] for row in sheet.rows] == [("—", "—"), ("5.1× [4.0–6.4]", "faster")] * 2
+    assert [row[3:] for row in sheet.rows] == [("—", "—"), ("5.1× [4.0–6.4] faster", "faster")] * 2
 
 
 def test_what_all_environments_share_is_left_out_of_their_names():
@@ -46,7 +46,8 @@ def test_the_largest_sure_gain_is_the_finding_and_what_runs_in_one_alone_another
     off = fail(small(OFF), small(OFF)["variant"] == "grouped_native", "unsupported", "no")
     on = judged(small(ON), [2.0, None], [1.5, None], [2.6, None], ["faster", None])
     told = [finding.text for finding in environment_findings(rows(off, on))]
-    assert told[0].startswith("TF_X=1 against TF_X=0, in 1 task: 1 faster. Largest gain: regular, 2.0× [1.5–2.6] in ")
+    gained = "Largest gain: regular, 2.0× [1.5–2.6] faster in "
+    assert told[0].startswith(f"TF_X=1 against TF_X=0, in 1 task: 1 faster. {gained}")
     assert told[1] == "Only TF_X=1 supports grouped_native, in 1 task."
 
 
