@@ -12,7 +12,12 @@ from grouped_bench.analyse.network import own_variant
 from grouped_bench.report.text import cells
 from grouped_bench.units import counted, format_percent, format_seconds, significant
 
-KERAS = {"regular": "Keras' dense layer", "grouped": "Keras' groups=", "depthwise_sum": "Keras' depthwise layer"}
+KERAS = {
+    "regular": "Keras' dense layer",
+    "grouped": "Keras' groups=",
+    "depthwise_sum": "Keras' depthwise layer",
+    "resnext_grouped": "the block with Keras' groups=",
+}
 # An interval whose ends are further apart than this is told by the end that holds.
 _WIDE = 2.0
 _NOT_WIDE_ENOUGH_TO_TELL = 1.005
@@ -62,7 +67,7 @@ def _effect(answer: Answer) -> str:
     if all(line.state == BEST for line in answer.lines):
         where = "every layer" if answer.is_network else _share(len(answer.lines), len(answer.lines))
         return f"Nothing to gain: {_keras_forms(answer.lines)} is the fastest form in {where}."
-    cases, own = counted(len(answer.lines), "case"), _keras_forms(answer.lines)
+    cases, own = counted(len(answer.lines), "layer" if answer.is_network else "case"), _keras_forms(answer.lines)
     return f"No winner in {cases}: no form is clearly faster than {own}."
 
 
