@@ -85,7 +85,7 @@ def test_a_map_in_a_hand_has_fewer_columns():
 
 def test_a_ranking_takes_turns_among_settings_and_shows_the_own_form_in_grey():
     made = pd.concat(
-        [frame(groups=[4, 8], channels=[64], passes=["training"], backend=name) for name in ("jax", "torch")]
+        [frame(groups=[4, 8, 16], channels=[64], passes=["training"], backend=name) for name in ("jax", "torch")]
     )
     figure = sketch("ranking", made).figure
     assert [place.get_title(loc="left")[:5].strip(", ") for place in figure.axes] == ["jax", "jax", "torch", "torch"]
