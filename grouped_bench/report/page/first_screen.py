@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from grouped_bench.analyse.answer import Answer, Line
-from grouped_bench.analyse.rows import case_title, is_ok
+from grouped_bench.analyse.rows import case_title, is_ok, setting_title
 from grouped_bench.analyse.stability import UNSTABLE
 from grouped_bench.report.advice.snippets import snippet
 from grouped_bench.report.drawing.names import setting_name, setting_of
@@ -14,7 +14,7 @@ from grouped_bench.report.drawing.registry import Drawable
 from grouped_bench.report.run.headline import Headline, headline
 from grouped_bench.report.text import cells
 from grouped_bench.space.case import Case
-from grouped_bench.space.facts import Facts
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted
 
@@ -126,6 +126,12 @@ def disturbed(rows: Sequence[Task]) -> str | None:
     return f"Busy machine: {cells.listed(told)}, in {of}. Intervals are wider for it."
 
 
+def _is_of(look: Json, row: Task) -> bool:
+    """Whether a look is into the row; an older one does not say in which setting it was taken."""
+    same = look.get("variant") == row.variant and look.get("case") == case_title(row)
+    return same and look.get("setting") in (None, setting_title(row))
+
+
 def _causes(answer: Answer, metadata: Sequence[Facts]) -> list[tuple[str, str]]:
     """Why the first line's own form takes its time, and why its best does."""
     looks = [look for facts in metadata for look in facts.get("explanations") or () if isinstance(look, dict)]
@@ -133,6 +139,6 @@ def _causes(answer: Answer, metadata: Sequence[Facts]) -> list[tuple[str, str]]:
     for line in (answer.faster or answer.lines)[:1]:
         for row in filter(None, (line.own, line.best)):
             for look in looks:
-                if look.get("variant") == row.variant and look.get("case") == case_title(row):
+                if _is_of(look, row):
                     told.update(((cells.clean(row.variant), cells.clean(cause)), None) for cause in look["causes"])
     return list(told)[:_MOST_CAUSES]

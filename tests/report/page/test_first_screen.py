@@ -83,7 +83,9 @@ def test_a_cause_is_that_of_the_case_that_gains_most():
     row = next(row for row in plain(small()) if row.variant == "grouped" and row.groups == 8)
     look = {"variant": "grouped", "case": case_title(row), "causes": ["It convolves over zeros."]}
     other = {**look, "case": "another", "causes": ["Something else."]}
-    found = screen(plain(small()), metadata(explanations=[other, look]))
+    elsewhere = {**look, "setting": "jax xla on cpu", "causes": ["Something else."]}
+    here = {**look, "setting": "tensorflow graph on cpu"}
+    found = screen(plain(small()), metadata(explanations=[other, elsewhere, here]))
     assert found.causes == (("grouped", "It convolves over zeros."),)
 
 

@@ -392,7 +392,7 @@ def test_without_scripts_it_still_tells(opened):
 @pytest.mark.parametrize("width, height", [(1280, 800), (390, 844)])
 def test_the_first_screen_has_effect_action_and_picture(opened, answered, width, height, scheme):
     page = opened(at=answered, width=width, height=height, color_scheme=scheme).ready()
-    for shown in (".effect", ".action", "[data-copies]", "#figure-winners svg:visible"):
+    for shown in (".effect", ".action", ".certainty", "[data-copies]", "#figure-winners svg:visible"):
         box = page.locator(shown).bounding_box()
         assert box["y"] < height - 100, shown
         assert box["width"] <= width, shown
