@@ -14,7 +14,9 @@ import evidence_page
 import pandas as pd
 
 import grouped_bench as gb
+from grouped_bench.analyse import pictures
 from grouped_bench.analyse.environment import machines
+from grouped_bench.analyse.rows import plain
 from grouped_bench.report.drawing import registry
 from grouped_bench.report.run import tables
 from grouped_bench.units import format_seconds, significant
@@ -24,8 +26,9 @@ RESULTS = Path(__file__).resolve().parent.parent / "results"
 PUBLISHED = RESULTS / "published.txt"
 # A page weighs up to 2 MB, so one is kept as an example: that of the first run, which the package's README reads aloud.
 EXAMPLE = RESULTS / "page.html"
-# What the README shows. Peak memory stands in the trade-off, and `grouped-bench report --figures` draws every figure.
-FIGURES = ("latency", "speedup", "crossover", "tradeoff")
+# What the README shows where it is telling. Peak memory stands in the trade-off; `grouped-bench report --figures`
+# draws every figure.
+FIGURES = ("savings", "winners", "ranking", "latency", "speedup", "crossover", "tradeoff")
 _HEAD = """# Reference runs
 
 Made by `python bench/publish.py --measure`; do not edit. [One page](page.html) is kept as an example.
@@ -144,8 +147,10 @@ def part_of(run: gb.Run) -> list[str]:
         "</details>",
         "",
     ]
+    record = registry.Drawable(plain(run.frame))
+    telling = {pictures.first_picture(record.answers), *pictures.telling(record.rows)} & {*FIGURES}
     for drawn in registry.draw(run.frame, [run.metadata]):
-        if drawn.svg and drawn.name in FIGURES:
+        if drawn.svg and drawn.name in telling:
             (folder / f"{drawn.name}.svg").write_text(drawn.svg, encoding="utf-8")
             lines += [f"![{drawn.alt}]({relative}/{drawn.name}.svg)", ""]
     return lines

@@ -24,7 +24,8 @@ class Line:
     """One case.
 
     Args:
-        own: the task as it is in the network, or as Keras has it: `grouped` with groups, else `regular`.
+        own: the task as it is in the network, or as Keras has it: `grouped` with groups, else `regular`; of a block the
+            one with Keras' groups=.
         forms: `own` and the others of the same function that were measured, fastest first.
         best: the fastest that is clearly faster than `own`; None without one.
         times: how often the case stands in its network; 1 outside of one.
@@ -121,17 +122,17 @@ class Answer:
 
 
 def answers(rows: Iterable[Task]) -> list[Answer]:
-    """An answer for each run, setting and pass of `rows`; of networks for each batch too. Blocks are left out.
+    """An answer for each run, setting and pass of `rows`; of networks for each batch too. Blocks are kept apart.
 
     Args:
         rows: plain rows of whole cohorts, nulls None.
     """
-    layers = [row for row in rows if row.scope == "layer"]
-    of_networks = [row for row in layers if row.multiplicity is not None]
-    others = [row for row in layers if row.multiplicity is None]
+    rows = list(rows)
+    of_networks = [row for row in rows if _is_of_network(row)]
+    others = [row for row in rows if not _is_of_network(row)]
     return [
         *(_answer(gathered(part, COHORT_KEY), True) for part in parts(of_networks)),
-        *(_answer(gathered(part, COHORT_KEY), False) for part in gathered(others, _SWEPT)),
+        *(_answer(gathered(part, COHORT_KEY), False) for part in gathered(others, ("scope", *_SWEPT))),
     ]
 
 
@@ -141,6 +142,10 @@ def _answer(cohorts: Sequence[list[Task]], is_network: bool) -> Answer:
     lines = [_line(own, cohort) for cohort, own in found if own is not None and _is_timed(own)]
     missing = tuple(own or cohort[0] for cohort, own in found if own is None or not _is_timed(own))
     return Answer(tuple(sorted(lines, key=_saving if is_network else _factor)), missing, is_network)
+
+
+def _is_of_network(row: Task) -> bool:
+    return row.scope == "layer" and row.multiplicity is not None
 
 
 def _is_timed(row: Task) -> bool:
@@ -153,7 +158,7 @@ def _saving(line: Line) -> tuple[float, float]:
 
 
 def _factor(line: Line) -> tuple[float, float]:
-    return (-line.gain.value, -line.seconds)
+    return (-(line.gain.low or line.gain.value), -line.seconds)
 
 
 def _line(own: Task, cohort: Sequence[Task]) -> Line:

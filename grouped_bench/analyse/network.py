@@ -7,6 +7,8 @@ from grouped_bench.space.case import BASELINE
 from grouped_bench.store.schema import Task
 
 OWN_GROUPED = "grouped"
+# The block whose paths are one convolution with Keras' groups=.
+OWN_BLOCK = "resnext_grouped"
 # What is the same for every layer of a network that runs: rows that differ in these are of different networks.
 PART = (
     *("run_id", "backend", "execution", "device", "cache", "env", "threads"),
@@ -17,7 +19,12 @@ _ONE_OF_ONE_GROUP = {"dense", "grouped"}
 
 
 def own_variant(row: Task) -> str:
-    """The variant as which the network has the layer; unless that is known `grouped` with groups, else the baseline."""
+    """The variant as which the network has the layer; unless that is known `grouped` with groups, else the baseline.
+
+    Of a block it is the one with Keras' groups=.
+    """
+    if row.scope == "block":
+        return OWN_BLOCK
     return row.in_use or (OWN_GROUPED if (row.groups or 1) > 1 else BASELINE)
 
 

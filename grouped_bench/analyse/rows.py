@@ -3,6 +3,7 @@
 import dataclasses
 import datetime
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -64,10 +65,18 @@ def extended(kind: Callable[..., Extended], task: Task, **more: Any) -> Extended
 
 def gathered(rows: Iterable[Task], names: Sequence[str]) -> list[list[Task]]:
     """`rows` that are alike in the columns `names` together, in the order in which each kind first appears."""
-    found: dict[tuple[Any, ...], list[Task]] = {}
+    found: dict[Any, list[Task]] = {}
+    key = key_of(names)
     for row in rows:
-        found.setdefault(tuple(row[name] for name in names), []).append(row)
+        found.setdefault(key(row), []).append(row)
     return list(found.values())
+
+
+def key_of(names: Sequence[str]) -> Callable[[Task], Any]:
+    """What reads the columns `names` of a row as one key; of many rows much sooner than each by its name."""
+    if names and all(name in schema.ATTRIBUTES for name in names):
+        return operator.attrgetter(*(schema.ATTRIBUTES[name] for name in names))
+    return lambda row: tuple(row[name] for name in names)
 
 
 def cohorts(rows: Iterable[Task]) -> list[CohortTasks]:

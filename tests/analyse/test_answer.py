@@ -1,5 +1,6 @@
 """The answer of a run: what each case takes as it is, and changes that are claimed only where they are sure."""
 
+import pandas as pd
 import pytest
 from frames import fail, frame
 
@@ -148,3 +149,17 @@ def test_a_depthwise_layer_has_the_time_of_the_depthwise_operation():
     assert as_depthwise.best is None
     (left_out,) = of(made[made["variant"] == "regular"].assign(in_use="depthwise_sum"))[1].unmeasured
     assert left_out.variant == "regular"
+
+
+def test_blocks_are_compared_with_the_one_that_has_keras_groups_and_are_no_network():
+    made = frame(groups=[8], channels=[64], passes=["training"], variants=["grouped", "grouped_native"])
+    renamed = {"grouped": "resnext_grouped", "grouped_native": "resnext_native"}
+    blocks = made.assign(scope="block", computes="resnext", cardinality=8, groups=1, multiplicity=2)
+    blocks["variant"] = blocks["variant"].replace(renamed)
+    of_layers, of_blocks = answers(plain(pd.concat([made, blocks])))
+    assert not of_blocks.is_network
+    (line,) = of_blocks.lines
+    assert line.own.variant == "resnext_grouped"
+    assert line.best is not None
+    assert line.best.variant == "resnext_native"
+    assert of_layers.lines[0].own.variant == "grouped"

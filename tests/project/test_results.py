@@ -54,7 +54,7 @@ def results(tmp_path, monkeypatch):
     facts = metadata(**recorded())
     facts["environment"] |= {"command": ["grouped-bench", "run"]}
     facts["environment"]["processor"] |= {"usable": 2}
-    path = write_run(frame(groups=[1, 8], channels=[64]), facts, tmp_path / facts["machine"] / "run.parquet")
+    path = write_run(frame(groups=[1, 4, 8], channels=[64, 128]), facts, tmp_path / facts["machine"] / "run.parquet")
     (tmp_path / "published.txt").write_text(f"{path.relative_to(tmp_path)}\n")
     path.with_suffix("").mkdir()
     for older in (path.with_suffix(".html"), path.with_suffix("") / "latency.png"):
@@ -69,7 +69,7 @@ def test_one_command_brings_the_folder_to_its_shape(results):
     files = {path for path in results.rglob("*") if path.is_file()}
     assert files == linked(results / "README.md") | {results / "README.md", results / "published.txt"}
     drawn = {path.stem for path in files if path.suffix == ".svg"}
-    assert {"latency", "speedup", "tradeoff"} <= drawn <= set(publish.FIGURES)
+    assert {"winners", "latency", "speedup", "tradeoff"} <= drawn <= set(publish.FIGURES)
     assert "<svg" in (results / "page.html").read_text()
     assert [path for path in files if path.suffix == ".html"] == [results / "page.html"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from grouped_bench.analyse.rows import family, groups_of, is_ok
+from grouped_bench.analyse.rows import family, gathered, groups_of, is_ok
 from grouped_bench.report.drawing.axes import finish, grid, group_axis, ratio_axis
 from grouped_bench.report.drawing.panels import groups_label, lines, split
 from grouped_bench.report.drawing.points import alt, bars, line_words, positive, reach
@@ -35,7 +35,9 @@ def against_groups(
         apart: columns whose values are never in one panel, besides those of a family.
     """
     points = positive(rows, column, "groups")
-    panels = split(points, (*family(points), *apart))
+    names = (*family(points), *apart)
+    joined, single = _parted(points, names)
+    panels = split(joined or single, names)
     sketch, places = grid(panels, title)
     told = []
     for place, panel in zip(places, panels.shown, strict=True):
@@ -49,7 +51,18 @@ def against_groups(
         ratio_axis(place, "y", reach(panels.rows, column), write, base=2 if write is byte_count else 10)
         told.append("; ".join(line_words(line, column, write) for _, line in found))
     notes = ["; ".join(filter(None, ["Points are shifted slightly so that all are visible", _BARS.get(column)]))]
+    if joined and single:
+        notes.append(f"Not shown: {counted(len(single), 'task')} of shapes with one number of groups")
     untold = sum(map(is_ok, rows)) - len(points)
     notes += [f"Not shown: {counted(untold, 'measured task')} without this value"] if untold else []
     finish(sketch, panels, joined=True, notes=notes, x=groups_label(panels.rows), y=label)
     return Sketch(sketch, alt(title, panels, told))
+
+
+def _parted(points: Sequence[Task], names: Sequence[str]) -> tuple[list[Task], list[Task]]:
+    """The rows of shapes with several numbers of groups, and those of shapes with one, which make no line."""
+    joined: list[Task] = []
+    single: list[Task] = []
+    for shape in gathered(points, names):
+        (joined if len(set(map(groups_of, shape))) > 1 else single).extend(shape)
+    return joined, single

@@ -61,7 +61,7 @@ def grid(
     shown = list(axes[: len(panels.shown)])
     for place, panel in zip(shown, panels.shown, strict=True):
         letters = min(42 if columns > 1 else 72, _letters(wide / columns - _BESIDE_PANEL, 9))
-        place.set_title("\n".join(_wrapped(panel.title, letters)), fontsize=9)
+        place.set_title("\n".join(wrapped(panel.title, letters)), fontsize=9)
         place.grid(True, color="#dddddd", linewidth=0.6)
         place.set_axisbelow(True)
     caption(figure, title, panels)
@@ -71,7 +71,7 @@ def grid(
 def caption(figure: Figure, title: str, panels: Panels[Task]) -> None:
     """The figure's own title, and under it what all its panels have in common."""
     letters = min(90, _letters(figure.get_figwidth(), 10))
-    figure.suptitle("\n".join([*_wrapped(title, letters), *_wrapped(panels.common, letters)]), fontsize=10)
+    figure.suptitle("\n".join([*wrapped(title, letters), *wrapped(panels.common, letters)]), fontsize=10)
 
 
 def finish(
@@ -127,7 +127,7 @@ def label(figure: Figure, x: str, y: str) -> None:
     letters = _letters(figure.get_figwidth() / columns - _BESIDE_PANEL, 8)
     for place, _ in spots[-columns:]:
         place.tick_params(labelbottom=True)
-        place.set_xlabel("\n".join(_wrapped(x, letters)), fontsize=8)
+        place.set_xlabel("\n".join(wrapped(x, letters)), fontsize=8)
     if is_narrow():
         figure.supylabel(y, fontsize=8)
         return
@@ -196,7 +196,7 @@ def is_narrow() -> bool:
 
 def wrapped_note(text: str, figure: Figure) -> list[str]:
     """The lines of a note below the panels."""
-    return _wrapped(text, min(105, _letters(figure.get_figwidth(), 8)))
+    return wrapped(text, min(105, _letters(figure.get_figwidth(), 8)))
 
 
 def _letters(inches: float, points: int) -> int:
@@ -204,5 +204,6 @@ def _letters(inches: float, points: int) -> int:
     return int(inches * _POINTS_AN_INCH / points / _WIDTH_OF_LETTER)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` letters."""
     return textwrap.wrap(text, width, break_on_hyphens=False)

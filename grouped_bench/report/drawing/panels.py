@@ -1,11 +1,10 @@
 """Small multiples: which rows may share a panel, and what each panel is called."""
 
 import dataclasses
-import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from grouped_bench.analyse.rows import groups_of, varying, widths
+from grouped_bench.analyse.rows import groups_of, key_of, varying, widths
 from grouped_bench.report.text.cells import clean, column_text, shorten
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
@@ -86,7 +85,7 @@ def split(rows: Sequence[T], names: Sequence[str], *, most: int = MOST_PANELS, a
     A panel is called by the names in which panels differ, and by those in `always`.
     """
     found: dict[Any, list[T]] = {}
-    key = operator.itemgetter(*names)
+    key = key_of(names)
     for row in rows:
         found.setdefault(key(row), []).append(row)
     kept = _chosen(list(found.values()), most)

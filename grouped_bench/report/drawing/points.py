@@ -22,7 +22,8 @@ INTERVALS = {
     "first_call_s": ("first_call_low_s", "first_call_high_s"),
 }
 _CLOUD = 300
-_FURTHEST = 1e4
+# Further off an end of an interval says little, and would make the rest small.
+_FURTHEST = 10.0
 _MOST_POINTS = 600
 _MOST_TOLD = 3
 

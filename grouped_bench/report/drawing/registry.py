@@ -10,6 +10,7 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 
+from grouped_bench.analyse.answer import Answer, answers
 from grouped_bench.analyse.history.history import History, of_enough
 from grouped_bench.analyse.rows import is_ok, plain
 from grouped_bench.errors import SpaceError
@@ -29,13 +30,18 @@ class Drawable:
     metadata: Sequence[Facts] = ()
     history: History | None = None
 
+    @functools.cached_property
+    def answers(self) -> list[Answer]:
+        """The answers with a case to show."""
+        return [answer for answer in answers(self.rows) if answer.lines]
+
 
 Draw = Callable[[Drawable, str], Sketch]
 
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A figure of every page and folder: `draw` takes a record and the title, and gives a sketch.
+    """A figure of pages and folders: `draw` takes a record and the title, and gives a sketch; `see` says what to see.
 
     `draw` raises `NothingToDrawError` with the reason where the record has nothing for it.
     """
@@ -44,22 +50,24 @@ class Figure:
     title: str
     place: int
     draw: Draw
+    see: str = ""
 
 
 _REGISTRY: dict[str, Figure] = {}
 
 
-def figure(name: str, title: str, *, place: int) -> Callable[[Draw], Draw]:
+def figure(name: str, title: str, *, place: int, see: str = "") -> Callable[[Draw], Draw]:
     """A decorator that registers a figure.
 
     Args:
         name: of its files.
         title: as printed above it.
         place: figures with a lower one come first.
+        see: what a reader should see in it.
     """
 
     def register(draw: Draw) -> Draw:
-        _REGISTRY[name] = Figure(name, title, place, draw)
+        _REGISTRY[name] = Figure(name, title, place, draw, see)
         return draw
 
     return register
@@ -86,7 +94,7 @@ def draw(frame: pd.DataFrame, metadata: Sequence[Facts] = (), past: History | No
         past: the history of the runs, where it is known already.
     """
     record = _record(frame, metadata, past)
-    return [_drawn(one, record) for one in registered().values()]
+    return [drawn(one, record) for one in registered().values()]
 
 
 def save(
@@ -158,14 +166,27 @@ def worded(title: str, rows: Sequence[Task]) -> str:
     return title.replace("number of groups", "cardinality").replace("groups", "cardinality")
 
 
-def _drawn(one: Figure, record: Drawable) -> Drawn:
-    with matplotlib.rc_context(STYLE):
+def drawn(
+    one: Figure, record: Drawable, *, titled: bool = True, inches: float | None = None, name: str | None = None
+) -> Drawn:
+    """One figure as SVG text, or the reason why there is none.
+
+    Args:
+        one: of the registry.
+        record: what it draws.
+        titled: whether its title is part of the drawing, which it need not be where it stands above.
+        inches: its width; that of STYLE unless given.
+        name: with which its ids begin; its own unless given, which one page can hold but once.
+    """
+    with matplotlib.rc_context(STYLE if inches is None else {**STYLE, "figure.figsize": (inches, 6.0)}):
         title = worded(one.title, record.rows)
         try:
             sketch = _sketch(one, record)
         except NothingToDrawError as reason:
             return Drawn(one.name, title, reason=str(reason))
-        return Drawn(one.name, title, sketch.alt, svg(sketch.figure, one.name))
+        if not titled:
+            sketch.figure.suptitle("").set_in_layout(False)
+        return Drawn(one.name, title, sketch.alt, svg(sketch.figure, name or one.name), see=one.see)
 
 
 def _contents(one: Figure, record: Drawable, how: Print) -> dict[str, bytes]:

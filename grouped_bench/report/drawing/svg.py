@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from grouped_bench.report.drawing.night import night_rules
 from grouped_bench.units import format_bytes, format_count, format_seconds, significant
 
 STYLE: dict[Any, Any] = {  # the stubs name every key of Matplotlib's by its own literal
@@ -45,15 +46,17 @@ class Drawn:
     alt: str = ""
     svg: str = ""
     reason: str = ""
+    see: str = ""
 
 
 def svg(figure: Figure, name: str) -> str:
-    """SVG whose ids begin with `name`, so that several fit in one page."""
+    """SVG whose ids begin with `name`, so that several fit in one page, with its colours for a dark screen."""
     text = io.StringIO()
     # `savefig` draws everything twice, first to nowhere, for layouts that it asks for itself.
     figure.dpi = DPI  # of what is an image in it
     FigureCanvasSVG(figure).print_svg(text, metadata=_NO_DATE)  # type: ignore[no-untyped-call]  # of Matplotlib
-    return _TAG.sub(lambda tag: _ID.sub(rf"\g<1>{name}-", tag[0]), text.getvalue())
+    drawing = _TAG.sub(lambda tag: _ID.sub(rf"\g<1>{name}-", tag[0]), text.getvalue())
+    return drawing.replace("</svg>", f"<style>{night_rules(drawing)}</style>\n</svg>")
 
 
 def seconds(value: float) -> str:

@@ -34,7 +34,12 @@ _NOTE = (
 )
 
 
-@figure("crossover", "Smallest number of groups at which grouping is faster", place=3)
+@figure(
+    "crossover",
+    "Smallest number of groups at which grouping is faster",
+    place=3,
+    see="Where a bar begins, the variant becomes faster than the dense layer.",
+)
 def crossover(record: Drawable, title: str) -> Sketch:
     """Raises NothingToDrawError where no shape was measured at two numbers of groups."""
     rows = record.rows

@@ -6,7 +6,12 @@ from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.svg import Sketch, seconds
 
 
-@figure("first_call", "First call against groups", place=8)
+@figure(
+    "first_call",
+    "First call against groups",
+    place=8,
+    see="What tracing, compiling and the first call cost once in each process.",
+)
 def first_call(record: Drawable, title: str) -> Sketch:
     """One line a variant: what tracing, compiling and the first call cost, which a short life never earns back."""
     rows, label = with_first_calls(record.rows), "trace, compile and first call"

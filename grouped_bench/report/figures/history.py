@@ -31,7 +31,12 @@ _LEAST_SPAN = 0.06
 _WIDEST_TICK = cells.COMMIT_DIGITS + 1
 
 
-@figure("history", "Latency over runs", place=9)
+@figure(
+    "history",
+    "Latency over runs",
+    place=9,
+    see="A dashed line is a step: from there on the task is slower (+) or faster (−).",
+)
 def history(record: Drawable, title: str) -> Sketch:
     """Raises NothingToDrawError where no task was measured by LEAST_POINTS runs of one machine."""
     past = record.history

@@ -83,7 +83,12 @@ def _number(value: Any) -> float | None:
     return float(value) if _LEAST <= value <= _MOST else None
 
 
-@figure("roofline", "Achieved operations under the machine's roof", place=7)
+@figure(
+    "roofline",
+    "Achieved operations under the machine's roof",
+    place=7,
+    see="The further below the black line, the more of the machine is idle.",
+)
 def roofline(record: Drawable, title: str) -> svg.Sketch:
     """Achieved operations a second against operations a byte, a panel a setting, each under its own roof."""
     roofed = with_peaks(record.rows, record.metadata)

@@ -1,26 +1,21 @@
 """The heat map of speed-ups: groups across, channels or variants down."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.rows import FAMILY, VERDICTS, family, groups_of, is_baseline, is_ok, verdict_of
-from grouped_bench.report.drawing.axes import grid, is_narrow, label, wrapped_note
+from grouped_bench.report.drawing.axes import grid, label, wrapped_note
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, groups_label, split
 from grouped_bench.report.drawing.points import alt
 from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.svg import Sketch
+from grouped_bench.report.drawing.tints import tint
 from grouped_bench.report.text import cells
-from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, significant
 
@@ -28,18 +23,22 @@ _NAMES = ("variant", "computes", *(name for name in FAMILY if name not in ("in_c
 _MOST_PANELS = 8
 _MOST_LEVELS = 16
 _MOST_WRITTEN = 12
-_DARK = 0.179  # below it, white text stands out more than black
-_UNDECIDED = "#e4e4e4"
 _SHORT = {"predicted_oom": "pred.\noom", "unsupported": "unsup-\nported", "interrupted": "inter-\nrupted"}
 _NOTES = (
-    "Blue: faster than the baseline. Red: slower. ≈: equivalent. ? and grey: undecided.",
+    "Blue: faster than the baseline. Orange: slower. The paler, the smaller or the less sure.",
+    "≈: equivalent. ?: undecided.",
     "Hatched: no ratio, for the reason shown. White: not measured.",
 )
 
 
-@figure("speedup", "Speed-up over the baseline, by groups", place=2)
+@figure(
+    "speedup",
+    "Speed-up over the baseline, by groups",
+    place=2,
+    see="From which number of groups and channels on a variant pays: where its cells turn blue.",
+)
 def speedup(record: Drawable, title: str) -> Sketch:
-    """A heat map a variant; its colour says no more than the verdict.
+    """A heat map a variant; a colour is pale where the verdict is open.
 
     Raises:
         NothingToDrawError: no row but the baseline's has a speed-up.
@@ -56,18 +55,12 @@ def speedup(record: Drawable, title: str) -> Sketch:
     of_panel = [_levels(panel, down, levels) for panel in panels.shown]
     height = max(1.6, 0.34 * max(map(len, of_panel)) + 0.9)
     sketch, places = grid(panels, title, height=height, share_y=down is _CHANNELS_DOWN)
-    scale, colours = _scale(panels.rows), matplotlib.colormaps["RdBu"]
-
-    def paint(ratio: float) -> Any:
-        return colours(scale(math.log2(ratio)))
-
     for place, panel, own in zip(places, panels.shown, of_panel, strict=True):
         _rule(place, groups, list(map(down.text, own)))
         for row in panel.rows:
             spot = (groups.index(groups_of(row) or 1), own.index(down.of(row)))
-            _cell(place, row, spot, paint, written=len(groups) <= _MOST_WRITTEN)
+            _cell(place, row, spot, written=len(groups) <= _MOST_WRITTEN)
     label(sketch, groups_label(panels.rows), down.label)
-    _key(sketch, places, scale, colours)
     fewer = f"The first {len(levels)} of {len(every)} {down.noun} shown." if len(levels) < len(every) else ""
     left_out = panels.left_out and f"{panels.left_out}."
     notes = [line for note in filter(None, [*_NOTES, fewer, left_out]) for line in wrapped_note(note, sketch)]
@@ -130,12 +123,6 @@ def _down(rows: Sequence[Task]) -> _Down:
     return dataclasses.replace(_VARIANTS_DOWN, panel=names)
 
 
-def _scale(rows: Sequence[Task]) -> Normalize:
-    """Powers of two to both sides of 1, at least to 2 and 1/2, the same in every panel."""
-    reach = max([1.0, *(abs(math.log2(row.factor)) for row in rows if _measured(row))])
-    return Normalize(-reach, reach)
-
-
 def _rule(place: Axes, groups: Sequence[int], levels: Sequence[str]) -> None:
     place.grid(False)
     place.set_xlim(-0.5, len(groups) - 0.5)
@@ -144,16 +131,14 @@ def _rule(place: Axes, groups: Sequence[int], levels: Sequence[str]) -> None:
     place.set_yticks(range(len(levels)), levels)
 
 
-def _cell(place: Axes, row: Task, spot: tuple[int, int], paint: Callable[[float], Any], *, written: bool) -> None:
+def _cell(place: Axes, row: Task, spot: tuple[int, int], *, written: bool) -> None:
     measured = _measured(row)
-    decided = measured and verdict_of(row) in ("faster", "slower", "equivalent")
-    colour: Any = paint(row.factor) if decided else _UNDECIDED
+    colour: Any = tint(Estimate(row.factor, row.speedup_low, row.speedup_high)) if measured else "none"
     hatch = None if measured else "////"
-    corner, edge = (spot[0] - 0.5, spot[1] - 0.5), "#bbbbbb" if hatch else "white"
+    corner, edge = (spot[0] - 0.5, spot[1] - 0.5), "#c8c8c8" if hatch else "none"
     place.add_patch(Rectangle(corner, 1, 1, facecolor=colour, edgecolor=edge, hatch=hatch, linewidth=0.8))
     if written:
-        ink = "white" if decided and _luminance(colour) < _DARK else "black"
-        place.text(*spot, _text(row, measured), ha="center", va="center", fontsize=7, color=ink)
+        place.text(*spot, _text(row, measured), ha="center", va="center", fontsize=7)
 
 
 def _text(row: Task, measured: bool) -> str:
@@ -162,24 +147,6 @@ def _text(row: Task, measured: bool) -> str:
         return "none" if status == "ok" else _SHORT.get(status, cells.shorten(status, 9))
     number = f"{significant(row.factor, 2)}×"
     return {"equivalent": f"≈{number}", "faster": number, "slower": number}.get(verdict_of(row) or "", f"{number} ?")
-
-
-def _luminance(colour: Sequence[float]) -> float:
-    red, green, blue = (float(part) for part in colour[:3])
-    return float(0.2126 * red**2.2 + 0.7152 * green**2.2 + 0.0722 * blue**2.2)
-
-
-def _key(figure: Figure, places: Sequence[Axes], scale: Normalize, colours: Any) -> None:
-    beside: Json = {"location": "bottom"} if is_narrow() else {"shrink": 0.9, "aspect": 25, "pad": 0.02}
-    bar = figure.colorbar(ScalarMappable(scale, colours), ax=list(places), **beside)
-    bar.locator = MaxNLocator(nbins=7, integer=True)
-    bar.formatter = FuncFormatter(lambda power, _: _power(power))
-    bar.set_label("speed-up over the baseline", fontsize=8)
-
-
-def _power(power: float) -> str:
-    whole = round(abs(power))
-    return f"{2**whole}×" if power >= 0 else f"1/{2**whole}×"
 
 
 def _words(panel: Panel[Task]) -> str:

@@ -12,7 +12,12 @@ _SETTING = (
 )
 
 
-@figure("theory", "Time saved against multiply-accumulates saved", place=6)
+@figure(
+    "theory",
+    "Time saved against multiply-accumulates saved",
+    place=6,
+    see="On the solid line time falls as arithmetic does; below the dotted line less arithmetic takes more time.",
+)
 def theory(record: Drawable, title: str) -> Sketch:
     """Speed-up against the factor by which the MACs shrink; on the diagonal time falls as theory promises."""
     panels = split(with_savings(record.rows), _SETTING)

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from grouped_bench.analyse.rows import family, groups_of
+from grouped_bench.analyse.rows import family, gathered, groups_of
 from grouped_bench.report.drawing import svg
 from grouped_bench.report.drawing.axes import finish, grid, is_narrow, ratio_axis
 from grouped_bench.report.drawing.panels import Panel, Panels, split
@@ -26,15 +26,24 @@ _NOTES = (
 _RINGS = "Ringed: no other point of the row is as good in latency, parameters and memory together"
 
 
-@figure("tradeoff", "Latency against parameters and memory", place=5)
+@figure(
+    "tradeoff",
+    "Latency against parameters and memory",
+    place=5,
+    see="Lower and further left is better; ringed points are beaten by none in all three.",
+)
 def tradeoff(record: Drawable, title: str) -> svg.Sketch:
     """A row of panels a family: latency against parameters, and against memory where that is known closely."""
     points = positive(record.rows, "latency_s", "params")
     costs = ["params", *(["peak_memory_bytes"] if any(map(_has_memory, points)) else [])]
-    families = split(points, family(points), most=_MOST_FAMILIES * (2 if len(costs) == 1 else 1))
+    known = [row for shape in gathered(points, family(points)) if any(map(_has_memory, shape)) for row in shape]
+    shown = known or points
+    families = split(shown, family(shown), most=_MOST_FAMILIES * (2 if len(costs) == 1 else 1))
     panels, columns = _beside(families, costs)
     sketch, places = grid(panels, title, share_x="col" if len(costs) > 1 else "all")
     notes = [*_NOTES, _RINGS] if len(costs) > 1 else list(_NOTES)
+    unknown = len(points) - len(shown)
+    notes += [f"Not shown: {counted(unknown, 'task')} of cases whose memory is not known closely"] if unknown else []
     for place, panel, cost in zip(places, panels.shown, columns, strict=True):
         note = _draw(place, panel.rows, cost)
         notes += [note] if note not in notes else []
@@ -60,9 +69,6 @@ def _beside(families: Panels[Task], costs: Sequence[str]) -> tuple[Panels[Task],
 
 def _draw(place: Axes, rows: Sequence[Task], cost: str) -> str:
     """Points, front and rings in one panel; the note on points that are not shown."""
-    if not rows:
-        place.text(0.5, 0.5, "memory not known precisely", ha="center", fontsize=8, transform=place.transAxes)
-        return ""
     front = pareto(rows, cost)
     rings = unbeaten(filter(_has_memory, rows))
     shown, note = thinned(rows, always=[*front, *rings])

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse.rows import ascending, is_ok, verdict_of
+from grouped_bench.analyse.network import own_variant
+from grouped_bench.analyse.rows import ascending, is_ok, key_of, verdict_of
+from grouped_bench.report.drawing.names import case_name, setting_name, setting_of, shape_of
+from grouped_bench.report.drawing.night import by_night
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.findings.findings import Finding
 from grouped_bench.report.text import cells
@@ -32,7 +35,6 @@ _MEASURED = frozenset(
         *("verdict", "peak_memory_bytes", "energy_j"),
     )
 )
-_INTERVALS = ("latency_low_s", "latency_high_s", "speedup_low", "speedup_high")
 _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 _COUNTS = ("params", "params_total", "macs")
 # Lists of the record that an axis cannot hold, as one number each, and what that is.
@@ -46,6 +48,20 @@ _FILTERS = (
     *("variant", "computes", *schema.COHORT_KEY, "verdict", "status", "memory_source", "flags"),
     *("run_id", "machine", "device_name", "backend_version", "label", "multiplicity"),
 )
+# Columns that no file holds.
+CASE, SETTING = "case", "setting"
+_TITLES = {
+    "speedup": "speed-up over the baseline",
+    "speedup_low": "speed-up, lower end",
+    "speedup_high": "speed-up, upper end",
+    "latency_low_s": "latency, lower end",
+    "latency_high_s": "latency, upper end",
+    "macs": "multiply-accumulates",
+    "params": "parameters",
+    "params_total": "parameters, all",
+    "min_bytes": "least traffic",
+    "first_calls_s": "first call",
+}
 # Matplotlib's shapes as Vega's: by name, or as a path in the square from -1 to 1.
 _SHAPES = {
     **{"o": "circle", "s": "square", "P": "cross", "D": "diamond", "d": "diamond"},
@@ -71,7 +87,7 @@ def record(frame: pd.DataFrame, rows: Sequence[Task], told: Sequence[Finding]) -
     names = [name for name in schema.NAMES if name not in schema.RAW]
     return {
         "total": len(rows),
-        "columns": [_column(name, shown) for name in names],
+        "columns": [*_derived(shown), *(_column(name, shown) for name in names)],
         "marks": _marks(shown),
         "samples": _samples(frame, len(shown)),
         "findings": _places(shown, told),
@@ -98,6 +114,7 @@ def _column(name: str, rows: Sequence[Task]) -> Json:
     about = next(column for column in schema.COLUMNS if column.name == name)
     told: Json = {
         "name": name,
+        "title": _title(about),
         "unit": about.unit,
         "summary": _SERIES[name][0] if name in _SERIES else "",
         "meaning": about.meaning,
@@ -110,6 +127,56 @@ def _column(name: str, rows: Sequence[Task]) -> Json:
         return {**told, "values": values}
     places = {value: place for place, value in enumerate(distinct)}
     return {**told, "distinct": distinct, "places": [places[value] for value in values]}
+
+
+def _derived(rows: Sequence[Task]) -> list[Json]:
+    """The case of each row, those that are soon done first, and its setting: no two rows of a variant have both."""
+    shape, setting = shape_of(rows), setting_of(rows)
+    cases = _once(rows, (*shape, "label", "multiplicity"), lambda row: case_name(row, shape))
+    settings = _once(rows, setting, lambda row: setting_name(row, setting) if setting else "")
+    told = {"unit": "", "summary": "", "form": "text", "filter": True}
+    about = {
+        CASE: (cases, _by_time(rows, cases), "what is computed, in the words in which the cases differ"),
+        SETTING: (settings, list(dict.fromkeys(settings)), "where and how, in the words in which the settings differ"),
+    }
+    return [
+        {**told, "name": name, "title": name, "meaning": meaning, "distinct": order, "places": _placed(texts, order)}
+        for name, (texts, order, meaning) in about.items()
+    ]
+
+
+def _once(rows: Sequence[Task], names: Sequence[str], write: Callable[[Task], str]) -> list[str]:
+    """What `write` makes of each row, which depends on the columns `names` alone: rows are many, their cases few."""
+    key, told = key_of(names), {}
+    for row in rows:
+        if key(row) not in told:
+            told[key(row)] = write(row)
+    return [told[key(row)] for row in rows]
+
+
+def _by_time(rows: Sequence[Task], cases: Sequence[str]) -> list[str]:
+    """Names of cases in the order of the latency of Keras' own form, or of the first one where that is not known."""
+    known: dict[str, float] = {}
+    for own in (True, False):
+        for row, case in zip(rows, cases, strict=True):
+            if is_ok(row) and row.latency_s and (row.variant == own_variant(row) or not own):
+                known.setdefault(case, row.seconds)
+    return sorted(dict.fromkeys(cases), key=lambda case: known.get(case, math.inf))
+
+
+def _placed(texts: Sequence[str], order: Sequence[str]) -> list[int]:
+    places = {text: place for place, text in enumerate(order)}
+    return [places[text] for text in texts]
+
+
+def _title(column: schema.Column) -> str:
+    """The column in words, without its unit, which its values carry: `latency`."""
+    if column.name in _TITLES:
+        return _TITLES[column.name]
+    name = column.name
+    for ending in ("_s", "_bytes", "_j"):
+        name = name.removesuffix(ending) if column.unit else name
+    return name.replace("_", " ")
 
 
 def _in_order(rows: Sequence[Task], name: str, values: Sequence[Any]) -> Callable[[Any], Any]:
@@ -155,11 +222,11 @@ def _form(column: schema.Column) -> str:
     return "number" if number else "text"
 
 
-def _marks(rows: Sequence[Task]) -> dict[str, tuple[str, str]]:
-    """Colour and shape of each variant, as in every other figure."""
+def _marks(rows: Sequence[Task]) -> dict[str, tuple[str, str, str]]:
+    """Colour, shape and colour by night of each variant, as in every other figure."""
     firsts = {cells.text_of(row.variant): row for row in rows}
     marks = {name: mark_of(row) for name, row in firsts.items()}
-    return {name: (mark.colour, _SHAPES[mark.shape]) for name, mark in marks.items()}
+    return {name: (mark.colour, _SHAPES[mark.shape], by_night(mark.colour)) for name, mark in marks.items()}
 
 
 def _samples(frame: pd.DataFrame, count: int) -> Json:

@@ -9,7 +9,7 @@ import importlib.resources
 from grouped_bench.report.page import vega
 
 # In the order in which each needs those before it.
-_OWN = ("record.js", "state.js", "filters.js", "table.js", "chart.js", "pins.js", "explorer.js")
+_OWN = ("record.js", "state.js", "filters.js", "table.js", "chart.js", "pins.js", "explorer.js", "copy.js")
 _POLICY = (
     "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 )

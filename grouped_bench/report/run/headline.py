@@ -12,7 +12,12 @@ from grouped_bench.analyse.network import own_variant
 from grouped_bench.report.text import cells
 from grouped_bench.units import counted, format_percent, format_seconds, significant
 
-KERAS = {"regular": "Keras' dense layer", "grouped": "Keras' groups=", "depthwise_sum": "Keras' depthwise layer"}
+KERAS = {
+    "regular": "Keras' dense layer",
+    "grouped": "Keras' groups=",
+    "depthwise_sum": "Keras' depthwise layer",
+    "resnext_grouped": "the block with Keras' groups=",
+}
 # An interval whose ends are further apart than this is told by the end that holds.
 _WIDE = 2.0
 _NOT_WIDE_ENOUGH_TO_TELL = 1.005

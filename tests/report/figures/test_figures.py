@@ -50,7 +50,7 @@ def test_every_registered_figure_is_drawn_with_its_words(drawn):
         assert figure.svg
         assert not figure.reason
         assert figure.alt.startswith(figure.title)
-        assert {"inference", "training"} <= set(figure.alt.replace(":", "").split())
+        assert {"inference", "training"} <= set(re.findall(r"\w+", figure.alt))
 
 
 def test_svg_has_real_text_and_ids_of_its_own(drawn):
@@ -131,7 +131,7 @@ def test_hot_and_cold_of_one_run_are_two_panels(name):
     alone, together = sketch(name, made), sketch(name, both)
     assert together.alt.count("hot cache") == together.alt.count("cold cache") > 0
     assert "cache" not in alone.alt
-    titles = [axes.get_title().replace("\n", " ") for axes in together.figure.axes]
+    titles = [(axes.get_title() or axes.get_title(loc="left")).replace("\n", " ") for axes in together.figure.axes]
     assert sum("cold cache" in title for title in titles) == sum("hot cache" in title for title in titles) > 0
 
 
@@ -172,13 +172,15 @@ def test_a_variant_has_one_mark_whether_we_know_it_or_not():
 
 def test_heat_map_claims_no_more_than_the_verdict():
     made = small(groups=[8], channels=[64, 128])
-    made.loc[made["variant"] == "split_concat", "verdict"] = "undecided"
+    unsure = made["variant"] == "split_concat"
+    made.loc[unsure, "verdict"], made.loc[unsure, "speedup_low"] = "undecided", 0.9
     made = fail(made, made["variant"] == "split_sum", "oom", None)
     drawn = speedup(Drawable(plain(made)), "title")
     figure, alt = drawn.figure, drawn.alt
     cells = {place.get_title().split()[0]: place for place in figure.axes if place.get_title()}
     assert cells["split_concat"].texts[0].get_text() == "2.3× ?"
-    assert cells["split_concat"].patches[0].get_facecolor()[:3] == pytest.approx((0.894,) * 3, abs=0.01)
+    opacities = {name: cells[name].patches[0].get_facecolor()[3] for name in ("split_concat", "grouped_native")}
+    assert 0 < opacities["split_concat"] < opacities["grouped_native"]
     assert cells["split_sum"].texts[0].get_text() == "oom"
     assert cells["split_sum"].patches[0].get_hatch()
     red, _, blue, _ = cells["grouped"].patches[0].get_facecolor()
@@ -358,8 +360,9 @@ def test_memory_stands_beside_parameters_and_coarse_readings_do_not():
     assert [place.get_xlabel() for place in axes] == ["parameters", "peak memory"]
     assert len(sketch("tradeoff", made.assign(memory_source="resident")).figure.axes) == 1
     some = pd.concat([made, made.assign(backend="torch", memory_source="resident")])
-    texts = [text.get_text() for place in sketch("tradeoff", some).figure.axes for text in place.texts]
-    assert "memory not known precisely" in texts
+    figure = sketch("tradeoff", some).figure
+    assert len(figure.axes) == 2
+    assert f"Not shown: {len(made)} tasks of cases whose memory" in figure.legends[0].get_title().get_text()
 
 
 def test_first_calls_are_medians_with_their_ends():
@@ -410,14 +413,15 @@ def test_many_points_are_thinned_and_said_to_be():
 
 def test_hostile_names_stay_text():
     made = small(groups=[4, 8])
-    made["variant"] = made["variant"].replace({"grouped": HOSTILE, "split_sum": '_id="x"'})
+    made["variant"] = made["variant"].replace({"split_concat": HOSTILE, "split_sum": '_id="x"'})
     drawn = [figure for figure in registry.draw(made, [peaks()]) if figure.name != "history"]
     assert all(figure.svg for figure in drawn)
     for figure in drawn:
         tags = {element.tag.rpartition("}")[2] for element in ET.fromstring(figure.svg).iter()}
         assert "script" not in tags
         assert "\x1b" not in figure.svg + figure.alt
-    assert 'id="x"' in "".join(ET.fromstring(drawn[0].svg).itertext())
+    (latency,) = [figure for figure in drawn if figure.name == "latency"]
+    assert 'id="x"' in "".join(ET.fromstring(latency.svg).itertext())
 
 
 def test_nothing_to_draw_is_told_by_column():

@@ -124,7 +124,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["latency", "none"], r"A figure must be one of latency, .*Received: none\. Choose one of them"),
+        (["latency", "none"], r"A figure must be one of .*latency, .*Received: none\. Choose one of them"),
         (["latency", "history"], r"must have something to draw\. Received: history: no task was measured by at least"),
     ],
 )

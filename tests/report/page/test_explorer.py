@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import re
 
 import numpy as np
 import pytest
@@ -33,7 +34,8 @@ def small(**options):
 def test_every_column_but_the_raw_ones_has_a_value_for_every_row():
     made = small()
     found = record_of(made)
-    assert [column["name"] for column in found["columns"]] == [n for n in schema.NAMES if n not in schema.RAW]
+    recorded = [n for n in schema.NAMES if n not in schema.RAW]
+    assert [column["name"] for column in found["columns"]] == [explorer.CASE, explorer.SETTING, *recorded]
     assert all(len(values(found, column["name"])) == len(made) for column in found["columns"])
     assert values(found, "variant") == made["variant"].tolist()
     assert values(found, "groups") == made["groups"].tolist()
@@ -79,14 +81,23 @@ def test_what_was_measured_of_a_failed_task_is_no_answer():
     assert values(found, "reason").count("off") == 2
 
 
-def test_an_unstable_task_has_no_interval():
-    made = small()
-    made["flags"] = [["unstable", "throttled"] if name == "grouped" else [] for name in made["variant"]]
-    found = record_of(made)
-    lows = list(zip(values(found, "latency_low_s"), values(found, "verdict"), made["variant"], strict=True))
-    assert [low for low, _, variant in lows if variant == "grouped"] == [None, None]
-    assert {verdict for _, verdict, variant in lows if variant == "grouped"} == {"unstable"}
-    assert None not in [low for low, _, variant in lows if variant != "grouped"]
+def test_every_row_has_its_case_and_its_setting_and_cases_go_by_the_time_of_their_own_form():
+    made = small(passes=["inference", "training"])
+    found = {column["name"]: column for column in record_of(made)["columns"]}
+    assert found["case"]["distinct"] == ["1 group", "8 groups"]
+    assert found["setting"]["distinct"] == ["inference", "training"]
+    assert values({"columns": [found["case"]]}, "case")[:6] == ["1 group"] * 5 + ["8 groups"]
+    made.loc[(made["variant"] == "regular") & (made["groups"] == 1), "latency_s"] = 100.0
+    (case,) = [column for column in record_of(made)["columns"] if column["name"] == "case"]
+    assert case["distinct"] == ["8 groups", "1 group"]
+
+
+def test_columns_are_titled_in_words_without_their_units():
+    titles = {column["name"]: column["title"] for column in record_of(small())["columns"]}
+    assert titles["latency_s"] == "latency"
+    assert titles["peak_memory_bytes"] == "peak memory"
+    assert titles["speedup"] == "speed-up over the baseline"
+    assert titles["batch_size"] == "batch size"
 
 
 def test_a_variant_has_the_colour_it_has_everywhere():
@@ -94,6 +105,7 @@ def test_a_variant_has_the_colour_it_has_everywhere():
     found = record_of(made)["marks"]
     assert set(found) == set(made["variant"])
     assert all(found[row["variant"]][0] == style.mark_of(row).colour for row in plain(made))
+    assert all(re.fullmatch("#[0-9a-f]{6}", by_night) for _, _, by_night in found.values())
 
 
 def test_every_shape_of_a_mark_has_its_like():

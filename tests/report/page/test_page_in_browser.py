@@ -43,6 +43,13 @@ def path(tmp_path_factory):
         return pages.write(made, [metadata()], place)
 
 
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory):
+    """A page that has something to change."""
+    made = frame(groups=[4, 8], channels=[64, 128], passes=["training"])
+    return pages.write(made, [metadata()], tmp_path_factory.mktemp("page") / "answered.html")
+
+
 @pytest.fixture
 def opened(browser, path):
     """Opens the page at a fragment; afterwards it must have complained of nothing and asked for nothing."""
@@ -65,6 +72,8 @@ def rows(page, column):
 
 
 def tick(page, column, *texts):
+    if page.locator("#explore-filters").is_hidden():
+        page.locator("#explore-fold").click()
     page.locator("#explore-filters summary", has_text=f"{column}:").first.click()
     for text in texts:
         page.locator("#explore-filters details[open] label").get_by_text(text, exact=True).click()
@@ -93,11 +102,13 @@ def test_filters_choose_rows_for_the_table_and_the_chart(opened):
     tick(page, "groups", "8")
     assert page.locator("#explore-count").inner_text() == "20 of 40 tasks selected."
     assert set(rows(page, "groups")) == {"8"}
+    assert page.locator("#explore-fold").inner_text() == "Filters: groups"
     wait_drawn(page, 16)
     page.keyboard.press("Escape")
     assert not page.locator("#explore-filters details[open]").count()
     tick(page, "variant", "regular", "grouped")
     assert set(rows(page, "variant")) == {"regular", "grouped"}
+    page.keyboard.press("Escape")
     assert page.locator("#explore-count").inner_text() == "8 of 40 tasks selected."
     page.locator("#explore-reset").click()
     assert page.locator("#explore-count").inner_text() == "40 of 40 tasks selected."
@@ -119,14 +130,14 @@ def test_columns_sort_by_their_numbers_and_unknown_ones_come_last(opened):
     page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") == "ascending"
     assert head.get_by_role("button").evaluate("button => button === document.activeElement")
-    shown = rows(page, "latency_s (s)")
+    shown = rows(page, "latency")
     assert shown[-4:] == ["—"] * 4
     numbers = [float(text.split()[0]) * {"ms": 1, "µs": 1e-3}[text.split()[1]] for text in shown[:-4]]
     assert numbers == sorted(numbers)
     assert len(set(numbers)) > 10
     page.keyboard.press("Enter")
     assert head.get_attribute("aria-sort") == "descending"
-    assert rows(page, "latency_s (s)") == [*reversed(shown[:-4]), *["—"] * 4]
+    assert rows(page, "latency") == [*reversed(shown[:-4]), *["—"] * 4]
 
 
 def test_every_column_can_be_shown(opened):
@@ -134,7 +145,7 @@ def test_every_column_can_be_shown(opened):
     assert "started_at" not in page.locator("#explore-head").inner_text()
     page.locator("#explore-every").check()
     heads = page.locator("#explore-head th").count()
-    assert heads == 1 + len([c for c in explorer.schema.NAMES if c not in explorer.schema.RAW])
+    assert heads == 3 + len([c for c in explorer.schema.NAMES if c not in explorer.schema.RAW])
 
 
 def test_pointing_at_a_point_tells_its_row(opened):
@@ -145,7 +156,7 @@ def test_pointing_at_a_point_tells_its_row(opened):
     page.wait_for_selector(TIP, state="visible")
     told = page.locator(TIP).inner_text()
     assert "variant regular" in told
-    assert re.search(r"latency_s 1[12]\.\d ms", told)
+    assert re.search(r"latency 1[12]\.\d ms", told)
     page.mouse.move(5, 5)
     page.wait_for_selector(TIP, state="hidden")
 
@@ -164,7 +175,7 @@ def test_two_tasks_are_pinned_and_compared(opened):
     assert sorted(head[3:] for head in heads[1:3]) == ["grouped_native", "regular"]
     told = dict(line.split("\t", 1) for line in page.locator("#explore-pinned tbody tr").all_inner_texts())
     assert told["samples here"].split("\t")[:2] == ["24", "24"]
-    assert set(told["latency_s (s)"].split("\t")[2]) <= set("0123456789.×")
+    assert set(told["latency"].split("\t")[2]) <= set("0123456789.×")
     page.locator("#explore-samples").scroll_into_view_if_needed()
     page.wait_for_selector('#explore-samples[data-drawn="48"]')
     assert page.locator("#explore-body tr.pinned").count() == 2
@@ -224,12 +235,13 @@ def test_a_fragment_from_anyone_is_no_crash(opened, fragment):
 )
 def test_any_axes_can_be_drawn(opened, x, colour, facet):
     page = opened(f"#explore?x={x}&colour={colour}&facet={facet}").drawn()
-    units = {"latency_s": " (s)", "first_calls_s": " (median, s)", "peak_memory_bytes": " (B)"}
+    titles = {column["name"]: column["title"] for column in explorer.record(frame(), plain(frame()), [])["columns"]}
+    titles["first_calls_s"] += " (median)"
     for y in ("speedup", "peak_memory_bytes", "macs", "relative_error", "first_calls_s", "groups", "latency_s"):
         page.evaluate(f"location.hash = '#explore?x={x}&y={y}&colour={colour}&facet={facet}'")
-        title = page.locator("#explore-chart .role-axis-title").get_by_text(f"{y}{units.get(y, '')}", exact=True)
+        title = page.locator("#explore-chart .role-axis-title").get_by_text(titles[y], exact=True)
         title.first.wait_for(state="attached")
-        assert x in page.locator("#explore-chart .role-axis-title").all_text_contents()
+        assert titles[x] in page.locator("#explore-chart .role-axis-title").all_text_contents()
 
 
 def test_what_has_no_colour_is_not_called_drawn(opened, tmp_path):
@@ -238,7 +250,7 @@ def test_what_has_no_colour_is_not_called_drawn(opened, tmp_path):
     page = opened("#explore?colour=energy_j", at=pages.write(made, [], tmp_path / "colours.html")).drawn()
     wait_drawn(page, 10)
     assert page.locator(POINTS).count() == 10
-    assert "10 tasks not drawn: status not ok, or no groups or latency_s or energy_j." in (
+    assert "10 tasks not drawn: status not ok, or no case or latency or energy." in (
         page.locator("#explore-drawn").inner_text()
     )
 
@@ -298,6 +310,7 @@ def test_what_a_record_says_stays_text(opened, hostile_path):
     for place in (0, 1):
         page.locator("button.pin").nth(place).click()
     assert "<script>" in page.locator("#explore-pinned").inner_text()
+    page.locator("#explore-fold").click()
     page.locator("#explore-filters summary").first.click()
     assert page.locator("script").count() == scripts
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
@@ -319,6 +332,7 @@ def test_it_can_be_heard_and_used_by_keyboard(opened, scheme, fragment):
     from axe_playwright_python.sync_playwright import Axe
 
     page = opened(fragment, color_scheme=scheme).drawn()
+    page.locator("#explore-fold").click()
     page.locator("#explore-filters summary").first.click()
     found = Axe().run(page).response["violations"]
     grave = [v for v in found if v["impact"] in ("serious", "critical")]
@@ -331,13 +345,22 @@ def test_it_prints_black_on_white_what_fits_on_paper(opened, scheme):
     assert len(page.pdf()) > 10_000
     page.emulate_media(media="print")
     page.set_viewport_size({"width": 718, "height": 1000})  # A4 without its margins
-    for hidden in ("nav", "#explore-filters", "#explore-x", "#explore-q", "#explore-before", "button.pin >> nth=0"):
+    for hidden in (
+        "nav",
+        "[data-copies]",
+        "#explore-filters",
+        "#explore-x",
+        "#explore-q",
+        "#explore-before",
+        "button.pin >> nth=0",
+    ):
         assert page.locator(hidden).is_hidden(), hidden
     for shown in (
         "#findings",
         "#explore-chart svg",
         "#explore-pinned table",
         "#explore-body tr:last-child",
+        "figcaption details .alt >> nth=0",
         "#cohort-1",
     ):
         assert page.locator(shown).is_visible(), shown
@@ -345,6 +368,8 @@ def test_it_prints_black_on_white_what_fits_on_paper(opened, scheme):
         style = page.locator(place).evaluate("e => [getComputedStyle(e).color, getComputedStyle(e).backgroundColor]")
         assert style == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"], place
     assert page.locator(".rows table").bounding_box()["width"] <= 718
+    sizes = page.evaluate("[...document.querySelectorAll('td')].map((e) => parseFloat(getComputedStyle(e).fontSize))")
+    assert min(sizes) >= 8 * 96 / 72 - 0.1
 
 
 def test_a_chart_that_was_never_drawn_leaves_no_hole_on_paper(opened):
@@ -359,8 +384,61 @@ def test_without_scripts_it_still_tells(opened):
     assert page.locator("noscript").is_visible()
     assert page.locator("#explore-x").is_hidden()
     assert page.locator(".evidence").is_hidden()
-    for shown in ("#finding-1", "#figure-latency", ".card svg >> nth=0", "#cohort-1"):
+    for shown in (".effect", ".answer svg >> nth=0", "#finding-1", ".card svg >> nth=0", "#cohort-1"):
         assert page.locator(shown).is_visible()
+
+
+@LIGHT_AND_DARK
+@pytest.mark.parametrize("width, height", [(1280, 800), (390, 844)])
+def test_the_first_screen_has_effect_action_and_picture(opened, answered, width, height, scheme):
+    page = opened(at=answered, width=width, height=height, color_scheme=scheme).ready()
+    for shown in (".effect", ".action", ".certainty", "[data-copies]", "#figure-winners svg:visible"):
+        box = page.locator(shown).bounding_box()
+        assert box["y"] < height - 100, shown
+        assert box["width"] <= width, shown
+    assert page.locator("#figure-winners svg:visible").count() == 1
+    size = page.locator(".effect").evaluate("e => parseFloat(getComputedStyle(e).fontSize)")
+    assert size > 1.4 * page.locator(".action").evaluate("e => parseFloat(getComputedStyle(e).fontSize)") * 0.95
+
+
+@LIGHT_AND_DARK
+def test_figures_are_drawn_with_the_ink_of_the_page(opened, answered, scheme):
+    page = opened(at=answered, color_scheme=scheme).ready()
+    inks = page.locator("#figure-winners .wide svg text").evaluate_all("all => all.map(e => getComputedStyle(e).fill)")
+    assert set(inks) == {"rgb(232, 232, 232)" if scheme == "dark" else "rgb(0, 0, 0)"}
+    page.emulate_media(media="print")
+    assert (
+        page.locator("#figure-winners .wide svg text").first.evaluate("e => getComputedStyle(e).fill") == "rgb(0, 0, 0)"
+    )
+
+
+def test_the_code_is_copied_by_one_click(opened, answered):
+    page = opened(at=answered, permissions=["clipboard-read", "clipboard-write"]).ready()
+    page.locator("[data-copies]").click()
+    page.get_by_text("Copied.", exact=True).wait_for()
+    code = page.evaluate("navigator.clipboard.readText()")
+    assert code == page.locator("#code").text_content()
+    assert "layer = " in code
+    page.emulate_media(media="print")
+    assert page.locator("#code").is_hidden()
+    assert page.locator("[data-copies]").is_hidden()
+
+
+def test_without_scripts_no_button_promises_to_copy(opened, answered):
+    page = opened(at=answered, java_script_enabled=False).page
+    assert page.locator("[data-copies]").is_hidden()
+    page.locator("summary", has_text="Code").click()
+    assert page.locator("#code").is_visible()
+
+
+def test_the_explorer_opens_on_cases_that_are_not_mixed(opened):
+    page = opened().drawn()
+    assert page.locator("#explore-x").input_value() == "case"
+    assert page.locator("#explore-facet").input_value() == "setting"
+    titles = page.locator("#explore-chart .role-axis-title").all_text_contents()
+    assert {"case", "latency"} <= set(titles)
+    heads = page.locator("#explore-head th").all_inner_texts()
+    assert heads[1:5] == ["case", "setting", "variant", "latency"]
 
 
 @pytest.mark.parametrize("measured", [frame().head(0), fail(frame(), frame()["groups"] > 0, "crashed", None)])

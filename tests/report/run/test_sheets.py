@@ -134,7 +134,7 @@ def hostile():
 def test_hostile_texts_stay_texts():
     rows, known = hostile()
     page = html.page(fail(rows, rows["groups"] > 0, "oom", None), [known])
-    section = page.partition('id="wholes"')[2].partition("</section>")[0]
+    section = page.partition('id="cases"')[2].partition("</section>")[0]
     assert "<script" not in section and "<b>" not in section
     assert "&lt;script&gt;" in section
     text = tables.render(rows, [known], format="markdown")
@@ -145,7 +145,7 @@ def test_hostile_texts_stay_texts():
 def test_the_page_has_a_section_only_where_there_is_something_to_say():
     failed = fail(made(), made()["groups"] > 0, "oom", None)  # no figures: quick
     page = html.page(failed, [facts(published=PUBLISHED)])
-    assert page.index('<h2 id="findings"') < page.index('<h2 id="wholes"') < page.index('<h2 id="figures"')
-    assert '<a href="#wholes">' in page
+    assert page.index('id="findings"') < page.index("<caption>Published and measured") < page.index('<h2 id="explore"')
+    assert '<h2 id="cases">Layers</h2>' in page
     assert "published" not in page.partition(">Space<")[2].partition("</table>")[0]
-    assert "wholes" not in html.page(fail(frame(), frame()["groups"] > 0, "oom", None), [metadata()])
+    assert "<caption>Published" not in html.page(fail(frame(), frame()["groups"] > 0, "oom", None), [metadata()])

@@ -9,7 +9,7 @@ const SOON_MS = 100;
 const PINNED = "#e6007e";
 const MOST_DRAWN_AS_SVG = 1500;
 const ENDS = { latency_s: ["latency_low_s", "latency_high_s"], speedup: ["speedup_low", "speedup_high"] };
-const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"];
+const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#767676"];
 const LABELS = {
   seconds: "datum.value >= 1 ? format(datum.value, '~g') + ' s' : datum.value >= 1e-3 ? format(datum.value * 1e3, '~g') + ' ms' : datum.value >= 1e-6 ? format(datum.value * 1e6, '~g') + ' µs' : format(datum.value * 1e9, '~g') + ' ns'",
   bytes: "datum.value >= 1073741824 ? format(datum.value / 1073741824, '~g') + ' GiB' : datum.value >= 1048576 ? format(datum.value / 1048576, '~g') + ' MiB' : datum.value >= 1024 ? format(datum.value / 1024, '~g') + ' KiB' : format(datum.value, '~g') + ' B'",
@@ -18,13 +18,19 @@ const LABELS = {
   joules: "format(datum.value, '~g') + ' J'",
   number: "format(datum.value, '~g')",
 };
-const STYLE = {
-  background: null,
-  font: "system-ui, sans-serif",
-  view: { stroke: "#cccccc" },
-  axis: { gridColor: "#e4e4e4", labelColor: "#1b1b1b", titleColor: "#1b1b1b", titleFontWeight: 600, labelLimit: 140, titleLimit: 260 },
-  legend: { labelColor: "#1b1b1b", titleColor: "#1b1b1b", orient: "bottom", labelLimit: 220, symbolLimit: 40 },
-  header: { labelColor: "#1b1b1b", titleColor: "#1b1b1b", labelLimit: 220, labelFontWeight: 600 },
+// Drawn with the page's own ink, by day and by night; paper is always white.
+const NIGHT = window.matchMedia("(prefers-color-scheme: dark)");
+const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const style = () => {
+  const [labelColor, titleColor] = [ink("ink"), ink("ink")];
+  return {
+    background: null,
+    font: "system-ui, sans-serif",
+    view: { stroke: ink("line") },
+    axis: { gridColor: ink("grid"), domainColor: ink("edge"), tickColor: ink("edge"), labelColor, titleColor, titleFontWeight: 600, labelLimit: 200, titleLimit: 260 },
+    legend: { labelColor, titleColor, orient: "bottom", labelLimit: 220, symbolLimit: 40 },
+    header: { labelColor, titleColor, labelLimit: 320, labelFontWeight: 600 },
+  };
 };
 
 let library = null;
@@ -71,11 +77,14 @@ const reach = (values, points) => {
   return [Math.max(low / MOST_BEYOND, Math.min(low, least)), Math.min(high * MOST_BEYOND, Math.max(high, most))];
 };
 
-const axisOf = (record, name, side, points) => {
+// Names of cases stand aslant where they have room, else upright.
+const UPRIGHT_BELOW = 16;
+
+const axisOf = (record, name, side, points, cell) => {
   const column = record.column(name);
   if (!column.isNumber) {
     const texts = column.texts.filter((_, place) => points.some((point) => column.places[point.row] === place));
-    return { field: side, type: "ordinal", title: column.title, sort: texts, axis: { labelAngle: side === "x" ? -40 : 0 } };
+    return { field: side, type: "ordinal", title: column.title, sort: texts, axis: { labelAngle: side === "y" ? 0 : cell / texts.length < UPRIGHT_BELOW ? -90 : -40 } };
   }
   const values = points.map((point) => point[side]);
   const log = isLogarithmic(column, values);
@@ -97,8 +106,10 @@ const colourOf = (record, name, points) => {
   const domain = column.texts.filter(isKnown);
   const marks = domain.map((text, place) => (name === "variant" && record.marks.get(text)) || [COLOURS[place % COLOURS.length], "circle"]);
   const legend = { columns: Math.max(1, Math.floor(byId("explore-chart").clientWidth / 190)) };
+  // Colours by day and by night of what the record has marks for.
+  const shade = NIGHT.matches ? 2 : 0;
   const by = (range) => ({ field: "colour", type: "nominal", title: column.title, scale: { domain, range }, legend });
-  return { colour: by(marks.map(([colour]) => colour)), ...(name === "variant" && { shape: by(marks.map(([, shape]) => shape)) }) };
+  return { colour: by(marks.map((mark) => mark[shade] || mark[0])), ...(name === "variant" && { shape: by(marks.map(([, shape]) => shape)) }) };
 };
 
 const valueFor = (column, row) => (column.isNumber ? column.value(row) : column.text(row));
@@ -130,10 +141,10 @@ const pointsOf = (record, state, rows) => {
     ...intervalOf(y.value(row), low?.value(row) ?? null, high?.value(row) ?? null),
   }));
   const notes = [`${counted(points.length, "task")} drawn.`];
-  if (ok.length < rows.length) notes.push(`${counted(rows.length - ok.length, "task")} not drawn: status not ok, or no ${placed.map((column) => column.name).join(" or ")}.`);
+  if (ok.length < rows.length) notes.push(`${counted(rows.length - ok.length, "task")} not drawn: status not ok, or no ${placed.map((column) => column.title).join(" or ")}.`);
   const cut = points.filter((point) => point.low < point.y / MOST_BEYOND || point.high > point.y * MOST_BEYOND);
   if (cut.length) notes.push(`Lines are intervals; ${counted(cut.length, "very wide one")} may be cut at the edge.`);
-  if (kept.size < facets.length) notes.push(`${MOST_FACETS} of ${facets.length} panels shown. Filter by ${facet.name} to see the others.`);
+  if (kept.size < facets.length) notes.push(`${MOST_FACETS} of ${facets.length} panels shown. Filter by ${facet.title} to see the others.`);
   return { points, facets: [...kept], notes: notes.join(" ") };
 };
 
@@ -142,7 +153,7 @@ const specOf = (record, state, { points, facets }) => {
   const columns = state.facet ? Math.max(1, Math.min(facets.length, Math.floor(width / 340))) : 1;
   const cell = Math.max(110, (width - 90 - 24 * (columns - 1)) / columns);
   const { colour, shape } = colourOf(record, state.colour, points);
-  const [x, y] = [axisOf(record, state.x, "x", points), axisOf(record, state.y, "y", points)];
+  const [x, y] = [axisOf(record, state.x, "x", points, cell), axisOf(record, state.y, "y", points, cell)];
   if (dodge(record, state, points)) x.field = "dodged";
   const pinned = "indexof(pins, datum.row) >= 0";
   const layer = [{
@@ -164,7 +175,7 @@ const specOf = (record, state, { points, facets }) => {
   return {
     data: { values: points },
     params: [{ name: "pins", value: state.pins }],
-    config: STYLE,
+    config: style(),
     ...(state.facet ? { facet, columns, spec: unit } : unit),
   };
 };
@@ -200,7 +211,8 @@ const makeChart = (record, update) => {
     const { state, rows } = wanted;
     const found = pointsOf(record, state, rows);
     byId("explore-drawn").textContent = found.notes;
-    const words = `${record.column(state.y).name} against ${record.column(state.x).name}, coloured by ${state.colour}${state.facet ? `, one panel per ${state.facet}` : ""}. ${found.notes} The table below has the same rows.`;
+    const title = (name) => record.column(name).title;
+    const words = `${title(state.y)} against ${title(state.x)}, coloured by ${title(state.colour)}${state.facet ? `, one panel per ${title(state.facet)}` : ""}. ${found.notes} The table below has the same rows.`;
     place.setAttribute("aria-label", words);
     if (!found.points.length) {
       view?.finalize();
@@ -231,7 +243,7 @@ const makeChart = (record, update) => {
   };
   const next = () => {
     drawing = drawing.then(async () => {
-      const key = seen && wanted ? JSON.stringify([wanted.key, place.clientWidth]) : drawn;
+      const key = seen && wanted ? JSON.stringify([wanted.key, place.clientWidth, NIGHT.matches]) : drawn;
       if (key === drawn) return showPins();
       drawn = key;
       return draw();
@@ -243,6 +255,7 @@ const makeChart = (record, update) => {
     look();
   }, { rootMargin: "300px" }).observe(place);
   new ResizeObserver(() => look()).observe(place);
+  NIGHT.addEventListener("change", look);
 
   return (state, rows) => {
     const { x, y, colour, facet, q, finding } = state;
@@ -260,6 +273,6 @@ const linesOf = (record, row) => {
   return columns.map((column) => {
     const ends = (ENDS[column.name] || []).map((name) => record.column(name)).filter((end) => end.value(row) !== null);
     const interval = ends.length === 2 ? ` [${ends.map((end) => end.text(row)).join(" – ")}]` : "";
-    return element("div", {}, element("b", { textContent: column.name }), ` ${column.text(row)}${interval}`);
+    return element("div", {}, element("b", { textContent: column.title }), ` ${column.text(row)}${interval}`);
   });
 };

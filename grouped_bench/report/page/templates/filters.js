@@ -23,6 +23,9 @@ const makeFilters = (record, update) => {
   place.addEventListener("toggle", (event) => {
     if (event.target.open) for (const other of place.querySelectorAll("details[open]")) other.open = other === event.target;
   }, true);
+  document.addEventListener("click", (event) => {
+    if (!place.contains(event.target)) for (const open of place.querySelectorAll("details[open]")) open.open = false;
+  });
   place.addEventListener("keydown", (event) => {
     const open = event.target.closest("details[open]");
     if (event.key !== "Escape" || !open) return;
@@ -30,10 +33,12 @@ const makeFilters = (record, update) => {
     open.querySelector("summary").focus();
   });
   return (state) => {
+    const active = [...state.is.keys()].map((name) => record.column(name).title);
+    byId("explore-fold").textContent = active.length ? `Filters: ${active.join(", ")}` : "Filters";
     for (const { column, summary, boxes } of made) {
       const chosen = state.is.get(column.name);
       for (const box of boxes) box.checked = Boolean(chosen?.has(box.value));
-      summary.textContent = `${column.name}: ${!chosen ? "all" : chosen.size > 3 ? `${chosen.size} of ${column.texts.length}` : [...chosen].join(", ")}`;
+      summary.textContent = `${column.title}: ${!chosen ? "all" : chosen.size > 3 ? `${chosen.size} of ${column.texts.length}` : [...chosen].join(", ")}`;
       summary.parentElement.classList.toggle("active", Boolean(chosen));
     }
   };

@@ -12,7 +12,7 @@ const makePins = (record, update) => {
   const drawSamples = async (pins) => {
     const points = pins.flatMap((row, i) => record.samplesOf(row).flatMap((visit, number) => visit.map((seconds) => ({
       seconds, visit: number + 1, who: `${LETTERS[i]}: ${record.column("variant").text(row)}`,
-      colour: record.marks.get(record.column("variant").text(row))[0],
+      colour: record.marks.get(record.column("variant").text(row))[NIGHT.matches ? 2 : 0],
     }))));
     view?.finalize();
     view = null;
@@ -45,14 +45,14 @@ const samplesSpec = (record, points) => {
   const axis = { labelExpr: LABELS.seconds, labelOverlap: true, tickCount: Math.max(2, Math.floor(width / 90)) };
   return {
     data: { values: points },
-    config: STYLE,
+    config: style(),
     facet: { row: { field: "who", type: "nominal", title: null, header: { labelAngle: 0, labelOrient: "top", labelAnchor: "start" } } },
     spec: {
       width,
       height: thinned ? 40 : { step: 14 },
       mark: { type: "tick", thickness: 2, opacity: 0.6, aria: false },
       encoding: {
-        x: { field: "seconds", type: "quantitative", scale: { zero: false }, title: "seconds per iteration (s)", axis },
+        x: { field: "seconds", type: "quantitative", scale: { zero: false }, title: "time per call", axis },
         ...(!thinned && { y: { field: "visit", type: "ordinal", title: "visit" } }),
         color: { field: "colour", type: "nominal", scale: null },
       },

@@ -20,8 +20,7 @@ class Column {
     this.texts = this.few ? told.distinct.map((value) => write(value, this.form)) : null;
     this.varies = !this.few || told.distinct.length > 1;
     this.isNumber = this.form !== "text";
-    const notes = [this.summary, this.unit].filter(Boolean).join(", ");
-    this.title = notes ? `${this.name} (${notes})` : this.name;
+    if (this.summary) this.title = `${this.title} (${this.summary})`;
   }
   value(row) { return this.few ? this.distinct[this.places[row]] : this.values[row]; }
   text(row) { return this.few ? this.texts[this.places[row]] : write(this.values[row], this.form); }
@@ -44,11 +43,9 @@ class TheRecord {
     this.samples = told.samples;
   }
   column(name) { return this.byName.get(name); }
-  // Which variant, of which function, in how many parts: enough to know a row by.
+  // Which variant, of which case, in which setting: enough to know a row by.
   name(row) {
-    const [paths, groups] = ["cardinality", "groups"].map((name) => this.column(name).value(row));
-    const parts = paths !== null ? counted(paths, "path") : groups === null ? "— groups" : counted(groups, "group");
-    return `${this.column("variant").text(row)}, ${parts}, ${this.column("pass").text(row)}`;
+    return ["variant", "case", "setting"].map((name) => this.column(name).text(row)).filter(Boolean).join(", ");
   }
   // Samples by visit, in seconds.
   samplesOf(row) {

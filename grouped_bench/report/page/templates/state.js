@@ -6,10 +6,10 @@ const MOST_PINS = 2;
 const initial = (record) => {
   const varying = (name) => Boolean(record.column(name)?.varies);
   return {
-    x: ["groups", "cardinality", "in_channels", "batch_size"].find(varying) || "variant",
+    x: varying("case") && record.column("case").distinct.length <= MOST_CATEGORIES ? "case" : ["groups", "cardinality", "in_channels", "variant"].find(varying) || "variant",
     y: "latency_s",
     colour: "variant",
-    facet: ["pass", "backend", "device", "rank", "dtype", "run_id"].find(varying) || "",
+    facet: varying("setting") ? "setting" : "",
     q: "",
     sort: "",
     page: 1,

@@ -3,11 +3,12 @@
 
 const PAGE = 50;
 const LONG = 24;
-const FIRST = ["variant", "latency_s", "speedup", "verdict", "peak_memory_bytes", "params", "status", "reason", "computes"];
-const ALWAYS = ["variant", "status", "latency_s", "speedup", "verdict"];
+const FIRST = ["case", "setting", "variant", "latency_s", "speedup", "verdict", "peak_memory_bytes", "params", "computes", "status", "reason"];
+const ALWAYS = ["case", "variant", "status", "latency_s", "speedup", "verdict"];
+// What there is room for on paper.
+const PRINTED = ["case", "setting", "variant", "latency_s", "speedup", "verdict", "peak_memory_bytes", "status"];
 
-// There is no room for these on paper.
-const isLesser = (column) => !(column.filter || ALWAYS.includes(column.name) || FIRST.includes(column.name));
+const isLesser = (column) => !PRINTED.includes(column.name);
 
 const ordered = (record, state, rows) => {
   if (!state.sort) return rows;
@@ -67,6 +68,7 @@ const makeTable = (record, update) => {
       const cell = element(column.name === "variant" ? "th" : "td", { textContent: column.text(row) });
       if (column.name === "variant") cell.scope = "row";
       cell.classList.toggle("long", cell.textContent.length > LONG);
+      if (column.name === "verdict" && ["faster", "slower"].includes(cell.textContent)) cell.classList.add(cell.textContent);
       cell.classList.toggle("lesser", isLesser(column));
       return cell;
     });

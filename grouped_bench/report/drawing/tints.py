@@ -1,0 +1,47 @@
+"""Tints and words of a comparison: blue is faster, orange slower; the paler, the smaller or the less sure.
+
+Tints are so light that the ink of the page reads on each, by day and by night.
+"""
+
+import math
+
+from matplotlib.colors import to_rgba
+
+from grouped_bench.analyse.estimate import Estimate
+from grouped_bench.report.run.headline import factor
+from grouped_bench.units import significant
+from grouped_bench.variants.palette import BLUE, VERMILION
+
+# Opacities: of what is hardly different, and of what differs by _FULL times and more.
+_PALEST, _DEEPEST = 0.16, 0.62
+_FULL = 8.0
+_UNSURE = 0.4
+
+
+def tint(found: Estimate) -> tuple[float, float, float, float]:
+    """Red, green, blue and opacity for a ratio above or below 1, every one of them with a colour.
+
+    Args:
+        found: how many times as fast, with its interval.
+    """
+    size = min(1.0, abs(math.log(found.value)) / math.log(_FULL))
+    opacity = _PALEST + (_DEEPEST - _PALEST) * size
+    is_sure = found.exceeds(1) or (found.high is not None and found.high < 1)
+    return to_rgba(BLUE if found.value >= 1 else VERMILION, opacity if is_sure else opacity * _UNSURE)
+
+
+def gain_text(found: Estimate) -> str:
+    """A gain in a cell: `▲ 5.2×` faster, `▼ 2.0×` slower, `1.1× ?` where that is open."""
+    if found.exceeds(1):
+        return f"▲ {factor(found).replace('at least ', '≥')}"
+    turned = Estimate(1.0, 1.0, 1.0).over(found)
+    if turned.exceeds(1):
+        return f"▼ {factor(turned).replace('at least ', '≥')}"
+    return f"{significant(max(found.value, turned.value), 2)}× ?" if _is_wide(found) else "≈"
+
+
+def _is_wide(found: Estimate) -> bool:
+    """Whether the two may differ by more than a tenth."""
+    if found.low is None or found.high is None:
+        return True
+    return math.log(found.high / found.low) > 0.2
