@@ -114,7 +114,9 @@ def _action(answer: Answer) -> str:
 
 
 def _certainty(answer: Answer) -> str:
-    """How many lines are clear, how many have nothing to gain, and what is open."""
+    """How many lines are clear, how many have nothing to gain, and what is open; of one case, how clear it is."""
+    if len(answer.faster) == len(answer.lines) + len(answer.unmeasured) == 1 and not answer.is_network:
+        return _clearness(answer.faster[0])
     noun = "layer" if answer.is_network else "case"
     states = collections.Counter(line.state for line in answer.lines)
     told = [f"a faster form in {states[FASTER]}"] if states[FASTER] else []
@@ -127,6 +129,21 @@ def _certainty(answer: Answer) -> str:
     told += [f"not measured in {len(answer.unmeasured)}"] if answer.unmeasured else []
     total = len(answer.lines) + len(answer.unmeasured)
     return f"{counted(total, noun)}: {', '.join(told)}."
+
+
+def _clearness(line: Line) -> str:
+    """Between what the gain of the fastest form lies, and which form is next."""
+    low, high = line.gain.low, line.gain.high
+    told = "The gain has no interval yet."
+    if low and high:
+        told = f"The gain is {_times(_rounded_down(low))} to {_times(high)}."
+    others = [row for row in line.forms if row not in (line.best, line.own)]
+    if line.best is None or not others:
+        return told
+    tied = [row.variant for row in others if not is_clearly_faster(line.best, row)]
+    if tied:
+        return f"{told} It cannot be separated from {cells.listed(tied)}."
+    return f"{told} {others[0].variant} is next, {factor(gain(line.best, others[0]))} slower."
 
 
 def _keras_forms(lines: Sequence[Line]) -> str:
