@@ -64,6 +64,14 @@ def tolerance(case: Case, variant: Variant, name: str = "output") -> float:
     return float(min(rounding + _TURNED / kinks, _MOST_TURNED) ** 0.5) if kinks else rounding
 
 
+def judged(outputs: list[Tensor], problem: Problem, variant: Variant, backend: Backend) -> tuple[float, str | None]:
+    """The largest error, and what is wrong where it is not allowed; arguments as `relative_error` takes them."""
+    error, where = relative_error(outputs, problem, variant, backend)
+    limit = tolerance(problem.case, variant, where)
+    wrong = f"{where}: relative error {error:.2g} against the float64 reference, {limit:.2g} allowed"
+    return error, None if error <= limit else wrong
+
+
 def relative_error(outputs: list[Tensor], problem: Problem, variant: Variant, backend: Backend) -> tuple[float, str]:
     """The largest error, measured against its tolerance, of the output and the gradients, and the name of that tensor.
 

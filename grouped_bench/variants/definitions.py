@@ -86,3 +86,88 @@ def define_taps_conv(KernelConv: Any, pads: Any) -> Any:
             return keras.ops.reshape(x, (-1, *extents, self.filters))
 
     return TapsConv
+
+
+def define_parts_conv(Conv: Any) -> Any:
+    """`PartsConv`, whose subclasses say how wide each part is and how the outputs are joined."""
+    import keras
+    import numpy as np
+
+    class PartsConv(keras.layers.Layer):
+        """A convolution for each part of the channels; one bias for all."""
+
+        def __init__(
+            self,
+            filters,
+            kernel_size,
+            groups=1,
+            use_bias=True,
+            activation=None,
+            trainable=True,
+            name=None,
+            dtype=None,
+            **options,
+        ):
+            super().__init__(trainable=trainable, name=name, dtype=dtype)
+            self.filters, self.use_bias = filters, use_bias
+            self.activation = keras.activations.get(activation)
+            options |= {"use_bias": False, "trainable": trainable}
+            options["dtype"] = self.dtype_policy
+            each, parts = self.part_filters(groups), range(groups)
+            self.branches = [Conv(each, kernel_size, **options) for _ in parts]
+
+        def build(self, input_shape):
+            first, part = self.branches[0], list(input_shape)
+            part[self.channel_axis] //= len(self.branches)
+            self.build_branches(tuple(part))
+            if self.use_bias:
+                self.bias = self.add_weight(
+                    (self.filters,),
+                    first.bias_initializer,
+                    regularizer=first.bias_regularizer,
+                    constraint=first.bias_constraint,
+                    name="bias",
+                )
+
+        def build_branches(self, shape):
+            for branch in self.branches:
+                branch.build(shape)
+
+        def call(self, inputs):
+            axis, count = self.channel_axis, len(self.branches)
+            parts = keras.ops.split(inputs, count, axis=axis)
+            outputs = self.join(self.convolve(parts))
+            if self.use_bias:
+                shape = [1] * len(inputs.shape)
+                shape[axis] = self.filters
+                bias = keras.ops.cast(self.bias, self.compute_dtype)
+                outputs = outputs + keras.ops.reshape(bias, shape)
+            return self.activation(outputs)
+
+        def convolve(self, parts):
+            pairs = zip(self.branches, parts, strict=True)
+            return [branch(part) for branch, part in pairs]
+
+        def convert_weights(self, weights):
+            """The weights of Keras' layer as those of this one."""
+            kernel, *bias = weights
+            parts = len(self.branches)
+            return [*bias, *np.split(kernel, parts, axis=self.kernel_axis)]
+
+        def get_config(self):
+            own = {
+                "name": self.name,
+                "trainable": self.trainable,
+                "filters": self.filters,
+                "groups": len(self.branches),
+                "use_bias": self.use_bias,
+                "activation": keras.activations.serialize(self.activation),
+            }
+            return {**self.branches[0].get_config(), **own}
+
+        @property
+        def channel_axis(self):
+            first = self.branches[0].data_format == "channels_first"
+            return 1 if first else self.branches[0].rank + 1
+
+    return PartsConv

@@ -6,13 +6,13 @@ from grouped_bench.backends.base import Backend
 from grouped_bench.backends.code import Code
 from grouped_bench.space.case import Case
 from grouped_bench.variants.base import variant
-from grouped_bench.variants.layers.split_concat import SplitConcat, define_split_concat_conv
+from grouped_bench.variants.layers.split_concat import SplitConcat
 from grouped_bench.variants.palette import AZURE
 
 
 @variant
 class GroupParallel(SplitConcat):
-    """Weights and convolution of group g are on device g modulo their number; input and output stay on the task's own.
+    """Kernel and convolution of group g are on device g modulo their number; the rest stays on the task's own.
 
     The devices are all of the task's kind. Its latency includes what moves between them; its memory is that of the
     task's own device alone.
@@ -26,29 +26,25 @@ class GroupParallel(SplitConcat):
     def code(self, case: Case, backend: Backend) -> Code:
         if not backend.placement_code:
             raise NotImplementedError(f"A step on {backend.name} uses one device")
-        return *backend.placement_code, define_split_concat_conv, define_group_parallel_conv
+        return *backend.placement_code, *super().code(case, backend), define_group_parallel_conv
 
 
 def define_group_parallel_conv(SplitConcatConv: Any, placed: Any) -> Any:
     """`GroupParallelConv`."""
-    import keras
 
     class GroupParallelConv(SplitConcatConv):
         """A convolution for each group, on one of all devices in turn."""
 
-        def build(self, input_shape):
-            part = list(input_shape)
-            part[self.channel_axis] //= len(self.branches)
+        def build_branches(self, shape):
             for group, branch in enumerate(self.branches):
                 with placed(group):
-                    branch.build(tuple(part))
+                    branch.build(shape)
 
-        def call(self, inputs):
-            outputs, axis = [], self.channel_axis
-            parts = keras.ops.split(inputs, len(self.branches), axis=axis)
+        def convolve(self, parts):
+            outputs = []
             for group, branch in enumerate(self.branches):
                 with placed(group):
                     outputs.append(branch(parts[group]))
-            return keras.ops.concatenate(outputs, axis=axis)
+            return outputs
 
     return GroupParallelConv

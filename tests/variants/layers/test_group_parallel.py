@@ -21,8 +21,8 @@ def told():
 
 
 def test_groups_are_dealt_out_over_the_devices(told):
-    """Kernel and bias of four groups; that the result is the grouped convolution, the program has checked."""
-    assert told["weights"] == ["CPU:0", "CPU:0", "CPU:1", "CPU:1"] * 2
+    """The bias and the kernels of four groups; that the result is the grouped convolution, the program has checked."""
+    assert told["weights"] == ["CPU:0", *["CPU:0", "CPU:1"] * 2]
     assert told["convolutions"] == ["CPU:0", "CPU:1"] * 2
 
 
