@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from grouped_bench.api.runs import Run, joined, load_all, run
 from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.plan import make_plan, resolved
 from grouped_bench.space import variables
+from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.choices import DEPTHWISE, is_narrow
 from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
@@ -36,12 +37,13 @@ def advise(
     out: str | Path = DEFAULT_OUT,
     computes: str | None = None,
     measure: bool = False,
+    budget: str | float | None = None,
     wait: bool = False,
     quiet: bool = True,
     files: variants.Files = (),
     **options: Any,
 ) -> "list[Advice]":
-    """Which variant to use for each case of `space`, or of the runs where no space is given.
+    """Which variant to use for each case of `space`; without one for each layer of the runs.
 
     What is advised was run here: its code is built and called, and for training its gradients are taken, in a worker
     under the environment as it is.
@@ -51,33 +53,65 @@ def advise(
         runs: names of runs to ask, as `load` takes them; all under `out` unless given.
         out: folder of the runs, and of what is measured.
         computes: `dense` or `grouped`; `grouped` where there are groups unless given.
-        measure: whether to measure what the runs leave open, for a minute per case in each environment that the backend
-            names and that changes what is in force.
+        measure: whether to measure what the runs leave open.
+        budget: seconds, or text such as `5m`, for all that is measured; a minute per case in each environment that the
+            backend names and that changes what is in force unless given.
         wait: whether to wait for another run on this machine to end before measuring.
         quiet: whether to show no progress on stderr.
         files: Python files that register variants, whose code is printed and which `measure` tries.
-        **options: axes that replace those of the space.
+        **options: axes that replace those of the space; without one, what the layers must agree in.
 
     Raises:
         SpaceError: an argument breaks a rule, or blocks are asked for.
         VariantError: a file does not register variants.
         RunError: a run that cannot be found or read.
     """
-    from grouped_bench.analyse.advise.advise import questions
+    how = Measuring.of(out, budget, wait=wait, quiet=quiet, files=variants.import_files(files))
+    rows, machines = evidence(runs, Path(out))
+    asked = questions_of(space, rows, computes, options)
+    return answers(asked, rows, machines, how, measure=measure)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measuring:
+    """How what is open is measured: the folder of the run, and as `run` takes the rest."""
+
+    out: Path
+    budget: float | None
+    wait: bool
+    quiet: bool
+    files: tuple[str, ...]
+
+    @classmethod
+    def of(cls, out: str | Path, budget: str | float | None, **how: Any) -> "Measuring":
+        """The same from what a user gives. Raises SpaceError for a budget that is no duration."""
+        return cls(Path(out), validate(Control, {} if budget is None else {"budget": budget}, "options").budget, **how)
+
+
+def answers(
+    asked: "Sequence[Question]", rows: "list[Task]", machines: "Machines", how: Measuring, *, measure: bool
+) -> "list[Advice]":
+    """The advice on each question.
+
+    Args:
+        asked: the questions.
+        rows, machines: as `evidence` gives them.
+        how: to measure.
+        measure: whether to measure what the rows leave open.
+    """
     from grouped_bench.harness.inspect.here import looked_at
 
-    files = variants.import_files(files)
-    rows, machines = _evidence(runs, Path(out))
-    asked = questions(rows, computes) if space is None else _questions(resolved(space, options)[0], computes)
-    with looked_at(machines, quiet=quiet) as here:
+    with looked_at(machines, quiet=how.quiet) as here:
         found = [_answer(one, rows, here) for one in asked]
         open_ones = [one.question for one in found if not one.is_settled] if measure else []
-        tables = [_table(one, here, variants.own(files)) for one in open_ones]
+        tables = [_table(one, here, variants.own(how.files)) for one in open_ones]
     if not tables:
         return found
-    fresh, measured_on = _measured(tables, Path(out), wait=wait, quiet=quiet, files=files)
-    with looked_at(machines | measured_on, quiet=quiet) as here:
-        return [_answer(one, [*rows, *fresh], here) for one in asked]
+    seconds = _seconds(tables, how)
+    fresh, measured_on = _measured(tables, how, seconds)
+    with looked_at(machines | measured_on, quiet=how.quiet) as here:
+        found = [_answer(one, [*rows, *fresh], here) for one in asked]
+    return [dataclasses.replace(one, measured_s=seconds if one.question in open_ones else None) for one in found]
 
 
 def _answer(asked: "Question", rows: "list[Task]", here: "Here") -> "Advice":
@@ -105,14 +139,32 @@ def _tried(asked: "Question", rows: "list[Task]", here: "Here") -> "Advice":
 
     failed: dict[str, str] = {}
     while True:
-        found = answered(asked, [row for row in rows if row.variant not in failed])
+        found = answered(asked, [_failing(row, failed) for row in rows])
         code = code_of(found)
-        problem = None if code is None else here.trials.problem(asked.case, asked.setting, code)
+        problem = _problem(found, code, here)
         if found.best is None or problem is None:
-            told = tuple((name, _fails(why, asked, here)) for name, why in failed.items())
+            told = {name: fails(why, asked, here) for name, why in failed.items()}
+            others = [one for one in found.left_out if one[0] not in told]
             tried = code is not None and found.best is not None
-            return dataclasses.replace(found, tried=tried, left_out=(*told, *found.left_out))
+            return dataclasses.replace(found, tried=tried, left_out=(*told.items(), *others))
         failed[found.best.variant] = problem
+
+
+def _problem(advice: "Advice", code: str | None, here: "Here") -> str | None:
+    """Why the code of what is advised does not work here."""
+    from grouped_bench.harness.inspect.trials import Paste
+
+    if code is None or advice.best is None:
+        return None
+    paste = Paste(code, advice.best.variant, advice.best.choice)
+    return here.trials.problem(advice.question.case, advice.question.setting, paste)
+
+
+def _failing(row: "Task", failed: Mapping[str, str]) -> "Task":
+    """The row as that of a task which failed, where the code of its variant does."""
+    if row.variant not in failed:
+        return row
+    return dataclasses.replace(row, status="error", reason=failed[row.variant], latency_s=None)
 
 
 def _with_tried_alternative(advice: "Advice", here: "Here") -> "Advice":
@@ -122,15 +174,15 @@ def _with_tried_alternative(advice: "Advice", here: "Here") -> "Advice":
         return advice
     told = advice.alternative.advice
     code = code_of(told)
-    problem = None if code is None else here.trials.problem(told.question.case, told.question.setting, code)
+    problem = _problem(told, code, here)
     if problem is None:
         return advice
     assert told.best is not None, "an alternative is a variant"
-    left_out = (f"{told.best.variant} with {advice.alternative.env}", _fails(problem, told.question, here))
+    left_out = (f"{told.best.variant} with {advice.alternative.env}", fails(problem, told.question, here))
     return dataclasses.replace(advice, alternative=None, left_out=(left_out, *advice.left_out))
 
 
-def _fails(problem: str, asked: "Question", here: "Here") -> str:
+def fails(problem: str, asked: "Question", here: "Here") -> str:
     """Why code is not advised: what it met when it was run here, with its cause and remedy where they are known."""
     from grouped_bench.analyse.reasons.reasons import explained
 
@@ -138,6 +190,30 @@ def _fails(problem: str, asked: "Question", here: "Here") -> str:
     in_force = probe.in_force if probe else None
     row = {**asked.columns(), "computes": asked.computes, "in_force": in_force}
     return f"its code fails here: {explained(problem, row)}"
+
+
+def questions_of(
+    space: Space | None, rows: "list[Task]", computes: str | None, options: Mapping[str, Any]
+) -> "list[Question]":
+    """A question for each case of `space`; without one for each layer of `rows` that agrees with `options`.
+
+    Args:
+        space: the cases; None for the layers.
+        rows: plain rows of the record.
+        computes: the function; None for the usual one.
+        options: axes, by the names that `Space` takes.
+    """
+    from grouped_bench.analyse.advise.advise import questions
+
+    if space is not None:
+        return _questions(resolved(space, options)[0], computes)
+    every = questions(rows, computes)
+    if not options:
+        return every
+    names = ["pass" if name == "passes" else name for name in options]
+    wanted = [one.columns() for one in _questions(resolved(Space(source="options"), options)[0], computes)]
+    agreed = [[one[name] for name in names] for one in wanted]
+    return [one for one in every if [one.columns()[name] for name in names] in agreed]
 
 
 def _questions(space: Space, computes: str | None) -> "list[Question]":
@@ -154,7 +230,7 @@ def _questions(space: Space, computes: str | None) -> "list[Question]":
     return [question(cohort.case, cohort.setting, computes) for cohort in plan.cohorts]
 
 
-def _evidence(names: Sequence[str], out: Path) -> "tuple[list[Task], Machines]":
+def evidence(names: Sequence[str], out: Path) -> "tuple[list[Task], Machines]":
     """The rows of the runs that may be asked, and the machine of each run."""
     try:
         runs = load_all(list(names or [str(out)]), out)
@@ -175,13 +251,20 @@ def _told(runs: Sequence[Run]) -> "tuple[list[Task], Machines]":
     return sensible(plain(joined(list(runs)))) if runs else [], machines
 
 
-def _measured(
-    tables: Sequence[Json], out: Path, *, wait: bool, quiet: bool, files: tuple[str, ...]
-) -> "tuple[list[Task], Machines]":
-    space = Space(cases=list(tables), source="advise")
-    environments = sum(max(1, len(make_plan(Space(cases=[table], source="advise")).cohorts)) for table in tables)
-    budget = SECONDS_A_CASE * environments
-    return _told([run(space, out=out, page=False, quiet=quiet, wait=wait, budget=budget, files=files)])
+def _seconds(tables: Sequence[Json], how: Measuring) -> float:
+    """How long to measure: as asked, else a minute per case and environment."""
+    if how.budget is not None:
+        return how.budget
+    return float(SECONDS_A_CASE * sum(max(1, len(make_plan(_space([table])).cohorts)) for table in tables))
+
+
+def _measured(tables: Sequence[Json], how: Measuring, seconds: float) -> "tuple[list[Task], Machines]":
+    options = {"wait": how.wait, "quiet": how.quiet, "files": how.files}
+    return _told([run(_space(tables), out=how.out, page=False, budget=seconds, **options)])
+
+
+def _space(tables: Sequence[Json]) -> Space:
+    return Space(cases=list(tables), source="advise")
 
 
 def _table(asked: "Question", here: "Here", own: Sequence[str]) -> Json:

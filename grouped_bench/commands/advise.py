@@ -1,5 +1,7 @@
 """`grouped-bench advise`: which variant to use for a case, and the code to paste."""
 
+import shlex
+import sys
 from typing import Any
 
 import click
@@ -10,6 +12,8 @@ from grouped_bench.space.axes import OPTION_AXES
 from grouped_bench.space.facts import Json
 
 _NOT_ASKED = ("scope", "variant", "cardinality", "width")
+# Alone, beside a RUN, these choose among its layers.
+_OF_RUNS = {"passes", "batch_size", "dtype", "data_format", "backend", "execution", "device", "cache"}
 
 
 @click.command()
@@ -21,7 +25,10 @@ _NOT_ASKED = ("scope", "variant", "cardinality", "width")
     help="Function to compute.  [default: grouped if the case has groups]",
 )
 @import_option
-@click.option("--measure", is_flag=True, help="Measure what the runs leave open: a minute per case and environment.")
+@click.option("--measure", is_flag=True, help="Measure what the runs leave open.")
+@click.option(
+    "--budget", metavar="DURATION", help="Time for all that is measured.  [default: 1m per case and environment]"
+)
 @click.option("--out", default="results", show_default=True, help="Folder of runs.")
 @click.option("--wait", is_flag=True, help="Wait for another run on this machine to end, instead of refusing.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -31,6 +38,7 @@ def advise(
     computes: str | None,
     files: tuple[str, ...] | None,
     measure: bool,
+    budget: str | None,
     out: str,
     wait: bool,
     quiet: bool,
@@ -44,19 +52,20 @@ def advise(
     machine is answered from its measurement, any other by an estimate from its
     neighbours. Printed code was executed here first. If other values of an
     environment variable were measured to be faster, the answer says so. Without
-    an axis, `advise` answers for every layer of the runs. For several group
-    counts, it names those of least latency, memory and parameters. Each answer
-    says how sure it is.
+    an axis, `advise` answers for every layer of the runs; --pass, --backend and
+    the like choose among them. For several group counts, it names those of least
+    latency, memory and parameters. Each answer says how sure it is.
 
     Exit code 3: a case stays open, or all its evidence is from another machine or
     environment. The answer says why. Without an axis, this must hold for every
     layer of the runs.
 
     \b
-    JSON: {"schema": 1, "advice": [{the case and setting, "machine",
+    JSON: {"schema": 1, "advice": [{the case and setting, "label", "machine",
     "elsewhere", "why_elsewhere", "computes", "basis", "use", "tried",
     "environment", "options", "regular", "ties", "at_most", "left_out",
-    "evidence", "abstains", "code"}], "least": {"latency": [groups], …}}
+    "evidence", "abstains", "kept_open", "next", "code"}],
+    "least": {"latency": [groups], …}}
     \b
     Examples:
       grouped-bench advise --channels 128 --groups 32 --pass training
@@ -70,9 +79,11 @@ def advise(
     if not axes and not runs:
         remedy = "Give a case, such as --channels 128 --groups 32, or a RUN"
         raise usage_error("`advise` takes a case or runs", received="neither", remedy=remedy)
-    space = gb.Space(source="options") if axes else None
-    how: Json = {"out": out, "measure": measure, "wait": wait, "quiet": quiet}
-    found = gb.advise(space, runs, computes=computes, files=files or (), **how, **axes)
-    click.echo(formats.render(found, format_))
+    is_case = bool(axes) and not (runs and set(axes) <= _OF_RUNS)
+    space = gb.Space(source="options") if is_case else None
+    how: Json = {"out": out, "measure": measure, "budget": budget, "wait": wait, "quiet": quiet, "files": files or ()}
+    asked = shlex.join(["grouped-bench", *sys.argv[1:]])
+    found = gb.advise(space, runs, computes=computes, **how, **axes)
+    click.echo(formats.render(found, format_, asked))
     answered = [one.answers for one in found]
-    return OK if (all(answered) if axes else any(answered)) else INCONCLUSIVE
+    return OK if (all(answered) if is_case else any(answered)) else INCONCLUSIVE

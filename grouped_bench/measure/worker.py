@@ -176,7 +176,8 @@ def _trial(backend: Backend, request: Json) -> Json:
     from grouped_bench.measure import trial
 
     case, setting = Case.from_columns(request["case"]), Setting(**request["setting"])
-    return attempt(backend, lambda: trial.try_code(backend, case, setting, request["code"]))
+    whose = request["code"], request["variant"], request["choice"]
+    return attempt(backend, lambda: trial.try_code(backend, case, setting, *whose))
 
 
 def _empty(backend: Backend, mark: Callable[[str], None], request: Json) -> Json:

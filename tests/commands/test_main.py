@@ -244,9 +244,10 @@ def test_advise_asks_the_library_and_tells_its_answer(call, calls):
     assert call("advise", "a", "b", *words, "--format", "json") == (0, "the advice\n", "")
     (name, (space, runs), keywords), (_, given, _) = calls.made
     assert (name, space.source, runs) == ("advise", "options", ("a", "b"))
-    how = {"out": "there", "computes": "dense", "files": (), "measure": True, "wait": False, "quiet": True}
-    assert keywords == {"groups": "4,8", "passes": "training", **how}
-    assert given == (answered, "json")
+    how = {"out": "there", "files": (), "measure": True, "budget": None, "wait": False, "quiet": True}
+    assert keywords == {"groups": "4,8", "passes": "training", "computes": "dense", **how}
+    asked = f"grouped-bench advise a b {' '.join(words)} --format json"
+    assert given == (answered, "json", asked)
     call("advise", "latest")
     (name, (space, runs), keywords), _ = calls.made[2:]
     assert (space, runs, keywords["measure"]) == (None, ("latest",), False)
@@ -506,6 +507,7 @@ REFUSED = [
     (("advise", "--groups", "3,4"), "Every case must be a valid convolution: 3 groups do not divide 64 input "),
     (("advise", "--scope", "block"), "No such option '--scope'."),
     (("advise", "--computes", "sparse"), "'sparse' is not one of 'grouped', 'dense'. Try `grouped-bench advise"),
+    (("advise", "--groups", "4", "--budget", "long"), "options: `budget` takes a duration above zero. Received: long"),
     (("advise", "none"), "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: none. Name "),
     (("advise", "binary", "--groups", "4"), "A run must be a readable Parquet file. Received: binary ("),
     (("list",), "Missing argument '{variants|presets|backends|devices|columns}'."),

@@ -300,8 +300,8 @@ def advised(mine, tmp_path, monkeypatch):
         def probe(self, setting):
             return Probe({"cpu:0": ""}, {}, {}, "3.11", "2.21.0", IN_FORCE)
 
-        def problem(self, case, setting, code):
-            asked.append(code)
+        def problem(self, case, setting, paste):
+            asked.append(paste.code)
 
     monkeypatch.setattr("grouped_bench.harness.inspect.here.Trials", lambda progress: Tried())
     monkeypatch.setattr("grouped_bench.harness.inspect.here.machine_of", lambda *given: machine())
@@ -316,7 +316,7 @@ def advised(mine, tmp_path, monkeypatch):
 def test_the_code_of_a_file_is_advised_and_printed(advised, mine):
     (found,), asked = advised(files=[mine])
     assert found.best.variant == "mine"
-    text = formats.render([found], "table")
+    text = formats.render([found], "table", "grouped-bench advise")
     code = text[text.index("# Measured in execution graph") :]
     assert asked == [code]
     body = CUT[CUT.index("    class CutKernelConv") : CUT.index("    return CutKernelConv")]
@@ -329,7 +329,9 @@ def test_the_code_of_a_file_is_advised_and_printed(advised, mine):
 def test_without_its_file_a_variant_has_no_code(advised):
     (found,), asked = advised()
     assert (found.best.variant, asked) == ("mine", [])
-    assert "There is no code to paste for mine" in " ".join(formats.render([found], "table").split())
+    assert "There is no code to paste for mine" in " ".join(
+        formats.render([found], "table", "grouped-bench advise").split()
+    )
 
 
 def test_the_printed_code_of_a_file_is_what_is_measured(mine, backend):

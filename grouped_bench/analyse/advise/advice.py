@@ -14,27 +14,34 @@ from grouped_bench.store.schema import Task
 # A choice between variants that cannot be distinguished is left open where it could cost more than this share.
 COSTLY = 0.25
 MEASURED, NEIGHBOURS = "measured", "neighbours"
+# What keeps a measurement from an answer: no variant works, or the time ended.
+FAILURES, TIME = "failures", "time"
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """A case, where it is to run, and the function that is wanted: `dense` or `grouped`."""
+    """A case, where it is to run, and the function that is wanted: `dense` or `grouped`.
+
+    `label` and `in_use` are those of the case in a network, where the record has them.
+    """
 
     case: Case
     setting: Setting
     computes: str
+    label: str | None = None
+    in_use: str | None = None
 
     @property
     def keras(self) -> str:
-        """The variant as which Keras itself has the layer."""
-        return OWN_GROUPED if self.computes == "grouped" else BASELINE
+        """The variant as which the network, or Keras itself, has the layer."""
+        return (self.in_use or OWN_GROUPED) if self.computes == "grouped" else BASELINE
 
     def counts(self, variant: str) -> Counts:
         """Parameters and minimum bytes of `regular`, or of a variant of the function."""
         return convolution_counts(self.case, 1 if BASELINE in (variant, self.keras) else self.case.groups)
 
     def columns(self) -> Json:
-        """The question under the names of the record."""
+        """The case and the setting under the names of the record."""
         return {**self.case.to_columns(), **dataclasses.asdict(self.setting)}
 
 
@@ -71,6 +78,9 @@ class Advice:
             where it is of here.
         tried: whether the code of the variant to use was run here.
         alternative: an environment in which another variant is faster than all are as things are.
+        measured_s: seconds in which the open cases were measured for this answer; None where this one was not.
+        kept_open: what kept the case's own measurement from an answer, `failures` or `time`; None where it has none, or
+            answers.
     """
 
     question: Question
@@ -85,6 +95,8 @@ class Advice:
     why_elsewhere: str | None = None
     tried: bool = False
     alternative: "Alternative | None" = None
+    measured_s: float | None = None
+    kept_open: str | None = None
 
     @property
     def best(self) -> Option | None:
@@ -103,8 +115,9 @@ class Advice:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it was measured here, and the variants that tie with it would save little."""
-        measured_here = self.basis == MEASURED and not self.why_elsewhere
+        """Whether it was measured here, and what else there is would save little."""
+        has_choice = len(self.options) > 1 or self.question.case.groups == 1
+        measured_here = self.basis == MEASURED and not self.why_elsewhere and has_choice
         return measured_here and (not self.ties or (self.at_most is not None and self.at_most <= COSTLY))
 
 

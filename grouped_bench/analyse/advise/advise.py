@@ -3,13 +3,23 @@
 import dataclasses
 from collections.abc import Iterable, Mapping
 
-from grouped_bench.analyse.advise.advice import Advice, Alternative, Question, question
+from grouped_bench.analyse.advise.advice import (
+    FAILURES,
+    TIME,
+    Advice,
+    Alternative,
+    Question,
+    failures,
+    is_timed,
+    question,
+)
 from grouped_bench.analyse.advise.estimated import from_neighbours
 from grouped_bench.analyse.advise.measured import from_measured
 from grouped_bench.analyse.rows import gathered
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Columns
 from grouped_bench.store.schema import COHORT_KEY, Task
+from grouped_bench.units import counted
 
 # Cases that differ in one of these say nothing of each other.
 KIND = (
@@ -22,7 +32,7 @@ def advise(asked: Question, rows: Iterable[Task]) -> Advice:
     """What `rows`, plain rows of one machine, say to the question."""
     columns, alike = asked.columns(), of_kind(asked, rows)
     exact = [row for row in alike if _agree(row, columns, COHORT_KEY)]
-    return from_measured(asked, exact) or from_neighbours(asked, alike)
+    return from_measured(asked, exact) or _kept_open(from_neighbours(asked, alike), exact)
 
 
 def with_alternative(advice: Advice, others: Mapping[str, Iterable[Task]]) -> Advice:
@@ -50,6 +60,23 @@ def _alternative(advice: Advice, env: str, rows: Iterable[Task]) -> Alternative 
         return Alternative(env, told, None)
     over = advice.best.latency.over(told.best.latency)
     return Alternative(env, told, over) if over.exceeds(1) else None
+
+
+def _kept_open(advice: Advice, exact: Iterable[Task]) -> Advice:
+    """An abstention that says what kept the case's own measurement, where it has one, from an answer."""
+    computes = advice.question.computes
+    same = [row for row in exact if row.computes == computes]
+    if not same or not advice.abstains:
+        return advice
+    left_out = tuple({**dict(advice.left_out), **failures(same, computes)}.items())
+    advice = dataclasses.replace(advice, left_out=left_out)
+    if any(row.status == "interrupted" for row in same):
+        why = "the time ended before two variants of this function were measured"
+        return dataclasses.replace(advice, kept_open=TIME, abstains=why)
+    if not any(map(is_timed, same)):
+        why = f"none of {counted(len({row.variant for row in same}), 'measured variant')} of this function works here"
+        return dataclasses.replace(advice, kept_open=FAILURES, abstains=why)
+    return advice
 
 
 def of_kind(asked: Question, rows: Iterable[Task]) -> list[Task]:
@@ -80,7 +107,12 @@ def questions(rows: Iterable[Task], computes: str | None = None) -> list[Questio
     """A question for every layer that `rows` hold, in their order, each in the environment as it is."""
     names = [name for name in COHORT_KEY if name != "env"]
     layers = gathered((row for row in rows if row.scope == "layer"), names)
-    return [question(Case.from_columns(found[0]), _setting(found[0]), computes) for found in layers]
+    return [_question(found[0], computes) for found in layers]
+
+
+def _question(row: Task, computes: str | None) -> Question:
+    asked = question(Case.from_columns(row), _setting(row), computes)
+    return dataclasses.replace(asked, label=row.label, in_use=row.in_use)
 
 
 def sensible(rows: Iterable[Task]) -> list[Task]:

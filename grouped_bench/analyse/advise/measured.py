@@ -22,11 +22,11 @@ _NOTHING_KNOWN = 100
 def from_measured(asked: Question, rows: Iterable[Task]) -> Advice | None:
     """The advice of the newest run with intervals among `rows`, all of the case asked for, that lets a choice be made.
 
-    None without one. A choice is between two variants or more.
+    None without one. A choice is between two variants or more, or falls on the only one that works.
     """
     for cohort in sorted(gathered(rows, ("run_id",)), key=_worth, reverse=True):
         timed = _timed(cohort, asked.computes)
-        if len(timed) > 1:
+        if _is_choice(asked, cohort, timed):
             return _advice(asked, cohort, timed)
     return None
 
@@ -56,6 +56,15 @@ def _timed(cohort: Iterable[Task], computes: str) -> list[Task]:
     """The rows that may be ranked, fastest first."""
     fit = [row for row in cohort if is_timed(row) and row.computes == computes]
     return sorted(fit, key=lambda row: row.seconds)
+
+
+def _is_choice(asked: Question, cohort: Iterable[Task], timed: Sequence[Task]) -> bool:
+    """Whether there are two or more, or one alone will do: all others failed, or it is Keras' layer of one group."""
+    if len(timed) != 1:
+        return len(timed) > 1
+    others = [row for row in cohort if row.computes == asked.computes and row is not timed[0]]
+    all_failed = bool(others) and all(row.status not in ("ok", "interrupted") for row in others)
+    return all_failed or (asked.case.groups == 1 and timed[0].variant == asked.keras)
 
 
 def _plain_choice(asked: Question, timed: Sequence[Task]) -> Task:

@@ -1,5 +1,6 @@
 """Facts of the backends under the user's own settings, and a trial run of code before it is advised."""
 
+import dataclasses
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
@@ -19,6 +20,15 @@ _AT_ONCE = 2
 _PATIENCE_S = 60.0
 
 
+@dataclasses.dataclass(frozen=True)
+class Paste:
+    """Code that ends in `layer = …`, and the variant and choice whose code it is, so that its values can be checked."""
+
+    code: str
+    variant: str | None = None
+    choice: str | None = None
+
+
 class Trials:
     """Hosts in the user's own environment, each started when it is first asked for.
 
@@ -32,7 +42,7 @@ class Trials:
         self._starting: dict[HostKey, Future[Host | str]] = {}
         self._pool = ThreadPoolExecutor(_AT_ONCE)
         self._probes: dict[HostKey, Probe] = {}
-        self._problems: dict[tuple[Case, Setting, str], str | None] = {}
+        self._problems: dict[tuple[Case, Setting, Paste], str | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -67,12 +77,12 @@ class Trials:
                 return None
         return self._probes[key]
 
-    def problem(self, case: Case, setting: Setting, code: str) -> str | None:
-        """Why `code` does not work for the case here, in the words of what refuses it; None where it works."""
-        key = (case, setting, code)
+    def problem(self, case: Case, setting: Setting, paste: Paste) -> str | None:
+        """Why code does not work for the case here, in the words of what refuses it; None where it works."""
+        key = (case, setting, paste)
         if key not in self._problems:
             host = self._host(setting.host)
-            self._problems[key] = host if isinstance(host, str) else _tried(host, case, setting, code)
+            self._problems[key] = host if isinstance(host, str) else _tried(host, case, setting, paste)
         return self._problems[key]
 
     def _host(self, key: HostKey) -> Host | str:
@@ -92,8 +102,8 @@ def _started(key: HostKey) -> Host | str:
         return f"{error.rule}: {error.received}"
 
 
-def _tried(host: Host, case: Case, setting: Setting, code: str) -> str | None:
-    request: Json = {"op": "trial", "variants": ["trial"], "code": code}
+def _tried(host: Host, case: Case, setting: Setting, paste: Paste) -> str | None:
+    request: Json = {"op": "trial", "variants": ["trial"], **dataclasses.asdict(paste)}
     columns = {"case": case.to_columns(), "setting": setting.to_columns()}
     try:
         worker = host.fork(Limits(_PATIENCE_S))

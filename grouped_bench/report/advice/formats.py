@@ -6,22 +6,28 @@ from collections.abc import Sequence
 from grouped_bench.analyse.advise.advice import Advice, Alternative, Option, leaders
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.report.advice.several import LEAST, differ_in_groups_alone, together
-from grouped_bench.report.advice.text import WHAT, alone, code_of
+from grouped_bench.report.advice.text import WHAT, alone, code_of, next_step
 from grouped_bench.space.facts import Json
 
 
-def render(found: Sequence[Advice], format: str) -> str:
-    """Advices as `table` or `json`."""
+def render(found: Sequence[Advice], format: str, command: str) -> str:
+    """Advices as text.
+
+    Args:
+        found: the advices.
+        format: `table` or `json`.
+        command: that was asked; an abstention names the one that would answer.
+    """
     if format == "json":
-        return json.dumps(_as_json(found), indent=1)
+        return json.dumps(_as_json(found, command), indent=1)
     if not found:
-        return "No advice: the runs contain no layers."
-    lines = alone(found[0]) if len(found) == 1 else together(found)
+        return "No advice: the runs contain no such layers."
+    lines = alone(found[0], command) if len(found) == 1 else together(found, command)
     return "\n".join(lines).rstrip()
 
 
-def _as_json(found: Sequence[Advice]) -> Json:
-    told: Json = {"schema": 1, "advice": [_one_as_json(advice) for advice in found]}
+def _as_json(found: Sequence[Advice], command: str) -> Json:
+    told: Json = {"schema": 1, "advice": [_one_as_json(advice, command) for advice in found]}
     if len(found) > 1 and differ_in_groups_alone(found):
         told["least"] = {
             name: [one.question.case.groups for one in leaders(found, figure)] for name, figure in LEAST.items()
@@ -29,9 +35,10 @@ def _as_json(found: Sequence[Advice]) -> Json:
     return told
 
 
-def _one_as_json(advice: Advice) -> Json:
+def _one_as_json(advice: Advice, command: str) -> Json:
     return {
         **advice.question.columns(),
+        "label": advice.question.label,
         "machine": advice.evidence[0].machine if advice.evidence else None,
         "elsewhere": advice.why_elsewhere is not None,
         "why_elsewhere": advice.why_elsewhere,
@@ -49,6 +56,8 @@ def _one_as_json(advice: Advice) -> Json:
             {name: row[name] for name in ("run_id", "variant", *WHAT, "latency_s")} for row in advice.evidence
         ],
         "abstains": advice.abstains,
+        "kept_open": advice.kept_open,
+        "next": None if advice.is_settled else next_step(advice, command)[1],
         "code": code_of(advice),
     }
 

@@ -2,7 +2,7 @@
 
 from grouped_bench.analyse.advise.advice import Option
 from grouped_bench.analyse.estimate import Estimate
-from grouped_bench.report.text import cells
+from grouped_bench.report.text import cells, factors
 from grouped_bench.units import earned_digits, format_bytes, format_seconds, significant
 
 
@@ -25,14 +25,14 @@ def short_latency(option: Option) -> str:
     return f"{text} ±{significant(half, 1 if half < 10 else 2)}%"
 
 
-def ratio(figure: Estimate) -> str:
-    """`4.9× [3.8–6.6]`."""
-    return cells.ratio(figure.value, figure.low, figure.high)
+def compared(figure: Estimate, other: str) -> str:
+    """`4.9× [3.8–6.6] faster than grouped`."""
+    return factors.compared(other, figure.value, figure.low, figure.high)
 
 
-def short_ratio(figure: Estimate) -> str:
-    """`4.9×`."""
-    return "1×" if figure.low == figure.high == 1 else cells.bare_ratio(figure.value, figure.low, figure.high)
+def short_factor(figure: Estimate) -> str:
+    """`4.9× faster`."""
+    return factors.factor(figure.value)
 
 
 def memory(option: Option) -> str:

@@ -7,7 +7,17 @@ from typing import Any
 from grouped_bench.analyse.advise.advice import MEASURED, Advice, leaders
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.report.advice import quantities
-from grouped_bench.report.advice.text import MOST_LEFT_OUT, NAME_WIDTH, WAY_OUT, gains, heading, indented, wrapped
+from grouped_bench.report.advice.text import (
+    MOST_LEFT_OUT,
+    NAME_WIDTH,
+    gains,
+    heading,
+    indented,
+    next_steps,
+    title,
+    why_not,
+    wrapped,
+)
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import grid
 from grouped_bench.units import counted, format_count
@@ -23,22 +33,36 @@ LEAST: dict[str, Callable[[Advice], Estimate | None]] = {
 }
 
 
-def together(found: Sequence[Advice]) -> Iterator[str]:
-    """Several advices in short; a table where they differ in their group counts alone."""
+def together(found: Sequence[Advice], command: str) -> Iterator[str]:
+    """Several advices in short; a table where they differ in their group counts alone.
+
+    Args:
+        found: the advices.
+        command: that was asked.
+    """
     if differ_in_groups_alone(found):
-        yield from _by_groups(found)
+        yield from _by_groups(found, command)
         return
     for alike in _by_setting(found):
         yield from wrapped(cells.clean(alike[0].question.setting.title()))
         for advice in filter(lambda one: one.answers, alike):
-            yield from indented(advice.question.case.title(), 2)
+            yield from indented(title(advice.question), 2)
             yield from indented(_in_short(advice), 4)
         for reason, cases in _abstentions(alike).items():
-            yield from indented(f"No advice for {counted(len(cases), 'case')}: {reason}. {WAY_OUT}", 2)
+            yield from indented(f"No advice for {counted(len(cases), 'case')}: {reason}.", 2)
             yield from (line for case in cases[:MOST_LEFT_OUT] for line in indented(case, 4))
             yield from indented(f"and {len(cases) - MOST_LEFT_OUT} more", 4) if len(cases) > MOST_LEFT_OUT else []
         yield ""
-    yield from wrapped("For evidence and code, ask for one case, or use --format json.")
+    yield from _ways_out(found, command)
+    yield from wrapped("For evidence, ask for one case or use --format json. For the code of all, add --code.")
+
+
+def _ways_out(found: Sequence[Advice], command: str) -> Iterator[str]:
+    """What to do about what stays open, each step once."""
+    for sentence, again in next_steps(found, command):
+        yield from wrapped(sentence)
+        if again:
+            yield from (f"  {again}", "")
 
 
 def _in_short(advice: Advice) -> str:
@@ -59,24 +83,15 @@ def _abstentions(found: Iterable[Advice]) -> dict[str, list[str]]:
     reasons: dict[str, list[str]] = {}
     for one in found:
         if not one.answers:
-            reasons.setdefault(_why_not(one), []).append(one.question.case.title())
+            reasons.setdefault(why_not(one), []).append(title(one.question))
     return reasons
-
-
-def _why_not(advice: Advice) -> str:
-    """Why there is no advice for this machine."""
-    if advice.why_elsewhere and advice.best is not None:
-        machine = cells.clean(advice.evidence[0].machine)
-        best = cells.clean(advice.best.variant)
-        return f"measured only on {machine}, where {best} is fastest ({advice.why_elsewhere})"
-    return str(advice.abstains)
 
 
 def _params(advice: Advice) -> int:
     return advice.question.counts(advice.question.keras).params
 
 
-def _by_groups(found: Sequence[Advice]) -> Iterator[str]:
+def _by_groups(found: Sequence[Advice], command: str) -> Iterator[str]:
     yield from wrapped(
         cells.clean(found[0].question.case.title()).replace(_groups(found[0]), f"groups {_counts(found)}")
     )
@@ -90,8 +105,10 @@ def _by_groups(found: Sequence[Advice]) -> Iterator[str]:
     yield from wrapped(_NOT_MEASURED)
     for one in found:
         if not one.answers:
-            yield from wrapped(f"No advice for {_groups(one)}: {cells.clean(_why_not(one))}. {WAY_OUT}")
-    yield from wrapped("For evidence and code, ask for one group count, or use --format json.")
+            yield from wrapped(f"No advice for {_groups(one)}: {cells.clean(why_not(one))}.")
+    yield ""
+    yield from _ways_out(found, command)
+    yield from wrapped("For evidence, ask for one group count or use --format json. For the code of all, add --code.")
 
 
 def _group_row(advice: Advice) -> tuple[object, ...]:

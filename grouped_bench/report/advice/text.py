@@ -1,9 +1,12 @@
 """Advice as lines of at most 80 columns, for one case or for several."""
 
+import math
 import textwrap
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
-from grouped_bench.analyse.advise.advice import MEASURED, Advice, Alternative, Option
+from grouped_bench.analyse.advise.advice import FAILURES, MEASURED, TIME, Advice, Alternative, Option, Question
+from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.network import OWN_GROUPED
 from grouped_bench.analyse.rows import case_title, gathered
 from grouped_bench.report.advice import quantities
@@ -14,15 +17,16 @@ from grouped_bench.report.text.sheet import grid
 from grouped_bench.space.case import BASELINE
 from grouped_bench.units import counted, format_count, format_percent
 
-WAY_OUT = "To measure it, repeat the command with --measure, or use `grouped-bench run` with more --visits."
-_FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-# Axes of a case and a setting as a command names them, each with what it is where it is left out.
-_ALWAYS = ("groups", "size", "kernel_size", "batch_size", "pass")
-_DEFAULTS = {
-    **{"groups": "1", "size": "28", "kernel_size": "3", "stride": "1", "dilation": "1", "padding": "same"},
-    **{"batch_size": "8", "pass": "inference", "rank": "2", "dtype": "float32", "data_format": "channels_last"},
-    **{"bias": "False", "backend": "tensorflow", "device": "cpu", "cache": "hot"},
+# What to do where a measurement gave no answer, by what kept it from one, and whether more time would help.
+_WAYS_OUT = {
+    FAILURES: ("The answer for one case lists each reason, with its remedy where one is known.", False),
+    TIME: ("Measure for longer:", True),
+    None: ("Measure for longer:", True),
 }
+_MEASURE = "Measure what is missing:"
+# How much longer than before.
+_LONGER = 5
+_FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 _KERAS = {BASELINE: "Keras' dense layer", OWN_GROUPED: "Keras' own groups="}
 MOST_LEFT_OUT = 12
 NAME_WIDTH = 20
@@ -35,10 +39,15 @@ WHAT = ("batch_size", "in_channels", "out_channels", "groups", "size", "kernel_s
 # One case
 
 
-def alone(advice: Advice) -> Iterator[str]:
-    """The advice on one case, with its evidence and the code."""
+def alone(advice: Advice, command: str) -> Iterator[str]:
+    """The advice on one case, with its evidence and the code.
+
+    Args:
+        advice: on the case.
+        command: that was asked.
+    """
     if advice.why_elsewhere:
-        yield from _elsewhere(advice)
+        yield from _elsewhere(advice, command)
         return
     yield from heading(advice)
     if advice.alternative:
@@ -50,7 +59,10 @@ def alone(advice: Advice) -> Iterator[str]:
         yield from _paste(advice.alternative.advice, f"Code to paste with {cells.clean(advice.alternative.env)}:")
         return
     if best is None:
-        yield from wrapped(f"No advice: {cells.clean(advice.abstains)}. {WAY_OUT}")
+        yield from wrapped(f"No advice: {cells.clean(advice.abstains)}.")
+        yield ""
+        yield from way_out(advice, command)
+        yield ""
         yield from _left_out(advice)
         return
     use = "Without it, use" if advice.alternative else "Use"
@@ -62,6 +74,9 @@ def alone(advice: Advice) -> Iterator[str]:
     yield from wrapped(f"Certainty: {_how_sure(advice)}")
     yield from wrapped(f"Cost: {_cost(advice, best)}")
     yield ""
+    if not advice.is_settled:
+        yield from way_out(advice, command)
+        yield ""
     yield from _table(advice)
     yield from _left_out(advice)
     yield from wrapped(_rests_on(advice))
@@ -71,6 +86,21 @@ def alone(advice: Advice) -> Iterator[str]:
         return
     yield from _paste(apart.advice, f"Code to paste with {cells.clean(apart.env)}:")
     yield from _paste(advice, "Code to paste without it:")
+
+
+def title(asked: Question) -> str:
+    """The case, after its name in a network where it has one."""
+    case = asked.case.title()
+    return cells.clean(f"{asked.label}, {case}" if asked.label else case)
+
+
+def why_not(advice: Advice) -> str:
+    """Why there is no advice for this machine."""
+    if advice.why_elsewhere and advice.best is not None:
+        machine = cells.clean(advice.evidence[0].machine)
+        best = cells.clean(advice.best.variant)
+        return f"measured only on {machine}, where {best} is fastest ({advice.why_elsewhere})"
+    return str(advice.abstains)
 
 
 def _named(option: Option) -> str:
@@ -87,7 +117,7 @@ def heading(advice: Advice) -> Iterator[str]:
     yield ""
 
 
-def _elsewhere(advice: Advice) -> Iterator[str]:
+def _elsewhere(advice: Advice, command: str) -> Iterator[str]:
     """What was found on another machine or in another environment: no advice, and how to get one."""
     machine = cells.clean(advice.evidence[0].machine) if advice.evidence else "elsewhere"
     yield from wrapped(f"Not measured here, only on {machine}: {cells.clean(advice.why_elsewhere)}.")
@@ -101,23 +131,42 @@ def _elsewhere(advice: Advice) -> Iterator[str]:
         for name, told in gains(advice, best):
             yield from indented(f"{told} ({_KERAS[name]})", 2)
         yield ""
-    yield from wrapped("Another variant may be the fastest here, and what works there may fail here. Measure it:")
+    yield from wrapped("Another variant may be the fastest here, and what works there may fail here.")
     yield ""
-    yield f"  {command(advice)}"
+    yield from way_out(advice, command)
 
 
-def command(advice: Advice) -> str:
-    """The command that measures the case here."""
-    columns, defaults = advice.question.columns(), _DEFAULTS
-    pair = (columns["in_channels"], columns["out_channels"])
-    words = [f"--channels {pair[0]}" if len(set(pair)) == 1 else f"--channels {pair[0]}:{pair[1]}"]
-    for name, default in defaults.items():
-        value = columns[name]
-        extents = dict.fromkeys(value) if isinstance(value, tuple) else (value,)
-        text = "x".join(map(str, extents if len(extents) == 1 else value))
-        if name in _ALWAYS or text != default:
-            words.append("--bias" if name == "bias" else f"--{name.replace('_', '-')} {text}")
-    return " ".join(["grouped-bench advise", *words, "--measure"])
+def way_out(advice: Advice, command: str) -> Iterator[str]:
+    """The lines of `next_step`."""
+    told, again = next_step(advice, command)
+    yield from wrapped(told)
+    if again:
+        yield f"  {again}"
+
+
+def next_step(advice: Advice, command: str) -> tuple[str, str | None]:
+    """What to do where not all is settled, as a sentence and the command for it; None where no command helps.
+
+    Args:
+        advice: that is not settled.
+        command: that gave it.
+    """
+    surer = "For a surer answer:" if advice.answers else None
+    if advice.measured_s is None:
+        return surer or _MEASURE, f"{command} --measure"
+    told, helps = _WAYS_OUT[advice.kept_open]
+    return surer or told, f"{command} --budget {math.ceil(_LONGER * advice.measured_s / 60)}m" if helps else None
+
+
+def next_steps(found: Iterable[Advice], command: str) -> Iterator[tuple[str, str | None]]:
+    """The steps for all that stays open, each once; arguments as `next_step` takes them."""
+    steps = Counter(next_step(one, command) for one in found if not one.answers)
+    for (told, again), count in steps.items():
+        is_long = told == _MEASURE and count > 1
+        yield (
+            (f"Measure what is missing, a minute or more for each of {counted(count, 'case')}:" if is_long else told),
+            again,
+        )
 
 
 def _alternative(found: Alternative) -> Iterator[str]:
@@ -125,7 +174,7 @@ def _alternative(found: Alternative) -> Iterator[str]:
     best = found.advice.best
     assert best is not None, "an alternative is a variant"
     framework = _FRAMEWORKS.get(found.advice.question.setting.backend, "the framework")
-    over = f", {quantities.ratio(found.over)} as fast as the best without it" if found.over else ""
+    over = f", {quantities.compared(found.over, 'the best without it')}" if found.over else ""
     yield from wrapped(
         f"Set {cells.clean(found.env)} before importing {framework}, and use {_named(best)}: "
         f"{quantities.latency(best)} per call{over}."
@@ -133,15 +182,18 @@ def _alternative(found: Alternative) -> Iterator[str]:
 
 
 def gains(advice: Advice, best: Option) -> Iterator[tuple[str, str]]:
-    """What the advice is compared with, and how many times as fast as that it is."""
+    """What the advice is compared with, and how much faster than that it is."""
     for name, gain in ((BASELINE, best.over_regular), (OWN_GROUPED, best.over_grouped)):
         is_the_same = name == best.variant or (name == OWN_GROUPED and advice.question.case.groups == 1)
         if gain is not None and not is_the_same:
-            yield name, f"{quantities.ratio(gain)} as fast as {name}"
+            yield name, quantities.compared(gain, name)
 
 
 def _how_sure(advice: Advice) -> str:
     others = len(advice.options) - 1
+    if advice.basis == MEASURED and not others:
+        failed = bool(advice.left_out)
+        return f"measured; {'no other variant works here' if failed else 'no other variant was tried'}."
     if advice.basis == MEASURED:
         told = f"measured with {counted(others, 'other variant')} of the same function; "
         clear = "it is the fastest, and the intervals separate it from each of them."
@@ -173,17 +225,21 @@ def _table(advice: Advice) -> Iterator[str]:
         (
             cells.shorten(cells.clean(option.variant), NAME_WIDTH),
             quantities.short_latency(option),
-            cells.DASH if option.over_regular is None else quantities.short_ratio(option.over_regular),
-            cells.DASH if option.over_grouped is None else quantities.short_ratio(option.over_grouped),
+            _against(option, BASELINE, option.over_regular),
+            _against(option, OWN_GROUPED, option.over_grouped),
             quantities.memory(option),
         )
         for option in options
     ]
-    headers = ("variant", "latency", "over regular", "over grouped", "memory")
+    headers = ("variant", "latency", f"than {BASELINE}", f"than {OWN_GROUPED}", "memory")
     yield from grid(rows, headers)
     if advice.regular:
         yield from wrapped(f"{BASELINE} is the dense layer, shown for reference.")
     yield ""
+
+
+def _against(option: Option, other: str, over: Estimate | None) -> str:
+    return cells.DASH if over is None or option.variant == other else quantities.short_factor(over)
 
 
 def _left_out(advice: Advice) -> Iterator[str]:

@@ -35,6 +35,19 @@ def factor(value: float, low: float | None = None, high: float | None = None) ->
     return f"{times}×{interval} {'slower' if is_slower else 'faster'}"
 
 
+def compared(other: str, value: float, low: float | None = None, high: float | None = None) -> str:
+    """The same beside what it is compared with: `57× faster than grouped`, `equal to grouped`.
+
+    Args:
+        other: its name.
+        value, low, high: as `factor` takes them.
+    """
+    text = factor(value, low, high)
+    if text.startswith(EQUAL):
+        return f"{EQUAL} to {other}{text.removeprefix(EQUAL)}"
+    return f"{text} than {other}"
+
+
 def _inverse(value: float) -> float:
     return 1 / value if value else math.inf
 

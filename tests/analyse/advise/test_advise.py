@@ -33,6 +33,7 @@ HERE = machine()
 
 SETTING = Setting("tensorflow", "graph", "cpu", "hot")
 MANY = (2, 4, 8, 16, 32)
+ASKED = "grouped-bench advise --groups 32"
 
 
 def case_of(groups=32, channels=128, **changed):
@@ -355,8 +356,8 @@ class Setup:
             return None
         return Probe({"cpu:0": "", "gpu:0": "H200"}, {}, {}, "3.11", "2.21.0", self.in_force[setting.env])
 
-    def problem(self, case, setting, code):
-        found = (word for word in self.fails if word in code)
+    def problem(self, case, setting, paste):
+        found = (word for word in self.fails if word in paste.code)
         return self.fails.get(next(found, None))
 
 
@@ -428,13 +429,13 @@ def test_another_machine_is_no_evidence_and_alone_it_is_no_advice(here, setup):
     assert (found.best.variant, found.evidence[0]["machine"]) == ("grouped_native", HERE.slug)
     (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert (found.elsewhere, found.answers, found.is_settled, found.tried) == (True, False, False, False)
-    lines = telling.render([found], "table").splitlines()
+    lines = told([found], "table").splitlines()
     first = f"Not measured here, only on {other.slug}: another machine: 4 processors there and 2 here."
     assert " ".join(lines[:3]).startswith(first)
     assert not any(line.startswith(("Use ", "Code to paste")) for line in lines)
-    assert lines[-1].endswith("--groups 32 --size 28 --kernel-size 3 --batch-size 8 --pass training --measure")
-    (told,) = json.loads(telling.render([found], "json"))["advice"]
-    assert (told["elsewhere"], told["use"], told["code"]) == (True, None, None)
+    assert lines[-1] == f"  {ASKED} --measure"
+    (one,) = json.loads(told([found], "json"))["advice"]
+    assert (one["elsewhere"], one["use"], one["code"], one["next"]) == (True, None, None, f"{ASKED} --measure")
 
 
 def test_what_was_measured_here_and_not_decided_is_not_told_from_elsewhere(here):
@@ -486,8 +487,13 @@ def test_a_variant_whose_code_fails_here_is_not_advised_and_the_next_one_is(here
     assert words.partition(": ")[2] in why
     setup.fails |= {"SplitConcat": "error: no"}
     (found,) = gb.advise(shape(groups=[32]), out=here.out)
-    assert found.best is None
-    assert {name for name, _ in found.left_out} >= {"grouped_native", "split_concat"}
+    assert (found.best.variant, found.is_settled) == ("grouped", False)
+    assert [name for name, _ in found.left_out] == ["grouped_native", "split_concat"]
+    assert "Certainty: measured; no other variant works here." in " ".join(told([found]).split())
+    setup.fails |= {"keras.layers.Conv2D(": "error: no"}
+    (found,) = gb.advise(shape(groups=[32]), out=here.out)
+    assert (found.best, found.kept_open) == (None, "failures")
+    assert found.abstains == "none of 3 measured variants of this function works here"
 
 
 def test_an_environment_that_is_faster_by_its_interval_is_the_advice(here, setup):
@@ -498,13 +504,13 @@ def test_an_environment_that_is_faster_by_its_interval_is_the_advice(here, setup
     assert (found.best.variant, found.alternative.env) == ("grouped_native", "TF_X=1")
     assert found.alternative.over.value == pytest.approx(5)
     assert setup.begun == [None, "TF_X=1"]  # at once, since each takes seconds
-    text = " ".join(telling.render([found], "table").split())
+    text = " ".join(told([found], "table").split())
     assert "Set TF_X=1 before importing TensorFlow, and use grouped_native: " in text
-    assert re.search(r"5\.00× \[4\.80–5\.2\d\] as fast as the best without it\. Without it, use grouped_native: ", text)
+    assert re.search(r"5\.0× \[4\.8–5\.2\] faster than the best without it\. Without it, use grouped_native: ", text)
     assert text.count("to paste") == text.count("Code to paste: ") == 1  # the same code serves both
-    (told,) = json.loads(telling.render([found], "json"))["advice"]
-    assert (told["environment"]["env"], told["environment"]["use"]) == ("TF_X=1", "grouped_native")
-    assert told["environment"]["over"]["value"] == pytest.approx(5)
+    (one,) = json.loads(told([found], "json"))["advice"]
+    assert (one["environment"]["env"], one["environment"]["use"]) == ("TF_X=1", "grouped_native")
+    assert one["environment"]["over"]["value"] == pytest.approx(5)
 
 
 def test_two_codes_are_pasted_where_the_environments_differ_in_the_best(here, setup):
@@ -515,7 +521,7 @@ def test_two_codes_are_pasted_where_the_environments_differ_in_the_best(here, se
     here(fail(made, native & (made["env"] == "TF_X=0"), "unsupported", "no"), "20261124-000000-0000")
     (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert (found.best.variant, found.alternative.advice.best.variant) == ("split_concat", "grouped_native")
-    text = telling.render([found], "table")
+    text = told([found], "table")
     first, second = text.index("Code to paste with TF_X=1:"), text.index("Code to paste without it:")
     assert first < text.index("class NativeGroupedConv(") < second < text.index("class SplitConcatConv(")
 
@@ -532,7 +538,7 @@ def test_an_environment_in_which_the_code_fails_is_not_advised(here, setup, monk
     off = {**IN_FORCE, "onednn": False}
     setup.in_force = {None: off, "TF_X=1": IN_FORCE}
     here(in_environments(off, IN_FORCE, 5), "20261124-000000-0000")
-    monkeypatch.setattr(setup, "problem", lambda case, setting, code: "crashed: no" if setting.env else None)
+    monkeypatch.setattr(setup, "problem", lambda case, setting, paste: "crashed: no" if setting.env else None)
     (found,) = gb.advise(shape(groups=[32]), ["20261124-000000-0000"], out=here.out)
     assert found.alternative is None
     assert found.left_out[0] == ("grouped_native with TF_X=1", "its code fails here: crashed: no")
@@ -549,7 +555,7 @@ def test_a_layer_that_was_measured_in_several_environments_is_one_question(here,
     here(in_environments(off, IN_FORCE, 5), "20261124-000000-0000")
     found = gb.advise(None, ["20261124-000000-0000"], out=here.out)
     assert [one.alternative.env for one in found if one.question.case.groups > 1] == ["TF_X=1"] * 8
-    text = " ".join(telling.render(found, "table").split())
+    text = " ".join(told(found, "table").split())
     assert "with TF_X=1 grouped_native, " in text
 
 
@@ -608,6 +614,61 @@ def test_an_environment_that_is_asked_for_is_measured_alone(here, setup, measure
     assert point.envs == ("TF_X=1",)
 
 
+@pytest.mark.parametrize(
+    ("status", "kept_open", "after"),
+    [("interrupted", "time", f"{ASKED} --measure --budget 5m"), ("timeout", "failures", None)],
+)
+def test_after_a_measurement_nobody_is_asked_to_measure_again(here, monkeypatch, status, kept_open, after):
+    def measure(space, **how):
+        made = frame(groups=(64,), channels=(128,), passes=("training",), run_id="new")
+        made = fail(made, made["variant"] != "regular", status, None)
+        return runs.Run(made, {"run_id": "new", **recorded()}, Path("new.parquet"))
+
+    monkeypatch.setattr("grouped_bench.api.advise.run", measure)
+    (found,) = gb.advise(shape(groups=[64]), out=here.out, measure=True)
+    assert (found.answers, found.kept_open, found.measured_s) == (False, kept_open, 60)
+    (one,) = json.loads(telling.render([found], "json", f"{ASKED} --measure"))["advice"]
+    assert one["next"] == after
+    text = telling.render([found], "table", f"{ASKED} --measure")
+    assert "Measure what is missing" not in text
+    assert "grouped_native: " + status in text
+
+
+def test_the_only_variant_that_works_is_an_answer_and_what_else_there_is_stays_worth_a_measurement():
+    made = frame()
+    found = ask(fail(made, made["variant"].isin(["grouped_native", "split_concat"]), "unsupported", "no"))
+    assert (found.best.variant, found.ties, found.is_settled) == ("grouped", (), False)
+    stopped = ask(fail(made, made["variant"].isin(["grouped_native", "split_concat"]), "interrupted", None))
+    assert (stopped.best, stopped.kept_open) == (None, "time")
+
+
+def test_one_group_needs_no_choice(here, measures):
+    made = frame(groups=(1,), channels=(128,), variants=["regular"], passes=("training",))
+    here(made, "20261123-012233-ab12")
+    (found,) = gb.advise(shape(groups=[1]), out=here.out, measure=True)
+    assert (found.best.variant, found.is_settled, measures) == ("regular", True, [])
+    assert "no other variant was tried" in words([found])
+
+
+def test_the_time_for_a_measurement_can_be_given(here, measures):
+    (found,) = gb.advise(shape(groups=[64]), out=here.out, measure=True, budget="5m")
+    assert (measures[0][1]["budget"], found.measured_s) == (300, 300)
+    with pytest.raises(SpaceError, match="`budget` takes a duration"):
+        gb.advise(shape(groups=[64]), out=here.out, budget="long")
+
+
+def test_layers_of_runs_are_chosen_by_what_they_agree_in(here):
+    asked = gb.advise(None, ["latest"], out=here.out, passes="training", batch_size="8")
+    assert {one.question.case.pass_ for one in asked} == {"training"}
+    assert len(asked) == 6
+    assert gb.advise(None, ["latest"], out=here.out, backend="jax") == []
+
+
+def test_a_network_s_own_variant_is_the_plain_one(here):
+    (asked,) = questions(plain(frame(groups=(64,), channels=(64,), passes=("training",), in_use="depthwise_sum")))
+    assert (asked.keras, asked.in_use) == ("depthwise_sum", "depthwise_sum")
+
+
 def test_this_machine_is_asked_for_real():
     setting = Setting("tensorflow", "graph", "cpu", env="TF_ENABLE_ONEDNN_OPTS=0")
     rows = plain(frame(in_force=json.dumps({"onednn": True, "flags": {}})))
@@ -623,7 +684,7 @@ def test_this_machine_is_asked_for_real():
 
 
 def told(found, format="table"):
-    text = telling.render(found, format)
+    text = telling.render(found, format, ASKED)
     assert format == "json" or max(map(len, text.splitlines())) <= 80
     return text
 
@@ -635,8 +696,9 @@ def words(found):
 def test_one_advice_says_what_by_how_much_how_sure_at_what_cost_and_on_what_it_rests():
     text = words([ask(frame())])
     assert "Use grouped_native: " in text
-    assert "8.00× [7.84–8.16] as fast as regular (Keras' dense layer, another function)" in text
-    assert "as fast as grouped (Keras' own groups=)" in text
+    assert "8.0× [7.8–8.2] faster than regular (Keras' dense layer, another function)" in text
+    assert "850× [820–890] faster than grouped (Keras' own groups=)" in text
+    assert "grouped 5.12 s ±2% 110× slower — 7.00 MiB" in text
     assert "Certainty: measured with 2 other variants of the same function; it is the fastest, and" in text
     assert "Cost: 7.00 MiB of memory, 4.61 k parameters; regular takes 11.0 MiB and 147 k." in text
     assert "Evidence: run 20261123-012233-ab12 (5 rows), with tensorflow 2.21.0." in text
@@ -667,7 +729,7 @@ def test_advice_from_neighbours_says_so():
 def test_an_abstention_says_why_and_what_to_do():
     text = words([ask(frame(), groups=64)])
     assert "Use " not in text
-    assert "To measure it, repeat the command with --measure" in text
+    assert f"Measure what is missing: {ASKED} --measure" in text
 
 
 def test_group_counts_are_a_table_and_three_sentences():
@@ -686,7 +748,7 @@ def test_a_whole_run_is_told_case_by_case_and_what_is_open_with_its_reason():
     found = [advise(one, rows) for one in questions(rows)]
     found += [ask(frame(), groups=64), ask(frame(), groups=8, batch_size=16)]
     text = words(found)
-    assert text.count("as fast as regular") == 8
+    assert text.count("faster than regular") == 8
     assert text.count("No advice for 1 case: ") == 2
 
 

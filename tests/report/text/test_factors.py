@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from grouped_bench.report.text.factors import factor
+from grouped_bench.report.text.factors import compared, factor
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,9 @@ def test_a_factor_is_1_or_more_and_says_which_way(value, told):
 )
 def test_an_interval_is_in_the_sense_of_the_word(ratio, told):
     assert factor(*ratio) == told
+
+
+def test_a_factor_is_told_beside_what_it_is_compared_with():
+    assert compared("grouped", 57, 50, 60) == "57× [50–60] faster than grouped"
+    assert compared("grouped", 0.5) == "2.0× slower than grouped"
+    assert compared("grouped", 1, 0.97, 1.03) == "equal to grouped [0.97–1.03]"
