@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from grouped_bench.api.doctor import doctor
     from grouped_bench.api.explain import explain
     from grouped_bench.api.history import history
+    from grouped_bench.api.layer_code import layer_code
     from grouped_bench.api.network import network
     from grouped_bench.api.runs import Run, load, load_all, plan_run, resume, run, show, write_figures, write_report
     from grouped_bench.errors import GroupedBenchError
@@ -45,6 +46,7 @@ __all__ = [
     "doctor",
     "explain",
     "history",
+    "layer_code",
     "load",
     "load_all",
     "network",

@@ -8,7 +8,9 @@ differ from what is measured, and is printed without importing a framework.
 import ast
 import functools
 import inspect
+import itertools
 import json
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
@@ -69,18 +71,80 @@ def written(code: Code, rank: int, arguments: Arguments) -> str:
         rank: number of spatial axes, 1 to 3.
         arguments: of the class, by name; the first two are written without it, and what Keras takes by itself is not.
     """
-    name = conv = f"keras.layers.Conv{rank}D"
-    if any(_CONV in _needs(step) for step in code if callable(step)):
-        code = ({_CONV: Defined(conv)}, *code)
-    imports, texts = {"import keras"}, list[tuple[str, bool]]()
-    for step in code:
-        if callable(step):
-            imported, text, name = _body(step)
-            imports.update(imported)
-        else:
-            text = "\n".join(f"{key} = {_literal(value)}" for key, value in step.items())
-        texts.append((text, callable(step)))
-    return _sorted(imports) + _spaced([*texts, (f"layer = {name}({_called(arguments, rank)})", False)])
+    source = Source()
+    name = source.add(code, rank)
+    source.put(f"layer = {name}({_called(arguments, rank)})")
+    return str(source)
+
+
+class Source:
+    """Several codes as one text. A step is written once; where its name is taken by another, it gets a new one."""
+
+    def __init__(self) -> None:
+        self._imports = {"import keras"}
+        self._texts: list[tuple[str, bool]] = []
+        self._written: dict[Any, dict[str, str]] = {}
+        self._ranks: dict[str, int] = {}
+
+    def add(self, code: Code, rank: int) -> str:
+        """Write what is new of `code`, and give the name of what its last step defines; Keras' layer without a step.
+
+        Args:
+            code: steps as `define` takes them.
+            rank: number of spatial axes of `Conv`, 1 to 3.
+        """
+        names: dict[str, str] = {}
+        name = conv = f"keras.layers.Conv{rank}D"
+        if any(_CONV in _needs(step) for step in code if callable(step)):
+            code = ({_CONV: Defined(conv)}, *code)
+        for step in code:
+            if callable(step):
+                name = self._define(step, rank, names)
+            else:
+                self._assign(step, rank, names)
+        return name
+
+    def put(self, text: str) -> None:
+        """Write `text`, which defines nothing that a step needs."""
+        self._texts.append((text, False))
+
+    def decorate(self, name: str, line: str) -> None:
+        """Write `line` above the class `name`."""
+        before = re.compile(rf"^(?=class {name}\b)", re.MULTILINE)
+        self._texts = [(before.sub(lambda _: f"{line}\n", text), defines) for text, defines in self._texts]
+
+    def __str__(self) -> str:
+        return _sorted(self._imports) + _spaced(self._texts)
+
+    def _define(self, step: Definition, rank: int, names: dict[str, str]) -> str:
+        """Write a definition, its name added to `names`, which are those of what it needs."""
+        imported, text, name = _body(step)
+        key = (step, *(names.get(need, need) for need in _needs(step)))
+        if key not in self._written:
+            self._written[key] = {name: self._free(name, rank)}
+            self._imports.update(imported)
+            self._texts.append((_renamed(text, {**names, **self._written[key]}, (name, *_needs(step))), True))
+        names |= self._written[key]
+        return names[name]
+
+    def _assign(self, step: dict[str, Any], rank: int, names: dict[str, str]) -> None:
+        values = {key: literal(_called_anew(value, names)) for key, value in step.items()}
+        key = tuple(values.items())
+        if key not in self._written:
+            self._written[key] = {name: self._free(name, rank) for name in values}
+            lines = (f"{self._written[key][name]} = {text}" for name, text in values.items())
+            self._texts.append(("\n".join(lines), False))
+        names |= self._written[key]
+
+    def _free(self, name: str, rank: int) -> str:
+        """`name`; where it is taken, with the rank, or with a number where that is the same."""
+        first = self._ranks.get(name)
+        if first is not None:
+            numbered = (f"{name}_{number}" for number in itertools.count(2))
+            tries = itertools.chain([f"{name}{rank}D"] * (first != rank), numbered)
+            name = next(one for one in tries if one not in self._ranks)
+        self._ranks[name] = rank
+        return name
 
 
 def name_of(code: Code) -> str:
@@ -88,6 +152,21 @@ def name_of(code: Code) -> str:
     (*_, last) = code
     assert callable(last)
     return _body(last)[-1]
+
+
+def _renamed(text: str, names: Mapping[str, str], used: Iterable[str]) -> str:
+    """A definition in which `used` names are those of `names`; attributes keep theirs."""
+    for name in used:
+        if names.get(name, name) != name:
+            text = re.sub(rf"(?<![\w.]){name}(?!\w)", names[name], text)
+    return text
+
+
+def _called_anew(value: Any, names: Mapping[str, str]) -> Any:
+    """A value in which what is `Defined` has the name that it was written under."""
+    if isinstance(value, Defined):
+        return Defined(names.get(value, value))
+    return type(value)(_called_anew(one, names) for one in value) if isinstance(value, (list, tuple)) else value
 
 
 def _needs(definition: Definition) -> tuple[str, ...]:
@@ -136,14 +215,14 @@ def _root(line: str) -> str:
     return line.split()[1].partition(".")[0]
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
     """A value as code, a list with a line for each of its own. Whatever a text holds, it stays a text."""
     if isinstance(value, list):
-        return "[\n" + "".join(f"    {_literal(one)},\n" for one in value) + "]"
+        return "[\n" + "".join(f"    {literal(one)},\n" for one in value) + "]"
     if isinstance(value, tuple):
-        return f"({', '.join(map(_literal, value))}{',' * (len(value) == 1)})"
+        return f"({', '.join(map(literal, value))}{',' * (len(value) == 1)})"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{_literal(name)}: {_literal(one)}" for name, one in value.items()) + "}"
+        return "{" + ", ".join(f"{literal(name)}: {literal(one)}" for name, one in value.items()) + "}"
     return json.dumps(value) if isinstance(value, str) and not isinstance(value, Defined) else repr(value)
 
 
@@ -151,6 +230,6 @@ def _called(arguments: Arguments, rank: int) -> str:
     ones = (1,) * rank
     usual = {"groups": 1, "strides": ones, "dilation_rate": ones, "use_bias": True, "dtype": "float32"}
     first, second, *others = arguments.items()
-    given = [_literal(value) for _, value in (first, second)]
-    given += [f"{name}={_literal(value)}" for name, value in others if usual.get(name) != value]
+    given = [literal(value) for _, value in (first, second)]
+    given += [f"{name}={literal(value)}" for name, value in others if usual.get(name) != value]
     return "".join(f"\n    {argument}," for argument in given) + "\n"

@@ -29,6 +29,8 @@ _OF_RUNS = {"passes", "batch_size", "dtype", "data_format", "backend", "executio
 @click.option(
     "--budget", metavar="DURATION", help="Time for all that is measured.  [default: 1m per case and environment]"
 )
+@click.option("--code", is_flag=True, help="Print a Python module only, which replaces the layers of a model.")
+@click.option("--variant", metavar="NAME", help="With --code: print this variant, whatever is advised.")
 @click.option("--out", default="results", show_default=True, help="Folder of runs.")
 @click.option("--wait", is_flag=True, help="Wait for another run on this machine to end, instead of refusing.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -39,6 +41,8 @@ def advise(
     files: tuple[str, ...] | None,
     measure: bool,
     budget: str | None,
+    code: bool,
+    variant: str | None,
     out: str,
     wait: bool,
     quiet: bool,
@@ -56,6 +60,11 @@ def advise(
     the like choose among them. For several group counts, it names those of least
     latency, memory and parameters. Each answer says how sure it is.
 
+    --code prints a module instead: a class for each form that is advised, and
+    `replace_layers(model)`, which puts them in a Keras model with its weights.
+    What it leaves as it is goes to stderr. With --variant it is the code of that
+    variant, which needs no measurement.
+
     Exit code 3: a case stays open, or all its evidence is from another machine or
     environment. The answer says why. Without an axis, this must hold for every
     layer of the runs.
@@ -70,7 +79,7 @@ def advise(
     Examples:
       grouped-bench advise --channels 128 --groups 32 --pass training
       grouped-bench advise --channels 128 --groups 1,8,32 --measure
-      grouped-bench advise latest
+      grouped-bench advise latest --code > layers.py
     """
     import grouped_bench as gb
     from grouped_bench.report.advice import formats
@@ -79,11 +88,29 @@ def advise(
     if not axes and not runs:
         remedy = "Give a case, such as --channels 128 --groups 32, or a RUN"
         raise usage_error("`advise` takes a case or runs", received="neither", remedy=remedy)
+    _refuse_mixed(code=code, variant=variant, measure=measure, is_json=format_ == "json")
     is_case = bool(axes) and not (runs and set(axes) <= _OF_RUNS)
     space = gb.Space(source="options") if is_case else None
     how: Json = {"out": out, "measure": measure, "budget": budget, "wait": wait, "quiet": quiet, "files": files or ()}
     asked = shlex.join(["grouped-bench", *sys.argv[1:]])
-    found = gb.advise(space, runs, computes=computes, **how, **axes)
-    click.echo(formats.render(found, format_, asked))
-    answered = [one.answers for one in found]
+    if code:
+        made = gb.layer_code(space, runs, computes=computes, variant=variant, command=asked, **how, **axes)
+        click.echo(made.text, nl=False)
+        click.echo("\n".join(made.notes), err=True)
+        answered = made.answered
+    else:
+        found = gb.advise(space, runs, computes=computes, **how, **axes)
+        click.echo(formats.render(found, format_, asked))
+        answered = tuple(one.answers for one in found)
     return OK if (all(answered) if is_case else any(answered)) else INCONCLUSIVE
+
+
+def _refuse_mixed(*, code: bool, variant: str | None, measure: bool, is_json: bool) -> None:
+    """Refuse options that do not go together."""
+    if variant is not None and not code:
+        raise usage_error("--variant must go with --code", received="no --code", remedy="Give both")
+    if variant is not None and measure:
+        remedy = "Leave one of them out"
+        raise usage_error("--variant takes no measurement", received="--measure", remedy=remedy)
+    if code and is_json:
+        raise usage_error("--code takes no format", received="--format json", remedy="Leave one of them out")

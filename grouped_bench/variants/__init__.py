@@ -11,7 +11,7 @@ from grouped_bench import backends
 from grouped_bench.errors import UnavailableError
 from grouped_bench.space.case import BASELINES, Case
 from grouped_bench.variants import blocks, layers, plugins
-from grouped_bench.variants.base import ALL, REGISTRY, Variant
+from grouped_bench.variants.base import ALL, REGISTRY, Printed, Variant
 
 Files = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -73,8 +73,8 @@ def find(name: str) -> Variant | None:
     return REGISTRY.get(name)
 
 
-def printed(name: str, case: Case, backend: str, choice: str | None = None) -> str | None:
-    """The code to paste of a variant, which is the source of what is measured; None where it has none.
+def printed(name: str, case: Case, backend: str, choice: str | None = None) -> Printed | None:
+    """The layer of a variant as it can be printed, which is the source of what is measured; None where it has none.
 
     Args:
         name: of the variant.
@@ -86,6 +86,9 @@ def printed(name: str, case: Case, backend: str, choice: str | None = None) -> s
     if found is None or backend not in backends.names():
         return None
     try:
-        return found.with_choice(choice).printed(case, backends.named(backend))
-    except (NotImplementedError, ValueError, OSError):  # no such layer, no such choice, and a source that is not there
+        defined = found.with_choice(choice).printed(case, backends.named(backend))
+        if defined is not None:
+            defined.text()  # whose source may not be there
+    except (NotImplementedError, ValueError, OSError):  # no such layer, no such choice, no such source
         return None
+    return defined

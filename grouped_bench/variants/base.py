@@ -1,6 +1,7 @@
 """What a variant must say: its function, its layer, its counts, and how it takes the reference weights."""
 
 import copy
+import dataclasses
 import functools
 import operator
 import re
@@ -117,11 +118,11 @@ class Variant:
             "dtype": case.dtype,
         }
 
-    def printed(self, case: Case, backend: Backend) -> str | None:
-        """The layer as code to paste; None where a class below the one of `code` makes another layer."""
+    def printed(self, case: Case, backend: Backend) -> "Printed | None":
+        """The layer as it may be printed; None where a class below the one of `code` makes another layer."""
         if not issubclass(_home(type(self), "code"), _home(type(self), "layer")):
             return None
-        return written(self.code(case, backend), case.rank, self.arguments(case))
+        return Printed(self.code(case, backend), case.rank, self.arguments(case))
 
     def to_layer(self, weights: Weights, case: Case) -> list[np.ndarray]:
         """The reference weights as the values of the layer's trainable variables, in their order."""
@@ -130,6 +131,19 @@ class Variant:
     def from_layer(self, values: list[np.ndarray], case: Case) -> Weights:
         """Values (or gradients) of the layer's trainable variables as reference weights."""
         return dict(zip(self.function(case).shapes(), values, strict=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class Printed:
+    """A layer that stands alone: the steps that define its class, its rank, and what the class is called with."""
+
+    code: Code
+    rank: int
+    arguments: Arguments
+
+    def text(self) -> str:
+        """The code to paste, which ends in `layer = …`."""
+        return written(self.code, self.rank, self.arguments)
 
 
 REGISTRY: dict[str, Variant] = {}

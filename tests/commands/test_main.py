@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -13,11 +14,12 @@ from frames import fail, frame, metadata
 from small_runs import result, small
 
 from grouped_bench.analyse.advise.advice import Advice, Option
-from grouped_bench.api import advise, catalogue, explain, network, runs
+from grouped_bench.api import advise, catalogue, explain, layer_code, network, runs
 from grouped_bench.commands import main
 from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
 from grouped_bench.report import explanation, plans
 from grouped_bench.report.advice import formats
+from grouped_bench.report.advice.module import LayerCode
 from grouped_bench.report.drawing.files import SavedFigure
 from grouped_bench.report.run import answer, tables
 from grouped_bench.space.axes import OPTION_AXES, Control
@@ -251,6 +253,54 @@ def test_advise_asks_the_library_and_tells_its_answer(call, calls):
     call("advise", "latest")
     (name, (space, runs), keywords), _ = calls.made[2:]
     assert (space, runs, keywords["measure"]) == (None, ("latest",), False)
+
+
+@pytest.mark.parametrize(
+    ("words", "is_case", "code"),
+    [(("--groups", "4"), True, 3), (("latest",), False, 0), (("latest", "--pass", "training"), False, 0)],
+)
+def test_advise_prints_a_module_alone_and_notes_beside_it(words, is_case, code, call, calls):
+    made = LayerCode("import keras\n", ("Replaced: 1 of 2 layers.", "No advice"), (True, False))
+    calls(layer_code, "layer_code", made)
+    found = call("advise", *words, "--code", "--variant", "grouped_native")
+    assert found == (code, "import keras\n", "Replaced: 1 of 2 layers.\nNo advice\n")
+    ((_, (space, _), keywords),) = calls.made
+    assert (space is not None, keywords["variant"]) == (is_case, "grouped_native")
+    assert keywords["command"] == f"grouped-bench advise {' '.join(words)} --code --variant grouped_native"
+
+
+def test_advise_prints_the_code_of_what_runs_advise_or_of_what_is_named(call, saved, monkeypatch):
+    monkeypatch.setattr("grouped_bench.harness.inspect.here.Here._why_not", lambda *given: (None, True))
+    monkeypatch.setattr("grouped_bench.harness.inspect.trials.Trials.problem", lambda *given: None)
+    monkeypatch.setattr("grouped_bench.harness.inspect.trials.Trials.probe", lambda *given: True)
+    write_run(frame(), metadata(run_id="whole"), saved.with_name("whole.parquet"))
+    code, out, err = call("advise", "whole", "--code", "--pass", "training")
+    assert (code, err) == (0, "Replaced: 4 of 6 layers.\n")
+    assert out.count("        NativeGroupedConv,\n") == 4
+    compile(out, "layers.py", "exec")
+    code, out, err = call("advise", "whole", "--code")
+    assert (code, out) == (2, "")
+    assert "must have one pass. Received: inference, training. Choose one, such as --pass training" in err
+    asked = ("advise", "--groups", "16", "--code", "--variant")
+    code, out, err = call(*asked, "split_concat")
+    assert (code, err) == (0, "Replaced: 1 of 1 layer.\n")
+    assert "        SplitConcatConv,\n" in out
+    monkeypatch.setattr("grouped_bench.harness.inspect.trials.Trials.problem", lambda *given: "error: no")
+    monkeypatch.setattr(
+        "grouped_bench.harness.inspect.trials.Trials.probe", lambda *given: SimpleNamespace(in_force={})
+    )
+    code, out, err = call(*asked, "split_concat")
+    assert code == 3
+    assert "SplitConcatConv" in out
+    assert "its code fails here: error: no" in err
+    monkeypatch.setattr("grouped_bench.harness.inspect.trials.Trials.probe", lambda *given: None)
+    code, out, err = call(*asked, "split_concat")
+    assert (code, "not tried here, where tensorflow does not start" in err) == (0, True)
+    code, out, err = call(*asked, "grouped")
+    assert (code, err, out.count("FORMS = [\n]")) == (0, "Replaced: 0 of 1 layer.\n", 1)
+    code, out, err = call(*asked, "group_parallel", "--backend", "jax")
+    assert (code, out) == (3, "")
+    assert "group_parallel has no code for the case" in err
 
 
 def test_advise_exits_3_where_what_was_asked_for_stays_open(call, saved, monkeypatch):
@@ -507,6 +557,12 @@ REFUSED = [
     (("advise", "--groups", "3,4"), "Every case must be a valid convolution: 3 groups do not divide 64 input "),
     (("advise", "--scope", "block"), "No such option '--scope'."),
     (("advise", "--computes", "sparse"), "'sparse' is not one of 'grouped', 'dense'. Try `grouped-bench advise"),
+    (("advise", "--groups", "4", "--variant", "grouped"), "--variant must go with --code. Received: no --code. Give "),
+    (("advise", "--groups", "4", "--code", "--format", "json"), "--code takes no format. Received: --format json. "),
+    (("advise", "--groups", "4", "--code", "--variant", "regular", "--measure"), "--variant takes no measurement. "),
+    (("advise", "--groups", "4", "--code", "--variant", "none"), "A variant must be known. Received: none. Use one "),
+    (("advise", "--groups", "4", "--code", "--variant", "channel_shuffle"), "which computes channel_shuffle. Name "),
+    (("advise", "--groups", "4", "--code", "--batch-size", "1,8"), "must have one batch size. Received: 1, 8. Choose"),
     (("advise", "--groups", "4", "--budget", "long"), "options: `budget` takes a duration above zero. Received: long"),
     (("advise", "none"), "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: none. Name "),
     (("advise", "binary", "--groups", "4"), "A run must be a readable Parquet file. Received: binary ("),

@@ -339,7 +339,7 @@ def test_the_printed_code_of_a_file_is_what_is_measured(mine, backend):
     variants.import_files([mine])
     case = make_case(groups=2, channels=(4, 8))
     names = {}
-    exec(variants.printed("mine", case, backend.name), names)
+    exec(variants.printed("mine", case, backend.name).text(), names)
     layers = names["layer"], variants.get("mine").layer(case, backend)
     x = np.random.default_rng(0).standard_normal(case.input_shape).astype("float32")
     for layer in layers:

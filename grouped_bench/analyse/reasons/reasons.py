@@ -50,7 +50,7 @@ def _where(row: Columns) -> Where:
         rank=_whole(_known(row, "rank")),
         groups=_whole(_known(row, "groups")),
         computes=str(_known(row, "computes") or ""),
-        onednn=_onednn(_known(row, "in_force")),
+        onednn=onednn_of(_known(row, "in_force")),
     )
 
 
@@ -66,7 +66,7 @@ def _whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _onednn(in_force: object) -> bool | None:
+def onednn_of(in_force: object) -> bool | None:
     """Whether oneDNN was on in the task's process, by what was in force there: JSON or the object itself."""
     try:
         facts = json.loads(in_force) if isinstance(in_force, str) else in_force

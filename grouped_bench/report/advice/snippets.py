@@ -2,6 +2,7 @@
 
 from grouped_bench import variants
 from grouped_bench.space.case import DTYPE_BYTES, MIXED_PREFIX, Case
+from grouped_bench.variants.base import Printed
 
 _PADDINGS = ("same", "valid", "causal")
 _FORMATS = ("channels_last", "channels_first")
@@ -25,12 +26,22 @@ def snippet(variant: str, case: Case, backend: str, execution: str, choice: str 
         case: what the layer computes.
         choice: what a run chose for a variant that leaves something open; the likeliest unless given.
     """
-    # Records from elsewhere may hold any text, and this one is to be run.
-    code = None if _unknown(case) else variants.printed(variant, case, backend, choice)
-    if code is None:
+    found = printed(variant, case, backend, choice)
+    if found is None:
         return None
-    is_a_guess = choice is None and bool(variants.get(variant).choices(case))
-    return "".join(f"# {note}\n" for note in _notes(backend, execution, is_a_guess=is_a_guess)) + code
+    told = _notes(backend, execution, is_a_guess=is_a_guess(variant, case, choice))
+    return "".join(f"# {note}\n" for note in told) + found.text()
+
+
+def printed(variant: str, case: Case, backend: str, choice: str | None = None) -> Printed | None:
+    """The layer as it can be printed, with arguments as `snippet` takes them; None where there is none."""
+    # Records from elsewhere may hold any text, and this one is to be run.
+    return None if _unknown(case) else variants.printed(variant, case, backend, choice)
+
+
+def is_a_guess(variant: str, case: Case, choice: str | None) -> bool:
+    """Whether the variant leaves something open that nothing has chosen."""
+    return choice is None and bool(variants.get(variant).choices(case))
 
 
 def _unknown(case: Case) -> bool:
@@ -43,5 +54,10 @@ def _notes(backend: str, execution: str, *, is_a_guess: bool) -> list[str]:
     notes = [] if backend == "tensorflow" else [f"With KERAS_BACKEND={backend}."]
     if is_a_guess:
         notes.append("The choice is a guess: `grouped-bench advise --measure` searches it.")
-    how = _COMPILED.get((backend, execution))
+    how = compiled_by(backend, execution)
     return [*notes, f"Measured in execution {execution}: model.compile(…, {how})."] if how else notes
+
+
+def compiled_by(backend: str, execution: str) -> str | None:
+    """The argument of `model.compile` for the execution; None where Keras' own choice is that."""
+    return _COMPILED.get((backend, execution))

@@ -1,0 +1,90 @@
+"""The source of a module that puts layers in the place of Keras' own: their classes, and the functions that do it."""
+
+import dataclasses
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from grouped_bench.backends.code import Arguments, Source, literal
+from grouped_bench.space.case import BASELINE, Case
+from grouped_bench.space.facts import Json
+from grouped_bench.variants.base import REGISTRY, Printed
+from grouped_bench.variants.replacing import REPLACING
+
+WIDTH = 80
+_REGISTERED = '@keras.saving.register_keras_serializable(package="grouped_bench")'
+# Stands for a space where no line may break.
+_GLUE = "\0"
+_FORMS = """# For each layer to replace: what it must be; the size of its input; the class
+# that takes its place; the arguments that only this class has.
+FORMS = [
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Substitute:
+    """A layer of Keras' and what takes its one.
+
+    Args:
+        case: what the layer computes.
+        keras: the variant that it is.
+        printed: the layer for its one.
+        comment: what to say of it, printable.
+    """
+
+    case: Case
+    keras: str
+    printed: Printed
+    comment: str
+
+
+def module_source(substitutes: Sequence[Substitute], remarks: Iterable[str]) -> str:
+    """The module without its docstring.
+
+    Args:
+        substitutes: the layers.
+        remarks: what to say below them, a line each, printable.
+    """
+    source = Source()
+    names = [source.add(one.printed.code, one.printed.rank) for one in substitutes]
+    for name in dict.fromkeys(names):
+        source.decorate(name, _REGISTERED)
+    forms = "".join(_form(one, name) for one, name in zip(substitutes, names, strict=True))
+    source.put(f"{_FORMS}{forms}]\n{''.join(map(comment, remarks))}".rstrip("\n"))
+    source.add(REPLACING, rank=1)
+    return f"{source}\n"
+
+
+def comment(text: str, indent: int = 0) -> str:
+    """Printable text as lines of a comment."""
+    start = f"{' ' * indent}# "
+    return "".join(f"{line}\n" for line in textwrap.wrap(text, WIDTH, initial_indent=start, subsequent_indent=start))
+
+
+def _form(one: Substitute, name: str) -> str:
+    case = one.case
+    traits = {
+        "channels": (case.in_channels, case.out_channels),
+        "groups": 1 if one.keras == BASELINE else case.groups,
+        "kernel_size": case.kernel_size,
+        "strides": case.stride,
+        "dilation_rate": case.dilation,
+        "padding": case.padding,
+        "use_bias": case.bias,
+        "data_format": case.data_format,
+        "dtype": case.dtype,
+    }
+    lines = [*_table(traits), f"{literal(case.size)},", f"{name},", *_table(_own(one))]
+    return comment(one.comment, 4) + "\n".join(["    (", *(f"        {line}" for line in lines), "    ),", ""])
+
+
+def _table(values: Json) -> list[str]:
+    """A dict as lines that break between its items."""
+    items = (f"{literal(name)}: {literal(value)}".replace(" ", _GLUE) for name, value in values.items())
+    lines = textwrap.wrap(f"{{{', '.join(items)}}},", WIDTH - 8, subsequent_indent=" ", break_long_words=False)
+    return [line.replace(_GLUE, " ") for line in lines]
+
+
+def _own(one: Substitute) -> Json:
+    """Those arguments of the layer that Keras' has not, or has otherwise."""
+    keras: Arguments = REGISTRY[one.keras].arguments(one.case)
+    return {name: value for name, value in one.printed.arguments.items() if keras.get(name) != value}
