@@ -15,7 +15,7 @@ import injected
 
 import grouped_bench as gb
 from grouped_bench.analyse.rows import plain
-from grouped_bench.analyse.stability import Visit, slack
+from grouped_bench.analyse.statistics.stability import Visit, slack
 from grouped_bench.store.schema import COHORT_KEY
 
 RATIOS = {name: 1 + share for name, share in injected.KNOWN.items()}

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from grouped_bench.analyse.derive import derive
+from grouped_bench.analyse.statistics.derive import derive
 from grouped_bench.measure import rounds
 from grouped_bench.plan import make_plan
 from grouped_bench.report.page import html

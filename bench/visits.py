@@ -8,9 +8,9 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from grouped_bench.analyse import stats, tasks
-from grouped_bench.analyse.pairs import Verdicts
-from grouped_bench.analyse.stability import Visit
+from grouped_bench.analyse.statistics import stats, tasks
+from grouped_bench.analyse.statistics.pairs import Verdicts
+from grouped_bench.analyse.statistics.stability import Visit
 from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.harness.processes.workers import Limits, Worker
 from grouped_bench.harness.progress import Progress

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable
 
-from grouped_bench.analyse.rows import DENSE, family, groups_of, is_baseline, is_ok, verdict_of
+from grouped_bench.analyse.rows import DENSE, family, groups_of, is_baseline, is_ok
 from grouped_bench.store.schema import Task
 
 FROM, NEVER, OPEN = "from", "never", "open"
@@ -31,7 +31,7 @@ class Crossing:
 
 def settled(row: Task) -> str | None:
     """`faster`, `slower` or `equivalent`; None where the row carries no such claim."""
-    verdict = verdict_of(row) if is_ok(row) else None
+    verdict = row.verdict if is_ok(row) else None
     return verdict if verdict in ("faster", "slower", "equivalent") else None
 
 

@@ -95,11 +95,6 @@ def is_ok(row: Task) -> bool:
     return bool(row.status == "ok")
 
 
-def verdict_of(row: Task) -> str | None:
-    """The row's verdict; None where there is none."""
-    return row.verdict
-
-
 def is_baseline(row: Task) -> bool:
     """Whether the others of its cohort are compared with this row."""
     return bool(row.variant == baseline_name(row))

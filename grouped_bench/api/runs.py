@@ -48,7 +48,7 @@ class Run:
     @functools.cached_property
     def samples(self) -> "pd.DataFrame":
         """Every sample of the tasks that ended ok, one a row: see `analyse.samples`."""
-        from grouped_bench.analyse.samples import samples
+        from grouped_bench.analyse.statistics.samples import samples
 
         return samples(self.frame)
 
@@ -174,7 +174,7 @@ def load_all(names: list[str], out: str | Path = DEFAULT_OUT) -> list[Run]:
 
 def _judged(path: Path) -> "tuple[pd.DataFrame, Facts]":
     """Frame and metadata of a run, its verdicts by the rules of today, under the types of a file."""
-    from grouped_bench.analyse.derive import by_present_rules
+    from grouped_bench.analyse.statistics.derive import by_present_rules
     from grouped_bench.store.runs import as_written
 
     frame, metadata = _read(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse.derive import derive
+from grouped_bench.analyse.statistics.derive import derive
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.records import read_checked

@@ -17,7 +17,7 @@ from grouped_bench.analyse.history.history import (
     Unmatched,
 )
 from grouped_bench.analyse.rows import case_title, setting_title, task_of
-from grouped_bench.analyse.stats import Interval
+from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.markup import escape, pipes, uncalled
 from grouped_bench.space.facts import Json

@@ -4,7 +4,7 @@ import pytest
 from checkout import ROOT
 
 import grouped_bench as gb
-from grouped_bench.analyse import derive
+from grouped_bench.analyse.statistics import derive
 from grouped_bench.store.schema import FRAME_NAMES
 
 OLDER = ROOT / "results" / "amd-epyc-zen4-avx512-2-ec4238" / "20261124-142335-b22d.parquet"

@@ -8,7 +8,7 @@ from frames import HOSTILE
 from histories import commit, joined, run, runs
 
 from grouped_bench.analyse.history.history import of_frame
-from grouped_bench.analyse.stats import Interval
+from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.api.history import history_of
 from grouped_bench.errors import SpaceError
 from grouped_bench.report import history

@@ -11,9 +11,9 @@ from frames import frame
 from visit_records import SHARED, noisy, visit
 
 from grouped_bench import variants
-from grouped_bench.analyse.derive import derive
-from grouped_bench.analyse.pairs import Verdicts
 from grouped_bench.analyse.rows import plain
+from grouped_bench.analyse.statistics.derive import derive
+from grouped_bench.analyse.statistics.pairs import Verdicts
 from grouped_bench.api import runs
 from grouped_bench.commands import main
 from grouped_bench.errors import SpaceError

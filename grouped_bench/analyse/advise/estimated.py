@@ -9,7 +9,7 @@ from grouped_bench.analyse.advise.kriging import LEAST_NEIGHBOURS, distances, es
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.network import OWN_GROUPED
 from grouped_bench.analyse.rows import gathered
-from grouped_bench.analyse.stability import is_unstable
+from grouped_bench.analyse.statistics.stability import is_unstable
 from grouped_bench.space.case import BASELINE, Case
 from grouped_bench.store.schema import COHORT_KEY, Task
 from grouped_bench.units import counted

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from grouped_bench.analyse import stats, tasks
 from grouped_bench.analyse.compare.measurements import NOT_REACHED, Measurement, Side
-from grouped_bench.analyse.stats import Interval
-from grouped_bench.analyse.tasks import Value
+from grouped_bench.analyse.statistics import stats, tasks
+from grouped_bench.analyse.statistics.stats import Interval
+from grouped_bench.analyse.statistics.tasks import Value
 from grouped_bench.units import counted
 
 # In the order of their weight: the worst of a task's metrics is the task's, the worst of all tasks' the comparison's.

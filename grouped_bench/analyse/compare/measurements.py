@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse import derive, tasks
-from grouped_bench.analyse.stability import Visit
-from grouped_bench.analyse.tasks import Value
+from grouped_bench.analyse.statistics import derive, tasks
+from grouped_bench.analyse.statistics.stability import Visit
+from grouped_bench.analyse.statistics.tasks import Value
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import COHORT_KEY

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse import derive
 from grouped_bench.analyse.compare.measurements import check_lines_up
+from grouped_bench.analyse.statistics import derive
 from grouped_bench.store.schema import RAW
 
 Rounds = list[float | None]

@@ -3,8 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from grouped_bench.analyse.stability import Visit
-from grouped_bench.analyse.tasks import Samples, Value, latencies
+from grouped_bench.analyse.statistics.stability import Visit
+from grouped_bench.analyse.statistics.tasks import Samples, Value, latencies
 
 
 def by_turn(samples: Samples, visits: Sequence[Visit], turns: Sequence[int | None]) -> dict[int, Value]:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grouped_bench.analyse import stats
-from grouped_bench.analyse.stats import Interval
+from grouped_bench.analyse.statistics import stats
+from grouped_bench.analyse.statistics.stats import Interval
 
 # Fewer are no level: two runs in a row may be off by chance.
 LEAST_RUNS = 3

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse import stats, tasks
 from grouped_bench.analyse.compare.compare import NORMALISED, RAW
 from grouped_bench.analyse.compare.measurements import Key, Measurement, of_frames
 from grouped_bench.analyse.environment.differences import Difference, differences
 from grouped_bench.analyse.environment.machines import older_names
 from grouped_bench.analyse.history import change_points
-from grouped_bench.analyse.stats import Interval
-from grouped_bench.analyse.tasks import Value
+from grouped_bench.analyse.statistics import stats, tasks
+from grouped_bench.analyse.statistics.stats import Interval
+from grouped_bench.analyse.statistics.tasks import Value
 from grouped_bench.space.facts import Facts
 
 # Below these there is nothing to see a line in, and nothing to find a step in.

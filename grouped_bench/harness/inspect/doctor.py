@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import psutil
 
-from grouped_bench.analyse.derive import visits_of
-from grouped_bench.analyse.stability import SPEED_SPREAD, STOLEN_SHARE, THROTTLED_SHARE, speed_spread
+from grouped_bench.analyse.statistics.derive import visits_of
+from grouped_bench.analyse.statistics.stability import SPEED_SPREAD, STOLEN_SHARE, THROTTLED_SHARE, speed_spread
 from grouped_bench.backends import onednn
 from grouped_bench.harness.processes.probing import probe_backend
 from grouped_bench.harness.request import RunRequest

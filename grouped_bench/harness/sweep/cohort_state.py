@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from grouped_bench.analyse import stats, tasks
 from grouped_bench.analyse.environment import turns
-from grouped_bench.analyse.pairs import Pair, Verdicts
-from grouped_bench.analyse.stability import Visit
-from grouped_bench.analyse.tasks import Value
+from grouped_bench.analyse.statistics import stats, tasks
+from grouped_bench.analyse.statistics.pairs import Pair, Verdicts
+from grouped_bench.analyse.statistics.stability import Visit
+from grouped_bench.analyse.statistics.tasks import Value
 from grouped_bench.measure.rounds import LEAST_ROUNDS, MOST_ROUNDS
 from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grouped_bench.analyse import moderation, stats
-from grouped_bench.analyse.moderation import Prior
-from grouped_bench.analyse.tasks import by_process
+from grouped_bench.analyse.statistics import moderation, stats
+from grouped_bench.analyse.statistics.moderation import Prior
+from grouped_bench.analyse.statistics.tasks import by_process
 from grouped_bench.harness.sweep.cohort_state import PATIENCE, Standing
 from grouped_bench.measure.rounds import DEAR_S
 from grouped_bench.plan import LEAST_VISITS

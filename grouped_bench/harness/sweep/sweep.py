@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from grouped_bench.analyse.pairs import Verdicts
+from grouped_bench.analyse.statistics.pairs import Verdicts
 from grouped_bench.errors import HostError
 from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes, Slot
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError

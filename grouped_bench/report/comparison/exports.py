@@ -9,7 +9,7 @@ from grouped_bench.analyse.compare.compare import Change, Compared
 from grouped_bench.analyse.compare.measurements import Measurement
 from grouped_bench.analyse.compare.side_selection import Judgement, Taken, commit_of
 from grouped_bench.analyse.environment import machines
-from grouped_bench.analyse.stats import Interval
+from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.report.comparison import headline, words
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.markup import escape, pipes, uncalled

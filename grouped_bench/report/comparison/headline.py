@@ -4,7 +4,7 @@ import collections
 
 from grouped_bench.analyse.compare import compare
 from grouped_bench.analyse.compare.compare import Change, Compared, Comparison
-from grouped_bench.analyse.stats import Interval
+from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.report.text import cells
 from grouped_bench.units import counted, format_percent
 

@@ -12,8 +12,8 @@ from grouped_bench.analyse.compare.measurements import NOT_REACHED, Measurement
 from grouped_bench.analyse.compare.side_selection import Judgement, Taken
 from grouped_bench.analyse.environment import machines
 from grouped_bench.analyse.rows import case_title, setting_title, task_of
-from grouped_bench.analyse.stability import UNSTABLE
-from grouped_bench.analyse.stats import Interval
+from grouped_bench.analyse.statistics.stability import UNSTABLE
+from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.report.comparison.headline import share
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast, run_name

@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
-from grouped_bench.analyse.rows import cohorts, extended, groups_of, is_baseline, is_ok, verdict_of
+from grouped_bench.analyse.rows import cohorts, extended, groups_of, is_baseline, is_ok
 from grouped_bench.report.drawing import svg
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, Panels, T, lines
 from grouped_bench.report.drawing.style import mark_of
@@ -193,7 +193,7 @@ def saving_words(panel: Panel[Saving]) -> str:
     if not saving:
         return f"{counted(len(panel.rows), 'point')}, none with fewer multiply-accumulates than the baseline"
     kept = sum(row.factor >= row.saving for row in saving)
-    slower = sum(verdict_of(row) == "slower" for row in saving)
+    slower = sum(row.verdict == "slower" for row in saving)
     points = counted(len(saving), "point")
     most = significant(max(row.saving for row in saving), 2)
     return (

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grouped_bench.analyse.crossings import FROM, OPEN, Crossing, crossings, settled
-from grouped_bench.analyse.rows import FAMILY, ascending, family, groups_of, is_ok, varying, verdict_of
+from grouped_bench.analyse.rows import FAMILY, ascending, family, groups_of, is_ok, varying
 from grouped_bench.report.drawing.axes import caption, finish, group_axis, width, wrapped_note
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panels, describe, groups_label, split
 from grouped_bench.report.drawing.points import alt
@@ -105,7 +105,7 @@ def _point(place: Axes, row: Task, height: int) -> None:
         filling = mark.colour if verdict == "faster" else "white"
         place.plot([at], [height], **{**mark.style(joined=False), "markerfacecolor": filling})
         return
-    sign = "=" if verdict else "?" if is_ok(row) and verdict_of(row) else "×"
+    sign = "=" if verdict else "?" if is_ok(row) and row.verdict else "×"
     place.text(at, height, sign, ha="center", va="center", fontsize=9, color=mark.colour)
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from grouped_bench.analyse.estimate import Estimate
-from grouped_bench.analyse.rows import FAMILY, VERDICTS, family, groups_of, is_baseline, is_ok, verdict_of
+from grouped_bench.analyse.rows import FAMILY, VERDICTS, family, groups_of, is_baseline, is_ok
 from grouped_bench.report.drawing.axes import grid, label, wrapped_note
 from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, groups_label, split
 from grouped_bench.report.drawing.points import alt
@@ -146,7 +146,7 @@ def _text(row: Task, measured: bool) -> str:
         status = cells.text_of(row.status)
         return "none" if status == "ok" else _SHORT.get(status, cells.shorten(status, 9))
     number = f"{significant(row.factor, 2)}×"
-    return {"equivalent": f"≈{number}", "faster": number, "slower": number}.get(verdict_of(row) or "", f"{number} ?")
+    return {"equivalent": f"≈{number}", "faster": number, "slower": number}.get(row.verdict or "", f"{number} ?")
 
 
 def _words(panel: Panel[Task]) -> str:
@@ -155,7 +155,7 @@ def _words(panel: Panel[Task]) -> str:
         return "nothing measured"
     low, high = (pick(measured, key=lambda row: row.factor) for pick in (min, max))
     span = f"from {_point(low)} to {_point(high)}" if low is not high else _point(low)
-    verdicts = [verdict_of(row) for row in measured]
+    verdicts = [row.verdict for row in measured]
     tally = [f"{verdicts.count(word)} {word}" for word in VERDICTS]
     return f"speed-up {span}; {', '.join(text for text in tally if not text.startswith('0 '))}"
 

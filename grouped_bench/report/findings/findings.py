@@ -6,8 +6,8 @@ import pandas as pd
 
 from grouped_bench.analyse.environment.differences import unread_variables
 from grouped_bench.analyse.leads import Part
-from grouped_bench.analyse.rows import VERDICTS, CohortTasks, cohorts, is_ok, plain, verdict_of
-from grouped_bench.analyse.stability import FLAGS, UNSTABLE
+from grouped_bench.analyse.rows import VERDICTS, CohortTasks, cohorts, is_ok, plain
+from grouped_bench.analyse.statistics.stability import FLAGS, UNSTABLE
 from grouped_bench.report.findings import claims, limits
 from grouped_bench.report.findings.sentences import Finding
 from grouped_bench.report.run.summary import compared, counts, stop, tally
@@ -76,7 +76,7 @@ def _twins(found: Sequence[CohortTasks]) -> list[Finding]:
     told = []
     for words, functions in _TWINS.items():
         rows = tuple(row for row in alike if row.computes in functions)
-        verdicts = tally(map(verdict_of, rows), VERDICTS)
+        verdicts = tally((row.verdict for row in rows), VERDICTS)
         if rows:
             count = counted(len(rows), "comparison")
             told.append(Finding(f"{words} are the same: of {count}, {verdicts}.", rows))
@@ -85,7 +85,7 @@ def _twins(found: Sequence[CohortTasks]) -> list[Finding]:
 
 def _open(found: Sequence[CohortTasks]) -> list[Finding]:
     judged = [row for cohort in found for row in compared(cohort.rows)]
-    undecided = tuple(row for row in judged if verdict_of(row) == "undecided")
+    undecided = tuple(row for row in judged if row.verdict == "undecided")
     if not undecided:
         return []
     text = (

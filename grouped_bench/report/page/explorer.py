@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from grouped_bench.analyse.network import own_variant
-from grouped_bench.analyse.rows import ascending, is_ok, key_of, verdict_of
+from grouped_bench.analyse.rows import ascending, is_ok, key_of
 from grouped_bench.report.drawing.names import case_name, setting_name, setting_of, shape_of
 from grouped_bench.report.drawing.night import by_night
 from grouped_bench.report.drawing.style import mark_of
@@ -189,7 +189,7 @@ def _in_order(rows: Sequence[Task], name: str, values: Sequence[Any]) -> Callabl
 
 def _value(row: Task, name: str, form: str) -> Any:
     """A number, a line of text or None: a task that did not end ok has no answer."""
-    value: Any = verdict_of(row) if name == "verdict" else row[name]
+    value: Any = row.verdict if name == "verdict" else row[name]
     if value is None or (name in _MEASURED and not is_ok(row)):
         return None
     if name in _SERIES:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from grouped_bench.analyse.answer import Answer, Line
 from grouped_bench.analyse.rows import case_title, is_ok, setting_title
-from grouped_bench.analyse.stability import UNSTABLE
+from grouped_bench.analyse.statistics.stability import UNSTABLE
 from grouped_bench.report.advice.snippets import snippet
 from grouped_bench.report.drawing.names import setting_name, setting_of
 from grouped_bench.report.drawing.registry import Drawable
@@ -36,7 +36,7 @@ _DISTURBED = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Screen:
+class FirstScreen:
     """What a reader should know after five seconds.
 
     Args:
@@ -56,19 +56,19 @@ class Screen:
     warning: str | None
 
 
-def first_screen(record: Drawable) -> Screen:
+def first_screen(record: Drawable) -> FirstScreen:
     """The first screen of some runs, whose run-wide facts may explain what ran inside a task."""
     found, metadata = record.answers, record.metadata
     warning = disturbed(record.rows)
     if not found:
-        return Screen("", None, (), None, (), warning)
+        return FirstScreen("", None, (), None, (), warning)
     main = max(found, key=_weight)
     varied = setting_of([answer.first for answer in found])
     others = [answer for answer in found if answer is not main]
     told = [(setting_name(answer.first, varied), headline(answer).effect) for answer in others[:_MOST_OTHERS]]
     if len(others) > _MOST_OTHERS:
         told.append(("", f"{len(others) - _MOST_OTHERS} more settings: see the picture."))
-    return Screen(
+    return FirstScreen(
         setting=setting_name(main.first, varied) if others else "",
         headline=_glued(headline(main)),
         others=tuple(told),

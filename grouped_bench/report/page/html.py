@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from grouped_bench.analyse.history.history import of_enough
-from grouped_bench.analyse.rows import case_title, cohorts, is_ok, plain, verdict_of
+from grouped_bench.analyse.rows import case_title, cohorts, is_ok, plain
 from grouped_bench.errors import OutputError
 from grouped_bench.report import explanation, history
 from grouped_bench.report.drawing.registry import Drawable
@@ -34,7 +34,7 @@ _MOST_LOOKS = 60
 _MOST_STEPS = 30
 # A table of its own for each cohort reads well, and would make a page of thousands too large.
 _MOST_TABLES = 60
-_SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?", "unstable": "!"}
+_SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?"}
 
 
 def page(frame: pd.DataFrame, metadata: Sequence[Facts]) -> str:
@@ -86,7 +86,6 @@ def page(frame: pd.DataFrame, metadata: Sequence[Facts]) -> str:
             cells=cells,
             counted=counted,
             case_title=case_title,
-            verdict_of=verdict_of,
             signs=_SIGNS,
         )
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from grouped_bench.analyse.environment import machines
-from grouped_bench.analyse.rows import VERDICTS, cohorts, is_baseline, is_ok, verdict_of
+from grouped_bench.analyse.rows import VERDICTS, cohorts, is_baseline, is_ok
 from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Facts
 from grouped_bench.store import schema
@@ -31,7 +31,7 @@ def counts(rows: Sequence[Task], metadata: Sequence[Facts], *, of: int | None = 
     total = len(rows)
     shown = f"{total:,} of {counted(of, 'task')}" if of not in (None, total) else counted(total, "task")
     statuses = tally((row.status for row in rows), schema.STATUSES)
-    verdicts = tally(map(verdict_of, compared(rows)), VERDICTS)
+    verdicts = tally((row.verdict for row in compared(rows)), VERDICTS)
     lines = [f"{shown} in {counted(len(cohorts(rows)), 'cohort')}: {statuses}." if total else f"{shown}."]
     if verdicts:
         lines.append(f"Against the baseline: {verdicts}.")

@@ -9,7 +9,7 @@ import click
 import pandas as pd
 import tabulate
 
-from grouped_bench.analyse.rows import is_baseline, plain, verdict_of
+from grouped_bench.analyse.rows import is_baseline, plain
 from grouped_bench.errors import SpaceError
 from grouped_bench.report.run import exports
 from grouped_bench.report.run.blocks import Section
@@ -31,7 +31,7 @@ _TELLS_NOTHING = 100.0
 
 def _against(row: Task) -> str:
     """The row against its baseline: `7.0× [6.8–7.2] faster`, `33× [31–35] slower`, `undecided [0.90–1.20]`."""
-    value, low, high, word = row.speedup, row.speedup_low, row.speedup_high, verdict_of(row)
+    value, low, high, word = row.speedup, row.speedup_low, row.speedup_high, row.verdict
     if is_baseline(row):
         return "baseline"
     if value is None:

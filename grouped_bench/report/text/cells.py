@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from grouped_bench.analyse.reasons.reasons import explained
-from grouped_bench.analyse.rows import groups_of, is_baseline, verdict_of
+from grouped_bench.analyse.rows import groups_of, is_baseline
 from grouped_bench.space.case import format_extents
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, earned_digits, format_bytes, format_count, format_seconds, significant
@@ -96,7 +96,7 @@ def bare_ratio(value: float, low: float | None, high: float | None) -> str:
 
 def verdict(row: Task) -> str:
     """faster, slower, equivalent or undecided; a dash where no verdict was reached."""
-    return text_of(verdict_of(row))
+    return text_of(row.verdict)
 
 
 def memory(row: Task) -> str:

@@ -9,11 +9,11 @@ import pytest
 from drawn import drawn, judged
 from frames import fail
 
-from grouped_bench.analyse import tasks
 from grouped_bench.analyse.compare import thinning
 from grouped_bench.analyse.compare.measurements import of_frames
 from grouped_bench.analyse.history import history
-from grouped_bench.analyse.stats import Interval
+from grouped_bench.analyse.statistics import tasks
+from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.errors import RunError
 from grouped_bench.report.comparison import words
 

@@ -8,10 +8,10 @@ import pytest
 from fake_clock import FakeClock
 from fake_hosts import FakeHost
 
-from grouped_bench.analyse.derive import derive
 from grouped_bench.analyse.environment.turns import by_turn, turn_ratios
-from grouped_bench.analyse.stability import Visit
-from grouped_bench.analyse.tasks import Value
+from grouped_bench.analyse.statistics.derive import derive
+from grouped_bench.analyse.statistics.stability import Visit
+from grouped_bench.analyse.statistics.tasks import Value
 from grouped_bench.harness.processes.hosts import RefusedHost
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep.sweep import Sweep

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from procedure import COHORTS, RATIOS, RUNS, WORLDS, contradicts, verdicts_of_one_run, visit_effects
 
-from grouped_bench.analyse import pairs, stability, stats
+from grouped_bench.analyse.statistics import pairs, stability, stats
 
 pytestmark = pytest.mark.long
 

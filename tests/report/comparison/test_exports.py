@@ -10,8 +10,8 @@ from frames import HOSTILE, fail
 from grouped_bench.analyse.compare.compare import compare
 from grouped_bench.analyse.compare.measurements import Measurement
 from grouped_bench.analyse.compare.side_selection import Judgement, Taken
-from grouped_bench.analyse.stability import Visit
-from grouped_bench.analyse.tasks import Value
+from grouped_bench.analyse.statistics.stability import Visit
+from grouped_bench.analyse.statistics.tasks import Value
 from grouped_bench.report.comparison import exports
 
 SLOWER = {"grouped": 1.1}

@@ -7,7 +7,7 @@ from frames import HOSTILE, fail
 from grouped_bench.analyse.compare.compare import Change, Comparison
 from grouped_bench.analyse.compare.measurements import Measurement
 from grouped_bench.analyse.compare.side_selection import Judgement, Taken
-from grouped_bench.analyse.stats import Interval
+from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.report.comparison import words
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grouped_bench.analyse.moderation import Prior, fit
+from grouped_bench.analyse.statistics.moderation import Prior, fit
 
 
 def drawn(deviation, freedom, pairs, processes, seed=0):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from grouped_bench.analyse.compare.measurements import check_lines_up
-from grouped_bench.analyse.derive import has_values
+from grouped_bench.analyse.statistics.derive import has_values
 from grouped_bench.space.case import Setting
 from grouped_bench.store.schema import RAW
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grouped_bench.analyse import stats
+from grouped_bench.analyse.statistics import stats
 from grouped_bench.store.schema import Task
 
 # A visit is disturbed where other programs took more of the processors' time than STOLEN_SHARE (a quiet machine's own

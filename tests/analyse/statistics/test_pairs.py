@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grouped_bench.analyse import pairs, stats
-from grouped_bench.analyse.stability import MOVED, Visit
-from grouped_bench.analyse.tasks import Value
+from grouped_bench.analyse.statistics import pairs, stats
+from grouped_bench.analyse.statistics.stability import MOVED, Visit
+from grouped_bench.analyse.statistics.tasks import Value
 
 
 def values(logs, stolen=0.0):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 
-from grouped_bench.analyse import stats
+from grouped_bench.analyse.statistics import stats
 
 
 def test_too_few_visits_have_no_interval():

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from grouped_bench.analyse import moderation
+from grouped_bench.analyse.statistics import moderation
 
 _LARGEST, _LARGEST_LOG = 1e15, 700.0
 LATENCY_LEVEL = 0.95

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from grouped_bench.analyse import stats
-from grouped_bench.analyse.stability import Visit, trend
+from grouped_bench.analyse.statistics import stats
+from grouped_bench.analyse.statistics.stability import Visit, trend
 
 Samples = Sequence[Sequence[float | None]]
 

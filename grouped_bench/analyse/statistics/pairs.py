@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from grouped_bench.analyse import moderation, stats
-from grouped_bench.analyse.stability import slack
-from grouped_bench.analyse.stats import Interval
-from grouped_bench.analyse.tasks import Value, by_process, counted
+from grouped_bench.analyse.statistics import moderation, stats
+from grouped_bench.analyse.statistics.stability import slack
+from grouped_bench.analyse.statistics.stats import Interval
+from grouped_bench.analyse.statistics.tasks import Value, by_process, counted
 
 PairKey = TypeVar("PairKey")
 _DRIFT_ALPHA = 0.05

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse import moderation, stability, stats
 from grouped_bench.analyse.environment.turns import by_turn, turn_ratios
-from grouped_bench.analyse.pairs import Pair, judge
-from grouped_bench.analyse.stability import Visit
-from grouped_bench.analyse.tasks import Samples, Value, as_array, by_process, counted, latencies, log_ratios
+from grouped_bench.analyse.statistics import moderation, stability, stats
+from grouped_bench.analyse.statistics.pairs import Pair, judge
+from grouped_bench.analyse.statistics.stability import Visit
+from grouped_bench.analyse.statistics.tasks import Samples, Value, as_array, by_process, counted, latencies, log_ratios
 from grouped_bench.errors import RunError
 from grouped_bench.space.case import BASELINE, BASELINES
 from grouped_bench.space.facts import Facts

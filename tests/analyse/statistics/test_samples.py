@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from frames import fail, frame, metadata
 
-from grouped_bench.analyse.samples import samples
+from grouped_bench.analyse.statistics.samples import samples
 from grouped_bench.errors import RunError
 from grouped_bench.store.runs import as_written
 

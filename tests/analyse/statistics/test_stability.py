@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from grouped_bench.analyse import stability
-from grouped_bench.analyse.stability import Visit
+from grouped_bench.analyse.statistics import stability
+from grouped_bench.analyse.statistics.stability import Visit
 
 VISITS, ROUNDS = 12, 20
 
