@@ -42,6 +42,7 @@ QUESTIONS = (
         "Does it see differences that are not there?",
         {"twins": "twins.py", "twins-hog": "twins.py --hog", "twins-broken": "twins.py --broken"},
     ),
+    Question("What is left to be said on a busy machine?", {"hog": "hog.py"}),
     Question(
         "How do other tools do on such twins?",
         {"peers": "peers.py", "peers-hog": "peers.py --hog"},

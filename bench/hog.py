@@ -42,10 +42,11 @@ def known(*, smoke: bool) -> list[evidence.Findings]:
     space = gb.Space(cases=[SMOKE if smoke else CASES], groups=1, variant=["regular", *RATIOS])
     limits: dict[str, Any] = {"visits": 3} if smoke else {"visits": 8, "visit_time": "40ms"}
     rows = _rows(space, hog_it=True, files=(injected.PATH,), **limits)
-    return [_told(ratio, [row for row in rows if row.variant == name]) for name, ratio in RATIOS.items()]
+    return [summary(ratio, [row for row in rows if row.variant == name]) for name, ratio in RATIOS.items()]
 
 
-def _told(ratio: float, rows: list[Any]) -> evidence.Findings:
+def summary(ratio: float, rows: list[Any]) -> evidence.Findings:
+    """Verdicts on pairs of one true ratio, and the bounds that a reader is given."""
     verdicts = [str(row.verdict) for row in rows]
     bounds = [1 / row.speedup_high for row in rows if row.speedup_high]
     return {

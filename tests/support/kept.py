@@ -9,6 +9,7 @@ import design
 import evidence
 import forms
 import gate
+import hog
 import injected
 import loads
 import memory
@@ -245,6 +246,14 @@ def env_axis_run():
     return {"twins": twins, "onednn": {"tasks": tasks, "decided": 1, "total_s": 29.0, "case": {}}, "targets": asked}
 
 
+def hog_run():
+    """One pair of each ratio, and one that the hog moved."""
+    columns = [{"verdict": "slower" if true > 1 else "undecided", "speedup_high": 1.2 / true} for true in (1, 3, 30)]
+    told = [hog.summary(true, [task_of(one)]) for true, one in zip((1.0, 3.0, 30.0), columns, strict=True)]
+    moved = {"variant": "grouped", "quiet": 0.5, "loaded": 0.55, "moved": 0.095, "allowed": 0.2, "holds": True}
+    return {"hog_spans_s": evidence.HOG_SPANS_S, "known": told, "moved": [moved], "targets": hog.targets(told)}
+
+
 def everything():
     return {
         "baselines": baselines_run(),
@@ -258,6 +267,7 @@ def everything():
         "parts": parts_run(),
         "parts-1": parts_run(),
         "simulated": simulated_run(),
+        "hog": hog_run(),
         "twins": twins_run(wrong=6),
         "twins-hog": twins_run(hog=True),
         "twins-broken": twins_run(broken=True),
