@@ -90,7 +90,7 @@ def _check(check: Json, width: int) -> list[str]:
     return [style(mark) + told[0], *(" " * len(mark) + line for line in told[1:])]
 
 
-_GRADES = {"good": ink.good, "poor": ink.warning}
+_GRADES = {"good": ink.good, "poor": ink.warning, "unknown": ink.faint}
 
 
 def _headline(plan: Json, cohorts: int) -> str:
