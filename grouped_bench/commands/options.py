@@ -89,7 +89,7 @@ def measuring_options(function: F) -> F:
     pass_ = "Skip the memory pass."
     function = click.option("--no-memory", "memory", flag_value=False, default=None, help=pass_)(function)
     seed = "Seed of inputs, weights and orders.  [default: drawn at random]"
-    return click.option("--seed", type=click.IntRange(0, 2**31 - 1), help=seed)(function)
+    return click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), help=seed)(function)
 
 
 def with_progress(options: Json) -> Json:

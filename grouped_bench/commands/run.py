@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=GroupedOptions)
 @space_options
-@click.option("--out", help="Folder for the run's files.  [default: results]")
+@click.option("--out", metavar="DIR", help="Folder for the run's files.  [default: results]")
 @measuring_options
 @click.option("--resume", metavar="RUN", help="Resume an unfinished run: its id, its journal, or latest.")
 @click.option(

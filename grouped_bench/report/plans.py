@@ -38,12 +38,12 @@ def render(plan: Json, format: str) -> str:
 def listing(rows: list[dict[str, str]], width: int = WIDTH) -> str:
     """Rows of equal keys as a table of at most `width` columns; the last column wraps.
 
-    Where it would be narrow, it takes what stands between it and the first in brackets.
+    Where long texts would be narrow, they take what stands between them and the first column in brackets.
     """
     if not rows:
         return "None."
     room = _room(rows, width)
-    if room < _NARROW and len(rows[0]) > _FEW:
+    if room < _NARROW < max(len(list(row.values())[-1]) for row in rows) and len(rows[0]) > _FEW:
         rows = [_folded(row) for row in rows]
         room = _room(rows, width)
     cells = [[*list(row.values())[:-1], textwrap.fill(list(row.values())[-1], max(20, room))] for row in rows]
@@ -90,7 +90,7 @@ def _check(check: Json, width: int) -> list[str]:
     return [style(mark) + told[0], *(" " * len(mark) + line for line in told[1:])]
 
 
-_GRADES = {"good": ink.good, "poor": ink.warning}
+_GRADES = {"good": ink.good, "poor": ink.warning, "unknown": ink.faint}
 
 
 def _headline(plan: Json, cohorts: int) -> str:

@@ -28,22 +28,6 @@ _UNNAMED = ("options", "Space")
 _BUSY = ("stolen_cpu", "throttled", "speed_changed")
 
 
-@dataclasses.dataclass(frozen=True)
-class Screen:
-    """Lines for a terminal, in four parts; `ink` is in them."""
-
-    head: list[str]
-    table: list[str]
-    effect: list[str]
-    after: list[str]
-
-    def lines(self) -> list[str]:
-        """The parts, with a blank line between them where MOST_LINES leave room."""
-        parts = [part for part in dataclasses.astuple(self) if part]
-        spaced = sum(map(len, parts)) + len(parts) - 1 <= MOST_LINES
-        return [line for place, part in enumerate(parts) for line in ([""] if place and spaced else []) + part]
-
-
 def of_run(frame: pd.DataFrame, facts: Facts, *, width: int = 80, after: Next | None = None) -> list[str]:
     """The answer of a run in at most MOST_LINES lines, styled.
 
@@ -69,7 +53,14 @@ def screen(rows: Sequence[Task], facts: Facts, *, width: int = 80, after: Iterab
     head = [ink.strong(cells.shorten(_title(rows, facts, width), width)), *_warnings(rows, width)]
     effect = _effect(found, rows, facts, width)
     room = MOST_LINES - len(head) - len(effect) - len(last)
-    return Screen(head, table(found, max(_FEWEST_CASES, room - 1), width), effect, last).lines()
+    return _spaced([head, table(found, max(_FEWEST_CASES, room - 1), width), effect, last])
+
+
+def _spaced(parts: Iterable[list[str]]) -> list[str]:
+    """The lines of all parts, with a blank line between them where MOST_LINES leave room."""
+    some = [part for part in parts if part]
+    spaced = sum(map(len, some)) + len(some) - 1 <= MOST_LINES
+    return [line for place, part in enumerate(some) for line in ([""] if place and spaced else []) + part]
 
 
 def _title(rows: Sequence[Task], facts: Facts, width: int) -> str:

@@ -78,8 +78,14 @@ def _of_case(line: Line) -> str:
     if line.best is not None:
         times = f"{format_seconds(line.own.seconds)} → {format_seconds(line.best.seconds)} a call"
         return f"{line.best.variant} is {factor(line.gain)} faster than {own}: {times}."
+    if len(line.forms) == 1:
+        return f"Nothing to compare: {own} was measured alone, {format_seconds(line.own.seconds)} a call."
     if line.state == BEST:
         return f"Nothing to gain: {own} is the fastest form, {format_seconds(line.own.seconds)} a call."
+    first = line.forms[0]
+    guess = gain(first, line.own)
+    if first is not line.own and guess.low is None:
+        return f"Too few visits to be sure: {first.variant} is {factor(guess)} faster than {own} so far."
     return f"No winner: {_order(line)}."
 
 

@@ -38,6 +38,6 @@ def _commands(rows: Iterable[Task], facts: Facts, after: Next) -> Iterator[str]:
     run = "latest" if after.out == DEFAULT_OUT else f"latest --out {shlex.quote(str(after.out))}"
     if facts.get("stopped_by") == "user":
         yield resume_command(after.path, after.out)
-    if any(answer.faster for answer in answers(rows)):
+    if any(answer.faster and answer.first.scope == "layer" for answer in answers(rows)):
         yield f"grouped-bench advise {run} --code > fast_layers.py"
     yield f"grouped-bench show {run}"

@@ -127,6 +127,13 @@ def test_what_is_open_is_told_with_its_bound():
     assert told[6] == "No winner in 2 cases: no form is clearly faster than Keras' groups=."
 
 
+def test_one_visit_gives_a_guess_and_no_winner():
+    bare = dict.fromkeys(("speedup", "speedup_low", "speedup_high", "latency_low_s", "latency_high_s"))
+    told = lines(training(groups=[4], channels=[64], verdict=None, **bare))
+    assert told[3] == "grouped_native  5.21 ms  about 31× faster"
+    assert told[7].startswith("Too few visits to be sure: grouped_native is about 31× faster than Keras'")
+
+
 def test_warnings_say_what_would_help():
     off = "InvalidArgumentError: filter_size does not have enough elements, requested 147456, got 4608"
     made = training(in_force='{"onednn": false}')
@@ -145,11 +152,21 @@ def test_an_unfinished_run_is_resumed_first():
     assert told[-4] == "Next: grouped-bench run --resume run"
 
 
-def test_blocks_end_with_their_findings():
-    made = training(groups=[1], channels=[256], variants=["regular", "grouped"]).assign(
-        scope="block", cardinality=32, width=4, computes=["bottleneck", "resnext"]
+def test_blocks_are_told_against_the_one_with_keras_groups():
+    made = training(groups=[1], channels=[256], variants=["regular", "grouped", "grouped_native"]).assign(
+        scope="block", cardinality=32, width=4, computes=["bottleneck", "resnext", "resnext"]
     )
-    made["variant"] = ["bottleneck", "resnext_grouped"]
+    made["variant"] = ["bottleneck", "resnext_grouped", "resnext_native"]
     made.loc[1, ["speedup", "speedup_low", "speedup_high"]] = [0.1, 0.09, 0.11]
-    made["verdict"] = [None, "slower"]
-    assert "resnext_grouped (Keras groups=) is 10× [9–11] slower than bottleneck" in " ".join(lines(made))
+    told = lines(made, after=Next(FILE))
+    assert any("resnext_native" in line and "10×" in line and line.endswith("faster") for line in told)
+    assert not any("advise" in line for line in told)  # which knows layers alone
+    alone = " ".join(lines(made.head(2)))
+    assert "Nothing to compare: the block with Keras' groups= was measured alone" in alone
+
+
+def test_without_keras_own_form_nothing_is_compared():
+    told = " ".join(
+        lines(training(variants=["regular", "split_concat"], groups=[8]).assign(speedup=0.5, verdict="slower"))
+    )
+    assert "Nothing to compare: Keras' own form was not measured in any case." in told
