@@ -99,6 +99,13 @@ class Answer:
         return sum(line.seconds for line in self.lines)
 
     @property
+    def effect(self) -> float:
+        """How much there is to gain for sure: seconds in a network, else a factor."""
+        if self.is_network:
+            return self.saved
+        return max((line.gain.low or 1.0 for line in self.faster), default=0.0)
+
+    @property
     def after(self) -> float:
         """All convolutions, each in its best form."""
         return sum(line.seconds / line.gain.value for line in self.lines)

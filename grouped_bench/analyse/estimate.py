@@ -22,6 +22,12 @@ class Estimate:
         low, high = (None if end is None else end * factor for end in (self.low, self.high))
         return Estimate(self.value * factor, low, high)
 
+    def centred(self, value: float) -> "Estimate":
+        """This with another value, if that lies within its interval."""
+        if self.low is None or self.high is None or self.low <= value <= self.high:
+            return Estimate(value, self.low, self.high)
+        return self
+
     def narrower(self, other: "Estimate") -> "Estimate":
         """This with the interval of `other`, another estimate of the same, where that is narrower."""
         if other.low is None or other.high is None:

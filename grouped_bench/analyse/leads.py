@@ -58,12 +58,17 @@ class Part:
 def gain(first: Task, second: Task) -> Estimate:
     """How many times as fast `first` is as `second`, measured in one cohort; without ends where too little is known.
 
-    By their speed-ups over the baseline, which are paired by round; in a cohort without a baseline by their latencies.
+    The quotient of their latencies, as a reader would divide them. The interval is that of `paired`, and so is the
+    value where the quotient, which the weather of the visits moves, lies outside of it.
     """
+    quotient, by_round = latency(second).over(latency(first)), paired(first, second)
+    return by_round.centred(quotient.value) if by_round else quotient
+
+
+def paired(first: Task, second: Task) -> Estimate | None:
+    """The gain by speed-ups over the baseline, which are paired by round; None in a cohort without a baseline."""
     ratios = _over_baseline(first), _over_baseline(second)
-    if ratios[0] and ratios[1]:
-        return ratios[0].over(ratios[1])
-    return latency(second).over(latency(first))
+    return ratios[0].over(ratios[1]) if ratios[0] and ratios[1] else None
 
 
 def latency(row: Task) -> Estimate:
@@ -91,7 +96,7 @@ def is_clearly_faster(first: Task, second: Task, *, alone: bool = False) -> bool
     if alone and latency(second).over(latency(first)).exceeds(1):
         return True
     both_equal = all(is_baseline(row) or settled(row) == "equivalent" for row in (first, second))
-    return not both_equal and gain(first, second).exceeds(1)
+    return not both_equal and (paired(first, second) or gain(first, second)).exceeds(1)
 
 
 def leader(rows: Sequence[Task]) -> Task | None:

@@ -29,7 +29,7 @@ def is_wide() -> bool:
 
 
 def measured(record: Drawable) -> list[Answer]:
-    """The answers of a record with a case to show, the greatest saving first where they are many.
+    """The answers of a record with a case to show, the greatest effect first, as in the headline.
 
     Raises:
         NothingToDrawError: Keras' own form was measured in no case.
@@ -37,8 +37,7 @@ def measured(record: Drawable) -> list[Answer]:
     found = record.answers
     if not found:
         raise NothingToDrawError("Keras' own form was not measured in any case")
-    kept = sorted(found, key=lambda answer: -answer.saved)[:_MOST_PANELS]
-    return [answer for answer in found if any(answer is one for one in kept)]
+    return sorted(found, key=lambda answer: -answer.effect)[:_MOST_PANELS]
 
 
 def left_out(record: Drawable, shown: Sequence[Answer]) -> list[str]:

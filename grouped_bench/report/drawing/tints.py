@@ -8,7 +8,6 @@ import math
 from matplotlib.colors import to_rgba
 
 from grouped_bench.analyse.estimate import Estimate
-from grouped_bench.report.run.headline import factor
 from grouped_bench.units import significant
 from grouped_bench.variants.palette import BLUE, VERMILION
 
@@ -31,13 +30,13 @@ def tint(found: Estimate) -> tuple[float, float, float, float]:
 
 
 def gain_text(found: Estimate) -> str:
-    """A gain in a cell: `▲ 5.2×` faster, `▼ 2.0×` slower, `1.1× ?` where that is open."""
-    if found.exceeds(1):
-        return f"▲ {factor(found).replace('at least ', '≥')}"
+    """A gain in a cell: `▲ 5.2×` faster, `▼ 2.0×` slower, `▲ 1.1× ?` where that is undecided, `≈` for no difference."""
     turned = Estimate(1.0, 1.0, 1.0).over(found)
-    if turned.exceeds(1):
-        return f"▼ {factor(turned).replace('at least ', '≥')}"
-    return f"{significant(max(found.value, turned.value), 2)}× ?" if _is_wide(found) else "≈"
+    is_sure = found.exceeds(1) or turned.exceeds(1)
+    text = significant(max(found.value, turned.value), 2)
+    if not is_sure and (not _is_wide(found) or text == "1.0"):
+        return "≈" if not _is_wide(found) else "≈ ?"
+    return f"{'▲' if found.value >= 1 else '▼'} {text}×{'' if is_sure else ' ?'}"
 
 
 def _is_wide(found: Estimate) -> bool:

@@ -1,14 +1,13 @@
-"""The ranking of a case: a bar for each form, the fastest first, with the interval of its latency."""
+"""The ranking of a case: a dot for each form, the fastest first, with the interval of its latency."""
 
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from grouped_bench.analyse.answer import Answer, Line
 from grouped_bench.analyse.leads import gain
 from grouped_bench.report.drawing import svg
-from grouped_bench.report.drawing.axes import label
+from grouped_bench.report.drawing.axes import label, ratio_axis
 from grouped_bench.report.drawing.names import setting_name, setting_of
 from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.rows import AS_IT_IS, is_wide, key, left_out, measured, names, rule, stacked
@@ -20,9 +19,11 @@ from grouped_bench.units import counted, format_seconds
 
 _MOST_PANELS, _MOST_FORMS = 4, 10
 _FURTHEST = 4.0
+# Room at both ends of the axis, and the size of a dot in points.
+_MARGIN, _SIZE = 1.3, 7
 _SEE = (
-    "The shorter, the faster. Grey: Keras' own form. Pale: not clearly different from it. Lines: intervals of the "
-    "latencies. Numbers: the latency, and how many times faster (▲) or slower (▼) than Keras' own form."
+    "The further left, the faster. Grey: Keras' own form. Hollow: not clearly different from it. Bars: intervals of "
+    "the latencies. Numbers: the latency, and how many times faster (▲) or slower (▼) than Keras' own form."
 )
 
 
@@ -41,12 +42,11 @@ def ranking(record: Drawable, title: str) -> svg.Sketch:
     for place, line, some, name in zip(places, shown, forms, _titles(shown), strict=True):
         rule(place, name, [cells.shorten(cells.text_of(row.variant), 24) for row in some])
         for y, row in enumerate(some):
-            _bar(place, y, row, line)
-    high = max(row.seconds for some in forms for row in some)
+            _draw_form(place, y, row, line)
+    times = [row.seconds for some in forms for row in some]
+    low, high = min(times) / _MARGIN, max(times) * _MARGIN
     for place in places:
-        place.set_xlim(0, high * (1.35 if is_wide() else 1.9))
-        place.xaxis.set_major_locator(MaxNLocator(5 if is_wide() else 3))
-        place.xaxis.set_major_formatter(FuncFormatter(lambda value, _: svg.seconds(value) if value else "0"))
+        ratio_axis(place, "x", [low, high * (high / low) ** (0.35 if is_wide() else 0.9)], svg.seconds)
         place.grid(True, axis="x", color="#dddddd", linewidth=0.6)
         place.set_axisbelow(True)
     label(sketch, "time of a call", "")
@@ -81,17 +81,18 @@ def _titles(lines: Sequence[Line]) -> list[str]:
     return [", ".join(filter(None, pair)) for pair in zip(settings, cases, strict=True)]
 
 
-def _bar(place: Axes, y: int, row: Task, line: Line) -> None:
+def _draw_form(place: Axes, y: int, row: Task, line: Line) -> None:
     found = gain(row, line.own)
     is_own = row is line.own
     is_sure = is_own or found.exceeds(1) or (found.high is not None and found.high < 1)
     colour = AS_IT_IS if is_own else mark_of(row).colour
-    place.barh([y], [row.seconds], height=0.62, color=colour, alpha=0.85 if is_sure else 0.35)
     low, high = row.latency_low_s, row.latency_high_s
     end = row.seconds
     if low is not None and high is not None:
-        end = max(row.seconds, min(high, row.seconds * _FURTHEST))
-        place.plot([min(max(low, 0), row.seconds), end], [y, y], color="#1b1b1b", linewidth=1.1, solid_capstyle="butt")
+        start, end = max(low, row.seconds / _FURTHEST), max(row.seconds, min(high, row.seconds * _FURTHEST))
+        place.plot([start, end], [y, y], color=colour, linewidth=4, alpha=0.45, solid_capstyle="butt")
+    shape, filling = ("o", AS_IT_IS) if is_own else (mark_of(row).shape, colour if is_sure else "white")
+    place.plot([row.seconds], [y], shape, color=colour, markerfacecolor=filling, markersize=_SIZE)
     told = format_seconds(row.seconds, 3) + ("" if is_own else f"  {gain_text(found)}")
     weight = "bold" if row is line.best else "normal"
     place.annotate(told, (end, y), xytext=(5, 0), textcoords="offset points", va="center", fontsize=8, weight=weight)

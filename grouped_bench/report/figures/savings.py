@@ -39,8 +39,8 @@ _LETTER, _NAMES = 0.062, 1.6
 _FURTHEST = 100.0
 _NO_GAIN = "no clear gain"
 _SEE = (
-    "Grey: the layer as it is. Coloured: its fastest form, with the interval of its gain. The distance is what a "
-    "change saves. Hollow: not clearly faster."
+    "Grey: the layer as it is. Coloured: its fastest form; the bar shows how far off that time may be. Each gridline "
+    "is ten times slower than the one before. Hollow: undecided."
 )
 
 
@@ -150,7 +150,7 @@ def _draw_rest(place: Axes, y: int, rest: Sequence[Line]) -> None:
 def _label(line: Line) -> str:
     if line.best is not None:
         return factor(line.gain)
-    return "open" if line.state == OPEN else "nothing to gain"
+    return "undecided" if line.state == OPEN else "nothing to gain"
 
 
 def _tell(place: Axes, x: float, y: int, text: str) -> None:

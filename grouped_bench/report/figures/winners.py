@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 
 from grouped_bench.analyse.answer import Answer, Line
 from grouped_bench.analyse.leads import gain
-from grouped_bench.analyse.rows import cohorts, is_ok
+from grouped_bench.analyse.rows import case_title, cohorts, is_ok
 from grouped_bench.report.drawing import svg
 from grouped_bench.report.drawing.axes import width
 from grouped_bench.report.drawing.registry import Drawable, figure
@@ -20,14 +20,14 @@ from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, format_seconds
 
 _MOST_ROWS, _LEAST_ROWS = 18, 2
-_OWN = "as it is"
+_OWN = "Keras"
 _SHORT = {"unsupported": "fails", "predicted_oom": "oom", "interrupted": "cut off"}
 # Inches that the name of a variant needs to stand upright.
 _LETTER, _LONGEST = 0.075, 24
 _CELL, _NAMES = 0.62, {True: 2.2, False: 1.3}
 _MOST_TOLD = 4
 _SEE = (
-    "Blue: faster than Keras' own form. Orange: slower. The paler, the smaller or the less sure; ? is open. "
+    "Blue: faster than Keras' own form. Orange: slower. The paler, the smaller or the less sure; ? is undecided. "
     "Framed: the winner of the row."
 )
 
@@ -41,7 +41,8 @@ def winners(record: Drawable, title: str) -> svg.Sketch:
     """
     shown = measured(record)
     most = max(_LEAST_ROWS, _MOST_ROWS // len(shown))
-    rows = [answer.lines[:most] for answer in shown]
+    order = [case_title(line.own) for line in shown[0].lines]
+    rows = [sorted(answer.lines[:most], key=lambda line: _place(line, order)) for answer in shown]
     every = [line for some in rows for line in some]
     variants = _columns(every)
     sketch, places = stacked(title, [len(some) for some in rows], below=0.8)
@@ -59,6 +60,12 @@ def winners(record: Drawable, title: str) -> svg.Sketch:
     notes = [f"{counted(fewer, 'more case')} not shown: those with the smallest gains"] if fewer else []
     key(sketch, [], [*notes, *left_out(record, shown)])
     return svg.Sketch(sketch, _alt(title, shown, rows))
+
+
+def _place(line: Line, order: Sequence[str]) -> int:
+    """The place of a case in the first panel, so that all panels have it there."""
+    title = case_title(line.own)
+    return order.index(title) if title in order else len(order)
 
 
 def _columns(lines: Sequence[Line]) -> list[str]:

@@ -62,7 +62,7 @@ def first_screen(record: Drawable) -> FirstScreen:
     warning = disturbed(record.rows)
     if not found:
         return FirstScreen("", None, (), None, (), warning)
-    main = max(found, key=_weight)
+    main = max(found, key=lambda answer: answer.effect)
     varied = setting_of([answer.first for answer in found])
     others = [answer for answer in found if answer is not main]
     told = [(setting_name(answer.first, varied), headline(answer).effect) for answer in others[:_MOST_OTHERS]]
@@ -80,13 +80,6 @@ def first_screen(record: Drawable) -> FirstScreen:
 
 def _glued(told: Headline) -> Headline:
     return dataclasses.replace(told, effect=_UNIT.sub("\N{NO-BREAK SPACE}", told.effect))
-
-
-def _weight(answer: Answer) -> float:
-    """How much there is to gain for sure: seconds in a network, else a factor."""
-    if answer.is_network:
-        return answer.saved
-    return max((line.gain.low or 1.0 for line in answer.faster), default=0.0)
 
 
 def code_of(answer: Answer) -> str | None:

@@ -18,9 +18,9 @@ from grouped_bench.units import counted, format_seconds, significant
 _MOST_CASES = 8
 _NARROWEST_NAME = 12
 _SETTING = ("backend", "execution", "device", "cache", "env", "threads", "dtype", "data_format", "pass")
-_WORDS = {FASTER: "faster too", BEST: "nothing to gain", OPEN: "open"}
+_WORDS = {FASTER: "faster too", BEST: "nothing to gain", OPEN: "undecided"}
 _OF_NETWORKS = ("setting", "as it is", "best forms", "faster")
-_OF_SWEEPS = ("setting", "at best", "faster in", "the best form", "faster")
+_OF_SWEEPS = ("setting", "best total", "faster in", "the best form", "faster")
 
 # A row: its cells, and what gives the whole line its colour.
 Row = tuple[tuple[str, ...], Callable[[str], str]]
@@ -69,9 +69,15 @@ def _case(line: Line, names: Sequence[str]) -> tuple[str, ...]:
     best = line.best or line.forms[0]
     name, own = _name(line, names), format_seconds(line.seconds, 2)
     if best is line.own:
-        return name, own, cells.DASH, cells.DASH, "open"
+        return name, own, cells.DASH, cells.DASH, "undecided"
     said = _faster(gain(best, line.own))
-    return name, own, best.variant, format_seconds(best.seconds * line.times, 2), said if line.best else f"open, {said}"
+    return (
+        name,
+        own,
+        best.variant,
+        format_seconds(best.seconds * line.times, 2),
+        said if line.best else f"undecided, {said}",
+    )
 
 
 def _name(line: Line, names: Sequence[str]) -> str:

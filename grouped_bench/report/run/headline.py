@@ -9,6 +9,7 @@ from grouped_bench.analyse.answer import BEST, FASTER, OPEN, Answer, Line
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import gain, is_clearly_faster
 from grouped_bench.analyse.network import own_variant
+from grouped_bench.analyse.rows import groups_of
 from grouped_bench.report.text import cells
 from grouped_bench.units import counted, format_percent, format_seconds, significant
 
@@ -21,6 +22,8 @@ KERAS = {
 # An interval whose ends are further apart than this is told by the end that holds.
 _WIDE = 2.0
 _NOT_WIDE_ENOUGH_TO_TELL = 1.005
+# More winning forms than these are not named.
+_MOST_NAMED = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,9 +64,7 @@ def _effect(answer: Answer) -> str:
         what = "training step" if answer.first.pass_ == "training" else "call"
         return f"{_capital(factor(answer.gain))} faster convolutions: {before} → {after} a {what}."
     if answer.faster:
-        most = factor(max((line.gain for line in answer.faster), key=lambda found: found.low or 0.0))
-        where = _share(len(answer.faster), len(answer.lines))
-        return f"Faster than {_keras_forms(answer.faster)} in {where}; the best by {most}."
+        return _of_sweep(answer)
     noun = "layer" if answer.is_network else "case"
     if all(line.state == BEST for line in answer.lines):
         where = f"every {noun}"
@@ -72,12 +73,42 @@ def _effect(answer: Answer) -> str:
     return f"No winner in {counted(len(answer.lines), noun)}: no form is clearly faster than {own}."
 
 
+def _of_sweep(answer: Answer) -> str:
+    """Which forms beat Keras' own, in how many of the cases that can gain, and by how much."""
+    faster, gains = answer.faster, [line.gain for line in answer.faster]
+    forms = list(dict.fromkeys(line.best.variant for line in faster if line.best))
+    who = (
+        f"{cells.listed(forms)} {'beats' if len(forms) == 1 else 'beat'}"
+        if len(forms) <= _MOST_NAMED
+        else "Others beat"
+    )
+    where = _share(len(faster), len(may_gain(answer)))
+    if len(faster) > 1 and not any(map(_is_wide, gains)):
+        least, most = (one(gains, key=lambda found: found.value) for one in (min, max))
+        return f"{who} {_keras_forms(faster)} in {where}, by {factor(least)} to {factor(most)}."
+    return f"{who} {_keras_forms(faster)} in {where}; the best by {factor(max(gains, key=_surely))}."
+
+
+def may_gain(answer: Answer) -> list[Line]:
+    """The cases of a sweep with more than one group, where forms differ; all where there is no such case."""
+    split = [line for line in answer.lines if (groups_of(line.own) or 1) > 1 or line.best is not None]
+    return split or list(answer.lines)
+
+
+def _surely(found: Estimate) -> float:
+    return found.low or 0.0
+
+
+def _is_wide(found: Estimate) -> bool:
+    return found.low is None or found.high is None or found.high > found.low * _WIDE
+
+
 def _of_case(line: Line) -> str:
     """A single case: the fastest form, or what is known of the order where there is none."""
     own = KERAS.get(own_variant(line.own), own_variant(line.own))
     if line.best is not None:
         times = f"{format_seconds(line.own.seconds)} → {format_seconds(line.best.seconds)} a call"
-        return f"{line.best.variant} is {factor(line.gain)} faster than {own}: {times}."
+        return f"{line.best.variant} is {factor(line.gain)} faster than {own} ({times})."
     if len(line.forms) == 1:
         return f"Nothing to compare: {own} was measured alone, {format_seconds(line.own.seconds)} a call."
     if line.state == BEST:
@@ -124,25 +155,26 @@ def _certainty(answer: Answer) -> str:
     if len(answer.faster) == len(answer.lines) + len(answer.unmeasured) == 1 and not answer.is_network:
         return _clearness(answer.faster[0])
     noun = "layer" if answer.is_network else "case"
-    states = collections.Counter(line.state for line in answer.lines)
+    lines = answer.lines if answer.is_network else may_gain(answer)
+    states = collections.Counter(line.state for line in lines)
+    if states[FASTER] == len(lines) + len(answer.unmeasured):
+        return f"Clear in {'both' if len(lines) == 2 else f'all {len(lines)}'} {noun}s."
     told = [f"a faster form in {states[FASTER]}"] if states[FASTER] else []
     told += [f"nothing to gain in {states[BEST]}"] if states[BEST] else []
     if states[OPEN]:
-        ends = [line.at_most for line in answer.lines if line.state == OPEN]
+        ends = [line.at_most for line in lines if line.state == OPEN]
         known = [end for end in ends if end is not None]
         most = f" (at most {_times(max(known))} faster)" if len(known) == len(ends) and max(known) < 100 else ""
-        told.append(f"open in {states[OPEN]}{most}")
+        told.append(f"undecided in {states[OPEN]}{most}")
     told += [f"not measured in {len(answer.unmeasured)}"] if answer.unmeasured else []
-    total = len(answer.lines) + len(answer.unmeasured)
+    total = len(lines) + len(answer.unmeasured)
     return f"{counted(total, noun)}: {', '.join(told)}."
 
 
 def _clearness(line: Line) -> str:
     """Between what the gain of the fastest form lies, and which form is next."""
     low, high = line.gain.low, line.gain.high
-    told = "The gain has no interval yet."
-    if low and high:
-        told = f"The gain is {_times(_rounded_down(low))} to {_times(high)}."
+    told = f"The gain is {_times(low)} to {_times(high)}." if low and high else "The gain has no interval yet."
     others = [row for row in line.forms if row not in (line.best, line.own)]
     if line.best is None or not others:
         return told

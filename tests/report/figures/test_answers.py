@@ -52,7 +52,7 @@ def test_a_dot_says_the_factor_of_the_headline_and_an_open_one_is_hollow():
     assert any(text.endswith("×") for text in told)
     made = made.assign(speedup_low=1e-3, speedup_high=1e3, latency_low_s=1e-6, latency_high_s=1e3)
     place = sketch("savings", made).figure.axes[0]
-    assert "open" in [text.get_text() for text in place.texts]
+    assert "undecided" in [text.get_text() for text in place.texts]
     assert "white" in [line.get_markerfacecolor() for line in place.lines]
 
 
@@ -67,7 +67,7 @@ def test_every_measured_cell_of_the_map_has_a_colour_and_the_winner_a_frame():
     made = frame(groups=[4, 8], channels=[64], passes=["training"])
     made = fail(made, (made["variant"] == "split_concat") & (made["groups"] == 4), "unsupported", "no such kernel")
     place = sketch("winners", made).figure.axes[0]
-    assert [text.get_text() for text in place.get_xticklabels()] == ["as it is", "grouped_native", "split_concat"]
+    assert [text.get_text() for text in place.get_xticklabels()] == ["Keras", "grouped_native", "split_concat"]
     assert labels(place) == ["8 groups", "4 groups"]
     coloured = [patch for patch in place.patches if patch.get_facecolor()[3] > 0]
     assert len(coloured) == 5
@@ -90,7 +90,7 @@ def test_a_ranking_takes_turns_among_settings_and_shows_the_own_form_in_grey():
     figure = sketch("ranking", made).figure
     assert [place.get_title(loc="left")[:5].strip(", ") for place in figure.axes] == ["jax", "jax", "torch", "torch"]
     assert labels(figure.axes[0]) == ["grouped_native", "split_concat", "grouped"]
-    assert figure.axes[0].get_xlim()[0] == 0
+    assert figure.axes[0].get_xscale() == "log"
 
 
 @pytest.mark.parametrize("name", ["savings", "winners", "ranking"])
@@ -109,12 +109,12 @@ def test_tints_fade_with_size_and_doubt_and_no_tint_is_none():
 @pytest.mark.parametrize(
     "ends, text",
     [
-        ((5.0, 4.9, 5.1), "▲ 5.00×"),
-        ((0.2, 0.19, 0.21), "▼ 5.00×"),
-        ((30, 10, 90), "▲ ≥10×"),
-        ((1.1, 0.5, 2.4), "1.1× ?"),
+        ((5.0, 4.9, 5.1), "▲ 5.0×"),
+        ((0.2, 0.19, 0.21), "▼ 5.0×"),
+        ((30, 10, 90), "▲ 30×"),
+        ((1.1, 0.5, 2.4), "▲ 1.1× ?"),
         ((1.01, 0.99, 1.03), "≈"),
-        ((2.0, None, None), "2.0× ?"),
+        ((2.0, None, None), "▲ 2.0× ?"),
     ],
 )
 def test_a_factor_in_a_cell_is_never_below_one(ends, text):

@@ -56,7 +56,7 @@ def test_a_gain_on_a_busy_machine_is_told_by_the_bound_that_holds():
 
 def test_one_case_says_how_clear_its_fastest_form_is_and_which_is_next():
     found = of(frame(groups=[32], channels=[64], passes=["training"]))
-    assert found.effect.startswith("grouped_native is ") and " faster than Keras' groups=: " in found.effect
+    assert found.effect.startswith("grouped_native is ") and " faster than Keras' groups= (" in found.effect
     assert found.action == "Use grouped_native. Same function, checked."
     assert found.certainty.startswith("The gain is ") and " split_concat is next, " in found.certainty
     tied = frame(groups=[32], channels=[64], passes=["training"])
@@ -97,5 +97,18 @@ def test_what_was_not_measured_is_counted():
 
 def test_cases_of_a_sweep_say_where_and_by_how_much_at_best():
     found = of(frame(groups=[4, 32], channels=[64, 128], passes=["training"]))
-    assert found.effect.startswith("Faster than Keras' groups= in all 4 cases; the best by ")
+    assert found.effect.startswith("grouped_native beats Keras' groups= in all 4 cases, by ")
+    assert found.certainty == "Clear in all 4 cases."
     assert found.action == "Replace Keras' groups= by grouped_native in 4 cases. Same function, checked."
+
+
+def test_a_case_of_one_group_cannot_gain_and_is_not_counted():
+    made = frame(groups=[1, 4, 32], channels=[64], passes=["training"])
+    assert " in both cases, by " in of(made).effect
+    assert of(made).certainty == "Clear in both cases."
+
+
+def test_wide_gains_are_told_by_the_surest_and_many_winners_are_not_named():
+    made = frame(groups=[4, 32], channels=[64], passes=["training"])
+    wide = made.assign(speedup_low=made["speedup"] / 2, speedup_high=made["speedup"] * 2)
+    assert "; the best by at least " in of(wide).effect
