@@ -18,6 +18,8 @@ from grouped_bench.analyse.statistics.tasks import Value, by_process, counted
 
 PairKey = TypeVar("PairKey")
 _DRIFT_ALPHA = 0.05
+# With the variance of the other pairs, two processes decide what is far apart.
+LEAST_PROCESSES = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +67,7 @@ class _Evidence:
 def judge(
     ratios: Mapping[PairKey, Sequence[Value]], *, count: int, margin: float, by_turn: Collection[PairKey] = ()
 ) -> dict[PairKey, Pair]:
-    """The verdict on each pair, and its interval; none below three processes.
+    """The verdict on each pair, and its interval; none below two processes.
 
     Args:
         ratios: of each pair one log ratio a visit.
@@ -100,7 +102,7 @@ def _moderated(used: Mapping[PairKey, Sequence[Value]], *, is_by_turn: bool) -> 
     prior = moderation.fit(list(spread.values()), freedom, list(apart.values()), record)
     found = {}
     for key, made in several.items():
-        if len(made) >= stats.LEAST_PROCESSES:
+        if len(made) >= LEAST_PROCESSES:
             moderated = prior.moderated(spread[key], len(made) - 1, apart[key])
             found[key] = _evidence(used[key], centre[key], moderated, len(made))
     return found

@@ -27,8 +27,21 @@ def run_of(rng, ratio, *, pairs_=21, processes=3, deviation=0.05, stolen=0.0):
     return {number: values(row, stolen) for number, row in enumerate(logs)}
 
 
-def test_two_processes_decide_nothing():
-    assert judged([3.0, 3.0]) == pairs.Pair(None, "undecided", 2)
+def test_one_process_decides_nothing_and_two_only_what_is_far_apart():
+    assert judged([3.0]) == pairs.Pair(None, "undecided", 1)
+    assert judged([3.0, 3.1]).verdict == "faster"
+    assert judged([0.2, 0.21]).verdict == "undecided"
+    assert judged([0.0, 0.0]).verdict == "undecided"
+
+
+@pytest.mark.parametrize("ratio", [3.0, 30.0])
+def test_two_processes_beside_the_other_pairs_decide_large_ratios(ratio):
+    rng = np.random.default_rng(5)
+    runs = [pairs.judge(run_of(rng, ratio, processes=2), count=21, margin=0.03) for _ in range(20)]
+    found = [pair.verdict for run in runs for pair in run.values()]
+    assert np.mean([verdict == "faster" for verdict in found]) >= 0.95
+    twins = [pairs.judge(run_of(rng, 1.0, processes=2), count=21, margin=0.03) for _ in range(60)]
+    assert sum(pair.verdict in ("faster", "slower") for run in twins for pair in run.values()) <= 3
 
 
 def test_visits_of_one_process_count_once():
@@ -36,7 +49,7 @@ def test_visits_of_one_process_count_once():
     ratios = [0.30, 0.31, 0.32, -0.30, -0.31, -0.32]
     visits = [Visit(process) for process in (0, 0, 0, 1, 1, 1)]
     found = [Value(ratio, visit) for ratio, visit in zip(ratios, visits, strict=True)]
-    assert pairs.judge({0: found}, count=1, margin=0.03)[0].interval is None
+    assert pairs.judge({0: found}, count=1, margin=0.03)[0].verdict == "undecided"
 
 
 def test_the_visits_of_a_slow_down_of_two_are_decided_beside_twenty_others():
@@ -119,7 +132,7 @@ def test_few_of_the_decided_verdicts_on_twins_and_near_ones_are_wrong():
 def test_the_verdict_is_what_the_interval_says(runs, count):
     found = pairs.judge({key: values(logs) for key, logs in enumerate(runs)}, count=count, margin=0.03)
     for key, pair in found.items():
-        assert (pair.interval is None) == (len(runs[key]) < stats.LEAST_PROCESSES)
+        assert (pair.interval is None) == (len(runs[key]) < pairs.LEAST_PROCESSES)
         assert pair.verdict == stats.verdict(pair.interval, 0.03)
 
 
