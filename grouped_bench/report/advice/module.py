@@ -6,11 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from grouped_bench import __version__
 from grouped_bench.analyse.advise.advice import MEASURED, Advice
 from grouped_bench.analyse.advise.replacements import ALREADY, KIND, NO_CODE, OPEN, Replacement
+from grouped_bench.analyse.answer import Answer, Line
+from grouped_bench.analyse.network import OWN_GROUPED, own_variant
 from grouped_bench.analyse.reasons.reasons import onednn_of
+from grouped_bench.analyse.rows import setting_title
 from grouped_bench.report.advice import quantities
 from grouped_bench.report.advice.snippets import compiled_by, is_a_guess, printed
 from grouped_bench.report.advice.text import next_steps, title, why_not
+from grouped_bench.report.run.headline import factor
 from grouped_bench.report.text import cells
+from grouped_bench.space.case import BASELINE, Case
 from grouped_bench.units import counted
 from grouped_bench.variants.base import Printed
 from grouped_bench.variants.modules import Substitute, comment, module_source
@@ -58,11 +63,39 @@ def layer_code(found: Sequence[Replacement], command: str) -> LayerCode:
     return LayerCode(_text(found) if is_needed else "", tuple(_notes(found, command)), answered)
 
 
+def module_of(answer: Answer) -> str | None:
+    """The module of a network as it was measured, tried nowhere else; None where no layer has one to take its place."""
+    substitutes = [one for one in map(_of_line, answer.faster) if one is not None]
+    if not substitutes:
+        return None
+    first = answer.first
+    made = comment(cells.clean(f"By grouped-bench {__version__} for {setting_title(first)}, {first.pass_}."))
+    return _about(first.backend, first.execution) + made + "\n" + module_source(substitutes, ())
+
+
+def _of_line(line: Line) -> Substitute | None:
+    """What takes the place of a layer; None where its own is no layer of the module's, or the form has no code."""
+    own = own_variant(line.own)
+    if line.best is None or own not in (BASELINE, OWN_GROUPED):
+        return None
+    try:
+        case = Case.from_columns(line.own)
+    except (TypeError, ValueError, KeyError):
+        return None
+    layer = printed(line.best.variant, case, line.own.backend, line.best.choice)
+    told = f"{line.own.label or case.title()}: {line.best.variant}, {factor(line.gain)} faster, measured"
+    return None if layer is None else Substitute(case, own, layer, cells.clean(told))
+
+
+def _about(backend: str, execution: str) -> str:
+    how = compiled_by(backend, execution)
+    return _ABOUT.format(compiled=f", {how}" if how else "")
+
+
 def _text(found: Sequence[Replacement]) -> str:
     setting = found[0].question.setting
-    how = compiled_by(setting.backend, setting.execution)
     substitutes = [one for one in map(_substitute, found) if one is not None]
-    about = _ABOUT.format(compiled=f", {how}" if how else "")
+    about = _about(setting.backend, setting.execution)
     return about + comment(_made(found)) + "\n" + module_source(substitutes, _staying(found))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from grouped_bench.analyse.answer import Answer, Line
 from grouped_bench.analyse.rows import case_title, is_ok, setting_title
 from grouped_bench.analyse.statistics.stability import UNSTABLE
+from grouped_bench.report.advice.module import module_of
 from grouped_bench.report.advice.snippets import snippet
 from grouped_bench.report.drawing.names import setting_name, setting_of
 from grouped_bench.report.drawing.registry import Drawable
@@ -83,7 +84,12 @@ def _glued(told: Headline) -> Headline:
 
 
 def code_of(answer: Answer) -> str | None:
-    """The layers to paste: each class once, then a call for each case, the greatest gain first, at most some."""
+    """Of a network the module that replaces its layers; else the layers to paste, the greatest gains first.
+
+    Each class stands there once, then a call for each case, at most some.
+    """
+    if answer.is_network:
+        return module_of(answer)
     calls: dict[str, list[str]] = {}
     for line in answer.faster[:_MOST_CODES]:
         code = _code(line)

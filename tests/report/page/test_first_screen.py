@@ -68,6 +68,19 @@ def test_numbers_and_their_units_stay_on_one_line():
     assert not re.search(r"\d m?s\b", found.headline.effect)
 
 
+def test_the_code_of_a_network_replaces_its_layers():
+    code = screen(plain(small().assign(multiplicity=2, label="conv2: grouped"))).code
+    assert code is not None
+    assert code.count("def replace_layers(") == 1
+    assert code.count("class NativeGroupedConv(") == 1
+    assert "# conv2: grouped: grouped_native, " in code and " faster, measured" in code
+    compile(code, "code", "exec")
+    nothing = small(variants=["regular", "grouped"]).assign(multiplicity=2)
+    assert screen(plain(nothing)).code is None
+    depthwise = small().assign(multiplicity=2, in_use="split_concat")
+    assert screen(plain(depthwise)).code is None
+
+
 def test_the_code_is_of_every_case_that_changes_each_under_its_name():
     code = screen(plain(small())).code
     assert code is not None
