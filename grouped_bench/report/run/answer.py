@@ -17,12 +17,16 @@ from grouped_bench.report.run.headline import headline
 from grouped_bench.report.run.next_steps import Next, next_steps
 from grouped_bench.report.run.summary import stop, tally
 from grouped_bench.report.text import cells, ink
+from grouped_bench.space import variables
+from grouped_bench.space.case import Setting
 from grouped_bench.space.facts import Facts
 from grouped_bench.store.schema import COHORT_KEY, STATUSES, Task
 from grouped_bench.units import counted, format_clock
 
 MOST_LINES = 15
 _FEWEST_CASES, _MOST_WARNINGS, _MOST_NAMES = 3, 3, 3
+# What tells cases apart, and no settings.
+_OF_CASE = tuple(name for name in COHORT_KEY if name not in {field.name for field in dataclasses.fields(Setting)})
 # What a space is called that was given by options or from Python.
 _UNNAMED = ("options", "Space")
 _BUSY = ("stolen_cpu", "throttled", "speed_changed")
@@ -68,7 +72,7 @@ def _title(rows: Sequence[Task], facts: Facts, width: int) -> str:
     first = rows[0]
     space = facts.get("space")
     source = space.get("source") if isinstance(space, dict) else None
-    one = not varying(rows, COHORT_KEY)
+    one = not varying(rows, _OF_CASE)
     named = "" if not source or source in _UNNAMED else str(source).removesuffix(".toml")
     passes = cells.listed(dict.fromkeys(row.pass_ for row in rows))
     passes = ", ".join(dict.fromkeys(row.pass_ for row in rows))
@@ -81,7 +85,7 @@ def _title(rows: Sequence[Task], facts: Facts, width: int) -> str:
 
 def _batches(rows: Sequence[Task]) -> str:
     found = sorted({row.batch_size for row in rows})
-    return f"batch {found[0]}" + (f" to {found[-1]}" if len(found) > 1 else "")
+    return f"batch {found[0]}" + (f"{' and' if len(found) == 2 else ' to'} {found[-1]}" if len(found) > 1 else "")
 
 
 def _backends(rows: Iterable[Task]) -> str:
@@ -120,7 +124,7 @@ def _warnings(rows: Sequence[Task], width: int) -> list[str]:
     return [ink.warning(line) for line in wrapped[:_MOST_WARNINGS]]
 
 
-def _refused(rows: Iterable[Task]) -> Iterator[str]:
+def _refused(rows: Sequence[Task]) -> Iterator[str]:
     """Known refusals, the commonest first: which variants, where, and what allows them."""
     same: dict[Refusal, list[Task]] = collections.defaultdict(list)
     for row in rows:
@@ -130,7 +134,14 @@ def _refused(rows: Iterable[Task]) -> Iterator[str]:
     for refusal, refused in sorted(same.items(), key=lambda pair: -len(pair[1])):
         names = cells.listed(dict.fromkeys(row.variant for row in refused))
         where = f"{names} cannot run in {counted(len(refused), 'case')}"
-        yield f"{where}. Try {'='.join(refusal.env)}" if refusal.env else f"{where}: {refusal.cause}"
+        yield f"{where}{_way_out(refusal.env, rows)}" if refusal.env else f"{where}: {refusal.cause}"
+
+
+def _way_out(env: tuple[str, str], rows: Iterable[Task]) -> str:
+    """The environment that allows what was refused, or that it was measured too."""
+    name, value = env
+    is_known = any(is_ok(row) and variables.parsed(row.env).get(name) == value for row in rows)
+    return f" without {name}={value}" if is_known else f". Try {name}={value}"
 
 
 def _failed(rows: Sequence[Task]) -> list[str]:

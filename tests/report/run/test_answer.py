@@ -139,11 +139,20 @@ def test_warnings_say_what_would_help():
     made = training(in_force='{"onednn": false}')
     made = fail(made, (made["variant"] == "grouped_native") & (made["groups"] > 1), "unsupported", off)
     assert "! grouped_native cannot run in 4 cases. Try TF_ENABLE_ONEDNN_OPTS=1" in lines(made)
+    on = training(env="TF_ENABLE_ONEDNN_OPTS=1", in_force='{"onednn": true}')
+    both = lines(pd.concat([made.assign(env="TF_ENABLE_ONEDNN_OPTS=0"), on], ignore_index=True))
+    assert "! grouped_native cannot run in 4 cases without TF_ENABLE_ONEDNN_OPTS=1" in both
     busy = lines(training(flags=["unstable", "stolen_cpu"]))
     assert "! busy machine: 30 of 30 tasks disturbed (stolen cpu)" in busy
     assert not any("!" in line for line in lines(training(flags=["unstable", "not_settled"])))
     made = fail(training(), training()["variant"] == "split_sum", "timeout", None)
     assert "! no figure for 6 of 30 tasks (6 timeout): split_sum" in lines(made)
+
+
+def test_one_case_in_several_environments_is_named_in_the_title():
+    made = training(groups=[32], channels=[64])
+    both = pd.concat([made.assign(env="A=0"), made.assign(env="A=1")], ignore_index=True)
+    assert lines(both)[0].startswith("Conv2D 64→64 k3x3 on 28x28 groups 32 batch 8 training · ")
 
 
 def test_an_unfinished_run_is_resumed_first():
