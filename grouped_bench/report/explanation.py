@@ -11,7 +11,7 @@ from grouped_bench.analyse.reasons.reasons import explained
 from grouped_bench.report.plans import WIDTH
 from grouped_bench.report.text.cells import clean
 from grouped_bench.space.facts import Facts
-from grouped_bench.units import format_count, format_percent, format_seconds
+from grouped_bench.units import format_count, format_percent, format_seconds, significant
 
 _MOST_PARTS = 6
 _LEAST_SHARE = 0.01
@@ -50,10 +50,27 @@ def render(looks: Sequence[Facts], format: str) -> str:
             lines += _wrapped(part, "  ")
         for cause in told.causes:
             lines += _wrapped(cause, "  → ")
-    return "\n".join([*lines, "", *_wrapped(_NOTE, "")])
+    return "\n".join([*lines, "", *_wrapped(" ".join([*_fastest(looks), _NOTE]), "")])
 
 
-_NOTE = "These latencies come from one short visit and have no interval; `grouped-bench run` measures them."
+_NOTE = (
+    "These latencies come from one short visit and have no interval. `grouped-bench advise --measure` with the same "
+    "case measures them, and names the form to use."
+)
+
+
+def _fastest(looks: Sequence[Facts]) -> Iterator[str]:
+    """Of each function with several forms in one setting, the one that was fastest in its visit."""
+    alike: dict[tuple[str, str, str], list[Facts]] = {}
+    for look in looks:
+        if look["status"] == "ok":
+            alike.setdefault((look["case"], look["setting"], str(look["task"].get("computes"))), []).append(look)
+    for some in alike.values():
+        first, *others = sorted(some, key=lambda look: look["latency_s"])
+        if others:
+            times = significant(others[-1]["latency_s"] / first["latency_s"], 2)
+            slowest = clean(others[-1]["variant"])
+            yield f"Fastest here: {clean(first['variant'])}, about {times}× faster than {slowest}."
 
 
 def tell(look: Facts) -> Told:
