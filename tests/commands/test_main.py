@@ -298,6 +298,7 @@ def test_advise_prints_the_code_of_what_runs_advise_or_of_what_is_named(call, sa
     assert (code, "not tried here, where tensorflow does not start" in err) == (0, True)
     code, out, err = call(*asked, "grouped")
     assert (code, err, out.count("FORMS = [\n]")) == (0, "Replaced: 0 of 1 layer.\n", 1)
+    pytest.importorskip("jax")
     code, out, err = call(*asked, "group_parallel", "--backend", "jax")
     assert (code, out) == (3, "")
     assert "group_parallel has no code for the case" in err

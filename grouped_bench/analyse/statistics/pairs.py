@@ -6,12 +6,13 @@ pairs allows (false coverage rate: Benjamini and Yekutieli, 2005).
 
 import dataclasses
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
 
 from grouped_bench.analyse.statistics import moderation, stats
+from grouped_bench.analyse.statistics.moderation import Prior
 from grouped_bench.analyse.statistics.stability import slack
 from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.analyse.statistics.tasks import Value, by_process, counted
@@ -20,6 +21,7 @@ PairKey = TypeVar("PairKey")
 _DRIFT_ALPHA = 0.05
 # With the variance of the other pairs, two processes decide what is far apart.
 LEAST_PROCESSES = 2
+_REFRESHED = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +66,27 @@ class _Evidence:
         return 2 * float(special.stdtr(self.freedom, -reach / self.error)) / self.share if reach > 0 else math.inf
 
 
+@dataclasses.dataclass(frozen=True)
+class Common:
+    """What the pairs of a run have in common: how far processes settle apart, and the level of the intervals.
+
+    In the same rounds twins vary together and other pairs do not; in turn, all vary alike.
+    """
+
+    in_rounds: Prior
+    in_turn: Prior
+    alpha: float
+
+    def pair(self, ratios: Sequence[Value], margin: float, *, is_by_turn: bool) -> Pair:
+        """The verdict on a pair, and its interval; none below two processes."""
+        used = counted(ratios)
+        evidence = _evidence(used, self.in_turn if is_by_turn else self.in_rounds, is_by_turn=is_by_turn)
+        if evidence is None:
+            return Pair(None, stats.verdict(None, margin), len(used))
+        interval = stats.exponential(evidence.centre, evidence.half(self.alpha))
+        return Pair(interval, stats.verdict(interval, margin), len(used))
+
+
 def judge(
     ratios: Mapping[PairKey, Sequence[Value]], *, count: int, margin: float, by_turn: Collection[PairKey] = ()
 ) -> dict[PairKey, Pair]:
@@ -75,43 +98,42 @@ def judge(
         margin: largest change that counts as equivalent, as a share: 0.03 for 3 %.
         by_turn: pairs whose two sides were not visited in the same rounds, but in turn.
     """
-    used = {key: counted(values) for key, values in ratios.items()}
+    common, in_turn = common_of(ratios, count, margin, by_turn), set(by_turn)
+    return {key: common.pair(values, margin, is_by_turn=key in in_turn) for key, values in ratios.items()}
+
+
+def common_of(
+    ratios: Mapping[PairKey, Sequence[Value]], count: int, margin: float, by_turn: Collection[PairKey]
+) -> Common:
+    """What all pairs say of each other; arguments as of `judge`."""
+    sides: tuple[list[Sequence[Value]], list[Sequence[Value]]] = ([], [])
     in_turn = set(by_turn)
-    evidence = {
-        **_moderated({key: values for key, values in used.items() if key not in in_turn}, is_by_turn=False),
-        **_moderated({key: values for key, values in used.items() if key in in_turn}, is_by_turn=True),
-    }
-    alpha = _alpha([one.needed(margin) for one in evidence.values()], max(1, count, len(ratios)))
-    return {key: _pair(evidence.get(key), len(values), alpha, margin) for key, values in used.items()}
+    for key, values in ratios.items():
+        sides[key in in_turn].append(counted(values))
+    priors = _prior(sides[False], is_by_turn=False), _prior(sides[True], is_by_turn=True)
+    found = [_evidence(used, priors[there], is_by_turn=there) for there in (False, True) for used in sides[there]]
+    needed = [one.needed(margin) for one in found if one is not None]
+    return Common(priors[False], priors[True], _alpha(needed, max(1, count, len(ratios))))
 
 
-def _moderated(used: Mapping[PairKey, Sequence[Value]], *, is_by_turn: bool) -> dict[PairKey, _Evidence]:
-    """What is known of each of some pairs, which have the spread of their processes in common.
-
-    In the same rounds twins vary together and other pairs do not; in turn, all vary alike.
-    """
-    if not used:
-        return {}
-    means = {key: by_process(values) for key, values in used.items()}
-    several = {key: made for key, made in means.items() if len(made) > 1}
-    spread = {key: float(np.var(made, ddof=1)) for key, made in several.items()}
-    centre = {key: math.fsum(made) / len(made) for key, made in several.items()}
-    apart = {key: moderation.FAR if is_by_turn else middle for key, middle in centre.items()}
-    freedom = [len(made) - 1 for made in several.values()]
+def _prior(used: Iterable[Sequence[Value]], *, is_by_turn: bool) -> Prior:
+    """How far the processes of some pairs settle apart."""
+    several = [made for made in map(by_process, used) if len(made) > 1]
+    spread = [float(np.var(made, ddof=1)) for made in several]
+    apart = [moderation.FAR if is_by_turn else math.fsum(made) / len(made) for made in several]
     record = moderation.IN_TURN if is_by_turn else moderation.IN_ROUNDS
-    prior = moderation.fit(list(spread.values()), freedom, list(apart.values()), record)
-    found = {}
-    for key, made in several.items():
-        if len(made) >= LEAST_PROCESSES:
-            moderated = prior.moderated(spread[key], len(made) - 1, apart[key])
-            found[key] = _evidence(used[key], centre[key], moderated, len(made))
-    return found
+    return moderation.fit(spread, [len(made) - 1 for made in several], apart, record)
 
 
-def _evidence(used: Sequence[Value], centre: float, moderated: tuple[float, float], processes: int) -> _Evidence:
-    variance, freedom = moderated
+def _evidence(used: Sequence[Value], prior: Prior, *, is_by_turn: bool) -> _Evidence | None:
+    made = by_process(used)
+    if len(made) < LEAST_PROCESSES:
+        return None
+    centre = math.fsum(made) / len(made)
+    apart = moderation.FAR if is_by_turn else centre
+    variance, freedom = prior.moderated(float(np.var(made, ddof=1)), len(made) - 1, apart)
     moved = math.fsum(slack(value.visit) for value in used) / len(used) + _drift(used)
-    return _Evidence(centre, math.sqrt(variance / processes), freedom, moved, stats.look_share(len(used)))
+    return _Evidence(centre, math.sqrt(variance / len(made)), freedom, moved, stats.look_share(len(used)))
 
 
 def _drift(used: Sequence[Value]) -> float:
@@ -128,15 +150,10 @@ def _alpha(needed: Sequence[float], count: int) -> float:
     return each * max((rank for rank, one in ranks if one <= rank * each), default=1)
 
 
-def _pair(evidence: _Evidence | None, visits: int, alpha: float, margin: float) -> Pair:
-    if evidence is None:
-        return Pair(None, stats.verdict(None, margin), visits)
-    interval = stats.exponential(evidence.centre, evidence.half(alpha))
-    return Pair(interval, stats.verdict(interval, margin), visits)
-
-
 class Verdicts:
-    """The verdicts of a run as they stand, made again when they are asked for after a visit.
+    """The verdicts of a run as they stand.
+
+    What its pairs have in common is found again after each twentieth more visits: of thousands of pairs it takes long.
 
     Args:
         count: comparisons of the run.
@@ -147,13 +164,14 @@ class Verdicts:
         self._count, self._margin = count, margin
         self._ratios: dict[Hashable, Sequence[Value]] = {}
         self._by_turn: set[Hashable] = set()
-        self._pairs: dict[Hashable, Pair] | None = None
+        self._made, self._due = 0, 0
+        self._common: Common | None = None
 
     def put(self, key: Hashable, ratios: Sequence[Value], *, by_turn: bool = False) -> None:
         """Take in all log ratios of a pair, one a visit; `by_turn` as for `judge`."""
         self._ratios[key] = tuple(ratios)
         self._by_turn |= {key} if by_turn else set()
-        self._pairs = None
+        self._made += 1
 
     def visits(self, key: Hashable) -> int:
         """How many visits of a pair count so far."""
@@ -164,9 +182,7 @@ class Verdicts:
 
     def __getitem__(self, key: Hashable) -> Pair:
         """A pair as it stands; without a visit of it undecided."""
-        if self._pairs is None:
-            self._pairs = judge(self._ratios, count=self._count, margin=self._margin, by_turn=self._by_turn)
-        return self._pairs.get(key, _NOTHING)
-
-
-_NOTHING = Pair(None, stats.verdict(None, 0.0), 0)
+        if self._common is None or self._made >= self._due:
+            self._common = common_of(self._ratios, self._count, self._margin, self._by_turn)
+            self._due = self._made + max(1, self._made // _REFRESHED)
+        return self._common.pair(self._ratios.get(key, ()), self._margin, is_by_turn=key in self._by_turn)

@@ -658,6 +658,7 @@ def test_the_time_for_a_measurement_can_be_given(here, measures):
 
 
 def test_layers_of_runs_are_chosen_by_what_they_agree_in(here):
+    pytest.importorskip("jax")
     asked = gb.advise(None, ["latest"], out=here.out, passes="training", batch_size="8")
     assert {one.question.case.pass_ for one in asked} == {"training"}
     assert len(asked) == 6
