@@ -100,12 +100,9 @@ def fit(
     told = record.density(deviations, exponents, nu)
     values = np.maximum(np.asarray(variances, dtype=float), _LEAST_VARIANCE)
     growth = np.log(_growth(np.asarray(log_ratios, dtype=float)))
-    for freedom in sorted(set(freedoms)):
-        alike = np.asarray(freedoms) == freedom
-        scaled = np.log(values[alike] * freedom)[:, None, None, None] - 2 * exponents * growth[alike, None, None, None]
-        logs = scaled - np.log(nu * deviations**2)
-        density = freedom / 2 * logs - (freedom + nu) / 2 * np.log1p(np.exp(logs))
-        told = told + density.sum(axis=0) - int(alike.sum()) * special.betaln(freedom / 2, nu / 2)
+    for value, freedom, grown in zip(values, freedoms, growth, strict=True):  # together they would fill memory
+        logs = math.log(value * freedom) - 2 * exponents * grown - np.log(nu * deviations**2)
+        told += freedom / 2 * logs - (freedom + nu) / 2 * np.log1p(np.exp(logs)) - special.betaln(freedom / 2, nu / 2)
     best = np.unravel_index(int(np.argmax(told)), told.shape)
     return Prior(float(deviations[best]) ** 2, float(exponents[best]), float(nu[best]))
 
