@@ -69,7 +69,7 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     keys = [tuple(map(_hashable, row)) for row in frame[list(COHORT_KEY)].itertuples(index=False)]
     tasks = [_raw(record) for record in frame[list(_RAW)].to_dict("records")]
     values = [counted(latencies(task.samples, task.visits)) if task.is_ok else [] for task in tasks]
-    prior = _prior(values)
+    prior = moderation.fit((np.log(by_process(found)) for found in values), moderation.IN_TURN)
     timed = [_timed(task, found, prior) for task, found in zip(tasks, values, strict=True)]
     places = {key: place for place, (key, task) in enumerate(zip(keys, tasks, strict=True)) if task.is_baseline}
     baselines = [None if task.is_baseline else places.get(key) for key, task in zip(keys, tasks, strict=True)]
@@ -146,15 +146,6 @@ def visits_of(record: Mapping[Any, Any]) -> list[Visit]:
     count = len(record["samples_s"])
     columns = [_plain(values) if has_values(values) else [None] * count for values in lists]
     return [Visit(int(process), *disturbed) for process, *disturbed in zip(*columns, strict=True)]
-
-
-def _prior(values: Sequence[Sequence[Value]]) -> moderation.Prior:
-    """How far processes of a task settle apart in this run, by the logarithms of their latencies."""
-    logs = [np.log(by_process(found)) for found in values if found]
-    several = [of_one for of_one in logs if len(of_one) > 1]
-    spreads = [float(np.var(of_one, ddof=1)) for of_one in several]
-    freedom, far = [len(of_one) - 1 for of_one in several], [moderation.FAR] * len(several)
-    return moderation.fit(spreads, freedom, far, moderation.IN_TURN)
 
 
 def _timed(task: _Raw, found: Sequence[Value], prior: moderation.Prior) -> _Timed:

@@ -7,7 +7,7 @@ it is found from the pairs of a run, with what runs on record have shown as a pr
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -16,8 +16,6 @@ _EXPONENTS = np.linspace(0, 1, 6)
 _FREEDOMS = np.geomspace(0.5, 32, 11)
 # The growth is that of |log ratio| + _FLOOR, up to _CEILING.
 _FLOOR, _CEILING = 0.01, 0.15
-# A log ratio from which on it grows no more, for what does not grow.
-FAR = 1.0
 _MOST_PAIRS = 400
 # A clock that never varies would make any difference certain.
 _LEAST_VARIANCE = 1e-8
@@ -31,18 +29,18 @@ class Record:
 
     Args:
         deviation: standard deviation of a log ratio from process to process, of pairs far apart.
-        exponent: with which it shrinks with the log ratio.
+        exponent: with which it shrinks with the log ratio; None where it does not.
         freedom: degrees of freedom of its spread over pairs.
     """
 
     deviation: tuple[float, float]
-    exponent: tuple[float, float]
+    exponent: tuple[float, float] | None
     freedom: tuple[float, float]
 
     def density(self, deviations: np.ndarray, exponents: np.ndarray, freedoms: np.ndarray) -> np.ndarray:
         """Its logarithm for each prior, up to a constant."""
         of_deviation = np.log(deviations / self.deviation[0]) / self.deviation[1]
-        of_exponent = (exponents - self.exponent[0]) / self.exponent[1]
+        of_exponent = (exponents - self.exponent[0]) / self.exponent[1] if self.exponent else 0.0
         of_freedom = np.log(freedoms / self.freedom[0]) / self.freedom[1]
         return np.asarray(-(of_deviation**2 + of_exponent**2 + of_freedom**2) / 2)
 
@@ -51,7 +49,7 @@ class Record:
 # set low, since a run with few pairs must not take twins for surer than they are.
 IN_ROUNDS = Record((0.07, math.log(1.8)), (0.4, 0.3), (3.0, math.log(2)))
 # Of pairs in turn, and of latencies, which meet other weather each: 0.04 to 0.07 in quiet runs, 0.3 in busy ones.
-IN_TURN = Record((0.1, math.log(2.5)), (0.0, 0.1), (1.5, math.log(2)))
+IN_TURN = Record((0.1, math.log(2.5)), None, (1.5, math.log(2)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,46 +65,44 @@ class Prior:
 
     def at(self, log_ratio: float) -> float:
         """The typical variance of a pair with this log ratio."""
-        growth = float(_growth(np.array([log_ratio]))[0])
-        return float(self.variance * growth ** (2 * self.exponent))
+        return float(self.variance * _growth(log_ratio) ** (2 * self.exponent))
 
-    def moderated(self, variance: float, freedom: float, log_ratio: float) -> tuple[float, float]:
-        """A pair's variance and its degrees of freedom with what the prior adds to them."""
+    def moderated(self, logs: Sequence[float] | np.ndarray) -> tuple[float, float]:
+        """Variance and degrees of freedom of logarithms, one a process of at least two, with what the prior adds."""
         from scipy import special  # takes a quarter second, which only a run has
 
-        variance, typical = max(variance, _LEAST_VARIANCE), self.at(log_ratio)
+        variance, freedom, typical = _variance(logs), len(logs) - 1, self.at(float(np.mean(logs)))
         if special.fdtrc(freedom, self.freedom, variance / typical) < _OUTLYING:
             return variance, freedom
         total = self.freedom + freedom
         return (self.freedom * typical + freedom * variance) / total, total
 
 
-def fit(
-    variances: Sequence[float], freedoms: Sequence[float], log_ratios: Sequence[float], record: Record = IN_ROUNDS
-) -> Prior:
+def fit(processes: Iterable[Sequence[float] | np.ndarray], record: Record = IN_ROUNDS) -> Prior:
     """The prior that the pairs of a run make most likely, a few hundred suffice; that of earlier runs without any.
 
     Args:
-        variances: of each pair's log ratio over its processes.
-        freedoms: degrees of freedom of each, at least 1.
-        log_ratios: the mean of each; FAR for those whose variance does not grow with it.
+        processes: of each pair, or task, logarithms, one a process; those of a single process say nothing.
         record: what earlier runs have shown.
     """
     from scipy import special
 
-    step = max(1, math.ceil(len(variances) / _MOST_PAIRS))
-    variances, freedoms, log_ratios = (values[::step] for values in (variances, freedoms, log_ratios))
-    deviations, exponents, nu = np.meshgrid(_DEVIATIONS, _EXPONENTS, _FREEDOMS, indexing="ij")
-    told = record.density(deviations, exponents, nu)
-    values = np.maximum(np.asarray(variances, dtype=float), _LEAST_VARIANCE)
-    growth = np.log(_growth(np.asarray(log_ratios, dtype=float)))
-    for value, freedom, grown in zip(values, freedoms, growth, strict=True):  # together they would fill memory
-        logs = math.log(value * freedom) - 2 * exponents * grown - np.log(nu * deviations**2)
-        told += freedom / 2 * logs - (freedom + nu) / 2 * np.log1p(np.exp(logs)) - special.betaln(freedom / 2, nu / 2)
+    several = [logs for logs in processes if len(logs) > 1]
+    grid = (_DEVIATIONS, _EXPONENTS if record.exponent else np.zeros(1), _FREEDOMS)
+    deviations, exponents, nu = np.meshgrid(*grid, indexing="ij")
+    told, typical = record.density(deviations, exponents, nu), np.log(nu * deviations**2)
+    for logs in several[:: max(1, math.ceil(len(several) / _MOST_PAIRS))]:  # together they would fill memory
+        freedom, growth = len(logs) - 1, math.log(_growth(float(np.mean(logs))))
+        ratio = math.log(_variance(logs) * freedom) - 2 * exponents * growth - typical
+        told += freedom / 2 * ratio - (freedom + nu) / 2 * np.log1p(np.exp(ratio)) - special.betaln(freedom / 2, nu / 2)
     best = np.unravel_index(int(np.argmax(told)), told.shape)
     return Prior(float(deviations[best]) ** 2, float(exponents[best]), float(nu[best]))
 
 
-def _growth(log_ratios: np.ndarray) -> np.ndarray:
-    """The deviation of pairs with these log ratios over that of pairs far apart, but for the exponent."""
-    return np.asarray(np.minimum(np.abs(log_ratios) + _FLOOR, _CEILING) / _CEILING)
+def _variance(logs: Sequence[float] | np.ndarray) -> float:
+    return max(float(np.var(logs, ddof=1)), _LEAST_VARIANCE)
+
+
+def _growth(log_ratio: float) -> float:
+    """The deviation of a pair with this log ratio over that of pairs far apart, but for the exponent."""
+    return min(abs(log_ratio) + _FLOOR, _CEILING) / _CEILING

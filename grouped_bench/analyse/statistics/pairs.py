@@ -6,10 +6,8 @@ pairs allows (false coverage rate: Benjamini and Yekutieli, 2005).
 
 import dataclasses
 import math
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TypeVar
-
-import numpy as np
 
 from grouped_bench.analyse.statistics import moderation, stats
 from grouped_bench.analyse.statistics.moderation import Prior
@@ -80,11 +78,7 @@ class Common:
     def pair(self, ratios: Sequence[Value], margin: float, *, is_by_turn: bool) -> Pair:
         """The verdict on a pair, and its interval; none below two processes."""
         used = counted(ratios)
-        evidence = _evidence(used, self.in_turn if is_by_turn else self.in_rounds, is_by_turn=is_by_turn)
-        if evidence is None:
-            return Pair(None, stats.verdict(None, margin), len(used))
-        interval = stats.exponential(evidence.centre, evidence.half(self.alpha))
-        return Pair(interval, stats.verdict(interval, margin), len(used))
+        return _pair(used, _evidence(used, self.in_turn if is_by_turn else self.in_rounds), self.alpha, margin)
 
 
 def judge(
@@ -98,42 +92,36 @@ def judge(
         margin: largest change that counts as equivalent, as a share: 0.03 for 3 %.
         by_turn: pairs whose two sides were not visited in the same rounds, but in turn.
     """
-    common, in_turn = common_of(ratios, count, margin, by_turn), set(by_turn)
-    return {key: common.pair(values, margin, is_by_turn=key in in_turn) for key, values in ratios.items()}
+    common, found = _together(ratios, count, margin, by_turn)
+    return {key: _pair(used, evidence, common.alpha, margin) for key, (used, evidence) in found.items()}
 
 
-def common_of(
+def _together(
     ratios: Mapping[PairKey, Sequence[Value]], count: int, margin: float, by_turn: Collection[PairKey]
-) -> Common:
-    """What all pairs say of each other; arguments as of `judge`."""
-    sides: tuple[list[Sequence[Value]], list[Sequence[Value]]] = ([], [])
+) -> tuple[Common, dict[PairKey, tuple[list[Value], _Evidence | None]]]:
+    """What all pairs say of each other; of each the visits that count and what they say. Arguments as of `judge`."""
     in_turn = set(by_turn)
-    for key, values in ratios.items():
-        sides[key in in_turn].append(counted(values))
-    priors = _prior(sides[False], is_by_turn=False), _prior(sides[True], is_by_turn=True)
-    found = [_evidence(used, priors[there], is_by_turn=there) for there in (False, True) for used in sides[there]]
-    needed = [one.needed(margin) for one in found if one is not None]
-    return Common(priors[False], priors[True], _alpha(needed, max(1, count, len(ratios))))
+    used = {key: counted(values) for key, values in ratios.items()}
+    by_round = moderation.fit(by_process(some) for key, some in used.items() if key not in in_turn)
+    turned = moderation.fit((by_process(some) for key, some in used.items() if key in in_turn), moderation.IN_TURN)
+    found = {key: (some, _evidence(some, turned if key in in_turn else by_round)) for key, some in used.items()}
+    needed = [evidence.needed(margin) for _, evidence in found.values() if evidence is not None]
+    return Common(by_round, turned, _alpha(needed, max(1, count, len(ratios)))), found
 
 
-def _prior(used: Iterable[Sequence[Value]], *, is_by_turn: bool) -> Prior:
-    """How far the processes of some pairs settle apart."""
-    several = [made for made in map(by_process, used) if len(made) > 1]
-    spread = [float(np.var(made, ddof=1)) for made in several]
-    apart = [moderation.FAR if is_by_turn else math.fsum(made) / len(made) for made in several]
-    record = moderation.IN_TURN if is_by_turn else moderation.IN_ROUNDS
-    return moderation.fit(spread, [len(made) - 1 for made in several], apart, record)
-
-
-def _evidence(used: Sequence[Value], prior: Prior, *, is_by_turn: bool) -> _Evidence | None:
+def _evidence(used: Sequence[Value], prior: Prior) -> _Evidence | None:
     made = by_process(used)
     if len(made) < LEAST_PROCESSES:
         return None
-    centre = math.fsum(made) / len(made)
-    apart = moderation.FAR if is_by_turn else centre
-    variance, freedom = prior.moderated(float(np.var(made, ddof=1)), len(made) - 1, apart)
+    variance, freedom = prior.moderated(made)
     moved = math.fsum(slack(value.visit) for value in used) / len(used) + _drift(used)
-    return _Evidence(centre, math.sqrt(variance / len(made)), freedom, moved, stats.look_share(len(used)))
+    centre, error = math.fsum(made) / len(made), math.sqrt(variance / len(made))
+    return _Evidence(centre, error, freedom, moved, stats.look_share(len(used)))
+
+
+def _pair(used: Sequence[Value], evidence: _Evidence | None, alpha: float, margin: float) -> Pair:
+    interval = stats.exponential(evidence.centre, evidence.half(alpha)) if evidence else None
+    return Pair(interval, stats.verdict(interval, margin), len(used))
 
 
 def _drift(used: Sequence[Value]) -> float:
@@ -183,6 +171,6 @@ class Verdicts:
     def __getitem__(self, key: Hashable) -> Pair:
         """A pair as it stands; without a visit of it undecided."""
         if self._common is None or self._made >= self._due:
-            self._common = common_of(self._ratios, self._count, self._margin, self._by_turn)
+            self._common, _ = _together(self._ratios, self._count, self._margin, self._by_turn)
             self._due = self._made + max(1, self._made // _REFRESHED)
         return self._common.pair(self._ratios.get(key, ()), self._margin, is_by_turn=key in self._by_turn)

@@ -53,8 +53,7 @@ def latency_interval(medians: Sequence[float], prior: moderation.Prior | None = 
         low, high = _median_interval(values, LATENCY_LEVEL)
         return Interval(float(np.median(values)), low, high)
     logs, median = np.log(values), float(np.median(values))
-    moderated = float(np.var(logs, ddof=1)), float(len(logs) - 1)
-    variance, freedom = prior.moderated(*moderated, moderation.FAR) if prior else moderated
+    variance, freedom = prior.moderated(logs) if prior else (float(np.var(logs, ddof=1)), len(logs) - 1)
     from scipy import special  # takes a quarter second, which only a run has
 
     half = float(special.stdtrit(freedom, (1 + LATENCY_LEVEL) / 2)) * math.sqrt(variance / len(logs))

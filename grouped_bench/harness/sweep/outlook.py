@@ -45,12 +45,7 @@ class Outlook:
 
     def _prior(self, visited: Sequence[Standing]) -> Prior:
         """How much processes of a pair differ, by all pairs so far."""
-        made = [by_process(standing.ratios(name)) for standing in visited for name in standing.cohort.variants]
-        several = [logs for logs in made if len(logs) > 1]
-        variances = [float(np.var(logs, ddof=1)) for logs in several]
-        return moderation.fit(
-            variances, [len(logs) - 1 for logs in several], [float(np.mean(logs)) for logs in several]
-        )
+        return moderation.fit(by_process(one.ratios(name)) for one in visited for name in one.cohort.variants)
 
     def _of(self, standing: Standing, prior: Prior) -> float:
         """The visits that each open variant of a cohort needs, at its part of what a visit takes."""
@@ -82,7 +77,7 @@ class Outlook:
         middle, freedom = float(np.mean(logs)), prior.freedom
         variance = prior.at(middle)
         if len(logs) > 1:
-            variance, freedom = prior.moderated(float(np.var(logs, ddof=1)), len(logs) - 1, middle)
+            variance, freedom = prior.moderated(logs)
         variance *= min(_MOST_SKEW, freedom / max(freedom - 1, 1e-9))  # between middle and mean of what it may be
         processes = len(logs) * looks / made
         shares = np.array([stats.look_share(int(look)) for look in looks])

@@ -10,42 +10,46 @@ def drawn(deviation, freedom, pairs, processes, seed=0):
     """Variances as Smyth's model has them: inverse chi-square around a typical one."""
     rng = np.random.default_rng(seed)
     true = deviation**2 * freedom / rng.chisquare(freedom, pairs)
-    return true * rng.chisquare(processes - 1, pairs) / (processes - 1), [processes - 1] * pairs
+    return true * rng.chisquare(processes - 1, pairs) / (processes - 1)
+
+
+def three(variance, centre):
+    """Logarithms of three processes with this variance and mean."""
+    return centre + np.sqrt(variance) * np.array([-1.0, 0.0, 1.0])
 
 
 @pytest.mark.parametrize("deviation", [0.01, 0.05, 0.2])
 @pytest.mark.parametrize("freedom", [1.0, 3.0, 10.0])
 def test_the_prior_is_that_which_the_variances_were_drawn_from(deviation, freedom):
-    found = fit(*drawn(deviation, freedom, 400, 3), [1.0] * 400)
+    found = fit([three(one, 1.0) for one in drawn(deviation, freedom, 400, 3)])
     assert found.variance**0.5 == pytest.approx(deviation, rel=0.25)
     assert found.freedom == pytest.approx(freedom, rel=0.5)
 
 
 def test_the_deviation_of_twins_is_smaller_where_the_run_says_so():
     near, far = drawn(0.01, 5.0, 60, 3), drawn(0.08, 5.0, 60, 3, seed=1)
-    both = [*near[0], *far[0]], [2] * 120
-    found = fit(*both, [0.0] * 60 + [1.0] * 60)
+    found = fit([*(three(one, 0.0) for one in near), *(three(one, 1.0) for one in far)])
     assert found.at(0.0) ** 0.5 == pytest.approx(0.01, rel=0.4)
     assert found.at(2.0) ** 0.5 == pytest.approx(0.08, rel=0.3)
-    alike = fit(*drawn(0.08, 5.0, 120, 3), [0.0] * 60 + [1.0] * 60)
+    alike = fit([three(one, place // 60) for place, one in enumerate(drawn(0.08, 5.0, 120, 3))])
     assert alike.at(0.0) > alike.at(2.0) / 2
 
 
 def test_without_pairs_it_is_that_of_earlier_runs_and_few_pairs_move_it_little():
-    usual = fit([], [], [])
+    usual = fit([])
     assert 0.03 < usual.variance**0.5 < 0.15
     assert usual.freedom < 4
-    assert fit([1e-12] * 2, [2] * 2, [1.0] * 2).variance > usual.variance / 100
+    assert fit([three(1e-12, 1.0)] * 2).variance > usual.variance / 100
 
 
 def test_a_moderated_variance_lies_between_its_own_and_the_prior_s():
     prior = Prior(0.01, 0.0, 4.0)
-    assert prior.moderated(0.04, 2, 1.0) == (pytest.approx((4 * 0.01 + 2 * 0.04) / 6), 6)
-    assert prior.moderated(0.0, 2, 1.0)[0] == pytest.approx(4 * 0.01 / 6, rel=1e-3)
+    assert prior.moderated(three(0.04, 1.0)) == (pytest.approx((4 * 0.01 + 2 * 0.04) / 6), 6)
+    assert prior.moderated(three(0.0, 1.0))[0] == pytest.approx(4 * 0.01 / 6, rel=1e-3)
 
 
 def test_a_pair_with_a_far_larger_variance_keeps_its_own():
-    assert Prior(0.01, 0.0, 4.0).moderated(1.0, 2, 1.0) == (1.0, 2)
+    assert Prior(0.01, 0.0, 4.0).moderated(three(1.0, 1.0)) == (1.0, 2)
 
 
 def test_moderated_intervals_cover_as_they_say_from_three_processes():
@@ -53,12 +57,11 @@ def test_moderated_intervals_cover_as_they_say_from_three_processes():
     from scipy import special
 
     for seed in range(trials):
-        variances, freedoms = drawn(0.05, 5.0, 40, 3, seed)
-        prior = fit(variances, freedoms, [0.0] * 40)
+        prior = fit([three(one, 1.0) for one in drawn(0.05, 5.0, 40, 3, seed)])
         true = 0.05**2 * 5.0 / rng.chisquare(5.0, 40)
-        values = rng.normal(0, np.sqrt(true)[:, None], (40, 3))
+        values = rng.normal(1.0, np.sqrt(true)[:, None], (40, 3))
         for own in values:
-            variance, freedom = prior.moderated(float(np.var(own, ddof=1)), 2, 0.0)
+            variance, freedom = prior.moderated(own)
             half = special.stdtrit(freedom, 0.975) * np.sqrt(variance / 3)
-            covered += abs(float(np.mean(own))) <= half
+            covered += abs(float(np.mean(own)) - 1.0) <= half
     assert 0.93 <= covered / (40 * trials) <= 0.97
