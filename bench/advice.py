@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import evidence
 
-from grouped_bench.analyse.advise.advice import Advice, Question, is_timed
+from grouped_bench.analyse.advise.advice import Advice, Question
 from grouped_bench.analyse.advise.advise import advise, of_kind, questions, without
 from grouped_bench.analyse.advise.estimated import is_spanned
-from grouped_bench.analyse.rows import plain
+from grouped_bench.analyse.rows import is_timed, plain
 from grouped_bench.api import runs
 from grouped_bench.store.schema import Task
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import gain, is_clearly_faster
 from grouped_bench.analyse.network import PART, exact_forms, own_variant, parts
-from grouped_bench.analyse.rows import gathered, is_ok
+from grouped_bench.analyse.rows import gathered, is_timed
 from grouped_bench.store.schema import COHORT_KEY, Task
 
 # What cases of a sweep have in common.
@@ -146,17 +146,13 @@ def answers(rows: Iterable[Task]) -> list[Answer]:
 def _answer(cohorts: Sequence[list[Task]], is_network: bool) -> Answer:
     owns = [next((row for row in cohort if row.variant == own_variant(row)), None) for cohort in cohorts]
     found = list(zip(cohorts, owns, strict=True))
-    lines = [_line(own, cohort) for cohort, own in found if own is not None and _is_timed(own)]
-    missing = tuple(own or cohort[0] for cohort, own in found if own is None or not _is_timed(own))
+    lines = [_line(own, cohort) for cohort, own in found if own is not None and is_timed(own)]
+    missing = tuple(own or cohort[0] for cohort, own in found if own is None or not is_timed(own))
     return Answer(tuple(sorted(lines, key=_saving if is_network else _factor)), missing, is_network)
 
 
 def _is_of_network(row: Task) -> bool:
     return row.scope == "layer" and row.multiplicity is not None
-
-
-def _is_timed(row: Task) -> bool:
-    return is_ok(row) and row.latency_s is not None
 
 
 def _saving(line: Line) -> tuple[float, float]:

@@ -36,6 +36,14 @@ class Estimate:
             return self
         return Estimate(self.value, min(other.low, self.value), max(other.high, self.value))
 
+    def turned(self) -> "Estimate":
+        """One over it: how many times as slow what is so many times as fast is."""
+        return Estimate(1.0, 1.0, 1.0).over(self)
+
+    def excludes(self, bound: float) -> bool:
+        """Whether the whole interval lies on one side of `bound`."""
+        return self.exceeds(bound) or (self.high is not None and self.high < bound)
+
     def exceeds(self, bound: float) -> bool:
         """Whether the whole interval lies above `bound`."""
         return self.low is not None and self.low > bound

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from grouped_bench.analyse.rows import gathered
+from grouped_bench.analyse.rows import gathered, is_timed
 from grouped_bench.space.case import BASELINE
 from grouped_bench.store.schema import Task
 
@@ -44,8 +44,4 @@ def parts(rows: Iterable[Task]) -> list[list[Task]]:
 def exact_forms(own: Task, cohort: Iterable[Task]) -> list[Task]:
     """The others of the cohort that were measured and compute the same function."""
     same = _ONE_OF_ONE_GROUP if own.groups == 1 and own.computes in _ONE_OF_ONE_GROUP else {own.computes}
-    return [
-        row
-        for row in cohort
-        if row is not own and row.computes in same and row.status == "ok" and row.latency_s is not None
-    ]
+    return [row for row in cohort if row is not own and row.computes in same and is_timed(row)]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.answer import Answer
 from grouped_bench.analyse.crossings import FROM, crossings, settled
-from grouped_bench.analyse.rows import family, gathered, groups_of, is_baseline, is_ok
+from grouped_bench.analyse.rows import family, gathered, groups_of, is_baseline, is_timed
 from grouped_bench.store.schema import Task
 
 # Names of figures: each is a module of `report.figures`.
@@ -42,7 +42,7 @@ def telling(rows: Iterable[Task]) -> list[str]:
     Latency, memory and first call against groups need three group counts of one shape; the heat map groups by
     channels; the cross-over a shape whose verdict turns; savings against theory shapes that differ in more than groups.
     """
-    measured = [row for row in rows if is_ok(row) and row.latency_s]
+    measured = list(filter(is_timed, rows))
     shapes = _shapes(measured)
     found = [name for name, column in _COLUMNS.items() if _is_trend(shapes, column)]
     if any(map(_is_grid, _shapes(measured, _CHANNELS))):

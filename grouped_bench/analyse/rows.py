@@ -95,6 +95,11 @@ def is_ok(row: Task) -> bool:
     return bool(row.status == "ok")
 
 
+def is_timed(row: Task) -> bool:
+    """Whether the task was measured and has a latency."""
+    return bool(is_ok(row) and row.latency_s)
+
+
 def is_baseline(row: Task) -> bool:
     """Whether the others of its cohort are compared with this row."""
     return bool(row.variant == baseline_name(row))

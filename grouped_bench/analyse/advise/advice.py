@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.network import OWN_GROUPED
 from grouped_bench.analyse.reasons.reasons import explained
+from grouped_bench.analyse.rows import is_timed
 from grouped_bench.space.case import BASELINE, Case, Setting
 from grouped_bench.space.counts import Counts, convolution_counts
 from grouped_bench.space.facts import Json
@@ -162,11 +163,6 @@ def leaders(advices: Sequence[Advice], figure: Callable[[Advice], Estimate | Non
 
 def _may_meet(least: Estimate, other: Estimate) -> bool:
     return least.high is None or other.low is None or other.low <= least.high
-
-
-def is_timed(row: Task) -> bool:
-    """Whether the row was measured and has a latency."""
-    return bool(row.status == "ok" and row.latency_s)
 
 
 def failures(rows: Iterable[Task], computes: str) -> dict[str, str]:

@@ -10,12 +10,11 @@ from grouped_bench.analyse.advise.advice import (
     Alternative,
     Question,
     failures,
-    is_timed,
     question,
 )
 from grouped_bench.analyse.advise.estimated import from_neighbours
 from grouped_bench.analyse.advise.measured import from_measured
-from grouped_bench.analyse.rows import gathered
+from grouped_bench.analyse.rows import gathered, is_timed
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Columns
 from grouped_bench.store.schema import COHORT_KEY, Task

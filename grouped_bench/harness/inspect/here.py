@@ -6,8 +6,8 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from grouped_bench.analyse.advise.advice import is_timed
 from grouped_bench.analyse.environment.machines import in_force_differences, machine_differences, why_elsewhere
+from grouped_bench.analyse.rows import is_timed
 from grouped_bench.harness.inspect.trials import Trials
 from grouped_bench.harness.processes.identification import machine_of
 from grouped_bench.harness.processes.probing import full_name

@@ -13,8 +13,8 @@ from grouped_bench.analyse.rows import setting_title
 from grouped_bench.report.advice import quantities
 from grouped_bench.report.advice.snippets import compiled_by, is_a_guess, printed
 from grouped_bench.report.advice.text import next_steps, title, why_not
-from grouped_bench.report.run.headline import factor
 from grouped_bench.report.text import cells
+from grouped_bench.report.text.factors import as_known
 from grouped_bench.space.case import BASELINE, Case
 from grouped_bench.units import counted
 from grouped_bench.variants.base import Printed
@@ -83,7 +83,7 @@ def _of_line(line: Line) -> Substitute | None:
     except (TypeError, ValueError, KeyError):
         return None
     layer = printed(line.best.variant, case, line.own.backend, line.best.choice)
-    told = f"{line.own.label or case.title()}: {line.best.variant}, {factor(line.gain)} faster, measured"
+    told = f"{line.own.label or case.title()}: {line.best.variant}, {as_known(line.gain)} faster, measured"
     return None if layer is None else Substitute(case, own, layer, cells.clean(told))
 
 

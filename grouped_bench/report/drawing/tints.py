@@ -25,15 +25,13 @@ def tint(found: Estimate) -> tuple[float, float, float, float]:
     """
     size = min(1.0, abs(math.log(found.value)) / math.log(_FULL))
     opacity = _PALEST + (_DEEPEST - _PALEST) * size
-    is_sure = found.exceeds(1) or (found.high is not None and found.high < 1)
-    return to_rgba(BLUE if found.value >= 1 else VERMILION, opacity if is_sure else opacity * _UNSURE)
+    return to_rgba(BLUE if found.value >= 1 else VERMILION, opacity if found.excludes(1) else opacity * _UNSURE)
 
 
 def gain_text(found: Estimate) -> str:
     """A gain in a cell: `▲ 5.2×` faster, `▼ 2.0×` slower, `▲ 1.1× ?` where that is undecided, `≈` for no difference."""
-    turned = Estimate(1.0, 1.0, 1.0).over(found)
-    is_sure = found.exceeds(1) or turned.exceeds(1)
-    text = significant(max(found.value, turned.value), 2)
+    is_sure = found.excludes(1)
+    text = significant(max(found.value, 1 / found.value), 2)
     if not is_sure and (not _is_wide(found) or text == "1.0"):
         return "≈" if not _is_wide(found) else "≈ ?"
     return f"{'▲' if found.value >= 1 else '▼'} {text}×{'' if is_sure else ' ?'}"

@@ -84,7 +84,7 @@ def _titles(lines: Sequence[Line]) -> list[str]:
 def _draw_form(place: Axes, y: int, row: Task, line: Line) -> None:
     found = gain(row, line.own)
     is_own = row is line.own
-    is_sure = is_own or found.exceeds(1) or (found.high is not None and found.high < 1)
+    is_sure = is_own or found.excludes(1)
     colour = AS_IT_IS if is_own else mark_of(row).colour
     low, high = row.latency_low_s, row.latency_high_s
     end = row.seconds

@@ -24,8 +24,8 @@ from grouped_bench.report.drawing.rows import (
     titles,
 )
 from grouped_bench.report.drawing.style import Mark, mark_of
-from grouped_bench.report.run.headline import factor
 from grouped_bench.report.text import cells
+from grouped_bench.report.text.factors import as_known
 from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, format_seconds
@@ -149,7 +149,7 @@ def _draw_rest(place: Axes, y: int, rest: Sequence[Line]) -> None:
 
 def _label(line: Line) -> str:
     if line.best is not None:
-        return factor(line.gain)
+        return as_known(line.gain)
     return "undecided" if line.state == OPEN else "nothing to gain"
 
 
@@ -205,4 +205,4 @@ def _words(line: Line, name: str) -> str:
     if line.best is None:
         return f"{before}, {_label(line)}"
     after = f"{format_seconds(line.seconds / line.gain.value)} by {cells.text_of(line.best.variant)}"
-    return f"{before}, {after}, {factor(line.gain)} faster"
+    return f"{before}, {after}, {as_known(line.gain)} faster"

@@ -14,8 +14,8 @@ from grouped_bench.report.drawing.axes import width
 from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.rows import is_wide, key, left_out, measured, names, rule, stacked, titles
 from grouped_bench.report.drawing.tints import gain_text, tint
-from grouped_bench.report.run.headline import factor
 from grouped_bench.report.text import cells
+from grouped_bench.report.text.factors import as_known
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, format_seconds
 
@@ -128,7 +128,7 @@ def _alt(title: str, shown: Sequence[Answer], rows: Sequence[Sequence[Line]]) ->
     for answer, some, name in zip(shown, rows, titles(shown), strict=True):
         labels = names(some, [line for part in rows for line in part])
         words = [
-            f"{label}: {cells.text_of(line.best.variant)} {factor(line.gain)} faster"
+            f"{label}: {cells.text_of(line.best.variant)} {as_known(line.gain)} faster"
             if line.best
             else f"{label}: no clear winner"
             for line, label in zip(some, labels, strict=True)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from grouped_bench.analyse.network import own_variant
-from grouped_bench.analyse.rows import ascending, is_ok, key_of
+from grouped_bench.analyse.rows import ascending, is_ok, is_timed, key_of
 from grouped_bench.report.drawing.names import case_name, setting_name, setting_of, shape_of
 from grouped_bench.report.drawing.night import by_night
 from grouped_bench.report.drawing.style import mark_of
@@ -159,7 +159,7 @@ def _by_time(rows: Sequence[Task], cases: Sequence[str]) -> list[str]:
     known: dict[str, float] = {}
     for own in (True, False):
         for row, case in zip(rows, cases, strict=True):
-            if is_ok(row) and row.latency_s and (row.variant == own_variant(row) or not own):
+            if is_timed(row) and (row.variant == own_variant(row) or not own):
                 known.setdefault(case, row.seconds)
     return sorted(dict.fromkeys(cases), key=lambda case: known.get(case, math.inf))
 

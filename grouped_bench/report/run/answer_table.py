@@ -10,8 +10,9 @@ from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import gain, is_clearly_faster
 from grouped_bench.analyse.rows import case_title, varying
 from grouped_bench.report.drawing.panels import describe
-from grouped_bench.report.run.headline import KERAS, factor
+from grouped_bench.report.run.headline import KERAS
 from grouped_bench.report.text import cells, ink
+from grouped_bench.report.text.factors import as_known
 from grouped_bench.store.schema import COHORT_KEY, Task
 from grouped_bench.units import counted, format_seconds, significant
 
@@ -105,7 +106,7 @@ def _forms(line: Line, room: int, width: int) -> list[str]:
             continue
         better = gain(row, own)
         is_slower = better.value < 1
-        estimate = _turned(better) if is_slower else better
+        estimate = better.turned() if is_slower else better
         told = f"{_faster(estimate)} {'slower' if is_slower else 'faster'}"
         sure = is_clearly_faster(own, row) if is_slower else is_clearly_faster(row, own)
         style = ink.faint if not sure else ink.bad if is_slower else ink.good
@@ -149,16 +150,11 @@ def _described(row: Task, names: Sequence[str]) -> str:
 
 def _faster(estimate: Estimate) -> str:
     """A factor and how sure it is: `57× [51–64]`, or the bound that holds."""
-    told = factor(estimate)
+    told = as_known(estimate)
     if estimate.low is None or estimate.high is None or not told[:1].isdigit():
         return told
     low, high = (significant(end, 2) for end in (estimate.low, estimate.high))
     return f"{told} [{low}–{high}]"
-
-
-def _turned(estimate: Estimate) -> Estimate:
-    """One over it: how many times as slow what is `estimate` times as fast is."""
-    return Estimate(1.0, 1.0, 1.0).over(estimate)
 
 
 def _grid(rows: Sequence[Row], headers: tuple[str, ...], width: int, *, spare: int | None = None) -> list[str]:

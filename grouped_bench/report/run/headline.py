@@ -11,7 +11,8 @@ from grouped_bench.analyse.leads import gain, is_clearly_faster
 from grouped_bench.analyse.network import own_variant
 from grouped_bench.analyse.rows import groups_of
 from grouped_bench.report.text import cells
-from grouped_bench.units import counted, format_percent, format_seconds, significant
+from grouped_bench.report.text.factors import WIDE, as_known, bare, is_wide
+from grouped_bench.units import counted, format_percent, format_seconds
 
 KERAS = {
     "regular": "Keras' dense layer",
@@ -19,9 +20,6 @@ KERAS = {
     "depthwise_sum": "Keras' depthwise layer",
     "resnext_grouped": "the block with Keras' groups=",
 }
-# An interval whose ends are further apart than this is told by the end that holds.
-_WIDE = 2.0
-_NOT_WIDE_ENOUGH_TO_TELL = 1.005
 # More winning forms than these are not named.
 _MOST_NAMED = 2
 
@@ -46,23 +44,13 @@ def headline(answer: Answer) -> Headline:
     return Headline(_effect(answer), action, _certainty(answer))
 
 
-def factor(estimate: Estimate) -> str:
-    """How many times as fast, as far as it is known: `57×`, `at least 20×` where the interval is wide."""
-    low, high = estimate.low, estimate.high
-    if low is None or high is None:
-        return f"about {_times(estimate.value)}"
-    if high <= low * _WIDE:
-        return f"{significant(estimate.value, 2 if estimate.value >= 10 else 3)}×"
-    return f"at least {_times(_rounded_down(low))}" if low > _NOT_WIDE_ENOUGH_TO_TELL else f"up to {_times(high)}"
-
-
 def _effect(answer: Answer) -> str:
     if len(answer.lines) == 1 and not answer.is_network:
         return _of_case(answer.lines[0])
     if answer.faster and answer.is_network:
         before, after = format_seconds(answer.seconds), format_seconds(answer.after)
         what = "training step" if answer.first.pass_ == "training" else "call"
-        return f"{_capital(factor(answer.gain))} faster convolutions: {before} → {after} a {what}."
+        return f"{_capital(as_known(answer.gain))} faster convolutions: {before} → {after} a {what}."
     if answer.faster:
         return _of_sweep(answer)
     noun = "layer" if answer.is_network else "case"
@@ -83,10 +71,10 @@ def _of_sweep(answer: Answer) -> str:
         else "Others beat"
     )
     where = _share(len(faster), len(may_gain(answer)))
-    if len(faster) > 1 and not any(map(_is_wide, gains)):
+    if len(faster) > 1 and not any(map(is_wide, gains)):
         least, most = (one(gains, key=lambda found: found.value) for one in (min, max))
-        return f"{who} {_keras_forms(faster)} in {where}, by {factor(least)} to {factor(most)}."
-    return f"{who} {_keras_forms(faster)} in {where}; the best by {factor(max(gains, key=_surely))}."
+        return f"{who} {_keras_forms(faster)} in {where}, by {as_known(least)} to {as_known(most)}."
+    return f"{who} {_keras_forms(faster)} in {where}; the best by {as_known(max(gains, key=_surely))}."
 
 
 def may_gain(answer: Answer) -> list[Line]:
@@ -99,16 +87,12 @@ def _surely(found: Estimate) -> float:
     return found.low or 0.0
 
 
-def _is_wide(found: Estimate) -> bool:
-    return found.low is None or found.high is None or found.high > found.low * _WIDE
-
-
 def _of_case(line: Line) -> str:
     """A single case: the fastest form, or what is known of the order where there is none."""
     own = KERAS.get(own_variant(line.own), own_variant(line.own))
     if line.best is not None:
         times = f"{format_seconds(line.own.seconds)} → {format_seconds(line.best.seconds)} a call"
-        return f"{line.best.variant} is {factor(line.gain)} faster than {own} ({times})."
+        return f"{line.best.variant} is {as_known(line.gain)} faster than {own} ({times})."
     if len(line.forms) == 1:
         return f"Nothing to compare: {own} was measured alone, {format_seconds(line.own.seconds)} a call."
     if line.state == BEST:
@@ -116,7 +100,7 @@ def _of_case(line: Line) -> str:
     first = line.forms[0]
     guess = gain(first, line.own)
     if first is not line.own and guess.low is None:
-        return f"Too few visits to be sure: {first.variant} is {factor(guess)} faster than {own} so far."
+        return f"Too few visits to be sure: {first.variant} is {as_known(guess)} faster than {own} so far."
     return f"No winner: {_order(line)}."
 
 
@@ -126,11 +110,11 @@ def _order(line: Line) -> str:
     tied = [row for row in others if not is_clearly_faster(first, row)]
     ends = [gain(first, row).high for row in tied]
     told = f"the first {len(tied) + 1} cannot be separated"
-    if None not in ends and max(filter(None, ends), default=math.inf) < _WIDE:
+    if None not in ends and max(filter(None, ends), default=math.inf) < WIDE:
         told = f"the first {len(tied) + 1} are within {format_percent(max(filter(None, ends)) - 1, 2)}"
     behind = gain(first, others[-1]) if others else None
     if behind is not None and behind.exceeds(1) and others[-1] not in tied:
-        told += f"; the slowest is {factor(behind)} behind"
+        told += f"; the slowest is {as_known(behind)} behind"
     return told
 
 
@@ -164,7 +148,7 @@ def _certainty(answer: Answer) -> str:
     if states[OPEN]:
         ends = [line.at_most for line in lines if line.state == OPEN]
         known = [end for end in ends if end is not None]
-        most = f" (at most {_times(max(known))} faster)" if len(known) == len(ends) and max(known) < 100 else ""
+        most = f" (at most {bare(max(known))} faster)" if len(known) == len(ends) and max(known) < 100 else ""
         told.append(f"undecided in {states[OPEN]}{most}")
     told += [f"not measured in {len(answer.unmeasured)}"] if answer.unmeasured else []
     total = len(lines) + len(answer.unmeasured)
@@ -174,14 +158,14 @@ def _certainty(answer: Answer) -> str:
 def _clearness(line: Line) -> str:
     """Between what the gain of the fastest form lies, and which form is next."""
     low, high = line.gain.low, line.gain.high
-    told = f"The gain is {_times(low)} to {_times(high)}." if low and high else "The gain has no interval yet."
+    told = f"The gain is {bare(low)} to {bare(high)}." if low and high else "The gain has no interval yet."
     others = [row for row in line.forms if row not in (line.best, line.own)]
     if line.best is None or not others:
         return told
     tied = [row.variant for row in others if not is_clearly_faster(line.best, row)]
     if tied:
         return f"{told} It cannot be separated from {cells.listed(tied)}."
-    return f"{told} {others[0].variant} is next, {factor(gain(line.best, others[0]))} slower."
+    return f"{told} {others[0].variant} is next, {as_known(gain(line.best, others[0]))} slower."
 
 
 def _keras_forms(lines: Sequence[Line]) -> str:
@@ -193,16 +177,6 @@ def _share(count: int, total: int) -> str:
     if count == total:
         return {1: "the case", 2: "both cases"}.get(total, f"all {total} cases")
     return f"{count} of {counted(total, 'case')}"
-
-
-def _times(value: float) -> str:
-    return f"{significant(value, 2)}×"
-
-
-def _rounded_down(value: float) -> float:
-    """To two digits, never up: a bound must hold."""
-    step = 10.0 ** (math.floor(math.log10(value)) - 1)
-    return math.floor(value / step + 1e-9) * step
 
 
 def _capital(text: str) -> str:

@@ -10,9 +10,10 @@ from grouped_bench.analyse.answer import BEST, Answer, Line, answers
 from grouped_bench.analyse.network import PART
 from grouped_bench.analyse.rows import case_title, cohorts, is_ok, plain, setting_title, varying
 from grouped_bench.report.drawing.panels import describe
-from grouped_bench.report.run.headline import factor, headline
+from grouped_bench.report.run.headline import headline
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import run_name
+from grouped_bench.report.text.factors import as_known
 from grouped_bench.report.text.sheet import Sheet, grid
 from grouped_bench.space.facts import Facts
 from grouped_bench.store.schema import COHORT_KEY, Task
@@ -83,7 +84,7 @@ def _of_cases(found: Sequence[Line]) -> Rows:
 
 def _best(line: Line) -> tuple[str, str]:
     if line.best is not None:
-        return _timed(line.best), factor(line.gain)
+        return _timed(line.best), as_known(line.gain)
     return ("the same", "") if line.state == BEST else ("open", "")
 
 

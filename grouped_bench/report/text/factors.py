@@ -1,7 +1,8 @@
-"""How many times as fast: one way to write it, always 1 or more, with `faster` or `slower` in words."""
+"""How many times as fast: with its interval and `faster` or `slower` in words, or as far as it is known."""
 
 import math
 
+from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.report.text.cells import DASH
 from grouped_bench.units import significant
 
@@ -12,6 +13,9 @@ _DECIMALS = {2: 2, 10: 1}
 _MOST_DECIMALS = 9
 # Beyond this a number says only that it is far away.
 _FAR = 1e9
+# An interval whose ends are further apart than this is told by the end that holds.
+WIDE = 2.0
+_NOT_WIDE_ENOUGH_TO_TELL = 1.005
 
 
 def factor(value: float, low: float | None = None, high: float | None = None) -> str:
@@ -46,6 +50,32 @@ def compared(other: str, value: float, low: float | None = None, high: float | N
     if text.startswith(EQUAL):
         return f"{EQUAL} to {other}{text.removeprefix(EQUAL)}"
     return f"{text} than {other}"
+
+
+def as_known(estimate: Estimate) -> str:
+    """How many times as fast, as far as it is known: `57×`, `at least 20×` where the interval is wide."""
+    low, high = estimate.low, estimate.high
+    if low is None or high is None:
+        return f"about {bare(estimate.value)}"
+    if not is_wide(estimate):
+        return f"{significant(estimate.value, 2 if estimate.value >= 10 else 3)}×"
+    return f"at least {bare(_rounded_down(low))}" if low > _NOT_WIDE_ENOUGH_TO_TELL else f"up to {bare(high)}"
+
+
+def is_wide(estimate: Estimate) -> bool:
+    """Whether no more than a bound can be told."""
+    return estimate.low is None or estimate.high is None or estimate.high > estimate.low * WIDE
+
+
+def bare(value: float) -> str:
+    """The number alone, with two digits: `57×`."""
+    return f"{significant(value, 2)}×"
+
+
+def _rounded_down(value: float) -> float:
+    """To two digits, never up: a bound must hold."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.floor(value / step + 1e-9) * step
 
 
 def _inverse(value: float) -> float:

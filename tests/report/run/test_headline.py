@@ -6,7 +6,8 @@ from frames import fail, frame
 from grouped_bench.analyse.answer import answers
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.rows import plain
-from grouped_bench.report.run.headline import factor, headline
+from grouped_bench.report.run.headline import headline
+from grouped_bench.report.text.factors import as_known
 
 
 def of(made):
@@ -35,7 +36,7 @@ def blurred(made):
     ],
 )
 def test_a_factor_is_told_as_far_as_it_is_known(estimate, said):
-    assert factor(estimate) == said
+    assert as_known(estimate) == said
 
 
 def test_a_network_says_what_a_step_takes_before_and_after_and_what_to_replace():
