@@ -11,6 +11,7 @@ import pandas as pd
 
 from grouped_bench.analyse.environment.turns import by_turn, turn_ratios
 from grouped_bench.analyse.statistics import moderation, stability, stats
+from grouped_bench.analyse.statistics.moderation import ProcessLogs
 from grouped_bench.analyse.statistics.pairs import Pair, judge
 from grouped_bench.analyse.statistics.stability import Visit
 from grouped_bench.analyse.statistics.tasks import Samples, Value, as_array, by_process, counted, latencies, log_ratios
@@ -69,7 +70,7 @@ def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     keys = [tuple(map(_hashable, row)) for row in frame[list(COHORT_KEY)].itertuples(index=False)]
     tasks = [_raw(record) for record in frame[list(_RAW)].to_dict("records")]
     values = [counted(latencies(task.samples, task.visits)) if task.is_ok else [] for task in tasks]
-    prior = moderation.fit((np.log(by_process(found)) for found in values), moderation.IN_TURN)
+    prior = moderation.fit((ProcessLogs(np.log(by_process(found))) for found in values), moderation.IN_TURN)
     timed = [_timed(task, found, prior) for task, found in zip(tasks, values, strict=True)]
     places = {key: place for place, (key, task) in enumerate(zip(keys, tasks, strict=True)) if task.is_baseline}
     baselines = [None if task.is_baseline else places.get(key) for key, task in zip(keys, tasks, strict=True)]

@@ -2,7 +2,8 @@
 
 The variance of a pair's processes is drawn around a typical one, as an inverse chi-square with some degrees of freedom.
 The typical one grows with the ratio: what two variants have in common moves both, and twins have most in common. All of
-it is found from the pairs of a run, with what runs on record have shown as a prior.
+it is found from the pairs of a run, with what runs on record have shown as a prior. What the few rounds of a slow call
+leave open comes on top of it: each pair's own rounds show how much.
 """
 
 import dataclasses
@@ -21,6 +22,14 @@ _MOST_PAIRS = 400
 _LEAST_VARIANCE = 1e-8
 # A pair whose variance is larger than the others allow keeps its own, at this level.
 _OUTLYING = 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class ProcessLogs:
+    """One pair, or task: a logarithm for each process, and the variance of these that their own rounds explain."""
+
+    logs: Sequence[float] | np.ndarray
+    sampling: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,33 +76,36 @@ class Prior:
         """The typical variance of a pair with this log ratio."""
         return float(self.variance * _growth(log_ratio) ** (2 * self.exponent))
 
-    def moderated(self, logs: Sequence[float] | np.ndarray) -> tuple[float, float]:
-        """Variance and degrees of freedom of logarithms, one a process of at least two, with what the prior adds."""
+    def moderated(self, processes: ProcessLogs) -> tuple[float, float]:
+        """Variance and degrees of freedom of the logarithms of two processes or more, with what the prior adds."""
         from scipy import special  # takes a quarter second, which only a run has
 
-        variance, freedom, typical = _variance(logs), len(logs) - 1, self.at(float(np.mean(logs)))
+        logs = processes.logs
+        variance, freedom = _variance(logs), len(logs) - 1
+        typical = self.at(float(np.mean(logs))) + processes.sampling
         if special.fdtrc(freedom, self.freedom, variance / typical) < _OUTLYING:
             return variance, freedom
         total = self.freedom + freedom
         return (self.freedom * typical + freedom * variance) / total, total
 
 
-def fit(processes: Iterable[Sequence[float] | np.ndarray], record: Record = IN_ROUNDS) -> Prior:
+def fit(processes: Iterable[ProcessLogs], record: Record = IN_ROUNDS) -> Prior:
     """The prior that the pairs of a run make most likely, a few hundred suffice; that of earlier runs without any.
 
     Args:
-        processes: of each pair, or task, logarithms, one a process; those of a single process say nothing.
+        processes: of each pair or task; those of a single process say nothing.
         record: what earlier runs have shown.
     """
     from scipy import special
 
-    several = [logs for logs in processes if len(logs) > 1]
+    several = [one for one in processes if len(one.logs) > 1]
     grid = (_DEVIATIONS, _EXPONENTS if record.exponent else np.zeros(1), _FREEDOMS)
     deviations, exponents, nu = np.meshgrid(*grid, indexing="ij")
-    told, typical = record.density(deviations, exponents, nu), np.log(nu * deviations**2)
-    for logs in several[:: max(1, math.ceil(len(several) / _MOST_PAIRS))]:  # together they would fill memory
-        freedom, growth = len(logs) - 1, math.log(_growth(float(np.mean(logs))))
-        ratio = math.log(_variance(logs) * freedom) - 2 * exponents * growth - typical
+    told = record.density(deviations, exponents, nu)
+    for one in several[:: max(1, math.ceil(len(several) / _MOST_PAIRS))]:  # together they would fill memory
+        freedom, growth = len(one.logs) - 1, _growth(float(np.mean(one.logs)))
+        typical = deviations**2 * growth ** (2 * exponents) + one.sampling
+        ratio = math.log(_variance(one.logs) * freedom) - np.log(nu * typical)
         told += freedom / 2 * ratio - (freedom + nu) / 2 * np.log1p(np.exp(ratio)) - special.betaln(freedom / 2, nu / 2)
     best = np.unravel_index(int(np.argmax(told)), told.shape)
     return Prior(float(deviations[best]) ** 2, float(exponents[best]), float(nu[best]))

@@ -13,7 +13,7 @@ from grouped_bench.analyse.statistics import moderation, stats
 from grouped_bench.analyse.statistics.moderation import Prior
 from grouped_bench.analyse.statistics.stability import slack
 from grouped_bench.analyse.statistics.stats import Interval
-from grouped_bench.analyse.statistics.tasks import Value, by_process, counted
+from grouped_bench.analyse.statistics.tasks import Value, counted, process_logs
 
 PairKey = TypeVar("PairKey")
 _DRIFT_ALPHA = 0.05
@@ -102,18 +102,19 @@ def _together(
     """What all pairs say of each other; of each the visits that count and what they say. Arguments as of `judge`."""
     in_turn = set(by_turn)
     used = {key: counted(values) for key, values in ratios.items()}
-    by_round = moderation.fit(by_process(some) for key, some in used.items() if key not in in_turn)
-    turned = moderation.fit((by_process(some) for key, some in used.items() if key in in_turn), moderation.IN_TURN)
+    by_round = moderation.fit(process_logs(some) for key, some in used.items() if key not in in_turn)
+    turned = moderation.fit((process_logs(some) for key, some in used.items() if key in in_turn), moderation.IN_TURN)
     found = {key: (some, _evidence(some, turned if key in in_turn else by_round)) for key, some in used.items()}
     needed = [evidence.needed(margin) for _, evidence in found.values() if evidence is not None]
     return Common(by_round, turned, _alpha(needed, max(1, count, len(ratios)))), found
 
 
 def _evidence(used: Sequence[Value], prior: Prior) -> _Evidence | None:
-    made = by_process(used)
+    settled = process_logs(used)
+    made = settled.logs
     if len(made) < LEAST_PROCESSES:
         return None
-    variance, freedom = prior.moderated(made)
+    variance, freedom = prior.moderated(settled)
     moved = math.fsum(slack(value.visit) for value in used) / len(used) + _drift(used)
     centre, error = math.fsum(made) / len(made), math.sqrt(variance / len(made))
     return _Evidence(centre, error, freedom, moved, stats.look_share(len(used)))

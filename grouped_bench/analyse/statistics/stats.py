@@ -23,6 +23,7 @@ ORDER_STATISTIC_PROCESSES = 6
 FIRST_LOOKS = (3, 6)
 FIRST_SHARE = 0.25
 LOOK_GROWTH = 4 / 3
+_LEAST_FOR_QUARTILES = 3
 _NORMAL_QUARTILES = 1.349  # distance of a normal distribution's quartiles, in standard deviations
 _MEDIAN_VARIANCE = math.pi / 2  # of a median over that of a mean, for normal values
 
@@ -53,7 +54,9 @@ def latency_interval(medians: Sequence[float], prior: moderation.Prior | None = 
         low, high = _median_interval(values, LATENCY_LEVEL)
         return Interval(float(np.median(values)), low, high)
     logs, median = np.log(values), float(np.median(values))
-    variance, freedom = prior.moderated(logs) if prior else (float(np.var(logs, ddof=1)), len(logs) - 1)
+    variance, freedom = (
+        prior.moderated(moderation.ProcessLogs(logs)) if prior else (float(np.var(logs, ddof=1)), len(logs) - 1)
+    )
     from scipy import special  # takes a quarter second, which only a run has
 
     half = float(special.stdtrit(freedom, (1 + LATENCY_LEVEL) / 2)) * math.sqrt(variance / len(logs))
@@ -136,6 +139,12 @@ def robust_variance(values: Sequence[float] | np.ndarray) -> float:
     """Variance of a normal distribution with the quartiles of `values`, NaN among them left out."""
     low, high = np.nanquantile(np.asarray(values, dtype=float), (0.25, 0.75))
     return float((high - low) / _NORMAL_QUARTILES) ** 2
+
+
+def median_variance(values: np.ndarray) -> float:
+    """Variance of the median of `values`, NaN among them left out; 0 where too few are left to tell."""
+    known = values[np.isfinite(values)]
+    return _MEDIAN_VARIANCE * robust_variance(known) / len(known) if len(known) >= _LEAST_FOR_QUARTILES else 0.0
 
 
 def best_rounds(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from grouped_bench.analyse.statistics import stats
+from grouped_bench.analyse.statistics.moderation import ProcessLogs
 from grouped_bench.analyse.statistics.stability import Visit, trend
 
 Samples = Sequence[Sequence[float | None]]
@@ -13,11 +14,15 @@ Samples = Sequence[Sequence[float | None]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Value:
-    """What one visit says of a task: a latency in seconds, or a log ratio and by how much it fell in the visit."""
+    """What one visit says of a task: a latency in seconds, or a log ratio.
+
+    Of a log ratio also by how much it fell in the visit, and its variance as a median of the visit's rounds.
+    """
 
     value: float
     visit: Visit
     drift: float = 0.0
+    variance: float = 0.0
 
 
 def latencies(samples: Samples, visits: Sequence[Visit]) -> list[Value]:
@@ -33,8 +38,13 @@ def log_ratios(baseline: Samples, variant: Samples, visits: Sequence[Visit]) -> 
         visits: how each visit went.
     """
     series = [round_ratios(b, v) for b, v in zip(baseline, variant, strict=True)]
-    drifts = {visit: trend(of_one) for of_one, visit in zip(series, visits, strict=True)}
-    return [dataclasses.replace(one, drift=drifts[one.visit] or 0.0) for one in _medians(iter(series), visits)]
+    rounds = dict(zip(visits, series, strict=True))
+    return [
+        dataclasses.replace(
+            one, drift=trend(rounds[one.visit]) or 0.0, variance=stats.median_variance(rounds[one.visit])
+        )
+        for one in _medians(iter(series), visits)
+    ]
 
 
 def round_ratios(baseline: Sequence[float | None], variant: Sequence[float | None]) -> np.ndarray:
@@ -51,6 +61,14 @@ def counted(values: Sequence[Value]) -> list[Value]:
 def by_process(values: Sequence[Value]) -> list[float]:
     """Mean of the visits of each process."""
     return stats.process_means((value.visit.process, value.value) for value in values)
+
+
+def process_logs(values: Sequence[Value]) -> ProcessLogs:
+    """The same, with the variance of these means that the rounds of their visits explain."""
+    variances = stats.process_means((value.visit.process, value.variance) for value in values)
+    logs = by_process(values)
+    # A mean of several visits varies less.
+    return ProcessLogs(logs, sum(variances) / len(values) if values else 0.0)
 
 
 def _medians(series: Iterator[np.ndarray], visits: Sequence[Visit]) -> Iterator[Value]:

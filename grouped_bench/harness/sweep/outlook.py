@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from grouped_bench.analyse.statistics import moderation, stats
-from grouped_bench.analyse.statistics.moderation import Prior
-from grouped_bench.analyse.statistics.tasks import by_process
+from grouped_bench.analyse.statistics import moderation, stats, tasks
+from grouped_bench.analyse.statistics.moderation import Prior, ProcessLogs
 from grouped_bench.harness.sweep.cohort_state import PATIENCE, Standing
 from grouped_bench.measure.rounds import DEAR_S
 from grouped_bench.plan import LEAST_VISITS
@@ -45,7 +44,7 @@ class Outlook:
 
     def _prior(self, visited: Sequence[Standing]) -> Prior:
         """How much processes of a pair differ, by all pairs so far."""
-        return moderation.fit(by_process(one.ratios(name)) for one in visited for name in one.cohort.variants)
+        return moderation.fit(tasks.process_logs(one.ratios(name)) for one in visited for name in one.cohort.variants)
 
     def _of(self, standing: Standing, prior: Prior) -> float:
         """The visits that each open variant of a cohort needs, at its part of what a visit takes."""
@@ -64,20 +63,20 @@ class Outlook:
         ratios = standing.ratios(name)
         patience = PATIENCE if sum(value.visit.calm for value in ratios) < len(ratios) / 2 else 1
         least = min(patience * max(LEAST_VISITS, self._control.least_visits), most)
-        logs = by_process(ratios)
-        if not logs:
+        if not ratios:
             return max(1, least - made)
         looks = [look for look in stats.looks(most) if look > made and look >= least] or [most]
-        return float(np.mean(self._looks_needed(np.array(looks), logs, made, prior))) - made
+        return float(np.mean(self._looks_needed(np.array(looks), tasks.process_logs(ratios), made, prior))) - made
 
-    def _looks_needed(self, looks: np.ndarray, logs: Sequence[float], made: int, prior: Prior) -> np.ndarray:
+    def _looks_needed(self, looks: np.ndarray, settled: ProcessLogs, made: int, prior: Prior) -> np.ndarray:
         """At which of `looks` a pair will be answered, for each of the ratios that it may have."""
         from scipy import special
 
+        logs = settled.logs
         middle, freedom = float(np.mean(logs)), prior.freedom
-        variance = prior.at(middle)
+        variance = prior.at(middle) + settled.sampling
         if len(logs) > 1:
-            variance, freedom = prior.moderated(logs)
+            variance, freedom = prior.moderated(settled)
         variance *= min(_MOST_SKEW, freedom / max(freedom - 1, 1e-9))  # between middle and mean of what it may be
         processes = len(logs) * looks / made
         shares = np.array([stats.look_share(int(look)) for look in looks])

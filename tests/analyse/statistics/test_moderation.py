@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grouped_bench.analyse.statistics.moderation import Prior, fit
+from grouped_bench.analyse.statistics.moderation import Prior, ProcessLogs, fit
 
 
 def drawn(deviation, freedom, pairs, processes, seed=0):
@@ -13,9 +13,9 @@ def drawn(deviation, freedom, pairs, processes, seed=0):
     return true * rng.chisquare(processes - 1, pairs) / (processes - 1)
 
 
-def three(variance, centre):
-    """Logarithms of three processes with this variance and mean."""
-    return centre + np.sqrt(variance) * np.array([-1.0, 0.0, 1.0])
+def three(variance, centre, sampling=0.0):
+    """Three processes whose logarithms have this variance and mean."""
+    return ProcessLogs(centre + np.sqrt(variance) * np.array([-1.0, 0.0, 1.0]), sampling)
 
 
 @pytest.mark.parametrize("deviation", [0.01, 0.05, 0.2])
@@ -52,6 +52,19 @@ def test_a_pair_with_a_far_larger_variance_keeps_its_own():
     assert Prior(0.01, 0.0, 4.0).moderated(three(1.0, 1.0)) == (1.0, 2)
 
 
+def test_what_few_rounds_explain_makes_no_pair_an_outlier_and_no_other_pair_unsure():
+    """Beside a busy program three rounds of a slow call scatter as hundreds of a quick one do not."""
+    prior = Prior(0.0025, 0.0, 4.0)
+    assert prior.moderated(three(0.1, 3.0)) == (pytest.approx(0.1), 2)
+    variance, freedom = prior.moderated(three(0.1, 3.0, sampling=0.1))
+    assert (variance, freedom) == (pytest.approx((4 * 0.1025 + 2 * 0.1) / 6), 6)
+    quick = [three(one, 1.0) for one in drawn(0.05, 5.0, 40, 3)]
+    slow = [three(one, 3.0, 0.1) for one in 0.1 * np.random.default_rng(2).chisquare(2, 40) / 2]
+    assert fit([*quick, *slow]).at(1.0) ** 0.5 == pytest.approx(0.05, rel=0.4)
+    unexplained = fit([*quick, *(three(one.logs.var(ddof=1), 3.0) for one in slow)])
+    assert unexplained.freedom < fit([*quick, *slow]).freedom / 2
+
+
 def test_moderated_intervals_cover_as_they_say_from_three_processes():
     rng, covered, trials = np.random.default_rng(1), 0, 100
     from scipy import special
@@ -61,7 +74,7 @@ def test_moderated_intervals_cover_as_they_say_from_three_processes():
         true = 0.05**2 * 5.0 / rng.chisquare(5.0, 40)
         values = rng.normal(1.0, np.sqrt(true)[:, None], (40, 3))
         for own in values:
-            variance, freedom = prior.moderated(own)
+            variance, freedom = prior.moderated(ProcessLogs(own))
             half = special.stdtrit(freedom, 0.975) * np.sqrt(variance / 3)
             covered += abs(float(np.mean(own)) - 1.0) <= half
     assert 0.93 <= covered / (40 * trials) <= 0.97

@@ -72,6 +72,22 @@ def test_large_ratios_are_decided_after_few_visits(ratio, processes, least):
     assert np.mean([pair.verdict == "faster" for pair in found]) >= least
 
 
+def test_a_slow_call_of_few_rounds_beside_a_busy_program_is_decided():
+    """Three rounds a visit that scatter by a factor of two, beside pairs of many rounds: a ratio of 30 is no doubt."""
+    rng, found = np.random.default_rng(3), []
+    for _ in range(20):
+        run, rounds = run_of(rng, 1.5, pairs_=60), rng.normal(math.log(1 / 30), 0.7, (15, 4, 3))
+        for number, visits in enumerate(rounds):
+            told = zip(np.median(visits, axis=1), visits, strict=True)
+            run[f"slow {number}"] = [
+                Value(float(log), Visit(process), variance=stats.median_variance(one))
+                for process, (log, one) in enumerate(told)
+            ]
+        found += [pair for key, pair in pairs.judge(run, count=75, margin=0.03).items() if str(key).startswith("slow")]
+    assert np.mean([pair.verdict == "slower" for pair in found]) >= 0.95
+    assert np.mean([pair.interval.low <= 1 / 30 <= pair.interval.high for pair in found]) >= 0.98
+
+
 def test_more_decided_pairs_narrow_the_interval_of_each():
     rng = np.random.default_rng(2)
     own = {"own": values(rng.normal(0.3, 0.01, 6))}
