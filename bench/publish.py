@@ -45,7 +45,7 @@ RUNS = (
     {
         "groups": "32", "channels": "128", "size": "28", "batch-size": "8", "pass": "training",
         "variant": "regular,grouped,grouped_native,split_concat,merged_groups,depthwise_sum",
-        "budget": "3m", **_BOTH,
+        "budget": "6m", **_BOTH,
     },
     {"preset": "resnext50", "pass": "inference", "budget": "6m"},
     {"preset": "resnext50", "pass": "training", "budget": "12m", **_BOTH},

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from grouped_bench.api.compare import compare, run_both
     from grouped_bench.api.doctor import doctor
     from grouped_bench.api.explain import explain
+    from grouped_bench.api.faster_convolutions import faster_convolutions
     from grouped_bench.api.history import history
     from grouped_bench.api.layer_code import layer_code
     from grouped_bench.api.network import network
+    from grouped_bench.api.optimize import Optimized, optimize, restore_file
     from grouped_bench.api.runs import Run, load, load_all, plan_run, resume, run, show, write_figures, write_report
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
@@ -26,6 +28,8 @@ _HOMES = {
     "prune_baselines": "api.baselines",
     "save_baselines": "api.baselines",
     "run_both": "api.compare",
+    "Optimized": "api.optimize",
+    "restore_file": "api.optimize",
     **dict.fromkeys(("Run", "load", "load_all", "plan_run", "resume", "run", "show"), "api.runs"),
     **dict.fromkeys(("write_figures", "write_report"), "api.runs"),
     "GroupedBenchError": "errors",
@@ -36,6 +40,7 @@ _HOMES = {
 
 __all__ = [
     "GroupedBenchError",
+    "Optimized",
     "Run",
     "Space",
     "Variant",
@@ -45,13 +50,16 @@ __all__ = [
     "compare",
     "doctor",
     "explain",
+    "faster_convolutions",
     "history",
     "layer_code",
     "load",
     "load_all",
     "network",
+    "optimize",
     "plan_run",
     "prune_baselines",
+    "restore_file",
     "resume",
     "run",
     "run_both",

@@ -74,13 +74,24 @@ def advise(
 
 @dataclasses.dataclass(frozen=True)
 class Measuring:
-    """How what is open is measured: the folder of the run, and as `run` takes the rest."""
+    """How what is open is measured: the folder of the run, and as `run` takes the rest.
+
+    `tried` names the variants besides the baselines, and `environments` says whether values of the variables that the
+    backend names are tried too. What leaves more than a share open is measured again unless `any_answer` will do.
+    """
 
     out: Path
     budget: float | None
     wait: bool
     quiet: bool
     files: tuple[str, ...]
+    tried: tuple[str, ...] = _TRIED
+    environments: bool = True
+    any_answer: bool = False
+
+    def is_enough(self, advice: "Advice") -> bool:
+        """Whether the case need not be measured."""
+        return advice.is_settled or (self.any_answer and advice.is_measured)
 
     @classmethod
     def of(cls, out: str | Path, budget: str | float | None, **how: Any) -> "Measuring":
@@ -103,8 +114,8 @@ def answers(
 
     with looked_at(machines, quiet=how.quiet) as here:
         found = [_answer(one, rows, here) for one in asked]
-        open_ones = [one.question for one in found if not one.is_settled] if measure else []
-        tables = [_table(one, here, variants.own(how.files)) for one in open_ones]
+        open_ones = [one.question for one in found if not how.is_enough(one)] if measure else []
+        tables = [_table(one, here, how) for one in open_ones]
     if not tables:
         return found
     seconds = _seconds(tables, how)
@@ -267,12 +278,15 @@ def _space(tables: Sequence[Json]) -> Space:
     return Space(cases=list(tables), source="advise")
 
 
-def _table(asked: "Question", here: "Here", own: Sequence[str]) -> Json:
-    """The case as a table of axes, with the baselines and the likely variants of its function, the user's `own` too."""
+def _table(asked: "Question", here: "Here", how: Measuring) -> Json:
+    """The case as a table of axes, with the baselines and the likely variants of its function, the user's own too."""
     columns = asked.columns()
     channels = (columns.pop("in_channels"), columns.pop("out_channels"))
-    env = _environments(asked, here) if columns.pop("env") is None else _as_it_is(asked)
-    same = [name for name in (*_TRIED, *own) if variants.get(name).computes == asked.computes]
+    env = _as_it_is(asked)
+    if columns.pop("env") is None and how.environments:
+        env = _environments(asked, here)
+    tried = (*how.tried, *variants.own(how.files))
+    same = [name for name in tried if variants.get(name).computes == asked.computes]
     if not is_narrow(asked.case):
         same = [name for name in same if name != DEPTHWISE]
     axes = {name: [value] for name, value in columns.items() if value is not None}

@@ -63,7 +63,7 @@ def layer_code(
     function = computes if variant is None else _function(variant)
     rows, machines = evidence(runs, Path(out))
     asked = questions_of(space, rows, function, options)
-    _refuse_several(asked)
+    refuse_several(asked)
     if variant is None:
         found = [advised(one) for one in answers(asked, rows, machines, how, measure=measure)]
     else:
@@ -83,7 +83,8 @@ def _function(variant: str) -> str:
     return computes
 
 
-def _refuse_several(asked: "Sequence[Question]") -> None:
+def refuse_several(asked: "Sequence[Question]") -> None:
+    """Raise SpaceError for questions that differ in what the layers of a module have in common."""
     for name in _COMMON:
         found = dict.fromkeys(str(one.columns()[name]) for one in asked)
         if len(found) > 1:

@@ -191,6 +191,12 @@ class Backend(ABC):
         It is part of every sample, so where calls end with their work it must cost nothing.
         """
 
+    # Whether a processor may refuse what another one computes.
+    refuses_by_processor: ClassVar[bool] = False
+
+    def allow_float64(self) -> None:  # noqa: B027  # most have nothing to do
+        """Have this process compute float64 in float64, where that must be chosen before the first tensor."""
+
     def count_memory(self) -> None:  # noqa: B027  # most have nothing to do
         """Have the allocator of the processor keep statistics, where that must be chosen before the first tensor.
 

@@ -104,6 +104,10 @@ class Source:
                 self._assign(step, rank, names)
         return name
 
+    def written_as(self, definition: Definition) -> list[str]:
+        """The names of what `definition` defines, one for each rank or choice for which it was written."""
+        return [name for key, made in self._written.items() if key[0] is definition for name in made.values()]
+
     def put(self, text: str) -> None:
         """Write `text`, which defines nothing that a step needs."""
         self._texts.append((text, False))

@@ -59,6 +59,11 @@ class Jax(Backend):
         if tf32 is not None:
             jax.config.update("jax_default_matmul_precision", "tensorfloat32" if tf32 else "highest")
 
+    def allow_float64(self) -> None:
+        import jax
+
+        jax.config.update("jax_enable_x64", True)
+
     def devices(self) -> list[Device]:
         found = []
         for kind in ("cpu", "gpu"):

@@ -40,6 +40,7 @@ class TensorFlow(Backend):
     depthwise_code = (convolutions.define_depthwise,)
     composed_code = (convolutions.define_composed,)
     compiles_parts = True
+    refuses_by_processor = True
     placement_code = (convolutions.define_placed,)
 
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from grouped_bench.commands.options import axis_options, import_option
-from grouped_bench.commands.output import INCONCLUSIVE, OK, usage_error
+from grouped_bench.commands.shared.options import axis_options, import_option
+from grouped_bench.commands.shared.output import INCONCLUSIVE, OK, usage_error
 from grouped_bench.space.axes import OPTION_AXES
 from grouped_bench.space.facts import Json
 

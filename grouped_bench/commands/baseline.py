@@ -2,7 +2,7 @@
 
 import click
 
-from grouped_bench.commands.output import say
+from grouped_bench.commands.shared.output import say
 
 
 @click.group(no_args_is_help=False)

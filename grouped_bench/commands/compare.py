@@ -6,8 +6,14 @@ from typing import Any
 
 import click
 
-from grouped_bench.commands.options import GroupedOptions, measuring_options, space_of, space_options, with_progress
-from grouped_bench.commands.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say, usage_error
+from grouped_bench.commands.shared.options import (
+    GroupedOptions,
+    measuring_options,
+    space_of,
+    space_options,
+    with_progress,
+)
+from grouped_bench.commands.shared.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say, usage_error
 
 # Options whose parameters have other names.
 _OPTIONS = {"space_file": "space", "files": "import", "passes": "pass", "memory": "no-memory"}

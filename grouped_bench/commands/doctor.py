@@ -2,7 +2,7 @@
 
 import click
 
-from grouped_bench.commands.output import FAILED, OK, terminal_width
+from grouped_bench.commands.shared.output import FAILED, OK, terminal_width
 
 
 @click.command()

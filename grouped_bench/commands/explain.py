@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from grouped_bench.commands.options import GroupedOptions, case_options
+from grouped_bench.commands.shared.options import GroupedOptions, case_options
 
 
 @click.command(cls=GroupedOptions)

@@ -2,7 +2,7 @@
 
 import click
 
-from grouped_bench.commands.output import OK
+from grouped_bench.commands.shared.output import OK
 
 
 @click.command()

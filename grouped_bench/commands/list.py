@@ -4,8 +4,8 @@ import json
 
 import click
 
-from grouped_bench.commands.options import import_option
-from grouped_bench.commands.output import OK, terminal_width, usage_error
+from grouped_bench.commands.shared.options import import_option
+from grouped_bench.commands.shared.output import OK, terminal_width, usage_error
 
 
 @click.command(name="list")

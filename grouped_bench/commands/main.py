@@ -9,13 +9,13 @@ from typing import NoReturn
 import click
 
 from grouped_bench import __version__, commands
-from grouped_bench.commands.output import INTERRUPTED, OK, REFUSED, drop_output, is_plain
+from grouped_bench.commands.shared.output import INTERRUPTED, OK, REFUSED, drop_output, is_plain
 from grouped_bench.errors import CutShortError, GroupedBenchError
 
 # The commands by purpose, the first to type first; one that is named nowhere comes last.
 PURPOSES = {
     "Measure": ("run", "plan"),
-    "Read the answer": ("advise", "explain", "show", "report"),
+    "Use the answer": ("advise", "optimize", "explain", "show", "report"),
     "Watch for regressions": ("compare", "baseline", "history"),
     "Know your machine and your choices": ("doctor", "list"),
 }

@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from grouped_bench.commands.options import GroupedOptions, space_of, space_options
-from grouped_bench.commands.output import OK
+from grouped_bench.commands.shared.options import GroupedOptions, space_of, space_options
+from grouped_bench.commands.shared.output import OK
 
 
 @click.command(cls=GroupedOptions)

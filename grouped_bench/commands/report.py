@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouped_bench.commands.options import looks_option
-from grouped_bench.commands.output import OK, usage_error
+from grouped_bench.commands.shared.options import looks_option
+from grouped_bench.commands.shared.output import OK, usage_error
 
 if TYPE_CHECKING:
     from grouped_bench.report.drawing.files import SavedFigure

@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from grouped_bench.commands.options import GroupedOptions, measuring_options, space_of, space_options, with_progress
-from grouped_bench.commands.output import (
+from grouped_bench.commands.shared.options import (
+    GroupedOptions,
+    measuring_options,
+    space_of,
+    space_options,
+    with_progress,
+)
+from grouped_bench.commands.shared.output import (
     FAILED,
     INTERRUPTED,
     OK,

@@ -2,8 +2,8 @@
 
 import click
 
-from grouped_bench.commands.options import looks_option
-from grouped_bench.commands.output import OK, RUN_FORMATS, terminal_width
+from grouped_bench.commands.shared.options import looks_option
+from grouped_bench.commands.shared.output import OK, RUN_FORMATS, terminal_width
 
 
 @click.command()

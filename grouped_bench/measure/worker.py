@@ -113,6 +113,7 @@ def _serve(backend: Backend, connection: socket.socket, marks: int, asked: float
         "explain": lambda request: _explain(backend, mark, request),
         "trial": lambda request: _trial(backend, request),
         "empty": lambda request: _empty(backend, mark, request),
+        "whole_model": lambda request: _whole_model(backend, request),
     }
     with connection.makefile("r", encoding="utf-8") as requests:
         for line in requests:
@@ -178,6 +179,22 @@ def _trial(backend: Backend, request: Json) -> Json:
     case, setting = Case.from_columns(request["case"]), Setting(**request["setting"])
     whose = request["code"], request["variant"], request["choice"]
     return attempt(backend, lambda: trial.try_code(backend, case, setting, *whose))
+
+
+def _whole_model(backend: Backend, request: Json) -> Json:
+    from grouped_bench.measure import whole_model
+
+    subject, what = whole_model.Subject.of(request["subject"]), request["what"]
+    if what == "peak":
+        backend.count_memory()
+    actions: dict[str, Callable[[], Json]] = {
+        "check": lambda: whole_model.check(subject),
+        "prove": lambda: whole_model.prove(backend, subject),
+        "visit": lambda: whole_model.visit(backend, subject, request["expected_s"]),
+        "peak": lambda: whole_model.peak_memory(backend, subject, request["name"]),
+        "convert": lambda: whole_model.convert(subject, request["path"]),
+    }
+    return attempt(backend, actions[what])
 
 
 def _empty(backend: Backend, mark: Callable[[str], None], request: Json) -> Json:

@@ -124,6 +124,11 @@ class Variant:
             return None
         return Printed(self.code(case, backend), case.rank, self.arguments(case))
 
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether its layer has the weights of Keras' own, so that one takes the place of the other in a checkpoint."""
+        return self.computes in _FUNCTIONS and type(self).to_layer is Variant.to_layer
+
     def to_layer(self, weights: Weights, case: Case) -> list[np.ndarray]:
         """The reference weights as the values of the layer's trainable variables, in their order."""
         return list(weights.values())

@@ -8,7 +8,9 @@ from grouped_bench.backends.code import Arguments, Source, literal
 from grouped_bench.space.case import BASELINE, Case
 from grouped_bench.space.facts import Json
 from grouped_bench.variants.base import REGISTRY, Printed
+from grouped_bench.variants.definitions import define_kernel_conv
 from grouped_bench.variants.replacing import REPLACING
+from grouped_bench.variants.stand_ins import GUARDED, STAND_IN
 
 WIDTH = 80
 _REGISTERED = '@keras.saving.register_keras_serializable(package="grouped_bench")'
@@ -45,9 +47,48 @@ def module_source(substitutes: Sequence[Substitute], remarks: Iterable[str]) -> 
         remarks: what to say below them, a line each, printable.
     """
     source = Source()
+    names = _classes(source, substitutes, _REGISTERED)
+    return _with_forms(source, substitutes, names, remarks)
+
+
+@dataclasses.dataclass(frozen=True)
+class StandIns:
+    """Layers that stand in for Keras' own in a saved model: the module to import beside it, and the one that makes it.
+
+    `layers` holds their classes alone. `making` is the same with `replace_layers`.
+    """
+
+    layers: str
+    making: str
+
+
+def stand_ins(substitutes: Sequence[Substitute], *, guarded: bool) -> StandIns:
+    """The modules, without docstrings, of layers that all have the weights of Keras' own.
+
+    Args:
+        substitutes: the layers.
+        guarded: whether the backend refuses on some machines what it computes on others, so that Keras' own convolution
+            must be at hand.
+    """
+    source = Source()
+    registered = source.add(STAND_IN, rank=1)
+    guard = source.add(GUARDED, rank=1) if guarded else None
+    names = _classes(source, substitutes, f"@{registered}")
+    for name in source.written_as(define_kernel_conv) if guard else ():
+        source.decorate(name, f"@{guard}")
+    layers = f"{source}\n"
+    return StandIns(layers, _with_forms(source, substitutes, names, ()))
+
+
+def _classes(source: Source, substitutes: Sequence[Substitute], decorators: str) -> list[str]:
+    """The name of the class of each layer, once all classes are written."""
     names = [source.add(one.printed.code, one.printed.rank) for one in substitutes]
     for name in dict.fromkeys(names):
-        source.decorate(name, _REGISTERED)
+        source.decorate(name, decorators)
+    return names
+
+
+def _with_forms(source: Source, substitutes: Sequence[Substitute], names: Sequence[str], remarks: Iterable[str]) -> str:
     forms = "".join(_form(one, name) for one, name in zip(substitutes, names, strict=True))
     source.put(f"{_FORMS}{forms}]\n{''.join(map(comment, remarks))}".rstrip("\n"))
     source.add(REPLACING, rank=1)

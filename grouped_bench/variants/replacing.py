@@ -100,14 +100,20 @@ def define_replace_layers(traits: Any, clone_function: Any, convert_weights: Any
         The layers that FORMS knows are replaced, those of models in it too.
         Compile the copy anew. ValueError where the model has no such layer.
         """
-        pairs = []
+        pairs, compiled = [], model.compiled
 
         def clone(layer):
-            pairs.append((layer, clone_function(layer)))
-            return pairs[-1][1]
+            copy = clone_function(layer)
+            if isinstance(layer, keras.layers.Layer):  # and no bare operation
+                pairs.append((layer, copy))
+            return copy
 
         options = {"clone_function": clone, "recursive": True}
-        new = keras.models.clone_model(model, **options)
+        model.compiled = False  # a loss of one's own cannot be compiled anew
+        try:
+            new = keras.models.clone_model(model, **options)
+        finally:
+            model.compiled = compiled
         if all(type(old) is type(copy) for old, copy in pairs):
             others = [traits(old) for old, _ in pairs if traits(old)]
             raise ValueError(f"No layer is in FORMS. Those of the model: {others}")

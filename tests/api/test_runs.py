@@ -1,13 +1,14 @@
 """A run as people hold it: under the types of a file whatever its rules were, and with what is made from it at hand."""
 
+from pathlib import Path
+
 import pytest
-from checkout import ROOT
 
 import grouped_bench as gb
 from grouped_bench.analyse.statistics import derive
 from grouped_bench.store.schema import FRAME_NAMES
 
-OLDER = ROOT / "results" / "amd-epyc-zen4-avx512-2-ec4238" / "20261124-142335-b22d.parquet"
+OLDER = Path(__file__).parent / "older.parquet"
 
 
 @pytest.fixture(scope="module")

@@ -115,11 +115,15 @@ class Advice:
         return not self.elsewhere and (self.best is not None or self.alternative is not None)
 
     @property
+    def is_measured(self) -> bool:
+        """Whether it was measured here, with something to choose from."""
+        has_choice = len(self.options) > 1 or self.question.case.groups == 1
+        return self.basis == MEASURED and not self.elsewhere and has_choice
+
+    @property
     def is_settled(self) -> bool:
         """Whether it was measured here, and what else there is would save little."""
-        has_choice = len(self.options) > 1 or self.question.case.groups == 1
-        measured_here = self.basis == MEASURED and not self.why_elsewhere and has_choice
-        return measured_here and (not self.ties or (self.at_most is not None and self.at_most <= COSTLY))
+        return self.is_measured and (not self.ties or (self.at_most is not None and self.at_most <= COSTLY))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from grouped_bench.commands.output import usage_error
+from grouped_bench.commands.shared.output import usage_error
 from grouped_bench.space.axes import DEFAULT_PATHS, OPTION_AXES, Control, axis_field
 from grouped_bench.space.facts import Json
 from grouped_bench.units import format_percent

@@ -94,12 +94,13 @@ def _about(backend: str, execution: str) -> str:
 
 def _text(found: Sequence[Replacement]) -> str:
     setting = found[0].question.setting
-    substitutes = [one for one in map(_substitute, found) if one is not None]
+    substitutes = [one for one in map(substitute_of, found) if one is not None]
     about = _about(setting.backend, setting.execution)
     return about + comment(_made(found)) + "\n" + module_source(substitutes, _staying(found))
 
 
-def _substitute(one: Replacement) -> Substitute | None:
+def substitute_of(one: Replacement) -> Substitute | None:
+    """What takes the place of the layer; None where Keras' own stays."""
     layer = _printed(one)
     return None if layer is None else Substitute(one.question.case, one.question.keras, layer, cells.clean(_said(one)))
 

@@ -13,6 +13,7 @@ from grouped_bench.report.advice import quantities
 from grouped_bench.report.advice.snippets import snippet
 from grouped_bench.report.plans import WIDTH
 from grouped_bench.report.text import cells
+from grouped_bench.report.text.forms import KERAS
 from grouped_bench.report.text.sheet import grid
 from grouped_bench.space.case import BASELINE
 from grouped_bench.units import counted, format_count, format_percent
@@ -27,7 +28,6 @@ _MEASURE = "Measure what is missing:"
 # How much longer than before.
 _LONGER = 5
 _FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
-_KERAS = {BASELINE: "Keras' dense layer", OWN_GROUPED: "Keras' own groups="}
 MOST_LEFT_OUT = 12
 NAME_WIDTH = 20
 _LONGEST_REASON = 6
@@ -69,7 +69,7 @@ def alone(advice: Advice, command: str) -> Iterator[str]:
     yield from wrapped(f"{use} {_named(best)}: {quantities.latency(best)} per call.")
     for name, told in gains(advice, best):
         is_the_same = name == advice.question.keras or advice.question.case.groups == 1
-        yield from indented(f"{told} ({_KERAS[name]}{'' if is_the_same else ', another function'})", 2)
+        yield from indented(f"{told} ({KERAS[name]}{'' if is_the_same else ', another function'})", 2)
     yield ""
     yield from wrapped(f"Certainty: {_how_sure(advice)}")
     yield from wrapped(f"Cost: {_cost(advice, best)}")
@@ -129,7 +129,7 @@ def _elsewhere(advice: Advice, command: str) -> Iterator[str]:
     if best is not None:
         yield from wrapped(f"Fastest there: {cells.clean(best.variant)}, {quantities.latency(best)} per call.")
         for name, told in gains(advice, best):
-            yield from indented(f"{told} ({_KERAS[name]})", 2)
+            yield from indented(f"{told} ({KERAS[name]})", 2)
         yield ""
     yield from wrapped("Another variant may be the fastest here, and what works there may fail here.")
     yield ""

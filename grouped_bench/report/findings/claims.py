@@ -12,10 +12,10 @@ from grouped_bench.analyse.leads import Part, gain, is_clearly_faster
 from grouped_bench.analyse.network import own_variant
 from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, is_baseline, is_ok
 from grouped_bench.report.findings.sentences import Finding, at, in_cases, setting
-from grouped_bench.report.run.headline import KERAS
 from grouped_bench.report.run.summary import compared
 from grouped_bench.report.text import cells, factors
 from grouped_bench.report.text.crossings import in_words
+from grouped_bench.report.text.forms import KERAS
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, format_seconds
 

@@ -10,9 +10,9 @@ from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import gain, is_clearly_faster
 from grouped_bench.analyse.rows import case_title, varying
 from grouped_bench.report.drawing.panels import describe
-from grouped_bench.report.run.headline import KERAS
 from grouped_bench.report.text import cells, ink
 from grouped_bench.report.text.factors import as_known
+from grouped_bench.report.text.forms import KERAS
 from grouped_bench.store.schema import COHORT_KEY, Task
 from grouped_bench.units import counted, format_seconds, significant
 

@@ -12,14 +12,9 @@ from grouped_bench.analyse.network import own_variant
 from grouped_bench.analyse.rows import groups_of
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.factors import WIDE, as_known, bare, is_wide
+from grouped_bench.report.text.forms import KERAS
 from grouped_bench.units import counted, format_percent, format_seconds
 
-KERAS = {
-    "regular": "Keras' dense layer",
-    "grouped": "Keras' groups=",
-    "depthwise_sum": "Keras' depthwise layer",
-    "resnext_grouped": "the block with Keras' groups=",
-}
 # More winning forms than these are not named.
 _MOST_NAMED = 2
 

@@ -85,7 +85,7 @@ def _of_cases(found: Sequence[Line]) -> Rows:
 def _best(line: Line) -> tuple[str, str]:
     if line.best is not None:
         return _timed(line.best), as_known(line.gain)
-    return ("the same", "") if line.state == BEST else ("open", "")
+    return ("the same", "") if line.state == BEST else ("undecided", "")
 
 
 def _of_tasks(rows: Sequence[Task]) -> Rows:

@@ -37,18 +37,14 @@ def define_depthwise_sum_conv(KernelConv: Any, depthwise: Any) -> Any:
 
         def convolve(self, inputs, kernel):
             width, each = kernel.shape[-2], self.filters // self.groups
-            outputs = depthwise(
-                inputs,
-                self.depthwise_kernel(kernel),
-                self.strides,
-                self.padding,
-                self.data_format,
-                self.dilation_rate,
-            )
+            how = self.padding, self.data_format, self.dilation_rate
+            kernel = self.depthwise_kernel(kernel)
+            outputs = depthwise(inputs, kernel, self.strides, *how)
             if width == 1:
                 return outputs
             axis = self.channel_axis
-            before, after = outputs.shape[1:axis], outputs.shape[axis + 1 :]
+            extents = keras.ops.shape(outputs)
+            before, after = extents[1:axis], extents[axis + 1 :]
             shape = (-1, *before, self.groups, width, each, *after)
             parts = keras.ops.reshape(outputs, shape)
             outputs = keras.ops.sum(parts, axis=axis + 1)

@@ -31,13 +31,7 @@ def define_native_grouped_conv(KernelConv: Any, convolution: Any) -> Any:
         """Keras' layer, with its weights, by the framework's own convolution."""
 
         def convolve(self, inputs, kernel):
-            return convolution(
-                inputs,
-                kernel,
-                self.strides,
-                self.padding,
-                self.data_format,
-                self.dilation_rate,
-            )
+            how = self.padding, self.data_format, self.dilation_rate
+            return convolution(inputs, kernel, self.strides, *how)
 
     return NativeGroupedConv

@@ -698,7 +698,7 @@ def test_one_advice_says_what_by_how_much_how_sure_at_what_cost_and_on_what_it_r
     text = words([ask(frame())])
     assert "Use grouped_native: " in text
     assert "8.0× [7.8–8.2] faster than regular (Keras' dense layer, another function)" in text
-    assert "860× [820–890] faster than grouped (Keras' own groups=)" in text
+    assert "860× [820–890] faster than grouped (Keras' groups=)" in text
     assert "grouped 5.12 s ±2% 110× slower — 7.00 MiB" in text
     assert "Certainty: measured with 2 other variants of the same function; it is the fastest, and" in text
     assert "Cost: 7.00 MiB of memory, 4.61 k parameters; regular takes 11.0 MiB and 147 k." in text

@@ -1,0 +1,354 @@
+"""A network with each grouped convolution in its fastest form; behind `grouped-bench optimize`."""
+
+import contextlib
+import dataclasses
+import functools
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from grouped_bench import backends
+from grouped_bench.api.advise import Measuring, answers, evidence
+from grouped_bench.api.layer_code import refuse_several
+from grouped_bench.errors import OutputError, SpaceError
+from grouped_bench.plan import make_plan, resolved
+from grouped_bench.space.choices import DEPTHWISE, MERGED, NATIVE
+from grouped_bench.space.facts import Json
+from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.networks import PACKAGE, beside, refuse_taken, restore
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from grouped_bench.analyse.advise.advice import Question
+    from grouped_bench.analyse.advise.optimized import LayerChange, Whole
+    from grouped_bench.analyse.estimate import Estimate
+    from grouped_bench.harness.inspect.whole_model import WholeModel
+    from grouped_bench.plan import Cohort
+    from grouped_bench.variants.modules import StandIns
+
+# Forms with the weights of Keras' layer whose classes fill one page.
+_FORMS = (NATIVE, MERGED, DEPTHWISE)
+_OWN = ("regular", "grouped")
+_MARGIN = 0.03
+LAYERS_FILE = f"{PACKAGE}.py"
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimized:
+    """What `optimize` found.
+
+    Args:
+        source: what was optimised, as it is named to a person.
+        changes: the grouped convolutions, each distinct one once, the greatest saving first.
+        whole: both networks as they were timed; None where no layer is changed, or the copy is refused.
+        refusal: why there is no copy, or none that may be written; None where it is faster.
+        notes: what is left out, and what else to know, in sentences.
+        layers: source of the module to import before the copy is loaded; empty without a copy.
+        path: of the copy; None where none was written.
+    """
+
+    source: str
+    changes: "tuple[LayerChange, ...]"
+    whole: "Whole | None"
+    refusal: str | None
+    notes: tuple[str, ...] = ()
+    layers: str = ""
+    path: Path | None = None
+    _given: Any = dataclasses.field(default=None, repr=False)
+    _making: str = dataclasses.field(default="", repr=False)
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether the copy was shown to be faster."""
+        return self.whole is not None and self.whole.verdict == "faster" and self.refusal is None
+
+    @property
+    def speedup(self) -> "Estimate":
+        """How many times as fast the copy is; 1 without one."""
+        from grouped_bench.analyse.estimate import Estimate
+
+        return self.whole.speedup if self.whole and self.is_faster else Estimate(1.0, 1.0, 1.0)
+
+    @property
+    def table(self) -> "pd.DataFrame":
+        """The layers, one a row: what each was and is, and what that saves."""
+        import pandas as pd
+
+        from grouped_bench.report.optimization import records
+
+        return pd.DataFrame(records(self))
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The copy as a Keras model of this process, with the weights of the original; that itself without a copy.
+
+        It is not compiled.
+        """
+        from grouped_bench.measure.whole_model import replaced
+
+        return replaced(self._original(), self._making) if self.is_faster else self._original()
+
+    def restore(self) -> Any:
+        """The original, not compiled, with the weights that `model` has now."""
+        from grouped_bench.measure.whole_model import same_state, unchanged
+
+        found = unchanged(self._original())
+        same_state(self.model, found)
+        return found
+
+    def _original(self) -> Any:
+        import keras
+
+        is_file = isinstance(self._given, str)
+        return keras.models.load_model(self._given, compile=False) if is_file else self._given
+
+
+def optimize(
+    model: Any,
+    output: str | Path | None = None,
+    *,
+    input_shape: str | Sequence[int] | None = None,
+    budget: str | float | None = "5m",
+    out: str | Path = DEFAULT_OUT,
+    force: bool = False,
+    wait: bool = False,
+    quiet: bool = True,
+    **options: Any,
+) -> Optimized:
+    """Put each grouped convolution of a Keras model in its fastest form, and show that the model is faster by it.
+
+    Every grouped layer is measured in the forms that keep its weights, unless runs under `out` have done so here. A
+    layer is replaced where a form is faster by more than 3%. The copy is compared with the original in float64, output
+    and gradients, and a step of both is timed in five fresh processes.
+
+    Args:
+        model: path of a .keras file, or a Functional or Sequential `keras.Model`, which stays as it is.
+        output: where to write the copy, with `grouped_layers.py` beside it; only a faster one is written.
+        input_shape: extents of an example, such as `224,224,3`; the model's own unless given.
+        budget: seconds, or text such as `5m`, for measuring layers.
+        out: folder of the runs to ask, and of what is measured.
+        force: whether to replace files that are there.
+        wait: whether to wait for another run on this machine to end before measuring.
+        quiet: whether to show no progress on stderr.
+        **options: one value each of `batch_size`, `passes`, `backend`, `execution`, `device`, `threads`.
+
+    Raises:
+        SpaceError: not a model that can be read, one without a convolution, or an argument that breaks a rule.
+        OutputError: the copy cannot be written.
+        UnavailableError: another run is measuring.
+        HostError: the backend does not start.
+    """
+    from grouped_bench.harness.inspect.whole_model import WholeModel
+    from grouped_bench.harness.lock import alone
+    from grouped_bench.harness.progress import Progress
+
+    if output is not None:
+        _check_free(Path(output), model, force=force)
+    with _file_of(model) as (file, name):
+        cohorts, left_out = _grouped(file, input_shape, options)
+        found = Optimized(name, (), None, None, left_out, _given=str(model) if isinstance(model, Path) else model)
+        if not cohorts:
+            return dataclasses.replace(found, refusal="the model has no grouped convolution that can be measured")
+        how = Measuring.of(
+            out, budget, wait=wait, quiet=quiet, files=(), tried=_FORMS, environments=False, any_answer=True
+        )
+        subject = _subject(file, _shape(input_shape), cohorts[0])
+        with WholeModel(cohorts[0].setting.host, subject) as network:
+            refused = network.checked()
+        if refused is not None:
+            return dataclasses.replace(found, refusal=refused)
+        found = dataclasses.replace(found, changes=_changes(cohorts, how))
+        made = _stand_ins(found.changes)
+        if made is None:
+            return dataclasses.replace(found, refusal=_why_none(found.changes))
+        found = dataclasses.replace(found, layers=made.layers, _making=made.making)
+        with (
+            Progress(quiet) as progress,
+            alone(progress.tell, wait=wait),
+            WholeModel(cohorts[0].setting.host, subject, made.making) as network,
+        ):
+            whole, refused = network.judged(_MARGIN, progress)
+            found = dataclasses.replace(found, whole=whole, refusal=refused)
+            if refused is None and output is not None:
+                notes = _write(network, Path(output), made.layers)
+                found = dataclasses.replace(found, path=Path(output), notes=(*left_out, *notes))
+    return found
+
+
+def restore_file(source: str | Path, output: str | Path, *, force: bool = False) -> int:
+    """Write an optimised model with Keras' own layers and the weights that it has now; how many layers changed.
+
+    Args:
+        source: path of the model.
+        output: where to write it.
+        force: whether to replace a file that is there.
+
+    Raises:
+        SpaceError: not a model that `optimize` wrote.
+        OutputError: the file cannot be written.
+    """
+    target = Path(output)
+    refuse_taken(target, source, force=force)
+    with beside(target) as fresh:
+        count = restore(Path(source), fresh)
+        fresh.replace(target)
+    return count
+
+
+@contextlib.contextmanager
+def _file_of(model: Any) -> Iterator[tuple[str, str]]:
+    """A file of the model while the block lasts, and what to call it."""
+    from grouped_bench.harness.inspect.networks import APPLICATIONS
+
+    if isinstance(model, str | Path):
+        if str(model).startswith(APPLICATIONS):
+            raise SpaceError(
+                "`optimize` takes the file of a model",
+                received=str(model),
+                remedy="Save the model, and name the file",
+            )
+        yield str(model), Path(model).name
+        return
+    if not hasattr(model, "save") or not hasattr(model, "layers"):
+        raise SpaceError(
+            "`optimize` takes a Keras model or the path of one",
+            received=type(model).__name__,
+            remedy="Save the model as .keras",
+        )
+    if not type(model).__module__.startswith("keras."):
+        raise SpaceError(
+            "A model must be a Functional or Sequential one to be rebuilt",
+            received=f"{type(model).__name__}, a class of its own",
+            remedy="Use `with grouped_bench.faster_convolutions():` instead",
+        )
+    with tempfile.TemporaryDirectory(prefix="grouped-bench-") as folder:
+        file = str(Path(folder) / "network.keras")
+        try:
+            model.save(file)
+        except Exception as problem:  # whatever a model of one's own raises
+            raise SpaceError(
+                "A model must be one that Keras can save and load",
+                received=f"{type(model).__name__} ({problem})",
+                remedy="Use Keras' own layers",
+            ) from None
+        yield file, str(model.name)
+
+
+def _grouped(
+    file: str, input_shape: str | Sequence[int] | None, options: dict[str, Any]
+) -> "tuple[tuple[Cohort, ...], tuple[str, ...]]":
+    """The distinct grouped convolutions of the network that Keras has as such, and what is left out of them."""
+    from grouped_bench.analyse.network import OWN_GROUPED
+    from grouped_bench.harness.inspect.networks import read_network
+
+    backend = str(options.get("backend", "tensorflow"))
+    space, _ = resolved(read_network(file, input_shape, backend=backend), options)
+    plan = make_plan(space)
+    refuse_several([_question(one) for one in plan.cohorts])
+    envs = dict.fromkeys(str(one.setting.env) for one in plan.cohorts)
+    if len(envs) > 1:
+        raise SpaceError(
+            "`optimize` takes one value of a variable",
+            received=", ".join(envs),
+            remedy="Choose one, and repeat the command for the other",
+        )
+    skipped = (f"Left out: {skip.cohort.label or skip.cohort.case.title()}: {skip.reason}" for skip in plan.skipped)
+    # Of variants that are left out the space speaks too; here others are measured.
+    left_out = (*(one for one in space.left_out if not one.startswith("Left out of")), *skipped)
+    own = (one for one in plan.cohorts if one.case.groups > 1 and (one.in_use or OWN_GROUPED) == OWN_GROUPED)
+    return tuple(own), left_out
+
+
+def _question(cohort: "Cohort") -> "Question":
+    from grouped_bench.analyse.advise.advice import question
+
+    found = question(cohort.case, cohort.setting)
+    return dataclasses.replace(found, label=cohort.label, in_use=cohort.in_use)
+
+
+def _changes(cohorts: "Sequence[Cohort]", how: Measuring) -> "tuple[LayerChange, ...]":
+    from grouped_bench.analyse.advise.optimized import LayerChange
+    from grouped_bench.analyse.advise.replacements import advised
+
+    rows, machines = evidence((), how.out)
+    rows = [row for row in rows if row.variant in (*_FORMS, *_OWN)]
+    found = answers([_question(one) for one in cohorts], rows, machines, how, measure=True)
+    changes = [
+        LayerChange(advised(advice), cohort.multiplicity or 1, _MARGIN)
+        for advice, cohort in zip(found, cohorts, strict=True)
+    ]
+    return tuple(sorted(changes, key=lambda change: -change.saved))
+
+
+def _stand_ins(changes: "Sequence[LayerChange]") -> "StandIns | None":
+    """The modules of the layers that change; None where none does."""
+    from grouped_bench.report.advice.module import substitute_of
+    from grouped_bench.variants.modules import stand_ins
+
+    made = [substitute_of(change.replacement) for change in changes if change.is_made]
+    substitutes = [one for one in made if one is not None]
+    if not substitutes:
+        return None
+    backend = backends.get(changes[0].replacement.question.setting.backend)
+    return stand_ins(substitutes, guarded=backend.refuses_by_processor)
+
+
+def _why_none(changes: "Sequence[LayerChange]") -> str:
+    from grouped_bench.report.advice.text import why_not
+
+    for change in changes:
+        advice = change.replacement.advice
+        if advice is not None and not advice.answers:
+            return f"no layer has a form that is shown to be faster: {why_not(advice)}"
+    return "no layer has a form that is shown to be more than 3% faster"
+
+
+def _subject(file: str, input_shape: tuple[int, ...] | None, cohort: "Cohort") -> Json:
+    """What is asked of workers: the network, and how it is called."""
+    case, setting = cohort.case, cohort.setting
+    return {
+        **{"file": str(Path(file).absolute()), "input_shape": input_shape, "batch_size": case.batch_size, "seed": 0},
+        **{"pass_": case.pass_, "execution": setting.execution, "device": setting.device},
+    }
+
+
+def _write(network: "WholeModel", target: Path, layers: str) -> tuple[str, ...]:
+    """Write the copy and its layers' module, each whole or not there; what to say beside it."""
+    from grouped_bench.report.optimization import module_text
+
+    module = target.parent / LAYERS_FILE
+    with beside(target) as fresh, beside(module) as fresh_module:
+        told = network.save(str(fresh))
+        problem = told.get("reason") if "status" in told else None
+        try:
+            fresh_module.write_text(module_text(layers, target.name), encoding="utf-8")
+            if problem is None:
+                fresh_module.replace(module)
+                fresh.replace(target)
+        except OSError as error:
+            problem = error.strerror
+        if problem is not None:
+            raise OutputError(
+                "The folder must take the copy",
+                received=f"{target} ({problem})",
+                remedy="Free it, or name another",
+            )
+    why = told["uncompiled"]
+    return () if why is None else (f"The copy is not compiled, since the original cannot be loaded so: {why}.",)
+
+
+def _check_free(target: Path, model: Any, *, force: bool) -> None:
+    """Refuse a place that cannot take the copy, before anything is measured."""
+    if target.suffix != ".keras":
+        raise SpaceError("A copy must end in .keras", received=target.name, remedy="Write faster.keras")
+    refuse_taken(target, model, force=force)
+    refuse_taken(target.parent / LAYERS_FILE, model, force=force)
+
+
+def _shape(input_shape: str | Sequence[int] | None) -> tuple[int, ...] | None:
+    if input_shape is None:
+        return None
+    parts = input_shape.split(",") if isinstance(input_shape, str) else input_shape
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,111 @@
+"""The layer of `grouped_bench.layers`: Keras' own, but for who computes the convolution."""
+
+from typing import Any
+
+from grouped_bench import backends, variants
+from grouped_bench.backends.code import define
+from grouped_bench.errors import UnavailableError
+from grouped_bench.layers.choice import AUTO, Chosen, chosen
+from grouped_bench.space.case import Case
+from grouped_bench.variants.base import REGISTRY
+
+_OWN = "grouped"
+
+
+class _Count(int):
+    """A number of parameters that says beside itself who computes with them."""
+
+    said: str
+
+    def __format__(self, how: str) -> str:
+        return f"{int(self):{how}} {self.said}"
+
+
+def define_grouped_conv(Conv: Any, KernelConv: Any) -> Any:  # noqa: N803  # classes
+    """The class for a rank: `Conv` is Keras' layer, `KernelConv` the same with a method `convolve`."""
+
+    class GroupedConv(KernelConv):  # type: ignore[misc]
+        """Keras' convolution by the implementation that is fastest here.
+
+        Args:
+            *arguments, **options: as Keras' layer takes them.
+            implementation: `auto`, or the name of a variant that keeps the weights of Keras' layer.
+
+        `implementation_` says who computes, once the layer is built; so does `summary()`.
+        """
+
+        def __init__(self, *arguments: Any, implementation: str = AUTO, **options: Any) -> None:
+            Conv.__init__(self, *arguments, **options)  # which refuses what it always does
+            if implementation != AUTO:
+                _check(implementation)
+            self.implementation = implementation
+            self.implementation_: str | None = None
+
+        def build(self, input_shape: Any) -> None:
+            super().build(input_shape)
+            found = chosen(case_of(self, input_shape), self.implementation)
+            self.implementation_ = str(found)
+            # A method, which Keras takes for no layer within this one.
+            self._convolve: Any = None if found.variant == _OWN else _form(self, found, Conv, input_shape).convolve
+
+        def convolve(self, inputs: Any, kernel: Any) -> Any:
+            return self._convolve(inputs, kernel)
+
+        def call(self, inputs: Any) -> Any:
+            return Conv.call(self, inputs) if self._convolve is None else super().call(inputs)
+
+        def count_params(self) -> int:
+            count = _Count(super().count_params())
+            count.said = self.implementation_ or ""
+            return count
+
+        def get_config(self) -> dict[str, Any]:
+            return {**super().get_config(), "implementation": self.implementation}
+
+    # Checkpoints call a layer's group after its class.
+    GroupedConv.__name__ = Conv.__name__
+    return GroupedConv
+
+
+def _check(name: str) -> None:
+    found = variants.get(name)
+    if found.computes != _OWN or not found.keeps_weights:
+        known = [one.name for one in REGISTRY.values() if one.keeps_weights and one.computes == _OWN]
+        raise UnavailableError(
+            "An implementation must keep the weights of Keras' layer",
+            received=name,
+            remedy=f"Use {AUTO} or one of {', '.join(known)}",
+        )
+
+
+def case_of(layer: Any, input_shape: Any) -> Case:
+    """What the layer computes, as far as it is known before it is called."""
+    first = layer.data_format == "channels_first"
+    size = input_shape[2:] if first else input_shape[1:-1]
+    least = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation_rate, strict=True)]
+    return Case(
+        rank=layer.rank,
+        batch_size=input_shape[0] or 1,
+        in_channels=input_shape[1 if first else -1],
+        out_channels=layer.filters,
+        groups=layer.groups,
+        size=tuple(extent or one for extent, one in zip(size, least, strict=True)),
+        kernel_size=layer.kernel_size,
+        stride=layer.strides,
+        dilation=layer.dilation_rate,
+        padding=layer.padding,
+        bias=layer.use_bias,
+        dtype=layer.dtype_policy.name,
+        data_format=layer.data_format,
+        pass_="training",
+    )
+
+
+def _form(layer: Any, found: Chosen, conv: Any, input_shape: Any) -> Any:
+    """A layer of the chosen form, never built, whose `convolve` computes."""
+    import keras
+
+    case = case_of(layer, input_shape)
+    variant = variants.get(found.variant).with_choice(found.choice)
+    made = define(variant.code(case, backends.get(keras.backend.backend())), Conv=conv)
+    return made(**variant.arguments(case))

@@ -1,0 +1,177 @@
+"""What `optimize` found: as text, as Markdown, as JSON, and the module beside the copy."""
+
+import dataclasses
+import json
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from grouped_bench import __version__
+from grouped_bench.analyse.advise.optimized import AS_PREDICTED, PROCESSES, LayerChange, StepCost, Whole
+from grouped_bench.analyse.estimate import Estimate
+from grouped_bench.report.text import cells, sheet
+from grouped_bench.report.text.factors import as_known, factor
+from grouped_bench.report.text.markup import pipes
+from grouped_bench.space.case import format_extents
+from grouped_bench.space.facts import Json
+from grouped_bench.units import format_bytes, format_percent, format_seconds
+
+if TYPE_CHECKING:
+    from grouped_bench.api.optimize import Optimized
+
+_HEADERS = ("layer", "shape", "to", "before", "after", "faster", "of a step")
+_MODULE = '''"""Layers of {model}: import this file before loading it.
+
+    import keras
+    import grouped_layers
+
+    model = keras.models.load_model("{model}")
+
+They have the weights of Keras' own layers. Made by grouped-bench {version}.
+"""
+
+'''
+
+
+def module_text(layers: str, model: str) -> str:
+    """The module beside a copy: how to use it, and the source of its layers."""
+    return _MODULE.format(model=model, version=__version__) + layers
+
+
+def render(found: "Optimized", format: str, width: int) -> str:
+    """What was found as `table`, `markdown` or `json`, in at most `width` columns where that is a table."""
+    if format == "json":
+        return json.dumps(_as_json(found), indent=1)
+    rows = tuple(_row(change, found) for change in found.changes)
+    if format == "markdown":
+        table = [pipes(_HEADERS), pipes("---" for _ in _HEADERS), *map(pipes, rows)] if rows else []
+        return "\n".join([*table, "", *_said(found)]).strip()
+    table = sheet.lines(sheet.Sheet(found.source, _HEADERS, rows), width) if rows else [found.source]
+    return "\n".join([*table, "", *(line for text in _said(found) for line in textwrap.wrap(cells.clean(text), width))])
+
+
+def records(found: "Optimized") -> list[Json]:
+    """The layers as rows: seconds, ratios and shares as numbers, None where something is not known."""
+    return [_record(change, found) for change in found.changes]
+
+
+def _record(change: LayerChange, found: "Optimized") -> Json:
+    one, is_made = change.replacement, change.is_made
+    return {
+        "layer": one.question.label,
+        "case": one.question.case.title(),
+        "times": change.times,
+        "from": one.question.keras,
+        "to": one.variant if is_made else one.question.keras,
+        "choice": one.choice if is_made else None,
+        **_ends("before", "_s", change.own),
+        **_ends("after", "_s", change.new),
+        **_ends("speedup", "", one.gain if is_made else None),
+        "share": _share(change, found),
+    }
+
+
+def _ends(name: str, unit: str, found: Estimate | None) -> Json:
+    """An estimate as three numbers, None where it is not known."""
+    value, low, high = dataclasses.astuple(found) if found else (None, None, None)
+    return {f"{name}{unit}": value, f"{name}_low{unit}": low, f"{name}_high{unit}": high}
+
+
+def _as_json(found: "Optimized") -> Json:
+    whole = found.whole
+    return {
+        "schema": 1,
+        "model": found.source,
+        "layers": records(found),
+        "whole": _whole_as_json(whole) if whole else None,
+        "refusal": found.refusal,
+        "notes": found.notes,
+        "path": str(found.path) if found.path else None,
+    }
+
+
+def _whole_as_json(whole: Whole) -> Json:
+    return {
+        "verdict": whole.verdict,
+        **_ends("speedup", "", whole.speedup),
+        "before": _side_as_json(whole.before),
+        "after": _side_as_json(whole.after),
+        "relative_error": whole.error,
+        "gradients_compared": whole.gradients,
+    }
+
+
+def _side_as_json(side: StepCost) -> Json:
+    return {
+        **_ends("latency", "_s", side.seconds),
+        "first_call_s": side.first_call_s,
+        "peak_memory_bytes": side.peak_bytes,
+    }
+
+
+def _row(change: LayerChange, found: "Optimized") -> tuple[str, ...]:
+    question, gain = change.replacement.question, change.replacement.gain
+    share = _share(change, found)
+    return (
+        (question.label or question.case.title()) + (f" (×{change.times})" if change.times > 1 else ""),
+        _shape(change),
+        _to(change),
+        _seconds(change.own),
+        _seconds(change.new) if change.is_made else cells.DASH,
+        as_known(gain) if change.is_made and gain else cells.DASH,
+        cells.DASH if share is None else format_percent(share),
+    )
+
+
+def _shape(change: LayerChange) -> str:
+    case = change.replacement.question.case
+    channels = dict.fromkeys((case.in_channels, case.out_channels))
+    size, kernel = format_extents(case.size), format_extents(case.kernel_size)
+    return f"{size}, {'→'.join(map(str, channels))}, k{kernel}, groups {case.groups}"
+
+
+def _to(change: LayerChange) -> str:
+    found = change.replacement
+    if not change.is_made:
+        return "as it is"
+    return f"{found.variant} ({found.choice})" if found.choice else str(found.variant)
+
+
+def _share(change: LayerChange, found: "Optimized") -> float | None:
+    """What the layers of a kind take of a step of the model as it is; None where either was not measured."""
+    if change.own is None or found.whole is None:
+        return None
+    return change.own.value * change.times / found.whole.before.seconds.value
+
+
+def _seconds(found: Estimate | None) -> str:
+    return cells.DASH if found is None else format_seconds(found.value)
+
+
+def _said(found: "Optimized") -> list[str]:
+    """What came of it, in sentences."""
+    said = [] if found.whole is None else list(_of_whole(found.whole, found.changes))
+    said += [one if one.endswith(".") else f"{one}." for one in found.notes]
+    if found.refusal is not None:
+        return [*said, f"Nothing is written: {found.refusal}."]
+    if found.path is None:
+        return [*said, "Nothing is written: name a file with -o faster.keras."]
+    return [*said, f"Wrote {found.path} and grouped_layers.py. Import grouped_layers before you load the model."]
+
+
+def _of_whole(whole: Whole, changes: Sequence[LayerChange]) -> list[str]:
+    before, after = whole.before, whole.after
+    ratio = factor(whole.speedup.value, whole.speedup.low, whole.speedup.high)
+    steps = f"{format_seconds(before.seconds.value)} → {format_seconds(after.seconds.value)}"
+    compared = "output and all gradients" if whole.gradients else "the output (gradients are random)"
+    said = [
+        f"The whole model is {ratio}: {steps} a step, in {PROCESSES} fresh processes.",
+        f"Same function: compared with float64, {compared}. Error of the output: {whole.error:.1g}.",
+        f"First call: {format_seconds(before.first_call_s)} → {format_seconds(after.first_call_s)}.",
+    ]
+    if before.peak_bytes and after.peak_bytes:
+        said.append(f"Peak memory of a step: {format_bytes(before.peak_bytes)} → {format_bytes(after.peak_bytes)}.")
+    promised, saved = sum(change.saved for change in changes), before.seconds.value - after.seconds.value
+    told = f"saves {format_seconds(saved)}" if saved > 0 else f"takes {format_seconds(-saved)} longer"
+    off = "" if whole.is_as_predicted(changes) else f", more than {format_percent(AS_PREDICTED)} off"
+    return [*said, f"Its layers alone save {format_seconds(promised)}; a step {told}{off}."]

@@ -1,0 +1,102 @@
+"""A saved Keras model with its layers as they were: nothing of it is run, and its weights stay byte for byte."""
+
+import contextlib
+import json
+import os
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from grouped_bench.errors import OutputError, SpaceError
+from grouped_bench.store.runs import check_writable
+
+PACKAGE = "grouped_layers"
+_CONFIG = "config.json"
+_LARGEST_CONFIG = 64 * 2**20
+# What archives that are damaged, encrypted or of an unknown compression raise, and configurations that are none.
+_UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, KeyError, ValueError)
+# Arguments that Keras' own layers do not have.
+_OWN = ("merged",)
+
+
+def restore(source: Path, target: Path) -> int:
+    """Write the model `source` to `target` with Keras' own layers, and return how many stood in for them.
+
+    Raises:
+        SpaceError: not a saved model, or one without such layers.
+        OutputError: the file cannot be written.
+    """
+    try:
+        with zipfile.ZipFile(source) as archive:
+            with archive.open(_CONFIG) as file:
+                config, count = _restored(json.loads(file.read(_LARGEST_CONFIG)))
+            if not count:
+                raise SpaceError(
+                    "A model to restore must have layers that `optimize` put there",
+                    received=f"{source.name}, which has none",
+                    remedy="Name the file that `optimize` wrote",
+                )
+            _write(archive, json.dumps(config), target)
+    except _UNREADABLE as problem:
+        raise SpaceError(
+            "A model to restore must be a .keras file",
+            received=f"{source.name} ({problem})",
+            remedy="Name the file that `optimize` wrote",
+        ) from None
+    return count
+
+
+def _write(archive: zipfile.ZipFile, config: str, target: Path) -> None:
+    try:
+        with zipfile.ZipFile(target, "w") as made:
+            for member in archive.infolist():
+                if member.filename == _CONFIG:
+                    made.writestr(member, config)
+                    continue
+                with archive.open(member) as read, made.open(member, "w") as written:
+                    shutil.copyfileobj(read, written)
+    except OSError as problem:
+        raise OutputError(
+            "The folder must take the file", received=f"{target} ({problem.strerror})", remedy="Name another folder"
+        ) from None
+
+
+def _restored(value: Any) -> tuple[Any, int]:
+    """A configuration with Keras' own layers, and how many were others."""
+    if isinstance(value, list):
+        parts = [_restored(one) for one in value]
+        return [one for one, _ in parts], sum(count for _, count in parts)
+    if not isinstance(value, dict):
+        return value, 0
+    made = {name: _restored(one) for name, one in value.items()}
+    found, count = {name: one for name, (one, _) in made.items()}, sum(count for _, count in made.values())
+    if not str(value.get("registered_name")).startswith(f"{PACKAGE}>"):
+        return found, count
+    config = {name: one for name, one in found["config"].items() if name not in _OWN}
+    return {**found, "module": "keras.layers", "registered_name": None, "config": config}, count + 1
+
+
+@contextlib.contextmanager
+def beside(target: Path) -> Iterator[Path]:
+    """A path for a file that is to become `target`, removed where it did not."""
+    fresh = target.with_name(f".{target.stem}-{os.getpid()}{target.suffix}")
+    try:
+        yield fresh
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def refuse_taken(target: Path, source: Any, *, force: bool) -> None:
+    """Refuse a place that holds something, and in any case that of the model itself."""
+    if isinstance(source, str | Path) and target.resolve() == Path(source).resolve():
+        raise OutputError("The model itself must stay", received=str(target), remedy="Name another file")
+    if target.exists() and not force:
+        raise OutputError(
+            "A file must not be replaced", received=f"{target} is there", remedy="Name another, or force it"
+        )
+    if not target.parent.is_dir():
+        raise OutputError("The folder must exist", received=str(target.parent), remedy="Make it first")
+    check_writable(target.parent)
