@@ -5,6 +5,7 @@
 Injected around the compiled step, as TensorFlow sees nothing of it: after each call a busy wait for the share of
 what that very call took, so that the truth is known whatever the weather. Not after the untimed call that precedes a
 sample: in a wait the framework's threads settle, and the call after it would be quicker by up to half of the share.
+A wait many times as long as the call follows every call: whether one precedes the sample depends on that wait.
 """
 
 import time
@@ -23,6 +24,7 @@ TWINS = tuple(f"twin_{number}" for number in range(1, 5))
 SLOWER = {f"slower_{percent}": percent / 100 for percent in (1, 2, 5, 10)}
 # Ratios to be told beside another program, 1 and others.
 KNOWN = {"known_1": 0.0, "known_1.05": 0.05, "known_1.5": 0.5, "known_3": 2.0, "known_30": 29.0}
+MANY = 5.0
 # Of each variant that a gate is tried on, what stands for it after a slow-down.
 GATED_SHARE = 0.10
 GATED = {base.name: (base, f"{base.name}_slower_10") for base in (Regular, GroupedNative, SplitConcat)}
@@ -41,7 +43,7 @@ def slowed(step: Any, share: float) -> Any:
         start = time.perf_counter()
         outputs = step()
         now = time.perf_counter()
-        if Turns.last is call or now - start >= rounds.PRIMED_S:
+        if share >= MANY or Turns.last is call or now - start >= rounds.PRIMED_S:
             until = now + share * (now - start)
             while now < until:
                 now = time.perf_counter()

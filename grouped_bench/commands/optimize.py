@@ -37,7 +37,8 @@ def optimize(model: str | None, output: str | None, restore: str | None, format_
 
     Beside it stands grouped_layers.py, which needs Keras alone. Import it before
     you load the copy. Weights files fit both models. On a machine that refuses a
-    form, its layer uses Keras' own convolution, with a warning.
+    form, its layer uses Keras' own convolution, with a warning. With several values
+    of --env it optimises for each, and writes the fastest copy.
 
     Exit code 3: nothing is shown to be faster, and nothing is written.
 

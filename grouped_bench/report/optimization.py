@@ -50,6 +50,22 @@ def render(found: "Optimized", format: str, width: int) -> str:
     return "\n".join([*table, "", *(line for text in _said(found) for line in textwrap.wrap(cells.clean(text), width))])
 
 
+def compared(each: "Sequence[Optimized]", best: "Optimized") -> tuple[str, ...]:
+    """What is best in several environments, in sentences."""
+    said = [f"With {one.env}: {_steps(one.whole)}." for one in each if one.whole is not None]
+    first = each[0].whole
+    if best.whole is None or first is None or best is each[0]:
+        return tuple(said)
+    gain = first.before.seconds.over((best.whole.after if best.is_faster else best.whole.before).seconds)
+    told = f"{factor(gain.value, gain.low, gain.high)} than the model is with {each[0].env}"
+    return (*said, f"Best: {best.env}, {told}. Set it before the framework is imported.")
+
+
+def _steps(whole: Whole) -> str:
+    before, after = (format_seconds(side.seconds.value) for side in (whole.before, whole.after))
+    return f"{before} → {after} a step"
+
+
 def records(found: "Optimized") -> list[Json]:
     """The layers as rows: seconds, ratios and shares as numbers, None where something is not known."""
     return [_record(change, found) for change in found.changes]
@@ -87,6 +103,7 @@ def _as_json(found: "Optimized") -> Json:
         "refusal": found.refusal,
         "notes": found.notes,
         "path": str(found.path) if found.path else None,
+        "env": found.env,
     }
 
 
@@ -162,10 +179,9 @@ def _said(found: "Optimized") -> list[str]:
 def _of_whole(whole: Whole, changes: Sequence[LayerChange]) -> list[str]:
     before, after = whole.before, whole.after
     ratio = factor(whole.speedup.value, whole.speedup.low, whole.speedup.high)
-    steps = f"{format_seconds(before.seconds.value)} → {format_seconds(after.seconds.value)}"
     compared = "output and all gradients" if whole.gradients else "the output (gradients are random)"
     said = [
-        f"The whole model is {ratio}: {steps} a step, in {PROCESSES} fresh processes.",
+        f"The whole model is {ratio}: {_steps(whole)}, in {PROCESSES} fresh processes.",
         f"Same function: compared with float64, {compared}. Error of the output: {whole.error:.1g}.",
         f"First call: {format_seconds(before.first_call_s)} → {format_seconds(after.first_call_s)}.",
     ]

@@ -124,7 +124,7 @@ def test_a_network_without_grouped_convolutions_has_nothing_to_gain(keras, tmp_p
 
 
 def test_several_values_on_an_axis_are_refused(saved):
-    for options in ({"batch_size": [1, 2]}, {"passes": ["training", "inference"]}, {"env": {"TF_X": ["0", "1"]}}):
+    for options in ({"batch_size": [1, 2]}, {"passes": ["training", "inference"]}):
         with pytest.raises(SpaceError):
             gb.optimize(saved, **options)
 
@@ -137,3 +137,19 @@ def test_a_copy_that_is_not_faster_is_told_and_not_written():
     text = optimization.render(found, "table", 80)
     assert "Nothing is written: the whole model is as fast as before." in text
     assert not dataclasses.replace(found, refusal=None).is_faster
+
+
+def test_of_several_environments_the_fastest_copy_is_kept_and_compared_with_the_first(monkeypatch, saved):
+    times = {"TF_X=0": (15.0, 1.0), "TF_X=1": (16.0, 0.5)}
+
+    def in_one(found, *_):
+        before, after = (StepCost(Estimate(one, one * 0.9, one * 1.1), 1.0) for one in times[found.env])
+        return dataclasses.replace(found, refusal=None, whole=Whole(before, after, Estimate(9, 8, 10), "faster", 1e-7))
+
+    monkeypatch.setattr(api, "_in_one", in_one)
+    found = gb.optimize(saved, env={"TF_X": ["0", "1"]}, passes="training")
+    assert found.env == "TF_X=1"
+    text = " ".join(optimization.render(found, "table", 80).split())
+    assert "With TF_X=0: 15.0 s → 1.00 s a step." in text
+    assert "Best: TF_X=1, 30× [" in text
+    assert "faster than the model is with TF_X=0" in text

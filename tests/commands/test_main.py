@@ -28,7 +28,20 @@ from grouped_bench.store import schema
 from grouped_bench.store.runs import write_run
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
-COMMANDS = ("doctor", "run", "plan", "show", "report", "explain", "list", "advise", "compare", "history", "baseline")
+COMMANDS = (
+    "doctor",
+    "run",
+    "plan",
+    "show",
+    "report",
+    "explain",
+    "list",
+    "advise",
+    "optimize",
+    "compare",
+    "history",
+    "baseline",
+)
 # What a command calls of the library.
 CALLS = {"run": "run", "plan": "plan_run"}
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")

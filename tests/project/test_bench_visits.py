@@ -129,6 +129,27 @@ def test_the_untimed_call_after_another_steps_is_not_slowed(registry, monkeypatc
     assert taken == [0.01, 0.011, 0.011, 0.01, 0.01, 0.011]
 
 
+def test_a_wait_so_long_that_no_call_precedes_the_sample_follows_every_call(registry, monkeypatch):
+    """A call of 1 ms and a wait of 29 are timed without a call before: after another step it waits all the same."""
+    import injected
+
+    now = [0.0]
+
+    def step():
+        now[0] += 0.001
+
+    def read():
+        now[0] += 1e-7
+        return now[0]
+
+    monkeypatch.setattr(time, "perf_counter", read)
+    slower, plain = injected.slowed(step, 29.0), injected.noted(step)
+    plain()
+    before = now[0]
+    slower()
+    assert now[0] - before == pytest.approx(0.03, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("peaks", "repeatable", "possible"),
     [([5, 5], True, True), ([1, 1.06], True, False), ([1, 1.07], False, False), ([3, 3], True, False),

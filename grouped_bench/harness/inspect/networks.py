@@ -1,12 +1,14 @@
 """A user's own network as a space: read in a child process, the only one with Keras; equal cases are merged."""
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,50 @@ def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, 
         )
     cases = distinct(told["convolutions"])
     return Space(cases=cases, left_out=[*left_out(told["left_out"]), *_without_splits(cases)], source=source)
+
+
+@contextlib.contextmanager
+def file_of(model: Any) -> Iterator[tuple[str, str]]:
+    """A file of a model while the block lasts, and what to call it.
+
+    Args:
+        model: path of a .keras file, or a Functional or Sequential `keras.Model`, which is saved for the while.
+
+    Raises:
+        SpaceError: neither, or a model that Keras cannot save.
+    """
+    if isinstance(model, str | Path):
+        if str(model).startswith(APPLICATIONS):
+            raise SpaceError(
+                "`optimize` takes the file of a model",
+                received=str(model),
+                remedy="Save the model, and name the file",
+            )
+        yield str(model), Path(model).name
+        return
+    if not hasattr(model, "save") or not hasattr(model, "layers"):
+        raise SpaceError(
+            "`optimize` takes a Keras model or the path of one",
+            received=type(model).__name__,
+            remedy="Save the model as .keras",
+        )
+    if not type(model).__module__.startswith("keras."):
+        raise SpaceError(
+            "A model must be a Functional or Sequential one to be rebuilt",
+            received=f"{type(model).__name__}, a class of its own",
+            remedy="Use `with grouped_bench.faster_convolutions():` instead",
+        )
+    with tempfile.TemporaryDirectory(prefix="grouped-bench-") as folder:
+        file = str(Path(folder) / "network.keras")
+        try:
+            model.save(file)
+        except Exception as problem:  # whatever a model of one's own raises
+            raise SpaceError(
+                "A model must be one that Keras can save and load",
+                received=f"{type(model).__name__} ({problem})",
+                remedy="Use Keras' own layers",
+            ) from None
+        yield file, str(model.name)
 
 
 def distinct(convolutions: Sequence[Json]) -> list[Json]:
