@@ -90,7 +90,7 @@ def refuse_several(asked: "Sequence[Question]") -> None:
         if len(found) > 1:
             option = f"--{name.replace('_', '-')} {list(found)[-1]}"
             raise SpaceError(
-                f"The layers of a module must have one {name.replace('_', ' ')}",
+                f"Layers that go together must have one {name.replace('_', ' ')}",
                 received=", ".join(found),
                 remedy=f"Choose one, such as {option}",
             )

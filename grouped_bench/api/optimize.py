@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Forms with the weights of Keras' layer whose classes fill one page.
 _FORMS = (NATIVE, MERGED, DEPTHWISE)
 _OWN = ("regular", "grouped")
-_NOTHING = "the model has no grouped convolution that can be measured"
+_NOTHING = "the model has no Conv layer with groups; its depthwise and other layers stay as they are"
 _MARGIN = 0.03
 LAYERS_FILE = f"{PACKAGE}.py"
 

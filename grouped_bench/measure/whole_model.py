@@ -4,7 +4,7 @@ import dataclasses
 import math
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -206,8 +206,7 @@ def compile_like(original: Any, copy: Any) -> None:
     if ours is None or not ours.built:
         return
     theirs.build(copy.trainable_variables)
-    for variable, source in zip(theirs.variables, ours.variables, strict=True):
-        variable.assign(source)
+    _assign(theirs.variables, ours.variables)
 
 
 def same_state(original: Any, *others: Any) -> None:
@@ -215,11 +214,18 @@ def same_state(original: Any, *others: Any) -> None:
     import keras
 
     for other in others:
-        for variable, source in zip(other.variables, original.variables, strict=True):
-            variable.assign(source)
+        _assign(other.variables, original.variables)
         for layer in other._flatten_layers():
             if isinstance(layer, keras.layers.Normalization):
                 layer.finalize_state()
+
+
+def _assign(variables: Sequence[Any], sources: Sequence[Any]) -> None:
+    """Give each variable the value of its source, as an array of its own: a step of JAX's takes those that it has."""
+    import keras
+
+    for variable, source in zip(variables, sources, strict=True):
+        variable.assign(keras.ops.convert_to_numpy(source))
 
 
 def _both(subject: Subject) -> dict[str, Any]:
@@ -271,11 +277,13 @@ def _operands(backend: Backend, model: Any, subject: Subject) -> tuple[Tensor, T
     (own,), (output,) = model.inputs, model.outputs
     shape = (subject.batch_size, *(subject.input_shape or own.shape[1:]))
     x = rng.standard_normal(shape, dtype=np.float32)
-    inputs = backend.array(x, "float64" if output.dtype == "float64" else own.dtype)
+    # What Keras says of an output is not what comes out of a bare operation on float64.
+    is_exact = any(layer.compute_dtype == "float64" for layer in model._flatten_layers(include_self=False))
+    inputs = backend.array(x, "float64" if is_exact else own.dtype)
     if subject.pass_ != "training":
         return inputs, None
     upstream = rng.standard_normal(model.compute_output_shape(shape), dtype=np.float32)
-    return inputs, backend.array(upstream, output.dtype)
+    return inputs, backend.array(upstream, "float64" if is_exact else output.dtype)
 
 
 def _epsilon(model: Any) -> float:

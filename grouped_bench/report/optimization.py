@@ -46,8 +46,32 @@ def render(found: "Optimized", format: str, width: int) -> str:
     if format == "markdown":
         table = [pipes(_HEADERS), pipes("---" for _ in _HEADERS), *map(pipes, rows)] if rows else []
         return "\n".join([*table, "", *_said(found)]).strip()
-    table = sheet.lines(sheet.Sheet(found.source, _HEADERS, rows), width) if rows else [found.source]
+    table = _table(found, rows, width)
     return "\n".join([*table, "", *(line for text in _said(found) for line in textwrap.wrap(cells.clean(text), width))])
+
+
+def _table(found: "Optimized", rows: tuple[tuple[str, ...], ...], width: int) -> list[str]:
+    """The layers in a table, with their shapes where there is room."""
+    title = textwrap.wrap(cells.clean(_title(found)), width)
+    if not rows:
+        return title
+    whole = sheet.lines(sheet.Sheet("", _HEADERS, rows), width)
+    if cells.display_width(whole[0]) > width or whole[0].startswith("  "):  # paragraphs, for lack of room
+        whole = sheet.lines(sheet.Sheet("", _without_shape(_HEADERS), tuple(map(_without_shape, rows))), width)
+    return [*title, *whole]
+
+
+def _without_shape(row: tuple[str, ...]) -> tuple[str, ...]:
+    return (row[0], *row[2:])
+
+
+def _title(found: "Optimized") -> str:
+    """`net.keras, training, batch 8, tensorflow graph on cpu`."""
+    if not found.changes:
+        return found.source
+    question = found.changes[0].replacement.question
+    case = question.case
+    return f"{found.source}, {case.pass_}, batch {case.batch_size}, {question.setting.title()}"
 
 
 def compared(each: "Sequence[Optimized]", best: "Optimized") -> tuple[str, ...]:
@@ -136,7 +160,7 @@ def _row(change: LayerChange, found: "Optimized") -> tuple[str, ...]:
         _seconds(change.own),
         _seconds(change.new) if change.is_made else cells.DASH,
         as_known(gain) if change.is_made and gain else cells.DASH,
-        cells.DASH if share is None else format_percent(share),
+        cells.DASH if share is None else format_percent(share, 2),
     )
 
 

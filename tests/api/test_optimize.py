@@ -73,6 +73,9 @@ def test_a_network_is_optimised_written_loaded_and_restored(saved, keras, tmp_pa
     for width in (80, 120):
         lines = optimization.render(found, "table", width).splitlines()
         assert max(map(len, lines)) <= width
+        assert lines[0].startswith("net.keras, training, batch 4")
+        assert lines[1].split()[0] == "layer"
+        assert ("shape" in lines[1]) == (width == 120)
     assert "| wide |" in optimization.render(found, "markdown", 80)
 
 
@@ -119,7 +122,7 @@ def test_a_network_without_grouped_convolutions_has_nothing_to_gain(keras, tmp_p
     found = gb.optimize(tmp_path / "net.keras", tmp_path / "faster.keras")
     assert not found.is_faster
     assert found.speedup == Estimate(1.0, 1.0, 1.0)
-    assert "has no grouped convolution" in optimization.render(found, "table", 80)
+    assert "has no Conv layer with groups" in optimization.render(found, "table", 80)
     assert not (tmp_path / "faster.keras").exists()
 
 

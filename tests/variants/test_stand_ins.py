@@ -150,7 +150,7 @@ def test_extents_may_stay_open(form, module, keras):
 
 
 @pytest.mark.onednn(False)
-def test_keras_own_convolution_trains_what_this_machine_refuses_and_says_so_once(module, keras):
+def test_keras_own_convolution_trains_what_this_machine_refuses_and_says_so_once(on_tensorflow, module, keras):
     original = network(keras)
     copy = module(("grouped_native", None)).replace_layers(original)
     x = np.random.default_rng(1).standard_normal((2, 6, 6, 4)).astype("float32")
