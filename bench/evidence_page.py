@@ -73,7 +73,10 @@ QUESTIONS = (
         "Where does the time of a grouped convolution go on TensorFlow and on PyTorch?",
         {"parts": "parts.py", "parts-1": "parts.py --threads 1"},
     ),
-    Question("How much faster does `optimize` make a network?", {"optimized": "optimized.py"}),
+    Question(
+        "How much faster does `optimize` make a network?",
+        {f"optimized-{name}": f"optimized.py {name}" for name in ("ConvNeXtTiny", "ResNeXt50")},
+    ),
     Question("Does a gate at 5% stay silent, and does it see 10%?", {"gate": "gate.py"}),
     Question("Does a baseline say what its run says?", {"baselines": "baselines.py"}),
     Question("Are steps in a history found where they are, and only there?", {"history": "history.py"}),

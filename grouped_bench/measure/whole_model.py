@@ -82,7 +82,8 @@ def prove(backend: Backend, subject: Subject) -> Json:
         for pass_ in ("inference", "training") if is_calm else ("inference",):
             same_state(*models.values())
             one = dataclasses.replace(subject, pass_=pass_)
-            told = {name: _results(backend, model, one) for name, model in models.items()}
+            names = [f"gradient of {weight.path}" for weight in models[ORIGINAL].trainable_variables]
+            told = {name: _results(backend, model, one, names) for name, model in models.items()}
             why = _wrong(told, _epsilon(models[ORIGINAL]))
             if why:
                 return {"status": "incorrect", "reason": f"{pass_}: {why}"}
@@ -261,14 +262,16 @@ def _calmed(models: list[Any]) -> bool:
     return is_calm
 
 
-def _results(backend: Backend, model: Any, subject: Subject) -> dict[str, np.ndarray]:
-    """Output and, in training, all gradients of a model, by name, as float64."""
+def _results(backend: Backend, model: Any, subject: Subject, gradients: Sequence[str]) -> dict[str, np.ndarray]:
+    """Output and, in training, all gradients of a model as float64, those of its weights by the names `gradients`.
+
+    By their places: a copy has other paths where models are nested, and two weights may have one.
+    """
     inputs, upstream = _operands(backend, model, subject)
     step = backend.step(model, inputs, upstream, subject.execution)
-    names = ["output"]
-    if upstream is not None:
-        names += ["gradient of the input", *(f"gradient of {one.path}" for one in model.trainable_variables)]
-    return dict(zip(names, map(backend.to_numpy, step()), strict=True))
+    names = ["output", *(["gradient of the input", *gradients] if upstream is not None else [])]
+    numbered = [f"{name} ({place})" if names.count(name) > 1 else name for place, name in enumerate(names)]
+    return dict(zip(numbered, map(backend.to_numpy, step()), strict=True))
 
 
 def _operands(backend: Backend, model: Any, subject: Subject) -> tuple[Tensor, Tensor | None]:

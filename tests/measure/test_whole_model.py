@@ -141,6 +141,16 @@ def test_bare_operations_and_adapted_layers_are_copied(keras, backend, tmp_path)
     assert "status" not in whole_model.prove(backend, subject(str(tmp_path / "net.keras"), backend))
 
 
+def test_models_within_models_are_compared_weight_by_weight(keras, backend, tmp_path):
+    """Keras names the weights of a copy by other paths."""
+    layer = keras.layers
+    stem = keras.Sequential([layer.Conv2D(4, 3, name="c"), layer.LayerNormalization()], name="stem")
+    again = keras.Sequential([layer.Conv2D(4, 3, groups=2, name="c")], name="again")
+    inputs = keras.Input((9, 9, 3))
+    keras.Model(inputs, layer.GlobalAveragePooling2D()(again(stem(inputs)))).save(tmp_path / "net.keras")
+    assert "status" not in whole_model.prove(backend, subject(str(tmp_path / "net.keras"), backend))
+
+
 def test_the_saved_copy_goes_on_where_the_original_stopped(saved, backend, keras, tmp_path):
     model = keras.models.load_model(saved)
     model.compile(keras.optimizers.Adam(0.01), "mse", jit_compile=False)
