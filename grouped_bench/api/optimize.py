@@ -95,13 +95,13 @@ class Optimized:
 
         It is not compiled.
         """
-        from grouped_bench.measure.whole_model import replaced
+        from grouped_bench.measure.models.whole_model import replaced
 
         return replaced(self._original(), self._making) if self.is_faster else self._original()
 
     def restore(self) -> Any:
         """The original, not compiled, with the weights that `model` has now."""
-        from grouped_bench.measure.whole_model import same_state, unchanged
+        from grouped_bench.measure.models.whole_model import same_state, unchanged
 
         found = unchanged(self._original())
         same_state(self.model, found)

@@ -182,7 +182,7 @@ def _trial(backend: Backend, request: Json) -> Json:
 
 
 def _whole_model(backend: Backend, request: Json) -> Json:
-    from grouped_bench.measure import whole_model
+    from grouped_bench.measure.models import whole_model
 
     subject, what = whole_model.Subject.of(request["subject"]), request["what"]
     if what == "peak":

@@ -11,7 +11,7 @@ from grouped_bench.analyse.statistics import stats, tasks
 from grouped_bench.analyse.statistics.stability import Visit, slack
 from grouped_bench.space.facts import Json
 
-# As `measure.whole_model` calls the network and its copy.
+# As `measure.models.whole_model` calls the network and its copy.
 SIDES = ("original", "faster")
 # Fresh processes in which both networks are timed, and the error of the interval from them: no look is taken before.
 PROCESSES = 5
@@ -103,9 +103,9 @@ def judged(visits: Sequence[Json], margin: float, proof: Json, peaks: Sequence[i
     """What the visits say of both networks.
 
     Args:
-        visits: of each process the answer of `measure.whole_model.visit`.
+        visits: of each process the answer of `measure.models.whole_model.visit`.
         margin: largest change that counts as equivalent, as a share.
-        proof: the answer of `measure.whole_model.prove`.
+        proof: the answer of `measure.models.whole_model.prove`.
         peaks: bytes of original and copy.
     """
     states = [Visit(number, visit["stolen"], visit["throttled"]) for number, visit in enumerate(visits)]

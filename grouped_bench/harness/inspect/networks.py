@@ -195,7 +195,7 @@ def _ask(request: Json, backend: str, source: str) -> Json:
     with scratch() as printed:
         try:
             ended = subprocess.run(
-                [sys.executable, "-m", "grouped_bench.measure.network"],
+                [sys.executable, "-m", "grouped_bench.measure.models.network"],
                 input=json.dumps(request).encode(),
                 stdout=subprocess.PIPE,
                 stderr=printed,

@@ -25,7 +25,7 @@ class WholeModel:
 
     Args:
         key: where it runs.
-        subject: the fields of `measure.whole_model.Subject` but for `making`.
+        subject: the fields of `measure.models.whole_model.Subject` but for `making`.
         making: source of the module that makes the copy; none is needed to check the original.
     """
 

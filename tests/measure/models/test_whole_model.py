@@ -6,8 +6,8 @@ import types
 import numpy as np
 import pytest
 
-from grouped_bench.measure import whole_model
-from grouped_bench.measure.whole_model import Subject
+from grouped_bench.measure.models import whole_model
+from grouped_bench.measure.models.whole_model import Subject
 
 MAKING = """
 import keras

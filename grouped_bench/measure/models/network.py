@@ -1,6 +1,6 @@
 """The child process that reads a network: the convolutions that one pass through a Keras model makes.
 
-Run as `python -m grouped_bench.measure.network`, with KERAS_BACKEND set. Takes a request as JSON on its input,
+Run as `python -m grouped_bench.measure.models.network`, with KERAS_BACKEND set. Takes a request as JSON on its input,
 `{"file": PATH}` or `{"name": NAME}` of keras.applications and `"input_shape": [...]` or null, and answers on its
 output with `{"convolutions": [...], "left_out": [...]}` or `{"refused": {"rule", "received", "remedy"}}`. Nothing is
 computed and no weight is made: the model is built and traced without values.

@@ -1,0 +1,1 @@
+"""Whole networks in processes of their own: the convolutions in one, and one beside its copy."""
