@@ -16,6 +16,7 @@ from typing import Any
 import evidence
 
 import grouped_bench as gb
+from grouped_bench.analyse.advise.optimized import promised_s
 from grouped_bench.measure.rounds import read_clock
 
 VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
@@ -79,7 +80,7 @@ def told(whole: Any, changes: Any) -> evidence.Findings:
         **{"before_s": whole.before.seconds.value, "after_s": whole.after.seconds.value},
         **{"first_before_s": whole.before.first_call_s, "first_after_s": whole.after.first_call_s},
         **{"peak_before": whole.before.peak_bytes, "peak_after": whole.after.peak_bytes},
-        **{"promised_s": sum(one.saved for one in changes), "as_promised": whole.is_as_predicted(changes)},
+        **{"promised_s": promised_s(changes), "as_promised": whole.is_as_predicted(changes)},
     }
 
 

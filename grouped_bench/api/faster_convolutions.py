@@ -7,10 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from grouped_bench import backends, variants
-from grouped_bench.backends.code import define
 from grouped_bench.errors import UnavailableError
-from grouped_bench.layers.choice import AUTO, chosen
+from grouped_bench.layers.grouped import form_of
 
 _IS_OPEN: contextvars.ContextVar[bool] = contextvars.ContextVar("faster_convolutions", default=False)
 _KEPT = "_faster_convolution"
@@ -96,7 +94,7 @@ def _by_form(own: Callable[..., Any], kind: Any) -> Callable[..., Any]:
 
         kept = vars(self)  # past Keras, which takes what is set for a part of the layer
         if _KEPT not in kept:
-            kept[_KEPT] = _form(self, tuple(inputs.shape), kind)
+            _, kept[_KEPT] = form_of(self, tuple(inputs.shape), kind)
         if kept[_KEPT] is None:
             return own(self, inputs)
         outputs = kept[_KEPT](inputs, keras.ops.cast(self.kernel, self.compute_dtype))
@@ -107,19 +105,3 @@ def _by_form(own: Callable[..., Any], kind: Any) -> Callable[..., Any]:
         return self.activation(outputs)
 
     return call
-
-
-def _form(layer: Any, shape: tuple[int | None, ...], kind: Any) -> Callable[[Any, Any], Any] | None:
-    """The convolution of the layer's form; None where that is Keras' own."""
-    import keras
-
-    from grouped_bench.layers.grouped import case_of
-
-    case = case_of(layer, shape)
-    found = chosen(case, AUTO)
-    if found.variant == "grouped":
-        return None
-    variant = variants.get(found.variant).with_choice(found.choice)
-    made = define(variant.code(case, backends.get(keras.backend.backend())), Conv=kind)(**variant.arguments(case))
-    convolve: Callable[[Any, Any], Any] = made.convolve
-    return convolve

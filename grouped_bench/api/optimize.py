@@ -16,6 +16,7 @@ from grouped_bench.space.choices import DEPTHWISE, MERGED, NATIVE
 from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.store.networks import PACKAGE, beside, refuse_taken, restore
+from grouped_bench.units import format_percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,7 +151,7 @@ def optimize(
         UnavailableError: another run is measuring.
         HostError: the backend does not start.
     """
-    from grouped_bench.harness.inspect.networks import file_of
+    from grouped_bench.harness.inspect.networks import extents_of, file_of
     from grouped_bench.harness.inspect.whole_model import WholeModel
     from grouped_bench.report.optimization import compared
 
@@ -163,42 +164,39 @@ def optimize(
         how = Measuring.of(
             out, budget, wait=wait, quiet=quiet, files=(), tried=_FORMS, environments=False, any_answer=True
         )
-        shape = _shape(input_shape)
+        shape = extents_of(input_shape)
         each = [_in_one(dataclasses.replace(blank, env=env), file, shape, some, how) for env, some in by_env.items()]
         best = min(each, key=lambda found: found.step_s, default=blank)
         if len(each) > 1:
             best = dataclasses.replace(best, notes=(*compared(each, best), *best.notes))
         if best.is_faster and output is not None:
-            setting = by_env[best.env][0].setting
-            with WholeModel(setting.host, _subject(file, shape, by_env[best.env][0]), best._making) as network:
+            cohort = by_env[best.env][0]
+            with WholeModel(cohort.setting.host, _subject(file, shape, cohort)) as network:
+                network.use(best._making)
                 notes = _write(network, Path(output), best.layers)
             best = dataclasses.replace(best, path=Path(output), notes=(*best.notes, *notes))
     return best
 
 
 def _in_one(
-    found: Optimized, file: str, shape: tuple[int, ...] | None, cohorts: "Sequence[Cohort]", how: Measuring
+    found: Optimized, file: str, shape: list[int] | None, cohorts: "Sequence[Cohort]", how: Measuring
 ) -> Optimized:
     """`found` with what comes of it in the environment of `cohorts`."""
     from grouped_bench.harness.inspect.whole_model import WholeModel
     from grouped_bench.harness.lock import alone
     from grouped_bench.harness.progress import Progress
 
-    host, subject = cohorts[0].setting.host, _subject(file, shape, cohorts[0])
-    with WholeModel(host, subject) as network:
+    with WholeModel(cohorts[0].setting.host, _subject(file, shape, cohorts[0])) as network:
         refused = network.checked()
-    if refused is not None:
-        return dataclasses.replace(found, refusal=refused)
-    found = dataclasses.replace(found, changes=_changes(cohorts, how))
-    made = _stand_ins(found.changes)
-    if made is None:
-        return dataclasses.replace(found, refusal=_why_none(found.changes))
-    with (
-        Progress(how.quiet) as progress,
-        alone(progress.tell, wait=how.wait),
-        WholeModel(host, subject, made.making) as network,
-    ):
-        whole, refused = network.judged(_MARGIN, progress)
+        if refused is not None:
+            return dataclasses.replace(found, refusal=refused)
+        found = dataclasses.replace(found, changes=_changes(cohorts, how))
+        made = _stand_ins(found.changes)
+        if made is None:
+            return dataclasses.replace(found, refusal=_why_none(found.changes))
+        network.use(made.making)
+        with Progress(how.quiet) as progress, alone(progress.tell, wait=how.wait):
+            whole, refused = network.judged(_MARGIN, progress)
     return dataclasses.replace(found, whole=whole, refusal=refused, layers=made.layers, _making=made.making)
 
 
@@ -227,7 +225,7 @@ def _grouped(
 ) -> "tuple[dict[str | None, list[Cohort]], tuple[str, ...]]":
     """The distinct grouped convolutions that Keras has as such, by the environment; and what is left out of them."""
     from grouped_bench.analyse.network import OWN_GROUPED
-    from grouped_bench.harness.inspect.networks import read_network
+    from grouped_bench.harness.inspect.networks import OF_VARIANTS, read_network
 
     backend = str(options.get("backend", "tensorflow"))
     space, _ = resolved(read_network(file, input_shape, backend=backend), options)
@@ -235,7 +233,7 @@ def _grouped(
     refuse_several([_question(one) for one in plan.cohorts])
     skipped = (f"Left out: {skip.cohort.label or skip.cohort.case.title()}: {skip.reason}" for skip in plan.skipped)
     # Of variants that are left out the space speaks too; here others are measured.
-    left_out = (*(one for one in space.left_out if not one.startswith("Left out of")), *skipped)
+    left_out = (*(one for one in space.left_out if not one.startswith(OF_VARIANTS)), *skipped)
     by_env: dict[str | None, list[Cohort]] = {}
     for one in plan.cohorts:
         if one.case.groups > 1 and (one.in_use or OWN_GROUPED) == OWN_GROUPED:
@@ -284,10 +282,10 @@ def _why_none(changes: "Sequence[LayerChange]") -> str:
         advice = change.replacement.advice
         if advice is not None and not advice.answers:
             return f"no layer has a form that is shown to be faster: {why_not(advice)}"
-    return "no layer has a form that is shown to be more than 3% faster"
+    return f"no layer has a form that is shown to be more than {format_percent(_MARGIN)} faster"
 
 
-def _subject(file: str, input_shape: tuple[int, ...] | None, cohort: "Cohort") -> Json:
+def _subject(file: str, input_shape: list[int] | None, cohort: "Cohort") -> Json:
     """What is asked of workers: the network, and how it is called."""
     case, setting = cohort.case, cohort.setting
     return {
@@ -327,10 +325,3 @@ def _check_free(target: Path, model: Any, *, force: bool) -> None:
         raise SpaceError("A copy must end in .keras", received=target.name, remedy="Write faster.keras")
     refuse_taken(target, model, force=force)
     refuse_taken(target.parent / LAYERS_FILE, model, force=force)
-
-
-def _shape(input_shape: str | Sequence[int] | None) -> tuple[int, ...] | None:
-    if input_shape is None:
-        return None
-    parts = input_shape.split(",") if isinstance(input_shape, str) else input_shape
-    return tuple(int(part) for part in parts)

@@ -82,6 +82,8 @@ class Backend(ABC):
     # That of `composed`, a convolution with the gradients of others; whether XLA may compile some of them by itself.
     composed_code: ClassVar[Code]
     compiles_parts: ClassVar[bool] = False
+    # Whether a processor may refuse what another one computes.
+    refuses_by_processor: ClassVar[bool] = False
     # That of `placed`, where the parts of a step may be on several devices.
     placement_code: ClassVar[Code] = ()
 
@@ -190,9 +192,6 @@ class Backend(ABC):
 
         It is part of every sample, so where calls end with their work it must cost nothing.
         """
-
-    # Whether a processor may refuse what another one computes.
-    refuses_by_processor: ClassVar[bool] = False
 
     def allow_float64(self) -> None:  # noqa: B027  # most have nothing to do
         """Have this process compute float64 in float64, where that must be chosen before the first tensor."""

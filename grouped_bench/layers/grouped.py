@@ -1,5 +1,6 @@
 """The layer of `grouped_bench.layers`: Keras' own, but for who computes the convolution."""
 
+from collections.abc import Callable
 from typing import Any
 
 from grouped_bench import backends, variants
@@ -43,10 +44,9 @@ def define_grouped_conv(Conv: Any, KernelConv: Any) -> Any:  # noqa: N803  # cla
 
         def build(self, input_shape: Any) -> None:
             super().build(input_shape)
-            found = chosen(case_of(self, input_shape), self.implementation)
+            found, convolve = form_of(self, input_shape, Conv, self.implementation)
+            self._convolve: Any = convolve
             self.implementation_ = str(found)
-            # A method, which Keras takes for no layer within this one.
-            self._convolve: Any = None if found.variant == _OWN else _form(self, found, Conv, input_shape).convolve
 
         def convolve(self, inputs: Any, kernel: Any) -> Any:
             return self._convolve(inputs, kernel)
@@ -78,7 +78,31 @@ def _check(name: str) -> None:
         )
 
 
-def case_of(layer: Any, input_shape: Any) -> Case:
+def form_of(
+    layer: Any, input_shape: Any, conv: Any, implementation: str = AUTO
+) -> tuple[Chosen, Callable[[Any, Any], Any] | None]:
+    """Who computes a layer, and the convolution of its input and kernel by that form; None where that is Keras' own.
+
+    A method of another layer, never built, which Keras takes for no layer within this one.
+
+    Args:
+        layer: built, one of `conv`, Keras' class for its rank.
+        input_shape: of its input, None where an extent is open.
+        conv: that class.
+        implementation: `auto`, or the name of a variant.
+    """
+    import keras
+
+    case = _case(layer, input_shape)
+    found = chosen(case, implementation)
+    if found.variant == _OWN:
+        return found, None
+    variant = variants.get(found.variant).with_choice(found.choice)
+    made = define(variant.code(case, backends.get(keras.backend.backend())), Conv=conv)
+    return found, made(**variant.arguments(case)).convolve
+
+
+def _case(layer: Any, input_shape: Any) -> Case:
     """What the layer computes, as far as it is known before it is called."""
     first = layer.data_format == "channels_first"
     size = input_shape[2:] if first else input_shape[1:-1]
@@ -99,13 +123,3 @@ def case_of(layer: Any, input_shape: Any) -> Case:
         data_format=layer.data_format,
         pass_="training",
     )
-
-
-def _form(layer: Any, found: Chosen, conv: Any, input_shape: Any) -> Any:
-    """A layer of the chosen form, never built, whose `convolve` computes."""
-    import keras
-
-    case = case_of(layer, input_shape)
-    variant = variants.get(found.variant).with_choice(found.choice)
-    made = define(variant.code(case, backends.get(keras.backend.backend())), Conv=conv)
-    return made(**variant.arguments(case))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from grouped_bench.backends.base import Backend, Step
+from grouped_bench.space.case import DTYPE_BYTES
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_MMAP_MAX = -1, -3, -4
 _LARGE_BLOCK = 64 * 1024
@@ -39,6 +40,12 @@ def keep_pages() -> None:
     if libc is not None:
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, _LARGEST_INT)
+
+
+def tensor_bytes(tensor: Any) -> int:
+    """Bytes of a tensor or variable of any backend."""
+    name = getattr(tensor.dtype, "name", str(tensor.dtype)).removeprefix("torch.")
+    return math.prod(map(int, tensor.shape)) * (DTYPE_BYTES.get(name) or np.dtype(name).itemsize)
 
 
 def peak_bytes(

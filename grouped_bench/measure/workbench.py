@@ -2,7 +2,6 @@
 
 import functools
 import gc
-import math
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,7 +16,7 @@ from grouped_bench.measure.machine import disturbance
 from grouped_bench.measure.machine.energy import joules_a_call
 from grouped_bench.measure.reference_workloads import MACHINE, References, kind_of
 from grouped_bench.measure.search import Search
-from grouped_bench.space.case import DTYPE_BYTES, Case, Setting
+from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Json
 from grouped_bench.variants.base import PassPart, Variant
 
@@ -188,9 +187,9 @@ class Workbench:
         def read() -> Json:
             operands = self._operands(name)
             step = self._hot_step(name, operands)
-            made = sum(map(_bytes, step()))
+            made = sum(map(memory.tensor_bytes, step()))
             seconds = expected_s.get(name) or self._seconds_of(step)
-            held = sum(map(_bytes, operands.tensors()))
+            held = sum(map(memory.tensor_bytes, operands.tensors()))
 
             def settle() -> None:
                 for _ in range(min(_SETTLING_CALLS, int(_SETTLING_S / seconds))):  # none of a slow one, which is dear
@@ -292,7 +291,7 @@ class Workbench:
         operands = self._operands(name)
         if self.setting.cache == "hot":
             return functools.partial(self._hot_step, name, operands)
-        sizes = [_bytes(tensor) for tensor in operands.tensors()]
+        sizes = [memory.tensor_bytes(tensor) for tensor in operands.tensors()]
         copies = self.backend.copies(operands, cold.copies_needed(sizes, self.setting.device))
         return functools.partial(self._cold_step, name, operands, copies)
 
@@ -320,9 +319,3 @@ class Workbench:
 
     def _attempt(self, action: Callable[[], Json]) -> Json:
         return attempt(self.backend, action)
-
-
-def _bytes(tensor: Any) -> int:
-    """Bytes of a tensor or variable of any backend."""
-    name = getattr(tensor.dtype, "name", str(tensor.dtype)).removeprefix("torch.")
-    return math.prod(map(int, tensor.shape)) * DTYPE_BYTES[name]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from grouped_bench import __version__
-from grouped_bench.analyse.advise.optimized import AS_PREDICTED, PROCESSES, LayerChange, StepCost, Whole
+from grouped_bench.analyse.advise.optimized import AS_PREDICTED, PROCESSES, LayerChange, StepCost, Whole, promised_s
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.report.text import cells, sheet
 from grouped_bench.report.text.factors import as_known, factor
@@ -55,14 +55,7 @@ def _table(found: "Optimized", rows: tuple[tuple[str, ...], ...], width: int) ->
     title = textwrap.wrap(cells.clean(_title(found)), width)
     if not rows:
         return title
-    whole = sheet.lines(sheet.Sheet("", _HEADERS, rows), width)
-    if cells.display_width(whole[0]) > width or whole[0].startswith("  "):  # paragraphs, for lack of room
-        whole = sheet.lines(sheet.Sheet("", _without_shape(_HEADERS), tuple(map(_without_shape, rows))), width)
-    return [*title, *whole]
-
-
-def _without_shape(row: tuple[str, ...]) -> tuple[str, ...]:
-    return (row[0], *row[2:])
+    return [*title, *sheet.lines(sheet.Sheet("", _HEADERS, rows, spare=_HEADERS.index("shape")), width)]
 
 
 def _title(found: "Optimized") -> str:
@@ -211,7 +204,7 @@ def _of_whole(whole: Whole, changes: Sequence[LayerChange]) -> list[str]:
     ]
     if before.peak_bytes and after.peak_bytes:
         said.append(f"Peak memory of a step: {format_bytes(before.peak_bytes)} → {format_bytes(after.peak_bytes)}.")
-    promised, saved = sum(change.saved for change in changes), before.seconds.value - after.seconds.value
+    saved = whole.saved_s
     told = f"saves {format_seconds(saved)}" if saved > 0 else f"takes {format_seconds(-saved)} longer"
     off = "" if whole.is_as_predicted(changes) else f", more than {format_percent(AS_PREDICTED)} off"
-    return [*said, f"Its layers alone save {format_seconds(promised)}; a step {told}{off}."]
+    return [*said, f"Its layers alone save {format_seconds(promised_s(changes))}; a step {told}{off}."]

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from grouped_bench.errors import OutputError, SpaceError
+from grouped_bench.measure.models.network import CONFIG, LARGEST_CONFIG
 from grouped_bench.store.runs import check_writable
 
 PACKAGE = "grouped_layers"
-_CONFIG = "config.json"
-_LARGEST_CONFIG = 64 * 2**20
 # What archives that are damaged, encrypted or of an unknown compression raise, and configurations that are none.
 _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, KeyError, ValueError)
 # Arguments that Keras' own layers do not have.
@@ -31,8 +30,8 @@ def restore(source: Path, target: Path) -> int:
     """
     try:
         with zipfile.ZipFile(source) as archive:
-            with archive.open(_CONFIG) as file:
-                config, count = _restored(json.loads(file.read(_LARGEST_CONFIG)))
+            with archive.open(CONFIG) as file:
+                config, count = _restored(json.loads(file.read(LARGEST_CONFIG)))
             if not count:
                 raise SpaceError(
                     "A model to restore must have layers that `optimize` put there",
@@ -53,7 +52,7 @@ def _write(archive: zipfile.ZipFile, config: str, target: Path) -> None:
     try:
         with zipfile.ZipFile(target, "w") as made:
             for member in archive.infolist():
-                if member.filename == _CONFIG:
+                if member.filename == CONFIG:
                     made.writestr(member, config)
                     continue
                 with archive.open(member) as read, made.open(member, "w") as written:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.advise.advice import MEASURED
@@ -93,10 +94,20 @@ class Whole:
     error: float
     gradients: bool = True
 
+    @property
+    def saved_s(self) -> float:
+        """Seconds that the copy saves in a step; negative where it takes longer."""
+        return self.before.seconds.value - self.after.seconds.value
+
     def is_as_predicted(self, changes: Iterable[LayerChange]) -> bool:
         """Whether the step saves what its layers promise, within AS_PREDICTED."""
-        promised = sum(change.saved for change in changes)
-        return abs(self.before.seconds.value - self.after.seconds.value - promised) <= AS_PREDICTED * promised
+        promised = promised_s(changes)
+        return abs(self.saved_s - promised) <= AS_PREDICTED * promised
+
+
+def promised_s(changes: Iterable[LayerChange]) -> float:
+    """Seconds that all changed layers save by themselves."""
+    return sum(change.saved for change in changes)
 
 
 def judged(visits: Sequence[Json], margin: float, proof: Json, peaks: Sequence[int | None]) -> Whole:
@@ -115,7 +126,7 @@ def judged(visits: Sequence[Json], margin: float, proof: Json, peaks: Sequence[i
     moved = math.fsum(map(slack, states)) / len(states)
     interval = stats.exponential(found.estimate, found.high - found.estimate + moved)
     sides = [
-        StepCost(_latency(series, states), _median([visit["first_calls_s"][name] for visit in visits]), peak)
+        StepCost(_latency(series, states), statistics.median(visit["first_calls_s"][name] for visit in visits), peak)
         for name, series, peak in zip(SIDES, (before, after), peaks, strict=True)
     ]
     speedup = Estimate(interval.estimate, interval.low, interval.high)
@@ -127,7 +138,3 @@ def _latency(series: Sequence[Sequence[float | None]], states: Sequence[Visit]) 
     found = stats.latency_interval(medians)
     assert found is not None, "there are PROCESSES of them"
     return Estimate(found.estimate, found.low, found.high)
-
-
-def _median(values: Sequence[float]) -> float:
-    return sorted(values)[len(values) // 2]

@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from grouped_bench.analyse.reasons.causes import causes
-from grouped_bench.errors import HostError
-from grouped_bench.harness.processes.slots import HostLike, WorkerLike
-from grouped_bench.harness.processes.workers import Limits, TaskFailedError
+from grouped_bench.harness.processes.slots import HostLike, WorkerLike, in_worker
+from grouped_bench.harness.processes.workers import Limits
 from grouped_bench.measure.cold import UNKNOWN_ROTATION_BYTES, last_level_bytes
 from grouped_bench.plan import Cohort
 from grouped_bench.space.axes import Control
@@ -134,18 +133,4 @@ class Explainer:
         return self._in_worker(cohort, lambda worker: worker.ask(request))
 
     def _in_worker(self, cohort: Cohort, action: Callable[[WorkerLike], Json]) -> Json:
-        """What `action` makes of a new worker, which then ends; or what became of the worker or its host."""
-        try:
-            worker = self._hosts[cohort.setting.host].fork(self._limits)
-            try:
-                return action(worker)
-            finally:
-                worker.close()
-        except TaskFailedError as failure:
-            return {"status": failure.status, "reason": failure.reason}
-        except HostError as error:
-            return self._revived(cohort, error)
-
-    def _revived(self, cohort: Cohort, error: HostError) -> Json:
-        self._hosts[cohort.setting.host].restart()
-        return {"status": "crashed", "reason": f"the host process ended: {error.received}"}
+        return in_worker(self._hosts[cohort.setting.host], self._limits, action)

@@ -23,6 +23,8 @@ from grouped_bench.units import counted
 
 APPLICATIONS = "keras.applications:"
 MOST_SPLIT_GROUPS = 64
+# Begins what says of variants, not of layers, that they are left out.
+OF_VARIANTS = "Left out of"
 _SECONDS = 300.0
 _MOST_DIMENSIONS = 4
 _LONGEST_NAME = 56
@@ -42,7 +44,7 @@ def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, 
     """
     source = model if model.startswith(APPLICATIONS) else Path(model).name
     request = {"name": model.removeprefix(APPLICATIONS)} if model.startswith(APPLICATIONS) else {"file": _file(model)}
-    told = _ask({**request, "input_shape": _shape(input_shape)}, backend, source)
+    told = _ask({**request, "input_shape": extents_of(input_shape)}, backend, source)
     if "refused" in told:
         refused = told["refused"]
         raise SpaceError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
@@ -130,7 +132,7 @@ def _without_splits(cases: Sequence[Json]) -> list[str]:
     many = sum(case["groups"] > MOST_SPLIT_GROUPS for case in cases)
     if not many:
         return []
-    told = f"Left out of {counted(many, 'case')} with more than {MOST_SPLIT_GROUPS} groups"
+    told = f"{OF_VARIANTS} {counted(many, 'case')} with more than {MOST_SPLIT_GROUPS} groups"
     return [f"{told}: variants with one convolution per group, unless --variant names them"]
 
 
@@ -175,7 +177,8 @@ def _file(model: str) -> str:
     return str(path.absolute())
 
 
-def _shape(text: str | Sequence[int] | None) -> list[int] | None:
+def extents_of(text: str | Sequence[int] | None) -> list[int] | None:
+    """The extents that `224,224,3` names; None for those of the model. Raises SpaceError."""
     if text is None:
         return None
     parts = text if isinstance(text, str) else ",".join(map(str, text))

@@ -4,9 +4,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from grouped_bench.analyse.advise.optimized import PROCESSES, SIDES, Whole, judged
-from grouped_bench.errors import HostError
 from grouped_bench.harness.processes.hosts import Host
-from grouped_bench.harness.processes.workers import Limits, TaskFailedError
+from grouped_bench.harness.processes.slots import in_worker
+from grouped_bench.harness.processes.workers import Limits
 from grouped_bench.harness.progress import Progress
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
@@ -26,12 +26,11 @@ class WholeModel:
     Args:
         key: where it runs.
         subject: the fields of `measure.models.whole_model.Subject` but for `making`.
-        making: source of the module that makes the copy; none is needed to check the original.
     """
 
-    def __init__(self, key: HostKey, subject: Json, making: str = "") -> None:
+    def __init__(self, key: HostKey, subject: Json) -> None:
         self._host = Host(key.backend, env=key.env, threads=key.threads)
-        self._subject = {**subject, "making": making}
+        self._subject = {**subject, "making": ""}
         self._expected: dict[str, float] = {}
 
     def __enter__(self) -> Self:
@@ -45,6 +44,10 @@ class WholeModel:
     def checked(self) -> str | None:
         """Why the network cannot be rebuilt and called; None where it can."""
         return self._ask("check").get("reason")
+
+    def use(self, making: str) -> None:
+        """Make the copy by the module `making`, in all that is asked from here on."""
+        self._subject = {**self._subject, "making": making}
 
     def judged(self, margin: float, progress: Progress) -> tuple[Whole | None, str | None]:
         """Both networks, and why the copy is refused; None where it is the same function and faster.
@@ -87,14 +90,4 @@ class WholeModel:
     def _ask(self, what: str, seed: int | None = None, **more: Any) -> Json:
         subject = self._subject if seed is None else {**self._subject, "seed": seed}
         request = {"op": "whole_model", "variants": ["network"], "what": what, "subject": subject, **more}
-        try:
-            worker = self._host.fork(Limits(_PATIENCE_S))
-            try:
-                return worker.ask(request)
-            finally:
-                worker.close()
-        except TaskFailedError as failure:
-            return {"status": failure.status, "reason": failure.reason}
-        except HostError as error:
-            self._host.restart()
-            return {"status": "crashed", "reason": f"the host process ended: {error.received}"}
+        return in_worker(self._host, Limits(_PATIENCE_S), lambda worker: worker.ask(request))

@@ -2,10 +2,11 @@
 
 import dataclasses
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from grouped_bench.harness.processes.workers import Limits
+from grouped_bench.errors import HostError
+from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.measure.machine.available_memory import memory_left, memory_total
 from grouped_bench.plan import PROCESSES
@@ -42,6 +43,24 @@ class HostLike(Protocol):
 
     def restart(self) -> None:
         """Start again. Raises HostError where that fails."""
+
+
+def in_worker(host: HostLike, limits: Limits, action: Callable[[WorkerLike], Json]) -> Json:
+    """What `action` makes of a new worker, which then ends; or `status` and `reason` of its end, or of its host's.
+
+    A host that has died is started again.
+    """
+    try:
+        worker = host.fork(limits)
+        try:
+            return action(worker)
+        finally:
+            worker.close()
+    except TaskFailedError as failure:
+        return {"status": failure.status, "reason": failure.reason}
+    except HostError as error:
+        host.restart()
+        return {"status": "crashed", "reason": f"the host process ended: {error.received}"}
 
 
 @dataclasses.dataclass

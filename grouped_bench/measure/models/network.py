@@ -19,7 +19,7 @@ from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
 
 LARGEST_CONFIG = 64 * 2**20
-_CONFIG = "config.json"
+CONFIG = "config.json"
 _KINDS = {f"{kind}{rank}D": (kind, rank) for kind in ("Conv", "DepthwiseConv", "SeparableConv") for rank in (1, 2, 3)}
 _REASONS = {
     "Transpose": "a transposed convolution, which has no groups in Keras",
@@ -86,14 +86,14 @@ def _of_file(path: str) -> Any:
 
 def _config(path: str) -> Json:
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(_CONFIG) as file:
+        with zipfile.ZipFile(path) as archive, archive.open(CONFIG) as file:
             text = file.read(LARGEST_CONFIG + 1)  # not more: a few bytes may unpack to any number
         config = json.loads(text) if len(text) <= LARGEST_CONFIG else None
     # Encrypted members, unknown compressions, damaged streams and deep nesting each raise another kind.
     except Exception as problem:
         raise _no_model(path, _one_line(problem)) from None
     if not isinstance(config, dict):
-        raise _no_model(path, f"{_CONFIG} of more than {LARGEST_CONFIG // 2**20} MiB, or no table")
+        raise _no_model(path, f"{CONFIG} of more than {LARGEST_CONFIG // 2**20} MiB, or no table")
     return config
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from grouped_bench.backends.base import Backend, Step, Tensor
-from grouped_bench.measure import rounds
+from grouped_bench.measure import memory, rounds
 from grouped_bench.measure.attempt import reason_of
 from grouped_bench.measure.machine import disturbance
 from grouped_bench.space.facts import Json
@@ -55,13 +55,9 @@ class Subject:
     device: str
     seed: int
 
-    def to_request(self) -> Json:
-        """What goes to a worker."""
-        return dataclasses.asdict(self)
-
     @classmethod
     def of(cls, request: Json) -> "Subject":
-        """What came from one."""
+        """What a request says."""
         shape = request["input_shape"]
         return cls(**{**request, "input_shape": None if shape is None else tuple(shape)})
 
@@ -95,7 +91,7 @@ def check(subject: Subject) -> Json:
     """Whether the network can be rebuilt and called: `status` and `reason` where not."""
     import keras
 
-    model = keras.models.load_model(subject.file, compile=False)
+    model = _loaded(subject)
     keras.models.clone_model(model)
     inputs, outputs = model.inputs, model.outputs
     if len(inputs) != 1 or len(outputs) != 1 or not hasattr(model.output, "shape"):
@@ -147,12 +143,11 @@ def visit(backend: Backend, subject: Subject, expected_s: dict[str, float]) -> J
 def peak_memory(backend: Backend, subject: Subject, name: str) -> Json:
     """Peak bytes of a warmed-up step of one of both as the framework counts them, None where it does not."""
     with backend.on(subject.device):
-        model = _both(subject)[name]
+        model = _loaded(subject) if name == ORIGINAL else replaced(_loaded(subject), subject.making)
         inputs, upstream = _operands(backend, model, subject)
         step = backend.step(model, inputs, upstream, subject.execution)
         backend.synchroniser(subject.device)(step())
-        held = sum(_bytes(one) for one in (inputs, *([] if upstream is None else [upstream])))
-        held += sum(int(np.prod(one.shape)) * np.dtype(str(one.dtype)).itemsize for one in model.weights)
+        held = sum(map(memory.tensor_bytes, (inputs, *([] if upstream is None else [upstream]), *model.weights)))
         return {"peak_bytes": backend.peak_memory(step, subject.device, held)}
 
 
@@ -170,8 +165,7 @@ def convert(subject: Subject, path: str) -> Json:
         compile_like(original, faster)
     except Exception as problem:  # a loss or metric of one's own is not in the file
         why = reason_of(problem)
-        original = keras.models.load_model(subject.file, compile=False)
-        faster = replaced(original, subject.making)
+        faster = replaced(_loaded(subject), subject.making)
     faster.save(path)
     return {"uncompiled": why}
 
@@ -230,10 +224,15 @@ def _assign(variables: Sequence[Any], sources: Sequence[Any]) -> None:
 
 
 def _both(subject: Subject) -> dict[str, Any]:
+    original = _loaded(subject)
+    return {ORIGINAL: original, FASTER: replaced(original, subject.making)}
+
+
+def _loaded(subject: Subject) -> Any:
+    """The original, not compiled."""
     import keras
 
-    original = keras.models.load_model(subject.file, compile=False)
-    return {ORIGINAL: original, FASTER: replaced(original, subject.making)}
+    return keras.models.load_model(subject.file, compile=False)
 
 
 def _in_float64(model: Any) -> Any:
@@ -324,8 +323,3 @@ def _errors(told: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, tuple[flo
         return found if math.isfinite(found) else math.inf
 
     return {name: (error(name, FASTER), error(name, ORIGINAL)) for name in exact}
-
-
-def _bytes(tensor: Tensor) -> int:
-    name = getattr(tensor.dtype, "name", str(tensor.dtype)).removeprefix("torch.")
-    return int(np.prod(tuple(map(int, tensor.shape)))) * np.dtype(name).itemsize

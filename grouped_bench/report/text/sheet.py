@@ -13,21 +13,28 @@ _NAME_WIDTHS = (40, 30, 24, 18, 12)
 
 @dataclasses.dataclass(frozen=True)
 class Sheet:
-    """A table of texts with a title and the sentences below it."""
+    """A table of texts with a title and the sentences below it; where it is too wide the column `spare` goes."""
 
     title: str
     headers: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    spare: int | None = None
 
 
 def lines(sheet: Sheet, width: int) -> list[str]:
     """The sheet for a terminal: a table, or where that is too wide a paragraph a row."""
     title = textwrap.wrap(sheet.title, width)
-    grids = (_grid(sheet, name_width) for name_width in _NAME_WIDTHS)
+    smaller = sheet if sheet.spare is None else _without(sheet, sheet.spare)
+    grids = (_grid(one, name_width) for one in dict.fromkeys((sheet, smaller)) for name_width in _NAME_WIDTHS)
     fitting = (grid for grid in grids if max(map(cells.display_width, grid)) <= width)
-    told = next(fitting, None) or [line for row in sheet.rows for line in _paragraph(sheet.headers, row, width)]
+    told = next(fitting, None) or [line for row in smaller.rows for line in _paragraph(smaller.headers, row, width)]
     return [*title, *told, *(line for note in sheet.notes for line in textwrap.wrap(note, width))]
+
+
+def _without(sheet: Sheet, column: int) -> Sheet:
+    headers, *rows = ((*row[:column], *row[column + 1 :]) for row in (sheet.headers, *sheet.rows))
+    return dataclasses.replace(sheet, headers=headers, rows=tuple(rows), spare=None)
 
 
 def grid(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> list[str]:
