@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -164,6 +165,18 @@ def _label(row: Task, names: Iterable[str]) -> str:
     return ", ".join(f"{name} {cells.column_text(row, name)}" for name in names)
 
 
+def _numbered(header: str, rule: str, lines: Sequence[str], labels: Sequence[str], width: int) -> list[str]:
+    """A table whose rows are not in the order of their labels: each row has the number of its label, told below it."""
+    numbers = {label: str(number) for number, label in enumerate(dict.fromkeys(labels), 1)}
+    room = len(str(len(numbers)))
+    told = [f"{'#':>{room}} {header}", f"{'':{room}} {rule}"]
+    told += [f"{numbers[label]:>{room}} {line}" for label, line in zip(labels, lines, strict=True)]
+    indent = " " * (room + 3)
+    for label, number in numbers.items():
+        told += textwrap.wrap(f"{number:>{room}} {label}", width, subsequent_indent=indent)
+    return told
+
+
 @dataclasses.dataclass(frozen=True)
 class _Layout:
     """Which columns a table has, what stands between the rows instead, and how narrow it is set."""
@@ -182,6 +195,8 @@ class _Layout:
         if not self.labelled:
             return [header, rule, *lines]
         labels = [_label(row, block.apart) for row in block.rows]
+        if len(list(itertools.groupby(labels))) > len(set(labels)):
+            return _numbered(header, rule, lines, labels, width)
         told = ["  " + header, "  " + rule]
         for i, line in enumerate(lines):
             if i == 0 or labels[i] != labels[i - 1]:

@@ -541,3 +541,15 @@ def test_differences_of_strangers_fit_and_do_nothing(width):
     assert "<script" not in marked
     assert marked.partition("142 more facts not shown.")[0].count("\n| ") == 62
     assert len(json.loads(shown(*facts, format="json"))["differences"]) == 202
+
+
+def test_sorted_rows_of_several_cases_stand_in_one_table_and_name_their_case_by_a_number():
+    made = frame(groups=[2], channels=[64], passes=["inference", "training"])
+    lines = table(made, by="groups", sort="latency", width=60).splitlines()
+    assert lines[0] == "groups 2"
+    assert lines[1].split()[:2] == ["#", "variant"]
+    rows, legend = lines[3:13], lines[13:17]
+    assert [row.split()[0] for row in rows] == ["1", "1", "2", "2", "3", "3", "4", "4", "1", "3"]
+    assert [line.split()[0] for line in legend] == ["1", "2", "3", "4"]
+    assert legend[0] == "1 pass inference, computes grouped"
+    assert lines[17] == ""
