@@ -75,8 +75,21 @@ QUESTIONS = (
     ),
     Question(
         "How much faster does `optimize` make a network?",
-        {f"optimized-{name}": f"optimized.py {name}" for name in ("ConvNeXtTiny", "ResNeXt50")},
+        {f"optimized-{name}": f"optimized.py {name}" for name in ("ConvNeXtTiny", "ResNeXt50", "ResNeXt50-224")},
     ),
+    Question(
+        "Is a compiler, another framework or blind splitting faster than `optimize`?",
+        {f"alternatives-{name}": f"alternatives.py {name}" for name in ("ResNeXt50", "ConvNeXtTiny")},
+    ),
+    Question("Does `optimize` decide alike each time?", {"repeats": "repeats.py"}),
+    Question(
+        "What does `optimize` gain on networks of keras.applications, and is it ever wrong?",
+        {
+            "applications-tensorflow": "applications.py",
+            "applications-jax": "applications.py MobileNetV3Small MobileNetV2 EfficientNetV2B0 --backend jax",
+        },
+    ),
+    Question("What does a layer that chooses add to a call?", {"dispatch": "dispatch.py"}),
     Question("Does a gate at 5% stay silent, and does it see 10%?", {"gate": "gate.py"}),
     Question("Does a baseline say what its run says?", {"baselines": "baselines.py"}),
     Question("Are steps in a history found where they are, and only there?", {"history": "history.py"}),

@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import across
+import alternatives
+import applications
 import baselines
 import budget
 import design
+import dispatch
 import evidence
 import forms
 import gate
@@ -19,6 +22,7 @@ import pandas as pd
 import parts
 import peers
 import power
+import repeats
 import simulated
 import truth
 import twins
@@ -271,6 +275,45 @@ def optimized_run():
     return {"optimised": found, "targets": optimized.targets(found)}
 
 
+def alternatives_run():
+    """Ours, one that is slower, and one that cannot."""
+    known = {"optimised": [0.5, 0.6], "as it is": [7.0, 7.1], "jit_compile": []}
+    ways = [
+        {"way": name, "backend": "tensorflow", "execution": "graph", "seconds": seconds, "first_calls_s": seconds,
+         "reason": None if seconds else "it failed", "median_s": seconds[0] if seconds else None}
+        for name, seconds in known.items()
+    ]  # fmt: skip
+    return {"network": "ResNeXt50", "pass": "training", "ways": ways, "targets": [alternatives.lead(ways)]}
+
+
+def repeats_run():
+    forms = {"conv2d_1": {"form": "grouped_native", "leads": True}, "conv2d_2": {"form": "grouped", "leads": False}}
+    optimised = [{"forms": forms, "after_s": seconds, "verdict": "faster"} for seconds in (0.1, 0.102, 0.099)]
+    found = {"optimised": optimised, "same": [{"verdict": "equivalent", "speedup": 1.0}] * 3}
+    return {**found, "targets": repeats.targets(found)}
+
+
+def dispatch_run():
+    call = {"form": "grouped", "size": 4, "channels": 32, "groups": 8, "call_s": 4e-4}
+    return {
+        "calls": [{**call, "share": 0.002, "share_low": -0.001, "share_high": 0.005}],
+        "targets": [evidence.target("share of an eager call", 0.005, dispatch.MOST_SHARE, "%", at_least=False)],
+    }
+
+
+def applications_run():
+    """One that is faster, one that is not, and one with nothing to change."""
+    common = {"pass": "training", "onednn": "0", "seconds": 90.0, "layers": 9, "reason": None, "verdict": None}
+    timed = {"speedup": 1.3, "low": 1.2, "high": 1.4, "again": 1.31, "forms": ["merged_groups"]}
+    trials = [
+        {**common, **timed, "network": "MobileNetV2", "verdict": "faster"},
+        {**common, **timed, "network": "MobileNet", "verdict": "undecided", "again": None},
+        {**common, "network": "VGG16", "reason": "nothing has other forms"},
+    ]
+    found = {"backend": "jax", "size": 96, "batch": 4, "trials": trials}
+    return {**found, "targets": applications.targets(trials)}
+
+
 def everything():
     return {
         "baselines": baselines_run(),
@@ -287,6 +330,13 @@ def everything():
         "hog": hog_run(),
         "optimized-ConvNeXtTiny": optimized_run(),
         "optimized-ResNeXt50": optimized_run(),
+        "optimized-ResNeXt50-224": optimized_run(),
+        "alternatives-ResNeXt50": alternatives_run(),
+        "alternatives-ConvNeXtTiny": alternatives_run(),
+        "repeats": repeats_run(),
+        "dispatch": dispatch_run(),
+        "applications-tensorflow": applications_run(),
+        "applications-jax": applications_run(),
         "twins": twins_run(wrong=6),
         "twins-hog": twins_run(hog=True),
         "twins-broken": twins_run(broken=True),
