@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from grouped_bench.api.history import history
     from grouped_bench.api.layer_code import layer_code
     from grouped_bench.api.network import network
-    from grouped_bench.api.optimize import Optimized, optimize, restore_file
+    from grouped_bench.api.optimize import optimize, restore_file
+    from grouped_bench.api.optimized import Optimized
     from grouped_bench.api.runs import Run, load, load_all, plan_run, resume, run, show, write_figures, write_report
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
@@ -28,7 +29,7 @@ _HOMES = {
     "prune_baselines": "api.baselines",
     "save_baselines": "api.baselines",
     "run_both": "api.compare",
-    "Optimized": "api.optimize",
+    "Optimized": "api.optimized",
     "restore_file": "api.optimize",
     **dict.fromkeys(("Run", "load", "load_all", "plan_run", "resume", "run", "show"), "api.runs"),
     **dict.fromkeys(("write_figures", "write_report"), "api.runs"),

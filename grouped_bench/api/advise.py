@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.plan import make_plan, resolved
 from grouped_bench.space import variables
 from grouped_bench.space.axes import Control, validate
-from grouped_bench.space.choices import DEPTHWISE, is_narrow
+from grouped_bench.space.case import BASELINE, Case
+from grouped_bench.space.choices import DEPTHWISE, is_worth_a_trial
 from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
@@ -76,8 +77,10 @@ def advise(
 class Measuring:
     """How what is open is measured: the folder of the run, and as `run` takes the rest.
 
-    `tried` names the variants besides the baselines, and `environments` says whether values of the variables that the
-    backend names are tried too. What leaves more than a share open is measured again unless `any_answer` will do.
+    `tried` names the variants besides the baselines, and `takes` says of a case which of them are worth a trial;
+    `environments` says whether values of the variables that the backend names are tried too. What leaves more than a
+    share open is measured again; with `any_answer` only what has no interval. `network` names what the cases are the
+    layers of: the run is then one of that network, and has a page.
     """
 
     out: Path
@@ -88,10 +91,17 @@ class Measuring:
     tried: tuple[str, ...] = _TRIED
     environments: bool = True
     any_answer: bool = False
+    takes: Callable[[str, Case], bool] = is_worth_a_trial
+    network: str | None = None
 
     def is_enough(self, advice: "Advice") -> bool:
         """Whether the case need not be measured."""
-        return advice.is_settled or (self.any_answer and advice.is_measured)
+        from grouped_bench.analyse.advise.replacements import KINDS, advised
+
+        if not self.any_answer or not advice.is_measured:
+            return advice.is_settled
+        gain = advised(advice, (*KINDS, DEPTHWISE)).gain
+        return gain is not None and gain.low is not None
 
     @classmethod
     def of(cls, out: str | Path, budget: str | float | None, **how: Any) -> "Measuring":
@@ -266,16 +276,16 @@ def _seconds(tables: Sequence[Json], how: Measuring) -> float:
     """How long to measure: as asked, else a minute per case and environment."""
     if how.budget is not None:
         return how.budget
-    return float(SECONDS_A_CASE * sum(max(1, len(make_plan(_space([table])).cohorts)) for table in tables))
+    return float(SECONDS_A_CASE * sum(max(1, len(make_plan(_space([table], how)).cohorts)) for table in tables))
 
 
 def _measured(tables: Sequence[Json], how: Measuring, seconds: float) -> "tuple[list[Task], Machines]":
-    options = {"wait": how.wait, "quiet": how.quiet, "files": how.files}
-    return _told([run(_space(tables), out=how.out, page=False, budget=seconds, **options)])
+    options = {"wait": how.wait, "quiet": how.quiet, "files": how.files, "page": how.network is not None}
+    return _told([run(_space(tables, how), out=how.out, budget=seconds, **options)])
 
 
-def _space(tables: Sequence[Json]) -> Space:
-    return Space(cases=list(tables), source="advise")
+def _space(tables: Sequence[Json], how: Measuring) -> Space:
+    return Space(cases=list(tables), source=how.network or "advise")
 
 
 def _table(asked: "Question", here: "Here", how: Measuring) -> Json:
@@ -286,11 +296,17 @@ def _table(asked: "Question", here: "Here", how: Measuring) -> Json:
     if columns.pop("env") is None and how.environments:
         env = _environments(asked, here)
     tried = (*how.tried, *variants.own(how.files))
-    same = [name for name in tried if variants.get(name).computes == asked.computes]
-    if not is_narrow(asked.case):
-        same = [name for name in same if name != DEPTHWISE]
+    same = [name for name in tried if variants.get(name).computes == asked.computes and how.takes(name, asked.case)]
     axes = {name: [value] for name, value in columns.items() if value is not None}
-    return {**axes, **({"env": env} if env else {}), "channels": [channels], "variant": [*_BASELINES, *same]}
+    named = {name: getattr(asked, name) for name in ("label", "in_use", "multiplicity")} if how.network else {}
+    told = {name: value for name, value in named.items() if value is not None}
+    return {**axes, **told, **({"env": env} if env else {}), "channels": [channels], "variant": _named(asked, same)}
+
+
+def _named(asked: "Question", tried: Sequence[str]) -> list[str]:
+    """The baselines and what is tried; beside a depthwise layer `grouped`, which may take seconds, is of no use."""
+    own = (BASELINE, DEPTHWISE) if asked.keras == DEPTHWISE else _BASELINES
+    return list(dict.fromkeys((*own, *tried)))
 
 
 def _as_it_is(asked: "Question") -> dict[str, list[str]]:

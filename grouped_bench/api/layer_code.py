@@ -83,9 +83,14 @@ def _function(variant: str) -> str:
     return computes
 
 
-def refuse_several(asked: "Sequence[Question]") -> None:
-    """Raise SpaceError for questions that differ in what the layers of a module have in common."""
-    for name in _COMMON:
+def refuse_several(asked: "Sequence[Question]", but: Sequence[str] = ()) -> None:
+    """Raise SpaceError for questions that differ in what the layers of a module have in common.
+
+    Args:
+        asked: the questions.
+        but: in what of it they may differ.
+    """
+    for name in (one for one in _COMMON if one not in but):
         found = dict.fromkeys(str(one.columns()[name]) for one in asked)
         if len(found) > 1:
             option = f"--{name.replace('_', '-')} {list(found)[-1]}"

@@ -95,6 +95,10 @@ class Backend(ABC):
         """Version of the installed framework."""
         return importlib.metadata.version(self.module)
 
+    def other_environments(self) -> list[str]:
+        """Values of `environments` that are not in force here, as `variables.described` writes them."""
+        return []
+
     @abstractmethod
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         """Import the framework and Keras on it; touch no device, start no thread pool.
@@ -229,6 +233,13 @@ class Backend(ABC):
             device: where it runs.
             held: bytes of inputs and weights, for a backend that counts only what the call itself allocates.
         """
+
+    def operations(self, step: Step) -> dict[str, float]:
+        """Seconds of one call on a processor by kind of operation; empty where the backend has nothing to ask.
+
+        Operations run at the same time, so their sum may exceed the call.
+        """
+        return {}
 
     def kernels(self, step: Step, device: str) -> list[Kernel]:
         """The kernels that one call ran on a GPU; none on a processor, or where the backend has none to ask."""

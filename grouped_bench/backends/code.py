@@ -86,15 +86,16 @@ class Source:
         self._written: dict[Any, dict[str, str]] = {}
         self._ranks: dict[str, int] = {}
 
-    def add(self, code: Code, rank: int) -> str:
+    def add(self, code: Code, rank: int, kind: str = _CONV) -> str:
         """Write what is new of `code`, and give the name of what its last step defines; Keras' layer without a step.
 
         Args:
             code: steps as `define` takes them.
             rank: number of spatial axes of `Conv`, 1 to 3.
+            kind: what Keras calls the layers that `Conv` is one of, without the rank.
         """
         names: dict[str, str] = {}
-        name = conv = f"keras.layers.Conv{rank}D"
+        name = conv = f"keras.layers.{kind}{rank}D"
         if any(_CONV in _needs(step) for step in code if callable(step)):
             code = ({_CONV: Defined(conv)}, *code)
         for step in code:

@@ -18,6 +18,12 @@ def is_left_off() -> bool:
     return not os.environ.get(VARIABLE) and not _turns_it_on()
 
 
+def will_be_on() -> bool:
+    """Whether it will be on in a process that imports TensorFlow with the variables as they are."""
+    asked = os.environ.get(VARIABLE, "").lower()
+    return asked not in ("0", "false") if asked else _turns_it_on()
+
+
 def is_on() -> bool:
     """Whether it is on in this process, which has imported TensorFlow."""
     # No public function says so; this is the one that TensorFlow's own tests ask.

@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -23,8 +24,11 @@ from grouped_bench.backends.base import (
     usable_processors,
 )
 from grouped_bench.backends.convolutions import tensorflow as convolutions
+from grouped_bench.space import variables
 from grouped_bench.space.facts import Json
 
+# `name:Kind`: how a profile labels an operation.
+_KIND = re.compile(r"[^:]+:(?:_MklNative|_Mkl)?(\w+)")
 _THREAD_VARIABLES = {"intra": "TF_NUM_INTRAOP_THREADS", "inter": "TF_NUM_INTEROP_THREADS"}
 
 
@@ -43,6 +47,9 @@ class TensorFlow(Backend):
     refuses_by_processor = True
     placement_code = (convolutions.define_placed,)
 
+    def other_environments(self) -> list[str]:
+        return [variables.described({onednn.VARIABLE: "0" if onednn.will_be_on() else "1"})]
+
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import keras  # noqa: F401
         import tensorflow as tf
@@ -55,6 +62,18 @@ class TensorFlow(Backend):
             tf.config.threading.set_inter_op_parallelism_threads(threads)
         if tf32 is not None:
             tf.config.experimental.enable_tensor_float_32_execution(tf32)
+
+    def operations(self, step: Step) -> dict[str, float]:
+        import tensorflow as tf
+
+        step()
+        with tempfile.TemporaryDirectory() as folder:
+            tf.profiler.experimental.start(folder)
+            try:
+                step()
+            finally:
+                tf.profiler.experimental.stop()
+            return _operations(next(Path(folder).rglob("*.xplane.pb"), None))
 
     def devices(self) -> list[Device]:
         import tensorflow as tf
@@ -227,3 +246,21 @@ def _xla_isa(folder: Path) -> str | None:
 
 
 BACKEND = TensorFlow()
+
+
+def _operations(profile: Path | None) -> dict[str, float]:
+    """Seconds by kind of operation in a profile of one call; empty where it cannot be read."""
+    try:
+        from tensorflow.tsl.profiler.protobuf import xplane_pb2  # no public module reads what TensorFlow writes
+    except ImportError:
+        return {}
+    told = xplane_pb2.XSpace()
+    if profile is not None:
+        told.ParseFromString(profile.read_bytes())
+    found: dict[str, float] = {}
+    for plane in told.planes:
+        for event in (event for line in plane.lines for event in line.events):
+            kind = _KIND.fullmatch(plane.event_metadata[event.metadata_id].name)
+            if kind:
+                found[kind[1]] = found.get(kind[1], 0.0) + event.duration_ps / 1e12
+    return found

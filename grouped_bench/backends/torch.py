@@ -150,6 +150,14 @@ class Torch(Backend):
         del outputs
         return int(torch.cuda.max_memory_allocated(index)) or None
 
+    def operations(self, step: Step) -> dict[str, float]:
+        import torch.profiler
+
+        step()
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+            step()
+        return {one.key: one.self_cpu_time_total / 1e6 for one in profile.key_averages()}
+
     def kernels(self, step: Step, device: str) -> list[Kernel]:
         import torch
 

@@ -17,6 +17,15 @@ _AXES = ("batch_size", "pass", "backend", "execution", "device", "threads", "env
 @click.option("--restore", metavar="FILE", help="Write this optimised model with Keras' own layers instead.")
 @axis_options(_AXES)
 @click.option("--input-shape", metavar="LIST", help="Extents of the input, such as 224,224,3.  [default: the model's]")
+@click.option(
+    "--as",
+    "save_as",
+    type=click.Choice(("file", "builtin", "layers")),
+    default="file",
+    show_default=True,
+    help="What the faster model consists of.",
+)
+@click.option("--only-layers", is_flag=True, help="Try no other threads, compilers and variables.")
 @click.option("--budget", metavar="DURATION", default="5m", show_default=True, help="Time for measuring layers.")
 @click.option("--out", default="results", show_default=True, help="Folder of runs.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
@@ -33,12 +42,23 @@ def optimize(model: str | None, output: str | None, restore: str | None, format_
     --out have done so on this machine. A layer is replaced where a form is faster
     by more than 3%. Output and gradients of the copy must be those of the
     original, compared in float64. A step of both is timed in five fresh processes.
-    The copy is written only if it is faster.
+    The copy is written only if it is faster. What was timed before is not timed
+    again: the answers are kept under --out.
 
     Beside it stands grouped_layers.py, which needs Keras alone. Import it before
     you load the copy. Weights files fit both models. On a machine that refuses a
-    form, its layer uses Keras' own convolution, with a warning. With several values
-    of --env it optimises for each, and writes the fastest copy.
+    form, its layer uses Keras' own convolution, with a warning.
+
+    Parts that are split, convolved and concatenated become one grouped layer, if
+    that is faster.
+
+    With --as builtin the copy consists of Keras' own layers. Keras loads it without
+    another file, and its weights are other ones. With --as layers it consists of
+    those of grouped_bench.layers.
+
+    Then other threads, compilers and values of variables are tried, by one process
+    each. With several values of --env, --threads or --execution it optimises for
+    each, and writes the fastest copy.
 
     Exit code 3: nothing is shown to be faster, and nothing is written.
 
@@ -46,7 +66,9 @@ def optimize(model: str | None, output: str | None, restore: str | None, format_
     JSON: {"schema": 1, "model", "layers": [{"layer", "case", "times", "from",
     "to", "choice", "before_s", "after_s", "speedup", "share", and the ends of
     each interval}], "whole": {"verdict", "speedup", "before", "after", …},
-    "refusal", "notes", "path"}
+    "refusal", "notes", "path", "saved_as", "env", "threads", "execution",
+    "leads": [{"env", "threads", "execution", "before_s", "after_s"}],
+    "moves": [{"kind", "seconds"}]}
     \b
     Examples:
       grouped-bench optimize net.keras -o faster.keras --pass training

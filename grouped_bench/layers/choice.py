@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import functools
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ AUTO = "auto"
 # Names the folder of runs to ask, where that is not the usual one.
 VARIABLE = "GROUPED_BENCH_RESULTS"
 _OWN = "grouped"
+_TEXT = re.compile(r"(?P<variant>\S+) \((?P<choice>.+)\)")
 # In what a cohort may differ from the layer, the most telling first, and in what it may not.
 _NEAR = ("pass", "size", "batch_size")
 _SHAPE = (
@@ -39,17 +41,24 @@ class Chosen:
     def __str__(self) -> str:
         return f"{self.variant} ({self.choice})" if self.choice else self.variant
 
+    @classmethod
+    def of(cls, text: str) -> "Chosen":
+        """What `str` made a text of: `merged_groups (m=4)`, or the name of a variant."""
+        found = _TEXT.fullmatch(text)
+        return cls(found["variant"], found["choice"]) if found else cls(text)
+
 
 def chosen(case: Case, implementation: str) -> Chosen:
     """Who computes a layer.
 
     Args:
         case: what it computes; batch, size and pass are those that were known.
-        implementation: `auto`, or the name of a variant.
+        implementation: `auto`, or the name of a variant, with its own choice as `str(Chosen)` writes it or without.
     """
     if implementation != AUTO:
-        choices = variants.get(implementation).choices(case)
-        return Chosen(implementation, choices[0] if choices else None)
+        found = Chosen.of(implementation)
+        choices = variants.get(found.variant).choices(case)
+        return found if found.choice or not choices else Chosen(found.variant, choices[0])
     if case.groups == 1:
         return Chosen(_OWN)
     import keras
@@ -78,6 +87,11 @@ def by_rule(case: Case, backend: str, onednn: bool | None, *, is_gpu: bool) -> C
     # Without AVX-512 oneDNN has no gradients in other dtypes.
     if onednn and case.dtype == "float32" and case.rank < 3:
         return Chosen(NATIVE)
+    return always(case)
+
+
+def always(case: Case) -> Chosen:
+    """What every machine computes, gradients included."""
     return Chosen(MERGED, variants.get(MERGED).choices(case)[0])
 
 

@@ -1,14 +1,18 @@
 """The layer of `grouped_bench.layers`: Keras' own, but for who computes the convolution."""
 
+import warnings
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
 
 from grouped_bench import backends, variants
+from grouped_bench.backends.base import Backend
 from grouped_bench.backends.code import define
 from grouped_bench.errors import UnavailableError
-from grouped_bench.layers.choice import AUTO, Chosen, chosen
+from grouped_bench.layers.choice import AUTO, Chosen, always, chosen
 from grouped_bench.space.case import Case
 from grouped_bench.variants.base import REGISTRY
+from grouped_bench.variants.stand_ins import define_refusal
 
 _OWN = "grouped"
 
@@ -30,9 +34,11 @@ def define_grouped_conv(Conv: Any, KernelConv: Any) -> Any:  # noqa: N803  # cla
 
         Args:
             *arguments, **options: as Keras' layer takes them.
-            implementation: `auto`, or the name of a variant that keeps the weights of Keras' layer.
+            implementation: `auto`, or the name of a variant that keeps the weights of Keras' layer; with the number
+                that it leaves open as `implementation_` says it, `merged_groups (m=4)`, or without.
 
-        `implementation_` says who computes, once the layer is built; so does `summary()`.
+        `implementation_` says who computes, once the layer is built; so does `summary()`. Where this machine refuses
+        what is named, or its gradients, that is Keras' own convolution, with a warning.
         """
 
         def __init__(self, *arguments: Any, implementation: str = AUTO, **options: Any) -> None:
@@ -67,7 +73,8 @@ def define_grouped_conv(Conv: Any, KernelConv: Any) -> Any:  # noqa: N803  # cla
     return GroupedConv
 
 
-def _check(name: str) -> None:
+def _check(text: str) -> None:
+    name = Chosen.of(text).variant
     found = variants.get(name)
     if found.computes != _OWN or not found.keeps_weights:
         known = [one.name for one in REGISTRY.values() if one.keeps_weights and one.computes == _OWN]
@@ -93,13 +100,31 @@ def form_of(
     """
     import keras
 
-    case = _case(layer, input_shape)
+    case, backend = _case(layer, input_shape), backends.get(keras.backend.backend())
     found = chosen(case, implementation)
+    convolve = _convolution(found, case, backend, conv)
+    problem = _refusal(layer, convolve) if convolve and backend.refuses_by_processor else None
+    if problem is None:
+        return found, convolve
+    if implementation == AUTO:
+        return always(case), _convolution(always(case), case, backend, conv)
+    warnings.warn(f"{layer.name}: Keras' own convolution, since {problem}", stacklevel=2)
+    return Chosen(_OWN), None
+
+
+def _convolution(found: Chosen, case: Case, backend: Backend, conv: Any) -> Callable[[Any, Any], Any] | None:
     if found.variant == _OWN:
-        return found, None
+        return None
     variant = variants.get(found.variant).with_choice(found.choice)
-    made = define(variant.code(case, backends.get(keras.backend.backend())), Conv=conv)
-    return found, made(**variant.arguments(case)).convolve
+    made = define(variant.code(case, backend), Conv=conv)(**variant.arguments(case)).convolve
+    return cast(Callable[[Any, Any], Any], made)
+
+
+def _refusal(layer: Any, convolve: Callable[[Any, Any], Any]) -> Exception | None:
+    """What this machine raises when it is to compute by `convolve`, gradients included; None where it does not."""
+    with ThreadPoolExecutor(1) as fresh:  # which traces nothing, whatever is traced here
+        found: Exception | None = fresh.submit(define((define_refusal,)), layer, convolve, True).result()
+    return found
 
 
 def _case(layer: Any, input_shape: Any) -> Case:

@@ -182,7 +182,7 @@ def _trial(backend: Backend, request: Json) -> Json:
 
 
 def _whole_model(backend: Backend, request: Json) -> Json:
-    from grouped_bench.measure.models import whole_model
+    from grouped_bench.measure.models import copies, whole_model
 
     subject, what = whole_model.Subject.of(request["subject"]), request["what"]
     if what == "peak":
@@ -190,9 +190,12 @@ def _whole_model(backend: Backend, request: Json) -> Json:
     actions: dict[str, Callable[[], Json]] = {
         "check": lambda: whole_model.check(subject),
         "prove": lambda: whole_model.prove(backend, subject),
-        "visit": lambda: whole_model.visit(backend, subject, request["expected_s"]),
+        "visit": lambda: whole_model.visit(backend, subject, request["expected_s"], request.get("only")),
         "peak": lambda: whole_model.peak_memory(backend, subject, request["name"]),
-        "convert": lambda: whole_model.convert(subject, request["path"]),
+        "fold": lambda: copies.fold(subject.file, request["path"]),
+        "operations": lambda: whole_model.operations(backend, subject),
+        "convert": lambda: copies.convert(subject.file, subject.making, subject.folds, request["path"]),
+        "restore": lambda: copies.restore(subject.file, request["path"]),
     }
     return attempt(backend, actions[what])
 

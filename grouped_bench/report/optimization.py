@@ -2,24 +2,48 @@
 
 import dataclasses
 import json
+import os
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from grouped_bench import __version__
-from grouped_bench.analyse.advise.optimized import AS_PREDICTED, PROCESSES, LayerChange, StepCost, Whole, promised_s
+from grouped_bench.analyse.advise.optimized import (
+    AS_PREDICTED,
+    PROCESSES,
+    LayerChange,
+    Move,
+    StepCost,
+    Whole,
+    promised_s,
+)
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.report.text import cells, sheet
 from grouped_bench.report.text.factors import as_known, factor
 from grouped_bench.report.text.markup import pipes
-from grouped_bench.space.case import format_extents
+from grouped_bench.space.case import Setting, format_extents
 from grouped_bench.space.facts import Json
-from grouped_bench.units import format_bytes, format_percent, format_seconds
+from grouped_bench.units import counted, format_bytes, format_percent, format_seconds
 
 if TYPE_CHECKING:
-    from grouped_bench.api.optimize import Optimized
+    from grouped_bench.api.optimized import Optimized
 
 _HEADERS = ("layer", "shape", "to", "before", "after", "faster", "of a step")
+_WROTE = {
+    "file": "Wrote {path} and grouped_layers.py. Import grouped_layers before you load the model.",
+    "builtin": "Wrote {path}. Keras alone loads it. Its weights are not those of the original's layers.",
+    "layers": "Wrote {path}. Before you load it, run `from grouped_bench.layers import {names}`.",
+}
+_COMPILING = {
+    "xla": "Compile the model with jit_compile=True.",
+    "compile": "Compile the model with torch.compile.",
+    "graph": "Compile the model with jit_compile=False.",
+}
+_MOVES = 4
+# So many letters in common are left out.
+_LONG = 6
+# A lead must be so much faster: it rests on one process.
+_LEAD = 0.1
 _MODULE = '''"""Layers of {model}: import this file before loading it.
 
     import keras
@@ -47,7 +71,9 @@ def render(found: "Optimized", format: str, width: int) -> str:
         table = [pipes(_HEADERS), pipes("---" for _ in _HEADERS), *map(pipes, rows)] if rows else []
         return "\n".join([*table, "", *_said(found)]).strip()
     table = _table(found, rows, width)
-    return "\n".join([*table, "", *(line for text in _said(found) for line in textwrap.wrap(cells.clean(text), width))])
+    # A path stays in one piece, to be copied.
+    wrapped = (textwrap.wrap(cells.clean(text), width, break_on_hyphens=False) for text in _said(found))
+    return "\n".join([*table, "", *(line for lines in wrapped for line in lines)])
 
 
 def _table(found: "Optimized", rows: tuple[tuple[str, ...], ...], width: int) -> list[str]:
@@ -55,7 +81,20 @@ def _table(found: "Optimized", rows: tuple[tuple[str, ...], ...], width: int) ->
     title = textwrap.wrap(cells.clean(_title(found)), width)
     if not rows:
         return title
-    return [*title, *sheet.lines(sheet.Sheet("", _HEADERS, rows, spare=_HEADERS.index("shape")), width)]
+    names = _without_prefix([name for name, *_ in rows])
+    short = tuple((name, *rest) for name, (_, *rest) in zip(names, rows, strict=True))
+    return [*title, *sheet.lines(sheet.Sheet("", _HEADERS, short, spare=_HEADERS.index("shape")), width)]
+
+
+def _without_prefix(names: Sequence[str]) -> list[str]:
+    """Names of layers without how all of them begin, where that is long: what tells them apart would be cut off."""
+    if len(names) < 2:
+        return list(names)
+    first, last = min(names), max(names)  # in order, so that what both begin with all do
+    length = next(
+        (place for place, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), len(first)
+    )
+    return [f"…{name[length:]}" if length > _LONG else name for name in names]
 
 
 def _title(found: "Optimized") -> str:
@@ -68,14 +107,77 @@ def _title(found: "Optimized") -> str:
 
 
 def compared(each: "Sequence[Optimized]", best: "Optimized") -> tuple[str, ...]:
-    """What is best in several environments, in sentences."""
-    said = [f"With {one.env}: {_steps(one.whole)}." for one in each if one.whole is not None]
+    """What is best in several settings, in sentences."""
+    settings = [one.setting for one in each if one.setting is not None]
+    said = [
+        f"With {_apart(one.setting, settings)}: {_steps(one.whole)}."
+        for one in each
+        if one.whole is not None and one.setting is not None
+    ]
     first = each[0].whole
-    if best.whole is None or first is None or best is each[0]:
+    if best.whole is None or best.setting is None or first is None or best is each[0]:
         return tuple(said)
     gain = first.before.seconds.over((best.whole.after if best.is_faster else best.whole.before).seconds)
-    told = f"{factor(gain.value, gain.low, gain.high)} than the model is with {each[0].env}"
-    return (*said, f"Best: {best.env}, {told}. Set it before the framework is imported.")
+    told = f"{factor(gain.value, gain.low, gain.high)} than the model is with {_apart(settings[0], settings)}"
+    return (*said, f"Best: {_apart(best.setting, settings)}, {told}. {_how_to(best.setting, settings[0])}")
+
+
+def _apart(setting: Setting, among: Sequence[Setting]) -> str:
+    """A setting by what it has of its own: `TF_X=1, 2 threads, xla`."""
+    told = []
+    if len({one.env for one in among}) > 1:
+        told.append(setting.env or "the variables as they are")
+    if len({one.threads for one in among}) > 1:
+        told.append(counted(setting.threads, "thread") if setting.threads else "all threads")
+    if len({one.execution for one in among}) > 1:
+        told.append(setting.execution)
+    return ", ".join(told)
+
+
+def _how_to(setting: Setting, usual: Setting) -> str:
+    """What a user must do to get from one setting to another, in sentences."""
+    told = []
+    if setting.env != usual.env and setting.env:
+        told.append(f"Set {setting.env} before the framework is imported.")
+    if setting.threads != usual.threads and setting.threads:
+        told.append(f"Give the framework {counted(setting.threads, 'thread')}.")
+    if setting.execution != usual.execution:
+        told.append(_COMPILING.get(setting.execution, f"Run it as {setting.execution}."))
+    return " ".join(told)
+
+
+def _leads(found: "Optimized") -> Iterator[str]:
+    """What other settings promise, in sentences; nothing without any that was tried."""
+    others = [one for one in found.leads if one.setting != found.setting]
+    if not others or found.setting is None:
+        return
+    usual = min((one.step_s for one in found.leads if one.setting == found.setting), default=found.step_s)
+    timed, *_ = others
+    told = [_apart(one.setting, [found.setting, one.setting]) for one in others]
+    if timed.step_s * (1 + _LEAD) >= usual:
+        yield f"Also tried, by one process each: {', '.join(told)}. None of them is clearly faster."
+        return
+    whose = "the model as it is" if timed.step_s == timed.before_s else "the copy"
+    yield (
+        f"A lead: with {told[0]} a step of {whose} takes {format_seconds(timed.step_s)}, "
+        f"{factor(usual / timed.step_s)}. "
+        f"{_how_to(timed.setting, found.setting)} One process said so. To be sure, add {_option(timed.setting, found)}."
+    )
+
+
+def _option(setting: Setting, found: "Optimized") -> str:
+    """The options that optimise in both settings."""
+    usual = found.setting
+    assert usual is not None, "there are leads"
+    told = []
+    if setting.env != usual.env:
+        name, _, value = (setting.env or "").partition("=")
+        told.append(f"--env {name}={','.join(dict.fromkeys((os.environ.get(name, ''), value)))}")
+    if setting.threads != usual.threads:
+        told.append(f"--threads {setting.threads}")
+    if setting.execution != usual.execution:
+        told.append(f"--execution {usual.execution},{setting.execution}")
+    return " ".join(told)
 
 
 def _steps(whole: Whole) -> str:
@@ -120,8 +222,17 @@ def _as_json(found: "Optimized") -> Json:
         "refusal": found.refusal,
         "notes": found.notes,
         "path": str(found.path) if found.path else None,
-        "env": found.env,
+        "saved_as": found.saved_as,
+        **_setting_as_json(found.setting),
+        "moves": [dataclasses.asdict(one) for one in found.moves],
+        "leads": [
+            {**_setting_as_json(one.setting), "before_s": one.before_s, "after_s": one.after_s} for one in found.leads
+        ],
     }
+
+
+def _setting_as_json(setting: Setting | None) -> Json:
+    return {name: getattr(setting, name, None) for name in ("env", "threads", "execution")}
 
 
 def _whole_as_json(whole: Whole) -> Json:
@@ -184,13 +295,21 @@ def _seconds(found: Estimate | None) -> str:
 
 def _said(found: "Optimized") -> list[str]:
     """What came of it, in sentences."""
-    said = [] if found.whole is None else list(_of_whole(found.whole, found.changes))
+    said = [*_leads(found), *([] if found.whole is None else _of_whole(found.whole, found.changes))]
+    if found.moves:
+        said.append(f"Where that goes, by operations: {'; '.join(map(_move, found.moves[:_MOVES]))}.")
     said += [one if one.endswith(".") else f"{one}." for one in found.notes]
     if found.refusal is not None:
         return [*said, f"Nothing is written: {found.refusal}."]
     if found.path is None:
         return [*said, "Nothing is written: name a file with -o faster.keras."]
-    return [*said, f"Wrote {found.path} and grouped_layers.py. Import grouped_layers before you load the model."]
+    ranks = sorted({one.replacement.question.case.rank for one in found.changes if one.is_made})
+    names = ", ".join(f"GroupedConv{rank}D" for rank in ranks)
+    return [*said, _WROTE[found.saved_as].format(path=found.path, names=names)]
+
+
+def _move(one: Move) -> str:
+    return f"{one.kind} {format_seconds(abs(one.seconds))} {'more' if one.seconds > 0 else 'less'}"
 
 
 def _of_whole(whole: Whole, changes: Sequence[LayerChange]) -> list[str]:

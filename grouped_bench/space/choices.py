@@ -50,6 +50,11 @@ def is_narrow(case: Case) -> bool:
     return case.in_channels // case.groups <= _WIDEST_DEPTHWISE
 
 
+def is_worth_a_trial(variant: str, case: Case) -> bool:
+    """Whether a variant may be the fastest: a depthwise convolution of wide groups never is."""
+    return variant != DEPTHWISE or is_narrow(case)
+
+
 @dataclasses.dataclass(frozen=True)
 class Form:
     """How a part of a composition is computed: a variant of one kernel, its own choice, and whether XLA compiles it."""

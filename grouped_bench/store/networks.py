@@ -13,16 +13,20 @@ from typing import Any
 from grouped_bench.errors import OutputError, SpaceError
 from grouped_bench.measure.models.network import CONFIG, LARGEST_CONFIG
 from grouped_bench.store.runs import check_writable
+from grouped_bench.variants.built_in import form_in
 
 PACKAGE = "grouped_layers"
 # What archives that are damaged, encrypted or of an unknown compression raise, and configurations that are none.
 _UNREADABLE = (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, KeyError, ValueError)
 # Arguments that Keras' own layers do not have.
-_OWN = ("merged",)
+_OWN = ("merged", "implementation")
+_REGISTERED = (f"{PACKAGE}>", "grouped_bench>GroupedConv")
 
 
 def restore(source: Path, target: Path) -> int:
     """Write the model `source` to `target` with Keras' own layers, and return how many stood in for them.
+
+    0, and nothing is written, for a model whose layers are Keras' own but for what they are called.
 
     Raises:
         SpaceError: not a saved model, or one without such layers.
@@ -32,6 +36,8 @@ def restore(source: Path, target: Path) -> int:
         with zipfile.ZipFile(source) as archive:
             with archive.open(CONFIG) as file:
                 config, count = _restored(json.loads(file.read(LARGEST_CONFIG)))
+            if not count and _has_built_in(config):
+                return 0
             if not count:
                 raise SpaceError(
                     "A model to restore must have layers that `optimize` put there",
@@ -72,10 +78,29 @@ def _restored(value: Any) -> tuple[Any, int]:
         return value, 0
     made = {name: _restored(one) for name, one in value.items()}
     found, count = {name: one for name, (one, _) in made.items()}, sum(count for _, count in made.values())
-    if not str(value.get("registered_name")).startswith(f"{PACKAGE}>"):
+    if not str(value.get("registered_name")).startswith(_REGISTERED):
         return found, count
     config = {name: one for name, one in found["config"].items() if name not in _OWN}
     return {**found, "module": "keras.layers", "registered_name": None, "config": config}, count + 1
+
+
+def may_have_parts(model: Path) -> bool:
+    """Whether a network splits something and concatenates something; True where that cannot be read."""
+    try:
+        with zipfile.ZipFile(model) as archive, archive.open(CONFIG) as file:
+            text = file.read(LARGEST_CONFIG)
+    except _UNREADABLE:
+        return True
+    return b'"Concatenate"' in text and (b'"Split"' in text or b'"GetItem"' in text)
+
+
+def _has_built_in(value: Any) -> bool:
+    """Whether a configuration has a layer whose name says that it stands for a grouped convolution."""
+    if isinstance(value, list):
+        return any(map(_has_built_in, value))
+    if not isinstance(value, dict):
+        return False
+    return form_in(str(value.get("name"))) is not None or any(map(_has_built_in, value.values()))
 
 
 @contextlib.contextmanager

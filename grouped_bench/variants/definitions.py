@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from grouped_bench.backends.code import Code
+
 
 def define_kernel_conv(Conv: Any) -> Any:
     """`KernelConv`, Keras' layer but for the convolution."""
@@ -32,6 +34,44 @@ def define_kernel_conv(Conv: Any) -> Any:
             return 1 if self.data_format == "channels_first" else self.rank + 1
 
     return KernelConv
+
+
+def define_kernel_depthwise_conv(Conv: Any) -> Any:
+    """`KernelConv` for Keras' depthwise layer, which is the convolution of a group for each channel."""
+    import keras
+
+    class KernelConv(Conv):
+        """Keras' depthwise layer, with its weights, by a grouped convolution."""
+
+        def call(self, inputs):
+            taps = (*self.kernel_size, 1, self.filters)
+            kernel = keras.ops.cast(self.kernel, self.compute_dtype)
+            outputs = self.convolve(inputs, keras.ops.reshape(kernel, taps))
+            if self.use_bias:
+                shape = [1] * (self.rank + 2)
+                shape[self.channel_axis] = self.filters
+                bias = keras.ops.cast(self.bias, self.compute_dtype)
+                outputs = outputs + keras.ops.reshape(bias, shape)
+            return self.activation(outputs)
+
+        @property
+        def groups(self):
+            return self.kernel.shape[-2]
+
+        @property
+        def filters(self):
+            return self.groups * self.depth_multiplier
+
+        @property
+        def channel_axis(self):
+            return 1 if self.data_format == "channels_first" else self.rank + 1
+
+    return KernelConv
+
+
+def depthwise(code: Code) -> Code:
+    """The steps of a layer with the weights of Keras' grouped convolution, for Keras' depthwise layer."""
+    return tuple(define_kernel_depthwise_conv if step is define_kernel_conv else step for step in code)
 
 
 def define_taps_conv(KernelConv: Any, pads: Any) -> Any:

@@ -16,14 +16,22 @@ def define_traits() -> Any:
     def traits(layer):
         """What FORMS knows a layer by; None for a layer that must stay."""
         kinds = keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D
-        if type(layer) not in kinds or not layer.built:
+        alone = keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D
+        if type(layer) not in (*kinds, *alone) or not layer.built:
             return None
-        rules = layer.activity_regularizer, layer.kernel_constraint
-        if any(rule is not None for rule in (*rules, layer.bias_constraint)):
+        names = "kernel_constraint", "depthwise_constraint", "bias_constraint"
+        rules = (getattr(layer, n, None) for n in ("activity_regularizer", *names))
+        if any(rule is not None for rule in rules):
             return None  # some classes would apply them to parts
+        *_, width, filters = layer.kernel.shape
+        if is_alone := type(layer) in alone:
+            width, groups, filters = 1, width, width * filters
+        else:
+            groups = layer.groups
         return {
-            "channels": (layer.groups * layer.kernel.shape[-2], layer.filters),
-            "groups": layer.groups,
+            **({"depthwise": True} if is_alone else {}),
+            "channels": (groups * width, filters),
+            "groups": groups,
             "kernel_size": layer.kernel_size,
             "strides": layer.strides,
             "dilation_rate": layer.dilation_rate,

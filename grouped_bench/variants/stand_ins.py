@@ -25,7 +25,8 @@ def define_stand_in(keras_kind: Any) -> Any:
     def stand_in(layer):
         """Register a class; weights files call its layers as Keras calls its own."""
         own = keras_kind(layer).__name__
-        name, layer.__name__ = f"{layer.__name__}{own[4:]}", own
+        name = f"{layer.__name__}{own.removeprefix('Conv')}"
+        layer.__name__ = own
         return keras.saving.register_keras_serializable("grouped_layers", name)(layer)
 
     return stand_in
@@ -35,19 +36,21 @@ def define_refusal() -> Any:
     """`refusal`, on TensorFlow."""
     import tensorflow as tf
 
-    def refusal(layer, training):
+    def refusal(layer, convolve, training):
         """What refuses to convolve the least input, with gradients for training."""
-        *size, width, _ = layer.kernel.shape
-        pairs = zip(size, layer.dilation_rate, strict=True)
+        is_depthwise = hasattr(layer, "depth_multiplier")
+        width = 1 if is_depthwise else layer.kernel.shape[-2]
+        pairs = zip(layer.kernel_size, layer.dilation_rate, strict=True)
         extents = [d * (k - 1) + 1 for k, d in pairs]
         place = 0 if layer.data_format == "channels_first" else layer.rank
         extents.insert(place, layer.groups * width)
         x = tf.zeros([1, *extents], layer.compute_dtype)
-        kernel = tf.zeros(layer.kernel.shape, layer.compute_dtype)
+        shape = (*layer.kernel_size, width, layer.filters)
+        kernel = tf.zeros(shape, layer.compute_dtype)
         try:
             with tf.GradientTape() as tape:
                 tape.watch([x, kernel])
-                outputs = layer.convolve(x, kernel)
+                outputs = convolve(x, kernel)
             if training:
                 tape.gradient(outputs, [x, kernel])
         except (tf.errors.OpError, NotImplementedError) as problem:
@@ -70,7 +73,8 @@ def define_guarded(keras_kind: Any, refusal: Any) -> Any:
             if training not in tried:
                 # A thread of its own traces nothing, whatever is traced here.
                 with ThreadPoolExecutor(1) as fresh:
-                    problem = fresh.submit(refusal, self, training).result()
+                    asked = self, self.convolve, training
+                    problem = fresh.submit(refusal, *asked).result()
                 if problem:
                     why = f"{self.name}: Keras' own convolution, since {problem}"
                     warnings.warn(why, stacklevel=2)

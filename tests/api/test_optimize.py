@@ -6,13 +6,18 @@ import zipfile
 
 import numpy as np
 import pytest
+from cases import make_case
 
 import grouped_bench as gb
-from grouped_bench.analyse.advise.optimized import StepCost, Whole
+from grouped_bench.analyse.advise.advice import Advice, Option, Question
+from grouped_bench.analyse.advise.optimized import LayerChange, Lead, Move, StepCost, Whole
+from grouped_bench.analyse.advise.replacements import KIND, KINDS, advised
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.api import optimize as api
+from grouped_bench.api.advise import Measuring
 from grouped_bench.errors import OutputError, SpaceError
 from grouped_bench.report import optimization
+from grouped_bench.space.case import Setting
 
 
 @pytest.fixture
@@ -64,11 +69,17 @@ def test_a_network_is_optimised_written_loaded_and_restored(saved, keras, tmp_pa
     assert type(again.layers[1]) is keras.layers.Conv2D
 
     monkeypatch.setattr("grouped_bench.api.advise.run", lambda *_, **__: pytest.fail("it was measured before"))
+    monkeypatch.setattr("grouped_bench.harness.inspect.whole_model.Workers.ask", lambda *_, **__: pytest.fail("again"))
     stored = gb.optimize(saved, **how)
+    assert stored.whole == found.whole
+    assert stored.leads == found.leads
+    assert "timed before, on 20" in optimization.render(stored, "table", 80)
     assert [change.replacement.variant for change in stored.changes] == [row["to"]]
     assert stored.path is None
     told = json.loads(optimization.render(found, "json", 80))
     assert told["whole"]["verdict"] == "faster"
+    assert {one["execution"] for one in told["leads"]} == {"graph", "xla"}
+    assert all(one["after_s"] > 0 for one in told["leads"])
     assert len(told["layers"]) == 1
     for width in (80, 120):
         lines = optimization.render(found, "table", width).splitlines()
@@ -119,11 +130,21 @@ def test_a_subclassed_model_is_refused_with_the_way_out(keras):
 
 def test_a_network_without_grouped_convolutions_has_nothing_to_gain(keras, tmp_path):
     network(keras, groups=1).save(tmp_path / "net.keras")
-    found = gb.optimize(tmp_path / "net.keras", tmp_path / "faster.keras")
+    found = gb.optimize(tmp_path / "net.keras", tmp_path / "faster.keras", only_layers=True)
     assert not found.is_faster
     assert found.speedup == Estimate(1.0, 1.0, 1.0)
-    assert "has no Conv layer with groups" in optimization.render(found, "table", 80)
+    assert "no grouped convolution that has other forms" in optimization.render(found, "table", 80)
     assert not (tmp_path / "faster.keras").exists()
+
+
+@pytest.mark.long
+def test_of_a_network_without_groups_other_settings_are_tried(keras, backend, tmp_path):
+    network(keras, groups=1).save(tmp_path / "net.keras")
+    found = gb.optimize(tmp_path / "net.keras", out=tmp_path, env={"TF_X": "0"}, threads=1)
+    assert [(one.setting.execution, one.after_s) for one in found.leads] != []
+    assert {one.setting.execution for one in found.leads} == {"graph", "xla"}
+    assert all(one.after_s is None and one.before_s > 0 for one in found.leads)
+    assert "xla" in optimization.render(found, "table", 80)
 
 
 def test_several_values_on_an_axis_are_refused(saved):
@@ -135,23 +156,142 @@ def test_several_values_on_an_axis_are_refused(saved):
 def test_a_copy_that_is_not_faster_is_told_and_not_written():
     side = StepCost(Estimate(1.0, 0.9, 1.1), 2.0)
     whole = Whole(side, side, Estimate(1.0, 0.98, 1.02), "equivalent", 1e-7)
-    found = api.Optimized("net.keras", (), whole, "the whole model is as fast as before")
+    found = gb.Optimized("net.keras", (), whole, "the whole model is as fast as before")
     assert not found.is_faster
     text = optimization.render(found, "table", 80)
     assert "Nothing is written: the whole model is as fast as before." in text
     assert not dataclasses.replace(found, refusal=None).is_faster
 
 
+@pytest.mark.long
+@pytest.mark.onednn(True)
+@pytest.mark.parametrize("save_as", ["builtin", "layers"])
+def test_a_copy_of_keras_own_layers_or_of_ours_is_written_and_restored(save_as, saved, keras, tmp_path):
+    how = {"passes": "training", "batch_size": 4, "out": tmp_path / "runs", "only_layers": True}
+    found = gb.optimize(saved, tmp_path / "faster.keras", save_as=save_as, budget="20s", **how)
+    assert found.is_faster, found.refusal
+    assert not (tmp_path / "grouped_layers.py").exists()
+    x = np.random.default_rng(0).standard_normal((2, 10, 10, 32)).astype("float32")
+    if save_as == "layers":
+        assert "`from grouped_bench.layers import GroupedConv2D`" in optimization.render(found, "table", 200)
+        from grouped_bench.layers import GroupedConv2D  # noqa: F401
+    original, copy = (keras.models.load_model(tmp_path / name) for name in ("net.keras", "faster.keras"))
+    kinds = {type(one).__module__.partition(".")[0] for one in copy._flatten_layers()}
+    assert kinds == ({"keras"} if save_as == "builtin" else {"keras", "grouped_bench"})
+    np.testing.assert_allclose(copy.predict(x, verbose=0), original.predict(x, verbose=0), atol=1e-4)
+    assert gb.restore_file(tmp_path / "faster.keras", tmp_path / "original.keras") == 1
+    for again in (keras.models.load_model(tmp_path / "original.keras"), found.restore()):
+        assert all(map(np.array_equal, again.get_weights(), original.get_weights()))
+        assert type(again.layers[1]) is keras.layers.Conv2D
+        assert again.layers[1].groups == 16
+
+
+@pytest.mark.long
+@pytest.mark.onednn(True)
+def test_hand_written_groups_become_one_layer_where_that_is_faster(keras, tmp_path):
+    layer = keras.layers
+    inputs = keras.Input((10, 10, 64))
+    parts = keras.ops.split(inputs, 32, axis=-1)
+    x = layer.Concatenate()([layer.Conv2D(2, 3, padding="same", name=f"part_{n}")(p) for n, p in enumerate(parts)])
+    model = keras.Model(inputs, layer.Dense(3)(layer.GlobalAveragePooling2D()(layer.BatchNormalization()(x))))
+    how = {"passes": "training", "batch_size": 4, "out": tmp_path / "runs", "only_layers": True}
+    found = gb.optimize(model, tmp_path / "faster.keras", budget="20s", **how)
+    assert found.is_faster, found.refusal
+    (row,) = found.table.to_dict("records")
+    assert (row["layer"], row["from"]) == ("part_0", "split_concat")
+    assert row["to"] in api.FORMS["file"]
+    assert "Folded to 1 layer" in optimization.render(found, "table", 200)
+    copy = found.model
+    assert [one.groups for one in copy.layers if hasattr(one, "groups")] == [32]
+    x = np.random.default_rng(0).standard_normal((2, 10, 10, 64)).astype("float32")
+    np.testing.assert_allclose(copy.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-4)
+    again = found.restore()
+    assert [one.name for one in again.layers[1:]] == [one.name for one in model.layers[1:]]
+    assert all(map(np.array_equal, again.get_weights(), model.get_weights()))
+    assert gb.restore_file(tmp_path / "faster.keras", tmp_path / "original.keras") == 1
+
+
+@pytest.mark.parametrize(
+    ("other_s", "words"),
+    [
+        (
+            (0.2, 0.05),
+            "A lead: with xla a step of the copy takes 50.0 ms, 2.0× faster. Compile the model",
+        ),
+        ((0.04, 0.05), "A lead: with xla a step of the model as it is takes 40.0 ms, 2.5× faster."),
+        ((0.2, 0.095), "Also tried, by one process each: xla. None of them is clearly faster."),
+    ],
+)
+def test_what_is_no_rewrite_is_said_first_where_it_is_faster(other_s, words):
+    usual = Setting("tensorflow", "graph", "cpu")
+    sides = (StepCost(Estimate(one, one * 0.9, one * 1.1), 2.0) for one in (0.3, 0.1))
+    whole = Whole(*sides, Estimate(3.0, 2.9, 3.1), "faster", 1e-7)
+    lead = Lead(dataclasses.replace(usual, execution="xla"), *other_s)
+    found = gb.Optimized("net.keras", (), whole, None, setting=usual, leads=(lead,))
+    text = " ".join(optimization.render(found, "table", 80).split())
+    assert text.removeprefix("net.keras ").startswith(words)
+    assert ("add --execution graph,xla." in text) == words.startswith("A lead")
+
+
+def depthwise(over_regular, latency, **given):
+    """Advice on a depthwise layer: `shifted_matmul` beside Keras' own, by gains over `regular` and seconds."""
+    case = make_case(channels=(8, 8), groups=8)
+    asked = Question(case, Setting("jax", "xla", "cpu"), "grouped", "alone", "depthwise_sum", 2)
+    options = [
+        Option(name, Estimate(seconds), over, None, None, False, 72)
+        for name, seconds, over in zip(("shifted_matmul", "depthwise_sum"), latency, over_regular, strict=True)
+    ]
+    return Advice(asked, basis="measured", options=tuple(options), **given)
+
+
+def test_a_depthwise_layer_is_replaced_by_what_is_faster_for_sure_by_what_both_are_to_the_baseline():
+    known = (Estimate(2.0, 1.9, 2.1), Estimate(0.2, 0.19, 0.21))
+    found = advised(depthwise(known, (0.001, 0.01)), (*KINDS, "depthwise_sum"))
+    assert (found.stays, found.variant) == (None, "shifted_matmul")
+    assert (found.gain.low, found.gain.high) == pytest.approx((1.9 / 0.21, 2.1 / 0.19))
+    change = LayerChange(found, 2, 0.03)
+    assert change.is_made
+    assert change.saved == pytest.approx(0.018)
+    assert advised(depthwise(known, (0.001, 0.01))).stays == KIND, "`advise --code` has no class for it"
+    vague = advised(depthwise((None, None), (0.001, 0.01)), (*KINDS, "depthwise_sum"))
+    assert not LayerChange(vague, 2, 0.03).is_made
+
+
+@pytest.mark.parametrize(("low", "enough"), [(1.9, True), (None, False)])
+def test_a_layer_without_an_interval_is_measured_again(low, enough):
+    how = Measuring("results", None, wait=False, quiet=True, files=(), any_answer=True)
+    known = (Estimate(2.0, low, 2.1), Estimate(0.2, 0.19, 0.21))
+    assert how.is_enough(depthwise(known, (0.001, 0.01))) is enough
+
+
+def test_names_that_begin_alike_are_told_apart():
+    names = ["expanded_conv_1_depthwise", "expanded_conv_2_depthwise"]
+    assert optimization._without_prefix(names) == ["…1_depthwise", "…2_depthwise"]
+    assert optimization._without_prefix(["conv_1", "conv_2"]) == ["conv_1", "conv_2"]
+    assert optimization._without_prefix(names[:1]) == names[:1]
+
+
+def test_where_time_goes_is_said_where_the_layers_promise_something_else():
+    sides = (StepCost(Estimate(one, one * 0.9, one * 1.1), 2.0) for one in (0.3, 0.29))
+    whole = Whole(*sides, Estimate(1.03, 0.98, 1.09), "undecided", 1e-7)
+    moves = (Move("Conv2D", -0.04), Move("Transpose", 0.03))
+    found = gb.Optimized("net.keras", (), whole, "the whole model may be as fast as before", moves=moves)
+    text = " ".join(optimization.render(found, "table", 80).split())
+    assert "Where that goes, by operations: Conv2D 40.0 ms less; Transpose 30.0 ms more." in text
+
+
 def test_of_several_environments_the_fastest_copy_is_kept_and_compared_with_the_first(monkeypatch, saved):
     times = {"TF_X=0": (15.0, 1.0), "TF_X=1": (16.0, 0.5)}
 
-    def in_one(found, *_):
-        before, after = (StepCost(Estimate(one, one * 0.9, one * 1.1), 1.0) for one in times[found.env])
+    def in_one(_, found, cohorts):
+        sides = times[found.setting.env]
+        before, after = (StepCost(Estimate(one, one * 0.9, one * 1.1), 1.0) for one in sides)
         return dataclasses.replace(found, refusal=None, whole=Whole(before, after, Estimate(9, 8, 10), "faster", 1e-7))
 
-    monkeypatch.setattr(api, "_in_one", in_one)
+    monkeypatch.setattr(api._Network, "optimized", in_one)
     found = gb.optimize(saved, env={"TF_X": ["0", "1"]}, passes="training")
-    assert found.env == "TF_X=1"
+    assert found.setting.env == "TF_X=1"
+    assert found.leads == ()
     text = " ".join(optimization.render(found, "table", 80).split())
     assert "With TF_X=0: 15.0 s → 1.00 s a step." in text
     assert "Best: TF_X=1, 30× [" in text

@@ -38,6 +38,7 @@ def layers(keras, rank, **options):
     return models
 
 
+@pytest.mark.onednn(True)
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("name", [*FORMS, "auto"])
 def test_whoever_computes_it_is_keras_layer(name, rank, keras, backend):
@@ -137,3 +138,37 @@ def test_keras_own_stays_where_nothing_is_clearly_faster():
 
 def test_a_convolution_without_groups_is_left_alone(keras):
     assert chosen(make_case(groups=1), "auto") == Chosen("grouped")
+
+
+# What a machine refuses
+
+
+@pytest.mark.onednn(False)
+def test_what_is_named_and_refused_here_keras_computes_with_a_warning(on_tensorflow, keras):
+    with pytest.warns(UserWarning, match="Keras' own convolution, since"):
+        own, new = layers(keras, 2, implementation="grouped_native")
+    assert new.layers[0].implementation_ == "grouped"
+    for model in (own, new):
+        model.compile("sgd", "mse", jit_compile=False)
+    x = np.random.default_rng(1).standard_normal((2, *SHAPES[2])).astype("float32")
+    new.train_on_batch(x, np.zeros((2, 6, 6, 8), "float32"))
+    own.train_on_batch(x, np.zeros((2, 6, 6, 8), "float32"))
+    for mine, theirs in zip(new.get_weights(), own.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.onednn(False)
+def test_what_is_chosen_here_is_never_refused_here(on_tensorflow, keras, monkeypatch):
+    """Even where a choice is wrong: rows of a run may say what this process cannot do."""
+    from grouped_bench.layers import grouped
+
+    monkeypatch.setattr(grouped, "chosen", lambda case, implementation: Chosen("grouped_native"))
+    _, new = layers(keras, 2)
+    assert new.layers[0].implementation_.startswith("merged_groups")
+
+
+def test_a_choice_within_a_variant_can_be_named_as_it_is_told(keras):
+    _, new = layers(keras, 2, implementation="merged_groups (m=2)")
+    assert new.layers[0].implementation_ == "merged_groups (m=2)"
+    assert str(Chosen.of("merged_groups (m=2)")) == "merged_groups (m=2)"
+    assert Chosen.of("grouped") == Chosen("grouped")

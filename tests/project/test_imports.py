@@ -271,10 +271,8 @@ def test_the_worker_needs_only_the_standard_library_numpy_and_a_framework():
     needed -= {("measure.machine.gpu", "pynvml")}  # asked where it is there
     assert {root for _, root in needed} <= FRAMEWORKS
     own = {name for name in modules() if part_of(name) in ("backends", "variants")}
-    # The last one is asked about a model of Keras'.
-    assert {name for name, _ in needed} <= own | {
-        "measure.models.whole_model"
-    }  # which is asked about a model of Keras'
+    # Asked about a model of Keras'.
+    assert {name for name, _ in needed} <= own | {"measure.models.whole_model", "measure.models.copies"}
 
 
 def test_the_worker_does_not_lead_to_what_it_does_without():

@@ -23,7 +23,7 @@ FAILURES, TIME = "failures", "time"
 class Question:
     """A case, where it is to run, and the function that is wanted: `dense` or `grouped`.
 
-    `label` and `in_use` are those of the case in a network, where the record has them.
+    `label`, `in_use` and `multiplicity` are those of the case in a network, where the record has them.
     """
 
     case: Case
@@ -31,6 +31,7 @@ class Question:
     computes: str
     label: str | None = None
     in_use: str | None = None
+    multiplicity: int | None = None
 
     @property
     def keras(self) -> str:

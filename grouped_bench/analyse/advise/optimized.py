@@ -10,6 +10,7 @@ from grouped_bench.analyse.advise.replacements import Replacement
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.statistics import stats, tasks
 from grouped_bench.analyse.statistics.stability import Visit, slack
+from grouped_bench.space.case import Setting
 from grouped_bench.space.facts import Json
 
 # As `measure.models.whole_model` calls the network and its copy.
@@ -99,10 +100,42 @@ class Whole:
         """Seconds that the copy saves in a step; negative where it takes longer."""
         return self.before.seconds.value - self.after.seconds.value
 
+    @property
+    def steps_s(self) -> dict[str, float]:
+        """Seconds of a step, by side."""
+        return {name: side.seconds.value for name, side in zip(SIDES, (self.before, self.after), strict=True)}
+
     def is_as_predicted(self, changes: Iterable[LayerChange]) -> bool:
         """Whether the step saves what its layers promise, within AS_PREDICTED."""
         promised = promised_s(changes)
         return abs(self.saved_s - promised) <= AS_PREDICTED * promised
+
+
+@dataclasses.dataclass(frozen=True)
+class Lead:
+    """What a step takes in another setting, as one process found it: no more than a hint.
+
+    Args:
+        setting: the other one.
+        before_s, after_s: seconds of a step of the network and of its copy; None where it was not timed.
+    """
+
+    setting: Setting
+    before_s: float | None
+    after_s: float | None
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of the faster one."""
+        return min(one for one in (self.before_s, self.after_s) if one is not None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """A kind of operation, and the seconds that a step of the copy spends more in it; below 0 less."""
+
+    kind: str
+    seconds: float
 
 
 def promised_s(changes: Iterable[LayerChange]) -> float:

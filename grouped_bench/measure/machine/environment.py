@@ -74,7 +74,7 @@ def describe(arguments: Sequence[str]) -> Json:
             "virtual": _is_virtual(),
         },
         "libraries": library_versions(),
-        "variables": {name: without_paths(os.environ[name]) for name in sorted(os.environ) if _is_ours(name)},
+        "variables": {name: without_paths(os.environ[name]) for name in sorted(os.environ) if is_recorded(name)},
         "command": [_PATH_IN_ARGUMENT.sub(_last_name, argument) for argument in arguments],
     }
 
@@ -88,7 +88,8 @@ def _last_name(match: re.Match[str]) -> str:
     return match[0].rstrip("/").rpartition("/")[2]
 
 
-def _is_ours(name: str) -> bool:
+def is_recorded(name: str) -> bool:
+    """Whether a variable by this name is on the allow-list of what runs record."""
     return name.startswith(VARIABLE_PREFIXES) and not name.startswith(FOREIGN_PREFIXES)
 
 

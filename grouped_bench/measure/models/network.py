@@ -18,6 +18,8 @@ from grouped_bench.space.case import DTYPE_BYTES, MIXED_PREFIX
 from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
 
+# Ends the name of the depthwise convolution in a separable layer.
+DEPTHWISE_PART = ", depthwise"
 LARGEST_CONFIG = 64 * 2**20
 CONFIG = "config.json"
 _KINDS = {f"{kind}{rank}D": (kind, rank) for kind in ("Conv", "DepthwiseConv", "SeparableConv") for rank in (1, 2, 3)}
@@ -244,7 +246,7 @@ def _convolutions(layer: Any, shape: Shape) -> Iterator[FoundConvolution]:
         yield depthwise
         return
     ones = [1] * rank
-    yield {**depthwise, "name": f"{layer.name}, depthwise", "bias": False}
+    yield {**depthwise, "name": f"{layer.name}{DEPTHWISE_PART}", "bias": False}
     yield {
         **common, "name": f"{layer.name}, pointwise", "groups": 1, "channels": [between, layer.filters],
         "kernel_size": ones, "stride": ones, "dilation": ones, "padding": "valid", "size": _output(common),

@@ -1,9 +1,8 @@
 """A whole network beside its copy with other layers: proved to be the same function, timed in turns, and saved."""
 
 import dataclasses
+import itertools
 import math
-import sys
-import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,13 +10,15 @@ import numpy as np
 
 from grouped_bench.backends.base import Backend, Step, Tensor
 from grouped_bench.measure import memory, rounds
-from grouped_bench.measure.attempt import reason_of
 from grouped_bench.measure.machine import disturbance
+from grouped_bench.measure.models.copies import in_float64, replaced, same_state
 from grouped_bench.space.facts import Json
+from grouped_bench.variants import built_in, folding
 
 ORIGINAL, FASTER = "original", "faster"
-_EXACT = "exact"
-LAYERS = "grouped_layers"
+_EXACT, _PARTED = "exact", "parted"
+# Results that do not depend on which layers have the weights.
+_FREE = ("output", "gradient of the input")
 # A copy may be so many times as far from the float64 result as the original is, and of what comes out exactly some
 # roundings of the dtype of the arithmetic.
 _FACTOR, _ROUNDINGS = 4.0, 16.0
@@ -38,7 +39,8 @@ class Subject:
 
     Args:
         file: path of the original, as `model.save` wrote it.
-        making: source of the module whose `replace_layers` makes the copy.
+        making: source of the module whose `replace_layers` makes the copy; empty where there is none.
+        folds: names of the parts that are folded before, as `variants.folding` calls them.
         input_shape: extents of an example; None for the model's own.
         batch_size: examples a call.
         pass_: `inference` or `training`.
@@ -47,19 +49,20 @@ class Subject:
     """
 
     file: str
-    making: str
-    input_shape: tuple[int, ...] | None
-    batch_size: int
-    pass_: str
-    execution: str
-    device: str
-    seed: int
+    making: str = ""
+    folds: tuple[str, ...] = ()
+    input_shape: tuple[int, ...] | None = None
+    batch_size: int = 1
+    pass_: str = "inference"
+    execution: str = ""
+    device: str = "cpu"
+    seed: int = 0
 
     @classmethod
     def of(cls, request: Json) -> "Subject":
         """What a request says."""
-        shape = request["input_shape"]
-        return cls(**{**request, "input_shape": None if shape is None else tuple(shape)})
+        shape, folds = request.get("input_shape"), request.get("folds", ())
+        return cls(**{**request, "input_shape": None if shape is None else tuple(shape), "folds": tuple(folds)})
 
 
 def prove(backend: Backend, subject: Subject) -> Json:
@@ -72,19 +75,37 @@ def prove(backend: Backend, subject: Subject) -> Json:
     subject = dataclasses.replace(subject, batch_size=_INPUTS)
     with backend.on(subject.device):
         models = _both(subject)
-        models[_EXACT] = _in_float64(models[ORIGINAL])
+        if subject.folds:
+            models = {_PARTED: models[ORIGINAL], **models, ORIGINAL: folding.folded(models[ORIGINAL], subject.folds)}
+        models[_EXACT] = in_float64(models[ORIGINAL])
         is_calm = _calmed(list(models.values()))
         found: Json = {"gradients": is_calm}
         for pass_ in ("inference", "training") if is_calm else ("inference",):
-            same_state(*models.values())
+            same_state(*(model for name, model in models.items() if name != _PARTED))
             one = dataclasses.replace(subject, pass_=pass_)
-            names = [f"gradient of {weight.path}" for weight in models[ORIGINAL].trainable_variables]
-            told = {name: _results(backend, model, one, names) for name, model in models.items()}
+            told = {
+                name: _results(backend, model, one, models[ORIGINAL])
+                for name, model in models.items()
+                if name != _PARTED
+            }
             why = _wrong(told, _epsilon(models[ORIGINAL]))
+            if why is None and _PARTED in models:
+                why = _wrong(_of_parts(told, backend, models[_PARTED], one), _epsilon(models[ORIGINAL]))
             if why:
                 return {"status": "incorrect", "reason": f"{pass_}: {why}"}
             found.setdefault("error", _errors(told)["output"][0])
         return found
+
+
+def _of_parts(
+    told: Mapping[str, Mapping[str, np.ndarray]], backend: Backend, parted: Any, subject: Subject
+) -> dict[str, dict[str, np.ndarray]]:
+    """What has no weights among the results, with the network before it was folded in the place of the copy."""
+    own = _results(backend, parted, subject, parted)
+    return {
+        side: {name: values for name, values in results.items() if name in _FREE}
+        for side, results in {**told, FASTER: own}.items()
+    }
 
 
 def check(subject: Subject) -> Json:
@@ -105,8 +126,8 @@ def check(subject: Subject) -> Json:
     return {}
 
 
-def visit(backend: Backend, subject: Subject, expected_s: dict[str, float]) -> Json:
-    """Time steps of both in turns, in a process that has computed nothing before.
+def visit(backend: Backend, subject: Subject, expected_s: dict[str, float], only: str | None = None) -> Json:
+    """Time steps of the network and its copy, if there is one, in turns, in a process that has computed nothing before.
 
     Returns samples by round, `first_calls_s` and what disturbed the visit.
 
@@ -114,10 +135,11 @@ def visit(backend: Backend, subject: Subject, expected_s: dict[str, float]) -> J
         backend: loaded.
         subject: what is timed.
         expected_s: what a step of each took in an earlier process; empty in the first.
+        only: which of both, by its name; None for both.
     """
     synchronise, clock = backend.synchroniser(subject.device), rounds.read_clock
     with backend.on(subject.device):
-        models = _both(subject)
+        models = {name: model for name, model in _both(subject).items() if only in (None, name)}
         steps: dict[str, Step] = {}
         first: dict[str, float] = {}
         iterations: dict[str, int] = {}
@@ -140,10 +162,20 @@ def visit(backend: Backend, subject: Subject, expected_s: dict[str, float]) -> J
         return {"samples": samples, "first_calls_s": first, **watch.stop()}
 
 
+def operations(backend: Backend, subject: Subject) -> Json:
+    """Seconds of a warmed-up step of each by kind of operation; empty where the backend does not tell."""
+    with backend.on(subject.device):
+        found = {}
+        for name, model in _both(subject).items():
+            inputs, upstream = _operands(backend, model, subject)
+            found[name] = backend.operations(backend.step(model, inputs, upstream, subject.execution))
+        return {"operations": found}
+
+
 def peak_memory(backend: Backend, subject: Subject, name: str) -> Json:
     """Peak bytes of a warmed-up step of one of both as the framework counts them, None where it does not."""
     with backend.on(subject.device):
-        model = _loaded(subject) if name == ORIGINAL else replaced(_loaded(subject), subject.making)
+        model = _loaded(subject) if name == ORIGINAL else replaced(_loaded(subject), subject.making, subject.folds)
         inputs, upstream = _operands(backend, model, subject)
         step = backend.step(model, inputs, upstream, subject.execution)
         backend.synchroniser(subject.device)(step())
@@ -151,81 +183,11 @@ def peak_memory(backend: Backend, subject: Subject, name: str) -> Json:
         return {"peak_bytes": backend.peak_memory(step, subject.device, held)}
 
 
-def convert(subject: Subject, path: str) -> Json:
-    """Save the copy, compiled and with the state of the optimizer as far as the original's file has them.
-
-    Returns `uncompiled`: why the copy is not compiled although the original was; None where it is like it.
-    """
-    import keras
-
-    why = None
-    try:
-        original = keras.models.load_model(subject.file)
-        faster = replaced(original, subject.making)
-        compile_like(original, faster)
-    except Exception as problem:  # a loss or metric of one's own is not in the file
-        why = reason_of(problem)
-        faster = replaced(_loaded(subject), subject.making)
-    faster.save(path)
-    return {"uncompiled": why}
-
-
-def replaced(model: Any, making: str) -> Any:
-    """A copy of a Functional or Sequential model by the module `making`, its weights included."""
-    module = types.ModuleType(LAYERS)
-    sys.modules[LAYERS] = module
-    exec(compile(making, f"{LAYERS}.py", "exec"), vars(module))
-    return module.replace_layers(model)
-
-
-def unchanged(model: Any) -> Any:
-    """A copy of a Functional or Sequential model, with its weights, that is not compiled."""
-    import keras
-
-    compiled, model.compiled = model.compiled, False
-    try:
-        copy = keras.models.clone_model(model)
-    finally:
-        model.compiled = compiled
-    same_state(model, copy)
-    return copy
-
-
-def compile_like(original: Any, copy: Any) -> None:
-    """Compile `copy` as `original` was, and give it the state of its optimizer."""
-    config = original.get_compile_config() if getattr(original, "compiled", False) else None
-    if not config:
-        return
-    copy.compile_from_config(config)
-    ours, theirs = original.optimizer, copy.optimizer
-    if ours is None or not ours.built:
-        return
-    theirs.build(copy.trainable_variables)
-    _assign(theirs.variables, ours.variables)
-
-
-def same_state(original: Any, *others: Any) -> None:
-    """Give every variable of the others the value that it has in the original: weights, averages, seeds."""
-    import keras
-
-    for other in others:
-        _assign(other.variables, original.variables)
-        for layer in other._flatten_layers():
-            if isinstance(layer, keras.layers.Normalization):
-                layer.finalize_state()
-
-
-def _assign(variables: Sequence[Any], sources: Sequence[Any]) -> None:
-    """Give each variable the value of its source, as an array of its own: a step of JAX's takes those that it has."""
-    import keras
-
-    for variable, source in zip(variables, sources, strict=True):
-        variable.assign(keras.ops.convert_to_numpy(source))
-
-
 def _both(subject: Subject) -> dict[str, Any]:
     original = _loaded(subject)
-    return {ORIGINAL: original, FASTER: replaced(original, subject.making)}
+    if not subject.making:
+        return {ORIGINAL: original}
+    return {ORIGINAL: original, FASTER: replaced(original, subject.making, subject.folds)}
 
 
 def _loaded(subject: Subject) -> Any:
@@ -233,19 +195,6 @@ def _loaded(subject: Subject) -> Any:
     import keras
 
     return keras.models.load_model(subject.file, compile=False)
-
-
-def _in_float64(model: Any) -> Any:
-    """A copy that computes in float64."""
-    import keras
-
-    def clone(layer: Any) -> Any:
-        config = layer.get_config()
-        if isinstance(layer, keras.layers.Layer):  # and no bare operation
-            config["dtype"] = "float64"
-        return type(layer).from_config(config)
-
-    return keras.models.clone_model(model, clone_function=clone, recursive=True)
 
 
 def _calmed(models: list[Any]) -> bool:
@@ -261,16 +210,34 @@ def _calmed(models: list[Any]) -> bool:
     return is_calm
 
 
-def _results(backend: Backend, model: Any, subject: Subject, gradients: Sequence[str]) -> dict[str, np.ndarray]:
-    """Output and, in training, all gradients of a model as float64, those of its weights by the names `gradients`.
+def _results(backend: Backend, model: Any, subject: Subject, original: Any) -> dict[str, np.ndarray]:
+    """Output and, in training, all gradients of a model as float64, those of its weights as the original has them.
 
     By their places: a copy has other paths where models are nested, and two weights may have one.
     """
     inputs, upstream = _operands(backend, model, subject)
     step = backend.step(model, inputs, upstream, subject.execution)
-    names = ["output", *(["gradient of the input", *gradients] if upstream is not None else [])]
+    output, *gradients = map(backend.to_numpy, step())
+    if upstream is None:
+        return {"output": output}
+    of_input, *of_weights = gradients
+    names = ["output", "gradient of the input", *(f"gradient of {one.path}" for one in original.trainable_variables)]
     numbered = [f"{name} ({place})" if names.count(name) > 1 else name for place, name in enumerate(names)]
-    return dict(zip(numbered, map(backend.to_numpy, step()), strict=True))
+    return dict(zip(numbered, (output, of_input, *_as_original(original, model, of_weights)), strict=True))
+
+
+def _as_original(original: Any, model: Any, gradients: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Gradients of a model's weights in the places and shapes that the original's have."""
+    found: list[np.ndarray] = []
+    rest = iter(gradients)
+    seen: set[int] = set()
+    for _, layer in built_in.pairs(original, model):
+        if id(layer) in seen:
+            continue
+        seen.add(id(layer))
+        own = list(itertools.islice(rest, len(layer.trainable_variables)))
+        found += built_in.as_keras(layer, own) if own and built_in.form_in(layer.name) else own
+    return found
 
 
 def _operands(backend: Backend, model: Any, subject: Subject) -> tuple[Tensor, Tensor | None]:

@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from grouped_bench.measure.models import whole_model
+from grouped_bench.measure.models import copies, whole_model
 from grouped_bench.measure.models.whole_model import Subject
 
 MAKING = """
@@ -40,7 +40,7 @@ def saved(keras, tmp_path):
 
 def subject(file, backend, value="one", pass_="training"):
     making = MAKING.format(value=value)
-    return Subject(file, making, None, 2, pass_, backend.executions[0], "cpu", 0)
+    return Subject(file, making, batch_size=2, pass_=pass_, execution=backend.executions[0])
 
 
 def test_a_copy_that_computes_the_same_is_proved(saved, backend):
@@ -58,8 +58,8 @@ def faulty(monkeypatch, fault):
     """Has the first convolution of every copy computed with a fault in its outputs."""
     own = whole_model.replaced
 
-    def replaced(model, making):
-        copy = own(model, making)
+    def replaced(model, *how):
+        copy = own(model, *how)
         call = copy.layers[1].call
         copy.layers[1].call = lambda inputs: fault(call(inputs))
         return copy
@@ -94,6 +94,40 @@ def test_an_original_that_is_far_from_float64_itself_proves_nothing():
     assert "allowed" in whole_model._wrong(told, 1e-7)
 
 
+@pytest.mark.onednn(True)
+def test_parts_that_are_folded_are_compared_with_the_parts(keras, backend, tmp_path, monkeypatch):
+    layer = keras.layers
+    inputs = keras.Input((8, 8, 4))
+    parts = [layer.Conv2D(2, 3, name=f"part_{n}")(part) for n, part in enumerate(keras.ops.split(inputs, 2, axis=-1))]
+    x = layer.BatchNormalization()(layer.Concatenate()(parts))
+    model = keras.Model(inputs, layer.Dense(3)(layer.GlobalAveragePooling2D()(x)))
+    model.compile("adam", "mse", jit_compile=False)
+    model.train_on_batch(np.ones((2, 8, 8, 4)), np.ones((2, 3)))
+    file = str(tmp_path / "net.keras")
+    model.save(file)
+    told = copies.fold(file, str(tmp_path / "folded.keras"))
+    ((fold),) = told["folds"]
+    assert (fold["name"], fold["traits"]["groups"], fold["size"]) == ("part_0", 2, [8, 8])
+    folded = dataclasses.replace(
+        subject(file, backend), making="def replace_layers(model):\n    return model\n", folds=("part_0",)
+    )
+    found = whole_model.prove(backend, folded)
+    assert "status" not in found, found
+    told = copies.convert(file, folded.making, folded.folds, str(tmp_path / "faster.keras"))
+    assert told == {"uncompiled": None, "has_state": False}
+    assert keras.models.load_model(tmp_path / "faster.keras").get_layer("part_0").groups == 2
+    own = copies.folding.folded
+    monkeypatch.setattr(copies.folding, "folded", lambda *a: twice(own(*a)))
+    assert whole_model.prove(backend, folded)["status"] == "incorrect"
+
+
+def twice(model):
+    """The model with the kernel of its folded layer doubled, as a fold that is none would have it."""
+    layer = model.get_layer("part_0")
+    layer.kernel.assign(2 * layer.kernel)
+    return model
+
+
 def test_a_network_that_cannot_be_called_is_refused_before_anything_is_measured(keras, backend, tmp_path):
     layer = keras.layers
     two = keras.Input((8, 4)), keras.Input((8, 4))
@@ -117,13 +151,15 @@ def test_a_visit_times_both_in_the_same_rounds(saved, backend, monkeypatch):
     assert len(first) == len(second) >= 3
     assert all(one > 0 for one in first + second)
     assert set(found["first_calls_s"]) == {"original", "faster"}
+    for side in ("original", "faster"):
+        assert set(whole_model.visit(backend, subject(saved, backend), {}, side)["samples"]) == {side}
 
 
 def test_a_loss_of_one_s_own_leaves_the_copy_uncompiled_and_says_so(saved, backend, keras, tmp_path):
     model = keras.models.load_model(saved)
     model.compile("sgd", lambda y, found: keras.ops.mean(y - found), jit_compile=False)
     model.save(saved)
-    told = whole_model.convert(subject(saved, backend), str(tmp_path / "copy.keras"))
+    told = copies.convert(saved, subject(saved, backend).making, (), str(tmp_path / "copy.keras"))
     assert told["uncompiled"]
     assert not keras.models.load_model(tmp_path / "copy.keras").compiled
 
@@ -135,7 +171,7 @@ def test_bare_operations_and_adapted_layers_are_copied(keras, backend, tmp_path)
     x = keras.layers.Conv2D(4, 3, groups=2, padding="same")(normalised(inputs))
     model = keras.Model(inputs, x * 2 + keras.ops.relu(x))
     x = np.ones((1, 6, 6, 2), "float32")
-    again = whole_model.unchanged(model)
+    again = copies.unchanged(model)
     np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-5)
     model.save(tmp_path / "net.keras")
     assert "status" not in whole_model.prove(backend, subject(str(tmp_path / "net.keras"), backend))
@@ -158,7 +194,7 @@ def test_the_saved_copy_goes_on_where_the_original_stopped(saved, backend, keras
     model.train_on_batch(rng.standard_normal((2, 8, 8, 4)), rng.standard_normal((2, 3)))
     model.save(saved)
     path = str(tmp_path / "copy.keras")
-    whole_model.convert(subject(saved, backend), path)
+    copies.convert(saved, subject(saved, backend).making, (), path)
     copy = keras.models.load_model(path)
     for own, other in ((model.weights, copy.weights), (model.optimizer.variables, copy.optimizer.variables)):
         assert all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in zip(own, other, strict=True))
