@@ -85,12 +85,12 @@ def _restored(value: Any) -> tuple[Any, int]:
 
 
 def may_have_parts(model: Path) -> bool:
-    """Whether a network splits something and concatenates something; True where that cannot be read."""
+    """Whether a network splits something and concatenates something; False for a file that is no network."""
     try:
         with zipfile.ZipFile(model) as archive, archive.open(CONFIG) as file:
             text = file.read(LARGEST_CONFIG)
     except _UNREADABLE:
-        return True
+        return False
     return b'"Concatenate"' in text and (b'"Split"' in text or b'"GetItem"' in text)
 
 

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from grouped_bench.errors import SpaceError
-from grouped_bench.store.networks import restore
+from grouped_bench.store.networks import may_have_parts, restore
 
 STAND_IN = {
     "module": "grouped_layers",
@@ -54,6 +54,25 @@ def test_what_is_no_saved_model_is_refused_in_words(content, tmp_path):
     with pytest.raises(SpaceError, match=r"must be a \.keras file"):
         restore(tmp_path / "net.keras", tmp_path / "out.keras")
     assert not (tmp_path / "out.keras").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(("Split", "Conv2D", "Concatenate"), True), (("GetItem", "Concatenate"), True), (("Concatenate",), False)],
+)
+def test_only_what_splits_and_joins_is_looked_at_for_groups_by_hand(names, expected, tmp_path):
+    layers = [{"class_name": name, "config": {}} for name in names]
+    assert may_have_parts(saved(tmp_path / "net.keras", *layers)) is expected
+    (tmp_path / "bad.keras").write_bytes(b"PK")
+    assert may_have_parts(tmp_path / "bad.keras") is False
+
+
+def test_layers_of_the_package_are_keras_own_again(tmp_path):
+    config = {**OWN["config"], "implementation": "merged_groups (m=2)"}
+    layer = {**OWN, "module": "x", "registered_name": "grouped_bench>GroupedConv2D", "config": config}
+    source = saved(tmp_path / "faster.keras", layer)
+    assert restore(source, tmp_path / "original.keras") == 1
+    assert json.loads(read(tmp_path / "original.keras", "config.json"))["config"]["layers"] == [OWN]
 
 
 def test_a_model_without_such_layers_is_refused(tmp_path):
