@@ -100,7 +100,7 @@ def _copied(model: Any, clone: Callable[[Any], Any], *, to_keras: bool) -> Any:
     import keras
 
     def cloned(layer: Any) -> Any:
-        return copied(layer) if _is_of_layers(layer) and form_in(layer.name) is None else clone(layer)
+        return copied(layer) if is_of_layers(layer) and form_in(layer.name) is None else clone(layer)
 
     def called(layer: Any, *inputs: Any, **options: Any) -> Any:
         # Keras gives a model within another one a mask, which the layer in its place does not take.
@@ -137,7 +137,7 @@ def _is_open_to(layer: Any, form: str) -> bool:
         return False
 
 
-def _is_of_layers(layer: Any) -> bool:
+def is_of_layers(layer: Any) -> bool:
     """Whether it is a Functional or Sequential model."""
     import keras
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from grouped_bench.backends.code import define
+from grouped_bench.variants.built_in import is_of_layers
 from grouped_bench.variants.replacing import define_traits
 
 # Of several channels each alone: of these no value depends on another channel, so the groups may be computed as one.
@@ -73,7 +74,7 @@ def folded(model: Any, names: Collection[str] | None = None) -> Any:
             made = _grouped(joins[id(layer)])
             copied.append((joins[id(layer)].convolutions, made))
             return lambda tensors, *_, **__: made(tensors[0])
-        if _is_of_layers(layer):
+        if is_of_layers(layer):
             return whole(layer)
         made = type(layer).from_config(layer.get_config())
         if isinstance(layer, keras.layers.Layer):  # and no bare operation
@@ -213,17 +214,10 @@ def _through(tensor: Any, *_: Any, **__: Any) -> Any:
 
 def _models(model: Any) -> list[Any]:
     """A model, if its layers are a graph, and all such models in it."""
-    inner = [one for layer in getattr(model, "layers", ()) if _is_of_layers(layer) for one in _models(layer)]
+    inner = [one for layer in getattr(model, "layers", ()) if is_of_layers(layer) for one in _models(layer)]
     return [*([model] if hasattr(model, "_nodes_by_depth") else []), *inner]
 
 
 def _leaves(model: Any) -> list[Any]:
     """The layers of a model, those of models in it in their place."""
-    return [one for layer in model.layers for one in (_leaves(layer) if _is_of_layers(layer) else [layer])]
-
-
-def _is_of_layers(layer: Any) -> bool:
-    """Whether it is a Functional or Sequential model."""
-    import keras
-
-    return isinstance(layer, keras.Sequential) or type(layer).__name__ == "Functional"
+    return [one for layer in model.layers for one in (_leaves(layer) if is_of_layers(layer) else [layer])]
