@@ -10,7 +10,7 @@ from grouped_bench import backends
 from grouped_bench.api.advise import Measuring, answers, evidence
 from grouped_bench.api.layer_code import refuse_several
 from grouped_bench.plan import make_plan, resolved
-from grouped_bench.space.choices import DEPTHWISE, MERGED, NATIVE, SHIFTED
+from grouped_bench.space.choices import DEPTHWISE, MERGED, NATIVE, SHIFTED, is_worth_a_trial
 from grouped_bench.space.facts import Json
 from grouped_bench.units import format_percent
 from grouped_bench.variants import built_in
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from grouped_bench.analyse.advise.optimized import LayerChange
     from grouped_bench.analyse.advise.replacements import Replacement
     from grouped_bench.plan import Cohort
-    from grouped_bench.space.case import Setting
+    from grouped_bench.space.case import Case, Setting
     from grouped_bench.variants.modules import StandIns, Substitute
 
 FILE, BUILTIN, LAYERS = "file", "builtin", "layers"
 # Of each way to save a copy, the forms that its layers may have. Those of a file are those with the weights of Keras'
 # layer whose classes fill one page.
 FORMS = {FILE: (NATIVE, MERGED, DEPTHWISE), BUILTIN: built_in.FORMS, LAYERS: (NATIVE, MERGED, DEPTHWISE)}
-# Fastest in places where XLA compiles it, and slow where it does not.
-_COMPILED = (SHIFTED,)
+# Fastest in places where XLA compiles it, and slow where it does not. Of a pointwise layer it is a product of matrices.
+_COMPILES, _COMPILED = "jax", (SHIFTED,)
 _OWN = ("regular", "grouped")
 _SEPARABLE = "Left out: {}: a separable layer is not taken apart"
 MARGIN = 0.03
@@ -46,7 +46,13 @@ def measuring(how: Measuring, save_as: str, backend: str) -> Measuring:
     """
     if save_as == BUILTIN:
         return dataclasses.replace(how, tried=FORMS[BUILTIN], takes=built_in.has)
-    return dataclasses.replace(how, tried=(*FORMS[save_as], *(_COMPILED if backend == "jax" else ())))
+    tried = (*FORMS[save_as], *(_COMPILED if backend == _COMPILES else ()))
+    return dataclasses.replace(how, tried=tried, takes=_is_worth_a_trial)
+
+
+def _is_worth_a_trial(variant: str, case: "Case") -> bool:
+    """Whether a form may be the fastest; without groups most of them are Keras' own."""
+    return is_worth_a_trial(variant, case) and (case.groups > 1 or variant in _COMPILED)
 
 
 def grouped_layers(
@@ -73,7 +79,14 @@ def grouped_layers(
     # Of variants that are left out the space speaks too; here others are measured.
     left_out = (*(one for one in space.left_out if not one.startswith(OF_VARIANTS)), *skipped)
     kinds = (OWN_GROUPED, DEPTHWISE) if save_as == FILE else (OWN_GROUPED,)
-    grouped = [one for one in plan.cohorts if one.case.groups > 1 and (one.in_use or OWN_GROUPED) in kinds]
+    with_pointwise = backend == _COMPILES and save_as != BUILTIN
+
+    def has_forms(cohort: "Cohort") -> bool:
+        if cohort.case.groups == 1:
+            return with_pointwise and max(cohort.case.kernel_size) == 1
+        return (cohort.in_use or OWN_GROUPED) in kinds
+
+    grouped = [one for one in plan.cohorts if has_forms(one)]
     separable = dict.fromkeys(str(one.label) for one in grouped if DEPTHWISE_PART in str(one.label))
     by_setting: dict[Setting, list[Cohort]] = {}
     for one in grouped:
@@ -84,8 +97,10 @@ def grouped_layers(
 
 def _question(cohort: "Cohort") -> "Question":
     from grouped_bench.analyse.advise.advice import question
+    from grouped_bench.analyse.network import OWN_GROUPED
 
-    found = question(cohort.case, cohort.setting)
+    # With one group it is the same function, and the one that forms compute.
+    found = question(cohort.case, cohort.setting, OWN_GROUPED)
     return dataclasses.replace(found, label=cohort.label, in_use=cohort.in_use, multiplicity=cohort.multiplicity)
 
 

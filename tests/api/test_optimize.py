@@ -15,6 +15,7 @@ from grouped_bench.analyse.advise.replacements import KIND, KINDS, advised
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.api import optimize as api
 from grouped_bench.api.advise import Measuring
+from grouped_bench.api.optimized_layers import grouped_layers, measuring
 from grouped_bench.errors import OutputError, SpaceError
 from grouped_bench.report import optimization
 from grouped_bench.space.case import Setting
@@ -262,6 +263,36 @@ def test_a_layer_without_an_interval_is_measured_again(low, enough):
     how = Measuring("results", None, wait=False, quiet=True, files=(), any_answer=True)
     known = (Estimate(2.0, low, 2.1), Estimate(0.2, 0.19, 0.21))
     assert how.is_enough(depthwise(known, (0.001, 0.01))) is enough
+
+
+@pytest.mark.parametrize(
+    ("backend_name", "save_as", "expected"),
+    [
+        ("jax", "file", ["wide", "alone", "pointwise"]),
+        ("jax", "builtin", ["wide"]),
+        ("jax", "layers", ["wide", "pointwise"]),
+        ("tensorflow", "file", ["wide", "alone"]),
+    ],
+)
+def test_layers_are_asked_about_where_they_have_other_forms(backend_name, save_as, expected, monkeypatch):
+    common = {"size": [8], "backend": [backend_name]}
+    cases = [
+        {**common, "channels": ["8:8"], "groups": [4], "label": "wide"},
+        {**common, "channels": ["8:8"], "groups": [8], "in_use": "depthwise_sum", "label": "alone"},
+        {**common, "channels": ["8:16"], "kernel_size": [1], "label": "pointwise"},
+        {**common, "channels": ["8:16"], "kernel_size": [3], "label": "dense"},
+        {**common, "channels": ["16:16"], "groups": [16], "in_use": "depthwise_sum", "label": "a, depthwise"},
+    ]
+    space = gb.Space(cases=cases, source="net.keras")
+    monkeypatch.setattr("grouped_bench.harness.inspect.networks.read_network", lambda *_, **__: space)
+    by_setting, _, left_out = grouped_layers("net.keras", [], None, save_as, {"backend": backend_name})
+    ((_, found),) = by_setting.items()
+    assert [one.label for one in found] == expected
+    assert (len(left_out) == 1) == (save_as == "file")
+    how = measuring(Measuring("results", None, wait=False, quiet=True, files=()), save_as, backend_name)
+    tried = {one.label: [name for name in how.tried if how.takes(name, one.case)] for one in found}
+    assert tried.get("pointwise", ["shifted_matmul"]) == ["shifted_matmul"]
+    assert "merged_groups" in tried["wide"] or save_as == "builtin"
 
 
 def test_names_that_begin_alike_are_told_apart():
