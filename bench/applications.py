@@ -41,7 +41,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=240, help="no network is begun later than that")
     given = evidence.parse(parser)
     names = ["MobileNetV3Small"] if given.smoke else given.names
-    size, batch, budget = (32, 1, "5s") if given.smoke else (given.size, given.batch, "2m")
+    size, batch, budget = (32, 1, "5s") if given.smoke else (given.size, given.batch, "4m")
     found: evidence.Findings = {"backend": given.backend, "size": size, "batch": batch, "trials": []}
     values = ("0", "1") if given.backend == "tensorflow" and not given.smoke else (None,)
     trials = [(name, pass_, env) for name in names for pass_ in PASSES[: 1 if given.smoke else 2] for env in values]
