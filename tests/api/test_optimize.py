@@ -285,6 +285,7 @@ def test_layers_are_asked_about_where_they_have_other_forms(backend_name, save_a
     ]
     space = gb.Space(cases=cases, source="net.keras")
     monkeypatch.setattr("grouped_bench.harness.inspect.networks.read_network", lambda *_, **__: space)
+    monkeypatch.setattr("grouped_bench.backends.base.Backend.installed", lambda _: True)
     by_setting, _, left_out = grouped_layers("net.keras", [], None, save_as, {"backend": backend_name})
     ((_, found),) = by_setting.items()
     assert [one.label for one in found] == expected

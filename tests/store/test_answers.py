@@ -26,7 +26,6 @@ def test_an_answer_is_kept_for_the_same_question_alone(tmp_path, monkeypatch):
     others = [
         (HostKey("tensorflow", threads=1), QUESTION),
         (HostKey("tensorflow", env="TF_ENABLE_ONEDNN_OPTS=0"), QUESTION),
-        (HostKey("jax"), QUESTION),
         (KEY, {**QUESTION, "model": "c"}),
     ]
     assert [Answers(tmp_path, *one).get("prove") for one in others] == [None] * len(others)

@@ -27,7 +27,7 @@ class Workers:
 @pytest.fixture
 def whole(tmp_path):
     return lambda workers: WholeModel(
-        workers, HostKey("tensorflow"), SUBJECT, Answers(tmp_path, HostKey("jax"), SUBJECT)
+        workers, HostKey("tensorflow"), SUBJECT, Answers(tmp_path, HostKey("tensorflow"), SUBJECT)
     )
 
 
