@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 FILE, BUILTIN, LAYERS = "file", "builtin", "layers"
 # Of each way to save a copy, the forms that its layers may have. Those of a file are those with the weights of Keras'
 # layer whose classes fill one page.
-FORMS = {FILE: (NATIVE, MERGED, DEPTHWISE), BUILTIN: built_in.FORMS, LAYERS: (NATIVE, MERGED, DEPTHWISE)}
+_KEEPING = (NATIVE, MERGED, DEPTHWISE)
+FORMS = {FILE: _KEEPING, BUILTIN: built_in.FORMS, LAYERS: _KEEPING}
 # Fastest in places where XLA compiles it, and slow where it does not. Of a pointwise layer it is a product of matrices.
 _COMPILES, _COMPILED = "jax", (SHIFTED,)
 _OWN = ("regular", "grouped")
@@ -170,6 +171,7 @@ def substitutes_of(changes: "Sequence[LayerChange]") -> list[Made]:
 
 def stand_ins_of(made: Sequence[Made], save_as: str) -> "StandIns":
     """The modules of the layers that change."""
+    from grouped_bench.layers.choice import Chosen
     from grouped_bench.variants import modules
 
     substitutes = [one.substitute for one in made]
@@ -177,7 +179,7 @@ def stand_ins_of(made: Sequence[Made], save_as: str) -> "StandIns":
     if save_as == BUILTIN:
         return modules.of_keras(substitutes, [name for name, _ in forms])
     if save_as == LAYERS:
-        return modules.of_package(substitutes, [f"{name} ({choice})" if choice else name for name, choice in forms])
+        return modules.of_package(substitutes, [str(Chosen(*form)) for form in forms])
     backend = backends.get(made[0].replacement.question.setting.backend)
     return modules.stand_ins(substitutes, guarded=backend.refuses_by_processor)
 

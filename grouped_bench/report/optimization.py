@@ -1,6 +1,7 @@
 """What `optimize` found: as text, as Markdown, as JSON, and the module beside the copy."""
 
 import dataclasses
+import itertools
 import json
 import os
 import textwrap
@@ -91,9 +92,7 @@ def _without_prefix(names: Sequence[str]) -> list[str]:
     if len(names) < 2:
         return list(names)
     first, last = min(names), max(names)  # in order, so that what both begin with all do
-    length = next(
-        (place for place, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), len(first)
-    )
+    length = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))))
     return [f"…{name[length:]}" if length > _LONG else name for name in names]
 
 

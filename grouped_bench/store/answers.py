@@ -36,9 +36,10 @@ class Answers:
     """
 
     def __init__(self, folder: Path, key: HostKey, question: Json) -> None:
-        facts = json.dumps([_SCHEMA, _surroundings(key), question], sort_keys=True).encode()
+        machine = identity.name_here()
+        facts = json.dumps([_SCHEMA, _surroundings(machine, key), question], sort_keys=True).encode()
         name = hashlib.sha256(facts).hexdigest()[:_DIGITS]
-        self._path = folder / identity.name_here() / f"{name}{SUFFIX}"
+        self._path = folder / machine / f"{name}{SUFFIX}"
         self._known, self._day = _read(self._path)
         self.kept_at: str | None = None
 
@@ -81,11 +82,11 @@ def _read(path: Path) -> tuple[Json, str]:
     return (told, day) if isinstance(told, dict) else ({}, "")
 
 
-def _surroundings(key: HostKey) -> Json:
+def _surroundings(machine: str, key: HostKey) -> Json:
     """Machine, libraries and variables: what decides how fast a step is, besides the network."""
     libraries = {name: metadata.version(name) for name in _LIBRARIES}
     return {
-        "machine": identity.name_here(),
+        "machine": machine,
         "version": __version__,
         "python": platform.python_version(),
         "backend": [key.backend, backends.get(key.backend).version(), key.threads],

@@ -107,14 +107,9 @@ def _copied(model: Any, clone: Callable[[Any], Any], *, to_keras: bool) -> Any:
         return layer(*inputs, **{name: value for name, value in options.items() if name != "mask" or value is not None})
 
     def copied(model: Any) -> Any:
-        given = {} if isinstance(model, keras.Sequential) else {"call_function": called}
-        return keras.models.clone_model(model, clone_function=cloned, **given)
+        return uncompiled_clone(model, cloned, None if isinstance(model, keras.Sequential) else called)
 
-    compiled, model.compiled = model.compiled, False
-    try:
-        new = copied(model)
-    finally:
-        model.compiled = compiled
+    new = copied(model)
     own, other = (model, new) if not to_keras else (new, model)
     for one, form in pairs(own, other):
         source, target = (form, one) if to_keras else (one, form)
@@ -125,6 +120,19 @@ def _copied(model: Any, clone: Callable[[Any], Any], *, to_keras: bool) -> Any:
         if isinstance(target, keras.layers.Normalization):
             target.finalize_state()
     return new
+
+
+def uncompiled_clone(
+    model: Any, clone: Callable[[Any], Any] | None = None, call: Callable[..., Any] | None = None
+) -> Any:
+    """What `keras.models.clone_model` makes of a model, not compiled: a loss of one's own cannot be compiled anew."""
+    import keras
+
+    compiled, model.compiled = model.compiled, False
+    try:
+        return keras.models.clone_model(model, clone_function=clone, call_function=call)
+    finally:
+        model.compiled = compiled
 
 
 def _is_open_to(layer: Any, form: str) -> bool:

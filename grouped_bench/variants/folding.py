@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from grouped_bench.backends.code import define
-from grouped_bench.variants.built_in import is_of_layers
+from grouped_bench.variants.built_in import is_of_layers, uncompiled_clone
 from grouped_bench.variants.replacing import define_traits
 
 # Of several channels each alone: of these no value depends on another channel, so the groups may be computed as one.
@@ -75,20 +75,13 @@ def folded(model: Any, names: Collection[str] | None = None) -> Any:
             copied.append((joins[id(layer)].convolutions, made))
             return lambda tensors, *_, **__: made(tensors[0])
         if is_of_layers(layer):
-            return whole(layer)
+            return uncompiled_clone(layer, clone)
         made = type(layer).from_config(layer.get_config())
         if isinstance(layer, keras.layers.Layer):  # and no bare operation
             copied.append(([layer], made))
         return made
 
-    def whole(one: Any) -> Any:
-        compiled, one.compiled = one.compiled, False
-        try:
-            return keras.models.clone_model(one, clone_function=clone)
-        finally:
-            one.compiled = compiled
-
-    new = whole(model)
+    new = uncompiled_clone(model, clone)
     for sources, target in copied:
         target.set_weights(_joined([one.get_weights() for one in sources]))
         if isinstance(target, keras.layers.Normalization):

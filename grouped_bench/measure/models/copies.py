@@ -80,13 +80,7 @@ def replaced(model: Any, making: str, folds: Sequence[str] = ()) -> Any:
 
 def unchanged(model: Any) -> Any:
     """A copy of a Functional or Sequential model, with its weights, that is not compiled."""
-    import keras
-
-    compiled, model.compiled = model.compiled, False
-    try:
-        copy = keras.models.clone_model(model)
-    finally:
-        model.compiled = compiled
+    copy = built_in.uncompiled_clone(model)
     same_state(model, copy)
     return copy
 
