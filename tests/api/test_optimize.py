@@ -190,9 +190,10 @@ def test_a_copy_of_keras_own_layers_or_of_ours_is_written_and_restored(save_as, 
 @pytest.mark.long
 @pytest.mark.onednn(True)
 def test_hand_written_groups_become_one_layer_where_that_is_faster(keras, tmp_path):
+    """So many small parts cost many times what one layer does, so no load hides it."""
     layer = keras.layers
-    inputs = keras.Input((10, 10, 64))
-    parts = keras.ops.split(inputs, 32, axis=-1)
+    inputs = keras.Input((4, 4, 128))
+    parts = keras.ops.split(inputs, 64, axis=-1)
     x = layer.Concatenate()([layer.Conv2D(2, 3, padding="same", name=f"part_{n}")(p) for n, p in enumerate(parts)])
     model = keras.Model(inputs, layer.Dense(3)(layer.GlobalAveragePooling2D()(layer.BatchNormalization()(x))))
     how = {"passes": "training", "batch_size": 4, "out": tmp_path / "runs", "only_layers": True}
@@ -203,8 +204,8 @@ def test_hand_written_groups_become_one_layer_where_that_is_faster(keras, tmp_pa
     assert row["to"] in api.FORMS["file"]
     assert "Folded to 1 layer" in optimization.render(found, "table", 200)
     copy = found.model
-    assert [one.groups for one in copy.layers if hasattr(one, "groups")] == [32]
-    x = np.random.default_rng(0).standard_normal((2, 10, 10, 64)).astype("float32")
+    assert [one.groups for one in copy.layers if hasattr(one, "groups")] == [64]
+    x = np.random.default_rng(0).standard_normal((2, 4, 4, 128)).astype("float32")
     np.testing.assert_allclose(copy.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-4)
     again = found.restore()
     assert [one.name for one in again.layers[1:]] == [one.name for one in model.layers[1:]]
