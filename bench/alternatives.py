@@ -21,8 +21,8 @@ from grouped_bench.space.case import HostKey
 
 _BLIND = """
 from grouped_bench.backends.code import define
-from grouped_bench.variants import built_in
-from grouped_bench.variants.replacing import define_traits
+from grouped_bench.variants.models import built_in
+from grouped_bench.variants.models.replacing import define_traits
 
 traits = define((define_traits,))
 

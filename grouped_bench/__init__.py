@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from grouped_bench.api.compare import compare, run_both
     from grouped_bench.api.doctor import doctor
     from grouped_bench.api.explain import explain
-    from grouped_bench.api.faster_convolutions import faster_convolutions
     from grouped_bench.api.history import history
     from grouped_bench.api.layer_code import layer_code
+    from grouped_bench.api.models.faster_convolutions import faster_convolutions
+    from grouped_bench.api.models.optimize import optimize, restore_file
+    from grouped_bench.api.models.optimized import Optimized
     from grouped_bench.api.network import network
-    from grouped_bench.api.optimize import optimize, restore_file
-    from grouped_bench.api.optimized import Optimized
     from grouped_bench.api.runs import Run, load, load_all, plan_run, resume, run, show, write_figures, write_report
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
@@ -29,8 +29,9 @@ _HOMES = {
     "prune_baselines": "api.baselines",
     "save_baselines": "api.baselines",
     "run_both": "api.compare",
-    "Optimized": "api.optimized",
-    "restore_file": "api.optimize",
+    "Optimized": "api.models.optimized",
+    "faster_convolutions": "api.models.faster_convolutions",
+    **dict.fromkeys(("optimize", "restore_file"), "api.models.optimize"),
     **dict.fromkeys(("Run", "load", "load_all", "plan_run", "resume", "run", "show"), "api.runs"),
     **dict.fromkeys(("write_figures", "write_report"), "api.runs"),
     "GroupedBenchError": "errors",

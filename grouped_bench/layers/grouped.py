@@ -12,7 +12,7 @@ from grouped_bench.errors import UnavailableError
 from grouped_bench.layers.choice import AUTO, Chosen, always, chosen
 from grouped_bench.space.case import Case
 from grouped_bench.variants.base import REGISTRY
-from grouped_bench.variants.stand_ins import define_refusal
+from grouped_bench.variants.models.stand_ins import define_refusal
 
 _OWN = "grouped"
 

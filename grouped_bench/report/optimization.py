@@ -27,7 +27,7 @@ from grouped_bench.space.facts import Json
 from grouped_bench.units import counted, format_bytes, format_percent, format_seconds
 
 if TYPE_CHECKING:
-    from grouped_bench.api.optimized import Optimized
+    from grouped_bench.api.models.optimized import Optimized
 
 _HEADERS = ("layer", "shape", "to", "before", "after", "faster", "of a step")
 _WROTE = {

@@ -13,7 +13,7 @@ from typing import Any
 from grouped_bench.errors import OutputError, SpaceError
 from grouped_bench.measure.models.network import CONFIG, LARGEST_CONFIG
 from grouped_bench.store.runs import check_writable
-from grouped_bench.variants.built_in import form_in
+from grouped_bench.variants.models.built_in import form_in
 
 PACKAGE = "grouped_layers"
 # What archives that are damaged, encrypted or of an unknown compression raise, and configurations that are none.

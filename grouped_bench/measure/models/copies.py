@@ -8,8 +8,8 @@ from typing import Any
 from grouped_bench.backends.code import define
 from grouped_bench.measure.attempt import reason_of
 from grouped_bench.space.facts import Json
-from grouped_bench.variants import built_in, folding
-from grouped_bench.variants.replacing import define_traits
+from grouped_bench.variants.models import built_in, folding
+from grouped_bench.variants.models.replacing import define_traits
 
 LAYERS = "grouped_layers"
 

@@ -13,7 +13,7 @@ from grouped_bench.measure import memory, rounds
 from grouped_bench.measure.machine import disturbance
 from grouped_bench.measure.models.copies import in_float64, replaced, same_state
 from grouped_bench.space.facts import Json
-from grouped_bench.variants import built_in, folding
+from grouped_bench.variants.models import built_in, folding
 
 ORIGINAL, FASTER = "original", "faster"
 _EXACT, _PARTED = "exact", "parted"
@@ -40,7 +40,7 @@ class Subject:
     Args:
         file: path of the original, as `model.save` wrote it.
         making: source of the module whose `replace_layers` makes the copy; empty where there is none.
-        folds: names of the parts that are folded before, as `variants.folding` calls them.
+        folds: names of the parts that are folded before, as `variants.models.folding` calls them.
         input_shape: extents of an example; None for the model's own.
         batch_size: examples a call.
         pass_: `inference` or `training`.

@@ -18,7 +18,7 @@ from grouped_bench.report.text.factors import as_known
 from grouped_bench.space.case import BASELINE, Case
 from grouped_bench.units import counted
 from grouped_bench.variants.base import Printed
-from grouped_bench.variants.modules import Substitute, comment, module_source
+from grouped_bench.variants.models.modules import Substitute, comment, module_source
 
 _ABOUT = '''"""Faster forms of convolutions, in the place of Keras' own layers.
 

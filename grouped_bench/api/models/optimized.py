@@ -90,8 +90,8 @@ class Optimized:
     def restore(self) -> Any:
         """The original, not compiled, with the weights that `model` has now."""
         from grouped_bench.measure.models.copies import same_state, unchanged
-        from grouped_bench.variants import folding
-        from grouped_bench.variants.built_in import restored
+        from grouped_bench.variants.models import folding
+        from grouped_bench.variants.models.built_in import restored
 
         own, _ = restored(self.model)
         found = unchanged(self._original())

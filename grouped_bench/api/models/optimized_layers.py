@@ -13,7 +13,7 @@ from grouped_bench.plan import make_plan, resolved
 from grouped_bench.space.choices import DEPTHWISE, MERGED, NATIVE, SHIFTED, is_worth_a_trial
 from grouped_bench.space.facts import Json
 from grouped_bench.units import format_percent
-from grouped_bench.variants import built_in
+from grouped_bench.variants.models import built_in
 
 if TYPE_CHECKING:
     from grouped_bench.analyse.advise.advice import Question
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from grouped_bench.analyse.advise.replacements import Replacement
     from grouped_bench.plan import Cohort
     from grouped_bench.space.case import Case, Setting
-    from grouped_bench.variants.modules import StandIns, Substitute
+    from grouped_bench.variants.models.modules import StandIns, Substitute
 
 FILE, BUILTIN, LAYERS = "file", "builtin", "layers"
 # Of each way to save a copy, the forms that its layers may have. Those of a file are those with the weights of Keras'
@@ -114,7 +114,7 @@ def _with_fold(cohort: "Cohort", folds: list[Json]) -> "Cohort":
 
 def made_folds(folds: list[Json], substitutes: "Sequence[Made]") -> tuple[str, ...]:
     """The names of those folds that are replaced."""
-    from grouped_bench.variants.modules import traits_of
+    from grouped_bench.variants.models.modules import traits_of
 
     wanted = [json.loads(json.dumps([traits_of(one.substitute), one.substitute.case.size])) for one in substitutes]
     return tuple(one["name"] for one in folds if [one["traits"], one["size"]] in wanted)
@@ -172,7 +172,7 @@ def substitutes_of(changes: "Sequence[LayerChange]") -> list[Made]:
 def stand_ins_of(made: Sequence[Made], save_as: str) -> "StandIns":
     """The modules of the layers that change."""
     from grouped_bench.layers.choice import Chosen
-    from grouped_bench.variants import modules
+    from grouped_bench.variants.models import modules
 
     substitutes = [one.substitute for one in made]
     forms = [(str(one.replacement.variant), one.replacement.choice) for one in made]

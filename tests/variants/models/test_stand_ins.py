@@ -11,7 +11,7 @@ from cases import make_case
 
 from grouped_bench import variants
 from grouped_bench.report.optimization import module_text
-from grouped_bench.variants.modules import Substitute, stand_ins
+from grouped_bench.variants.models.modules import Substitute, stand_ins
 
 FORMS = [("grouped_native", None), ("merged_groups", "m=2"), ("depthwise_sum", None)]
 

@@ -10,9 +10,9 @@ from cases import make_case
 
 from grouped_bench import variants
 from grouped_bench.space.choices import DEPTHWISE
-from grouped_bench.variants import built_in
-from grouped_bench.variants.built_in import SPLIT, has
-from grouped_bench.variants.modules import Substitute, of_keras
+from grouped_bench.variants.models import built_in
+from grouped_bench.variants.models.built_in import SPLIT, has
+from grouped_bench.variants.models.modules import Substitute, of_keras
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def network(keras, options, rank=2, *, nested=False):
 def replaced(model, form):
     """The network with its grouped layer in a form, by its traits."""
     from grouped_bench.backends.code import define
-    from grouped_bench.variants.replacing import define_traits
+    from grouped_bench.variants.models.replacing import define_traits
 
     wide = next(one for one in model._flatten_layers() if one.name == "wide")
     traits = define((define_traits,))(wide)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from grouped_bench import backends
 from grouped_bench.api.advise import Measuring
-from grouped_bench.api.optimized import Optimized
-from grouped_bench.api.optimized_layers import (
+from grouped_bench.api.models.optimized import Optimized
+from grouped_bench.api.models.optimized_layers import (
     FILE,
     FORMS,
     MARGIN,

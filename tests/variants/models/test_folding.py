@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from grouped_bench.variants.folding import folded, folds, give_back
+from grouped_bench.variants.models.folding import folded, folds, give_back
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 from grouped_bench.backends.code import define
 from grouped_bench.space.case import Case
 from grouped_bench.space.choices import DEPTHWISE, MOST_BLOCKS, is_narrow
-from grouped_bench.variants.replacing import define_fits, define_form_of, define_traits
+from grouped_bench.variants.models.replacing import define_fits, define_form_of, define_traits
 
 SPLIT = "split_concat"
 FORMS = (SPLIT, DEPTHWISE)

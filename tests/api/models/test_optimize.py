@@ -13,9 +13,9 @@ from grouped_bench.analyse.advise.advice import Advice, Option, Question
 from grouped_bench.analyse.advise.optimized import LayerChange, Lead, Move, StepCost, Whole
 from grouped_bench.analyse.advise.replacements import KIND, KINDS, advised
 from grouped_bench.analyse.estimate import Estimate
-from grouped_bench.api import optimize as api
 from grouped_bench.api.advise import Measuring
-from grouped_bench.api.optimized_layers import grouped_layers, measuring
+from grouped_bench.api.models import optimize as api
+from grouped_bench.api.models.optimized_layers import grouped_layers, measuring
 from grouped_bench.errors import OutputError, SpaceError
 from grouped_bench.report import optimization
 from grouped_bench.space.case import Setting

@@ -8,12 +8,12 @@ from grouped_bench.backends.code import Arguments, Source, literal
 from grouped_bench.space.case import BASELINE, Case
 from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
-from grouped_bench.variants import built_in
 from grouped_bench.variants.base import REGISTRY, Printed
 from grouped_bench.variants.definitions import define_kernel_conv, define_kernel_depthwise_conv, depthwise
 from grouped_bench.variants.layers.grouped_native import define_native_grouped_conv
-from grouped_bench.variants.replacing import REPLACING
-from grouped_bench.variants.stand_ins import GUARDED, STAND_IN
+from grouped_bench.variants.models import built_in
+from grouped_bench.variants.models.replacing import REPLACING
+from grouped_bench.variants.models.stand_ins import GUARDED, STAND_IN
 
 WIDTH = 80
 _REGISTERED = '@keras.saving.register_keras_serializable(package="grouped_bench")'

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from grouped_bench.backends.code import define
-from grouped_bench.variants.built_in import is_of_layers, uncompiled_clone
-from grouped_bench.variants.replacing import define_traits
+from grouped_bench.variants.models.built_in import is_of_layers, uncompiled_clone
+from grouped_bench.variants.models.replacing import define_traits
 
 # Of several channels each alone: of these no value depends on another channel, so the groups may be computed as one.
 _ELEMENTWISE = {
