@@ -46,7 +46,7 @@ def try_code(
             raise ValueError("an output or a gradient that is not finite")
         if known is None:
             return {}
-        _, wrong = verify.judged(outputs, problem, known.with_choice(choice), backend)
+        _, wrong = verify.Judge(problem, backend).judged(outputs, known.with_choice(choice))
     return {"status": "incorrect", "reason": wrong} if wrong else {}
 
 

@@ -1,6 +1,8 @@
-"""The check before every measurement: output and gradients against the float64 reference."""
+"""The check of what is measured: output and gradients against the float64 reference."""
 
 import dataclasses
+import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -8,11 +10,17 @@ from grouped_bench.backends.base import Backend, Tensor
 from grouped_bench.space.case import Case
 from grouped_bench.variants.base import Variant
 from grouped_bench.variants.reference.convolution import Weights, channels_last
-from grouped_bench.variants.reference.functions import Function
+from grouped_bench.variants.reference.functions import Function, Held
 
 _EPSILON = {"float32": 2.0**-23, "bfloat16": 2.0**-7, "float16": 2.0**-10}
 # Elements of a ReLU that may turn over in any dtype: four where half of all are passed. The share of them at most.
 _TURNED, _MOST_TURNED = 8, 0.25
+# A norm may be off by so much of what the largest element may be off by (some frameworks add in 16 bits); by so much
+# more where few sums tell of it.
+_OF_NORM = {"float32": 0.5, "bfloat16": 1.0, "float16": 1.0}
+_FEW = 4.0
+# A result that lies nearer by this to what bfloat16 inputs give was computed so; of fewer sums that may be chance.
+_NEARER, _ENOUGH = 0.8, 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +49,7 @@ def make_problem(case: Case, seed: int) -> Problem:
 
 def rounded(values: np.ndarray, dtype: str) -> np.ndarray:
     """`values` as float32 numbers that `dtype` holds exactly, so that no input brings an error of its own."""
-    values = values.astype(np.float32)
+    values = values.astype(np.float32, copy=False)
     if dtype == "float16":
         return values.astype(np.float16).astype(np.float32)
     if dtype == "bfloat16":
@@ -64,46 +72,88 @@ def tolerance(case: Case, variant: Variant, name: str = "output") -> float:
     return float(min(rounding + _TURNED / kinks, _MOST_TURNED) ** 0.5) if kinks else rounding
 
 
-def judged(outputs: list[Tensor], problem: Problem, variant: Variant, backend: Backend) -> tuple[float, str | None]:
-    """The largest error, and what is wrong where it is not allowed; arguments as `relative_error` takes them."""
-    error, where = relative_error(outputs, problem, variant, backend)
-    limit = tolerance(problem.case, variant, where)
-    wrong = f"{where}: relative error {error:.2g} against the float64 reference, {limit:.2g} allowed"
-    return error, None if error <= limit else wrong
-
-
-def relative_error(outputs: list[Tensor], problem: Problem, variant: Variant, backend: Backend) -> tuple[float, str]:
-    """The largest error, measured against its tolerance, of the output and the gradients, and the name of that tensor.
-
-    Errors are max |y − ref| / max |ref|, and ‖dy − ref‖ / ‖ref‖ for gradients of blocks. A wrong shape or a value that
-    is not finite counts as an infinite error.
+class Judge:
+    """Holds the results of steps on one problem to the float64 reference, which is computed once for all variants.
 
     Args:
-        outputs: what a step returned: y and, for training, dx and the gradients of the layer's variables in their
-            order.
-        problem: the inputs and reference weights that the step used.
-        variant: how it was computed.
+        problem: the inputs and weights that the steps used.
         backend: reads the tensors.
+        seed: of what is looked at; the problem's own unless given.
     """
-    case, function = problem.case, variant.function(problem.case)
-    y, *gradients = [backend.to_numpy(tensor) for tensor in outputs]
-    found = {"output": (y, case.output_shape)}
-    if problem.upstream is not None:
-        found["input gradient"] = (gradients[0], case.input_shape)
-        of_weights, shapes = variant.from_layer(gradients[1:], case), function.shapes()
-        found |= {f"{name} gradient": (of_weights[name], shapes[name]) for name in shapes}
-    for name, (array, shape) in found.items():
-        if array.shape != shape:
-            return float("inf"), f"{name} of shape {array.shape} instead of {shape}"
-        if not np.isfinite(array).all():
-            return float("inf"), f"{name} with non-finite values"
-    x = channels_last(problem.x, case)
-    upstream = None if problem.upstream is None else channels_last(problem.upstream, case)
-    arrays = {name: channels_last(a, case) if name in _IMAGES else a for name, (a, _) in found.items()}
-    rng = np.random.default_rng(problem.seed)
-    errors = function.errors(x, upstream, problem.weights(function), arrays, rng)
-    worst = max(errors, key=lambda name: errors[name] / tolerance(case, variant, name))
-    return errors[worst], worst
+
+    def __init__(self, problem: Problem, backend: Backend, seed: int | None = None) -> None:
+        self._problem, self._backend = problem, backend
+        self._seed = problem.seed if seed is None else seed
+        self._held: dict[tuple[str, str], Held] = {}
+
+    def judged(self, outputs: Sequence[Tensor], variant: Variant) -> tuple[float, str | None]:
+        """The largest error, max |y − ref| / max |ref|, and what is wrong where something is.
+
+        Errors of gradients of blocks are ‖dy − ref‖ / ‖ref‖. A wrong shape or a value that is not finite is an infinite
+        error.
+
+        Args:
+            outputs: what a step returned: y and, for training, dx and the gradients of the layer's variables in their
+                order.
+            variant: how it was computed.
+        """
+        case, function = self._problem.case, variant.function(self._problem.case)
+        found = self._named(outputs, variant)
+        for name, (array, shape) in found.items():
+            if array.shape != shape:
+                return math.inf, f"{name} of shape {array.shape} instead of {shape}"
+            if not np.isfinite(array).all():
+                return math.inf, f"{name} with non-finite values"
+        arrays = {name: channels_last(a, case) if name in _IMAGES else a for name, (a, _) in found.items()}
+        held = self._of(function, case.compute_dtype)
+        errors = held.errors(arrays)
+        where = max(errors, key=lambda name: errors[name] / tolerance(case, variant, name))
+        error, limit = errors[where], tolerance(case, variant, where)
+        if error > limit:
+            return error, f"{where}: relative error {error:.2g} against the float64 reference, {limit:.2g} allowed"
+        return error, self._off(function, held, arrays, variant)
+
+    def _off(self, function: Function, held: Held, arrays: dict[str, np.ndarray], variant: Variant) -> str | None:
+        """What is wrong with the sums over all elements; None where nothing is."""
+        case = self._problem.case
+        found = held.deviations(arrays)
+        for name, one in found.items():
+            usual = _OF_NORM[case.compute_dtype] * tolerance(case, variant, name)
+            for count, deviation in (one.whole, *one.slices):
+                limit = usual * (1 + _FEW / math.sqrt(count))
+                if deviation > limit:
+                    off = f"a part is off by {deviation:.2g} in norm against the float64 reference"
+                    return f"{name}: {off}, {limit:.2g} allowed"
+        if case.compute_dtype != "float16" or not found:
+            return None
+        coarse = self._of(function, "bfloat16").deviations(arrays)
+        for name, one in found.items():
+            count, deviation = one.whole
+            if count >= _ENOUGH and coarse[name].whole[1] < _NEARER * deviation:
+                return f"{name}: the result of bfloat16 inputs, where float16 was asked"
+        return None
+
+    def _of(self, function: Function, dtype: str) -> Held:
+        """What the function is held to, its inputs rounded to `dtype`, which those of the problem are already."""
+        problem, case = self._problem, self._problem.case
+        if (function.key, dtype) not in self._held:
+            x, upstream = rounded(channels_last(problem.x, case), dtype), problem.upstream
+            upstream = None if upstream is None else rounded(channels_last(upstream, case), dtype)
+            weights = {name: rounded(values, dtype) for name, values in problem.weights(function).items()}
+            rng = np.random.default_rng(self._seed)
+            self._held[function.key, dtype] = function.held(x, upstream, weights, rng)
+        return self._held[function.key, dtype]
+
+    def _named(self, outputs: Sequence[Tensor], variant: Variant) -> dict[str, tuple[np.ndarray, tuple[int, ...]]]:
+        """Each of the outputs as an array, and the shape that it should have."""
+        case, function = self._problem.case, variant.function(self._problem.case)
+        y, *gradients = [self._backend.to_numpy(tensor) for tensor in outputs]
+        found = {"output": (y, case.output_shape)}
+        if self._problem.upstream is not None:
+            found["input gradient"] = (gradients[0], case.input_shape)
+            of_weights, shapes = variant.from_layer(gradients[1:], case), function.shapes()
+            found |= {f"{name} gradient": (of_weights[name], shapes[name]) for name in shapes}
+        return found
 
 
 _IMAGES = ("output", "input gradient")

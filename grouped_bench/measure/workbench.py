@@ -96,10 +96,11 @@ class Workbench:
             return {"built": {}, "failed": dict.fromkeys(names, inputs), "inputs_s": inputs_s, "spoilt": True}
         built: Json = {}
         failed: Json = {}
+        judge = verify.Judge(self.problem, self.backend) if check else None
         for name in names:
             self.mark(name)
             known = iterations.get(name), expected_s.get(name)
-            result = self._attempt(functools.partial(self._build_one, name, *known, check=check))
+            result = self._attempt(functools.partial(self._build_one, name, *known, judge))
             (failed if "status" in result else built)[name] = result
             if "status" in result:
                 self.steps.pop(name, None)
@@ -234,7 +235,9 @@ class Workbench:
         with self.backend.on(self.setting.device):
             return {"inputs": len(self.tensors)}
 
-    def _build_one(self, name: str, iterations: int | None, expected_s: float | None, *, check: bool) -> Json:
+    def _build_one(
+        self, name: str, iterations: int | None, expected_s: float | None, judge: verify.Judge | None
+    ) -> Json:
         clock = rounds.read_clock
         with self.backend.on(self.setting.device):
             chosen = self._chosen(name)
@@ -245,9 +248,9 @@ class Workbench:
             outputs = list(step())
             self.synchronise(outputs)
             result: Json = {"first_call_s": clock() - start, "verify_s": 0.0, **chosen}
-            if check:
+            if judge is not None:
                 start = clock()
-                error, wrong = verify.judged(outputs, self.problem, variant, self.backend)
+                error, wrong = judge.judged(outputs, variant)
                 result |= {"relative_error": error, "verify_s": clock() - start}
                 if wrong:
                     return {"status": "incorrect", "reason": wrong, "relative_error": error}

@@ -36,14 +36,15 @@ def exact_outputs(case):
 
 
 def check(problem, outputs):
-    return verify.relative_error(outputs, problem, variants.get("grouped"), NumPyBackend())
+    return verify.Judge(problem, NumPyBackend()).judged(outputs, variants.get("grouped"))
 
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_an_exact_result_has_no_error(bias):
     problem, outputs = exact_outputs(make_case(bias=bias))
-    error, _ = check(problem, outputs)
+    error, wrong = check(problem, outputs)
     assert error < 1e-12
+    assert wrong is None
 
 
 @pytest.mark.parametrize(
@@ -53,8 +54,8 @@ def test_an_exact_result_has_no_error(bias):
 def test_a_scaled_tensor_is_caught_and_named(position, name):
     problem, outputs = exact_outputs(make_case(bias=True))
     outputs[position] = outputs[position] * 1.01
-    error, where = check(problem, outputs)
-    assert where == name
+    error, wrong = check(problem, outputs)
+    assert wrong.startswith(f"{name}: relative error 0.01 against")
     assert error > verify.tolerance(problem.case, variants.get("grouped"))
 
 

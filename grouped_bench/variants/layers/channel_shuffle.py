@@ -10,7 +10,8 @@ from grouped_bench.space.counts import Counts, convolution_counts
 from grouped_bench.variants.base import Variant, grouped_layer, variant
 from grouped_bench.variants.palette import GREY
 from grouped_bench.variants.reference.convolution import Weights
-from grouped_bench.variants.reference.functions import Convolution
+from grouped_bench.variants.reference.functions import Convolution, Held
+from grouped_bench.variants.reference.projections import Deviations
 
 
 class ShuffledConvolution(Convolution):
@@ -20,25 +21,30 @@ class ShuffledConvolution(Convolution):
     def key(self) -> str:
         return f"shuffled {super().key}"
 
-    def errors(
-        self,
-        x: np.ndarray,
-        upstream: np.ndarray | None,
-        weights: Weights,
-        outputs: dict[str, np.ndarray],
-        rng: np.random.Generator,
-    ) -> dict[str, float]:
-        """The errors of the grouped convolution, after the channels of `outputs` and `upstream` are unshuffled.
+    def held(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights, rng: np.random.Generator) -> Held:
+        together = None if upstream is None else self.unshuffled(upstream)
+        return _HeldShuffled(self, super().held(x, together, weights, rng))
 
-        `x`, `weights` and `rng` are passed on.
-        """
-        own = {**outputs, "output": self._unshuffled(outputs["output"])}
-        return super().errors(x, None if upstream is None else self._unshuffled(upstream), weights, own, rng)
-
-    def _unshuffled(self, images: np.ndarray) -> np.ndarray:
+    def unshuffled(self, images: np.ndarray) -> np.ndarray:
         """`images`, channels last, with the channels of each group together again."""
         dealt = images.reshape(*images.shape[:-1], -1, self.groups)
         return np.swapaxes(dealt, -1, -2).reshape(images.shape)
+
+
+class _HeldShuffled(Held):
+    """The grouped convolution is held, once the channels of the output are unshuffled."""
+
+    def __init__(self, function: ShuffledConvolution, grouped: Held) -> None:
+        self._function, self._grouped = function, grouped
+
+    def errors(self, outputs: dict[str, np.ndarray]) -> dict[str, float]:
+        return self._grouped.errors(self._together(outputs))
+
+    def deviations(self, outputs: dict[str, np.ndarray]) -> dict[str, Deviations]:
+        return self._grouped.deviations(self._together(outputs))
+
+    def _together(self, outputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {**outputs, "output": self._function.unshuffled(outputs["output"])}
 
 
 @variant

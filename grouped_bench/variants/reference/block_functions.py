@@ -85,26 +85,13 @@ class Block(WholeFunction):
         drawn = super().draw(seed)
         return {name: _SPREAD * v + name.endswith("scale") if v.ndim == 1 else v for name, v in drawn.items()}
 
-    def errors(
-        self,
-        x: np.ndarray,
-        upstream: np.ndarray | None,
-        weights: Weights,
-        outputs: dict[str, np.ndarray],
-        rng: np.random.Generator,
-    ) -> dict[str, float]:
+    def error_of(self, name: str, values: np.ndarray, exact: np.ndarray) -> float:
         """max |y − exact| / max |exact| of the output; ‖dy − exact‖ / ‖exact‖ of gradients.
 
         Where the argument of a ReLU is within rounding of 0, a correct result may let a gradient pass that the exact
         one stops: those few elements are wholly off, and the largest of them says nothing.
-
-        The exact values follow from `x`, `weights` and `upstream`. All elements of `outputs` count, so `rng` is unused.
         """
-        exact = self.exact(x, upstream, weights)
-        return {
-            name: (euclidean_error if self.kinks(name) else whole_error)(values, exact[name])
-            for name, values in outputs.items()
-        }
+        return (euclidean_error if self.kinks(name) else whole_error)(values, exact)
 
     def exact(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights) -> dict[str, np.ndarray]:
         """Forward through the three stages, from `x` and `weights`; with `upstream`, also back through them."""

@@ -13,8 +13,25 @@ import numpy as np
 from grouped_bench.space.case import Case
 from grouped_bench.variants.reference import convolution
 from grouped_bench.variants.reference.convolution import Weights
+from grouped_bench.variants.reference.projections import Deviations, Projections
 
 POINTS = 96
+
+
+class Held(ABC):
+    """What the results of a function are held to, for some inputs and weights."""
+
+    @abstractmethod
+    def errors(self, outputs: dict[str, np.ndarray]) -> dict[str, float]:
+        """max |value − exact| / max |exact| of each of `outputs`, of the elements that are looked at.
+
+        Args:
+            outputs: `output` and, for training, `input gradient` and `NAME gradient` of each weight.
+        """
+
+    def deviations(self, outputs: dict[str, np.ndarray]) -> dict[str, Deviations]:
+        """Of `outputs` whose elements are not all looked at, how far slices along every axis are off."""
+        return {}
 
 
 class Function(ABC):
@@ -51,21 +68,13 @@ class Function(ABC):
         return 0
 
     @abstractmethod
-    def errors(
-        self,
-        x: np.ndarray,
-        upstream: np.ndarray | None,
-        weights: Weights,
-        outputs: dict[str, np.ndarray],
-        rng: np.random.Generator,
-    ) -> dict[str, float]:
-        """max |value − exact| / max |exact| of each of `outputs`.
+    def held(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights, rng: np.random.Generator) -> Held:
+        """What results are held to.
 
         Args:
             x, upstream: input (N, *n, Cin) and, for training, upstream gradient (N, *o, Cout).
             weights: reference weights.
-            outputs: `output` and, for training, `input gradient` and `NAME gradient` of each weight.
-            rng: chooses elements, where not all are looked at.
+            rng: chooses elements and signs, where not all elements are looked at.
         """
 
     def draw(self, seed: int) -> Weights:
@@ -79,7 +88,10 @@ class Function(ABC):
 
 
 class Convolution(Function):
-    """The convolution with `groups` groups, 1 for the dense one; held to its exact value at sampled elements."""
+    """The convolution with `groups` groups, 1 for the dense one.
+
+    It is held to its exact value at sampled elements, and to exact sums over all of them.
+    """
 
     def __init__(self, case: Case, groups: int) -> None:
         super().__init__(case)
@@ -105,27 +117,39 @@ class Convolution(Function):
         # Each result, and each of a split's partial results.
         return 1 + float(np.sqrt(self.case.groups)) / 4
 
-    def errors(
+    def held(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights, rng: np.random.Generator) -> Held:
+        return _HeldConvolution(self, x, upstream, weights, rng)
+
+
+class _HeldConvolution(Held):
+    """Elements that `rng` draws are compared, the bias's gradient as a whole, and sums over all elements."""
+
+    def __init__(
         self,
+        function: Convolution,
         x: np.ndarray,
         upstream: np.ndarray | None,
         weights: Weights,
-        outputs: dict[str, np.ndarray],
         rng: np.random.Generator,
-    ) -> dict[str, float]:
-        """The errors of `outputs` at elements drawn by `rng`; the bias's gradient is compared as a whole.
-
-        The exact values follow from `x`, `weights` and, for training, `upstream`.
-        """
-        where = (self.case, self.groups)
-        exact_at = {"output": functools.partial(convolution.output_at, x, weights, *where)}
+    ) -> None:
+        where = (function.case, function.groups)
+        self._rng, self._projections = rng, Projections(*where, x, upstream, weights, rng)
+        self._exact_at = {"output": functools.partial(convolution.output_at, x, weights, *where)}
+        self._bias_gradient = None
         if upstream is not None:
-            exact_at["input gradient"] = functools.partial(convolution.input_gradient_at, upstream, weights, *where)
-            exact_at["kernel gradient"] = functools.partial(convolution.kernel_gradient_at, x, upstream, *where)
-        errors = {name: _sampled_error(outputs[name], at, rng) for name, at in exact_at.items()}
-        if upstream is not None and "bias" in weights:
-            errors["bias gradient"] = whole_error(outputs["bias gradient"], convolution.bias_gradient(upstream))
+            of_input, of_kernel = convolution.input_gradient_at, convolution.kernel_gradient_at
+            self._exact_at["input gradient"] = functools.partial(of_input, upstream, weights, *where)
+            self._exact_at["kernel gradient"] = functools.partial(of_kernel, x, upstream, *where)
+            self._bias_gradient = convolution.bias_gradient(upstream) if "bias" in weights else None
+
+    def errors(self, outputs: dict[str, np.ndarray]) -> dict[str, float]:
+        errors = {name: _sampled_error(outputs[name], at, self._rng) for name, at in self._exact_at.items()}
+        if self._bias_gradient is not None:
+            errors["bias gradient"] = whole_error(outputs["bias gradient"], self._bias_gradient)
         return errors
+
+    def deviations(self, outputs: dict[str, np.ndarray]) -> dict[str, Deviations]:
+        return {name: self._projections.deviations(name, outputs[name]) for name in self._exact_at}
 
 
 class WholeFunction(Function):
@@ -141,17 +165,22 @@ class WholeFunction(Function):
             weights: reference weights.
         """
 
-    def errors(
-        self,
-        x: np.ndarray,
-        upstream: np.ndarray | None,
-        weights: Weights,
-        outputs: dict[str, np.ndarray],
-        rng: np.random.Generator,
-    ) -> dict[str, float]:
-        """The errors of all elements of `outputs` against `exact`, from `x`, `upstream`, `weights`; `rng` is unused."""
-        exact = self.exact(x, upstream, weights)
-        return {name: whole_error(values, exact[name]) for name, values in outputs.items()}
+    def error_of(self, name: str, values: np.ndarray, exact: np.ndarray) -> float:
+        """The error of one of the outputs, from its values and the exact ones."""
+        return whole_error(values, exact)
+
+    def held(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights, rng: np.random.Generator) -> Held:
+        return _HeldWhole(self, self.exact(x, upstream, weights))
+
+
+class _HeldWhole(Held):
+    """Every element is compared."""
+
+    def __init__(self, function: WholeFunction, exact: dict[str, np.ndarray]) -> None:
+        self._function, self._exact = function, exact
+
+    def errors(self, outputs: dict[str, np.ndarray]) -> dict[str, float]:
+        return {name: self._function.error_of(name, values, self._exact[name]) for name, values in outputs.items()}
 
 
 def whole_error(values: np.ndarray, exact: np.ndarray) -> float:

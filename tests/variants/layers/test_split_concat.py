@@ -17,5 +17,5 @@ def test_many_groups_with_a_bias_have_the_right_gradients(name, backend):
     for variable, value in zip(layer.trainable_variables, values, strict=True):
         variable.assign(backend.array(value, case.variable_dtype))
     x, upstream = (backend.array(array, case.compute_dtype) for array in (problem.x, problem.upstream))
-    outputs = list(backend.step(layer, x, upstream, backend.executions[0])())
-    assert verify.judged(outputs, problem, variant, backend)[1] is None
+    outputs = backend.step(layer, x, upstream, backend.executions[0])()
+    assert verify.Judge(problem, backend).judged(outputs, variant)[1] is None

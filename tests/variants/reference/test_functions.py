@@ -83,8 +83,11 @@ def test_a_shuffled_convolution_knows_its_order(groups):
     y = direct_convolution(x, weights, case, groups)
     order = [g * (8 // groups) + i for i, g in itertools.product(range(8 // groups), range(groups))]
     outputs = {"output": y[..., order]}
-    assert function.errors(x, None, weights, outputs, np.random.default_rng(0))["output"] < 1e-12
-    assert (function.errors(x, None, weights, {"output": y}, np.random.default_rng(0))["output"] > 0.1) == (groups > 1)
+    held = function.held(x, None, weights, np.random.default_rng(0))
+    assert held.errors(outputs)["output"] < 1e-12
+    assert held.deviations(outputs)["output"].whole[1] < 1e-12
+    for off in (held.errors({"output": y})["output"], held.deviations({"output": y})["output"].whole[1]):
+        assert (off > 0.1) == (groups > 1)
 
 
 def test_functions_of_one_case_have_keys_of_their_own():
