@@ -1,6 +1,7 @@
 """What a backend must offer: native convolution, compiled steps, synchronisation, devices and memory."""
 
 import contextlib
+import ctypes
 import dataclasses
 import functools
 import importlib.metadata
@@ -135,6 +136,16 @@ class Backend(ABC):
     @abstractmethod
     def array(self, values: np.ndarray, dtype: str) -> Tensor:
         """`values` as a tensor of `dtype`, in memory that the framework allocated."""
+
+    @abstractmethod
+    def overwrite(self, tensor: Tensor, values: np.ndarray, dtype: str) -> None:
+        """Put `values` into the memory of `tensor`, which `array` made of as many, in `dtype`.
+
+        Nothing but its values tells who holds the tensor that it is another one.
+
+        Raises:
+            NotImplementedError: its memory is a device's that this process cannot write to.
+        """
 
     @abstractmethod
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
@@ -289,6 +300,11 @@ def threads_named(name: str) -> int | None:
         return sum((task / "comm").read_text().strip() == name for task in tasks)
     except OSError:
         return None
+
+
+def copy_memory(target: int, source: int, size: int) -> None:
+    """Copy `size` bytes between addresses of this process."""
+    ctypes.memmove(target, source, size)
 
 
 def device_index(device: str) -> int:

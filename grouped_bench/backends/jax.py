@@ -18,6 +18,7 @@ from grouped_bench.backends.base import (
     Operands,
     Step,
     Tensor,
+    copy_memory,
     device_index,
     nothing,
     threads_named,
@@ -110,6 +111,12 @@ class Jax(Backend):
         # asarray may borrow NumPy's memory. A call whose inputs are still being copied is queued, and so are those
         # behind it: none of them would end with its work.
         return jnp.array(values, dtype, copy=True).block_until_ready()
+
+    def overwrite(self, tensor: Tensor, values: np.ndarray, dtype: str) -> None:
+        if tensor.platform() != "cpu":
+            raise NotImplementedError(f"no process writes into the memory of a {tensor.platform()}")
+        source = self.array(values, dtype)
+        copy_memory(tensor.unsafe_buffer_pointer(), source.unsafe_buffer_pointer(), tensor.nbytes)
 
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
         return np.asarray(tensor).astype(np.float64)

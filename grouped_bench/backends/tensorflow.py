@@ -19,6 +19,7 @@ from grouped_bench.backends.base import (
     Operands,
     Step,
     Tensor,
+    copy_memory,
     nothing,
     threads_named,
     usable_processors,
@@ -127,6 +128,10 @@ class TensorFlow(Backend):
         # convert_to_tensor borrows NumPy's memory where its alignment allows, and the allocator never sees it.
         return tf.raw_ops.DeepCopy(x=tf.cast(tf.convert_to_tensor(values), dtype))
 
+    def overwrite(self, tensor: Tensor, values: np.ndarray, dtype: str) -> None:
+        target, source = _memory(tensor), _memory(self.array(values, dtype))
+        copy_memory(target.ctypes.data, source.ctypes.data, target.nbytes)
+
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
         import tensorflow as tf
 
@@ -215,6 +220,15 @@ class TensorFlow(Backend):
             ValueError,
         )
         return "unsupported" if isinstance(error, refusals) else "error"
+
+
+def _memory(tensor: Tensor) -> np.ndarray:
+    """The numbers of a tensor where they lie, as integers of as many bits, which NumPy knows in every dtype."""
+    import tensorflow as tf
+
+    if "CPU" not in tensor.device:
+        raise NotImplementedError(f"no process writes into the memory of {tensor.device}")
+    return np.asarray(memoryview(tf.bitcast(tensor, f"uint{8 * tensor.dtype.size}")))
 
 
 def _asked_threads(kind: str) -> int:

@@ -96,6 +96,9 @@ class Torch(Backend):
 
         return torch.tensor(values, dtype=getattr(torch, dtype), device=get_device())
 
+    def overwrite(self, tensor: Tensor, values: np.ndarray, dtype: str) -> None:
+        tensor.data.copy_(self.array(values, dtype))  # by `data`, or the tensor counts one more version
+
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
         import torch
 

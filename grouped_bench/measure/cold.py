@@ -48,11 +48,17 @@ def copies_needed(sizes: Sequence[int], device: str) -> int:
     return copies
 
 
-def rotating(steps: Sequence[Step]) -> Step:
+class Rotation:
     """A step whose every call is the next of `steps`, again and again."""
-    turns = itertools.cycle(steps)
 
-    def step() -> Sequence[Tensor]:
-        return next(turns)()
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._steps, self._turns, self._count = steps, itertools.cycle(range(len(steps))), len(steps)
+        self._last = -1
 
-    return step
+    def __call__(self) -> Sequence[Tensor]:
+        self._last = next(self._turns)
+        return self._steps[self._last]()
+
+    def place(self, calls: int) -> int:
+        """The place of the step that the last of the next `calls` is."""
+        return (self._last + calls) % self._count

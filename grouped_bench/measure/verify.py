@@ -47,6 +47,17 @@ def make_problem(case: Case, seed: int) -> Problem:
     return Problem(case, x, upstream, seed)
 
 
+def renewed(problem: Problem, seed: int) -> Problem:
+    """The problem with other inputs that are as likely: each array's numbers moved on, by `seed`, and negated."""
+    rng = np.random.default_rng(seed)
+
+    def other(array: np.ndarray) -> np.ndarray:
+        return np.roll(-array.ravel(), int(rng.integers(array.size))).reshape(array.shape)
+
+    upstream = None if problem.upstream is None else other(problem.upstream)
+    return dataclasses.replace(problem, x=other(problem.x), upstream=upstream)
+
+
 def rounded(values: np.ndarray, dtype: str) -> np.ndarray:
     """`values` as float32 numbers that `dtype` holds exactly, so that no input brings an error of its own."""
     values = values.astype(np.float32, copy=False)

@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import math
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -55,6 +56,9 @@ class Workbench:
         self.case, self.setting, self.backend, self.mark = case, setting, backend, mark
         self.seed, self.choices = seed, dict(choices or {})
         self.steps: dict[str, Step] = {}
+        self._own_steps: dict[str, Step] = {}
+        # What each step reads in the last of so many calls from now.
+        self._operands_of: dict[str, Callable[[int], Operands]] = {}
         self.iterations: dict[str, int] = {}
         self.sample_seconds: dict[str, float] = {}
 
@@ -120,7 +124,9 @@ class Workbench:
     ) -> Json:
         """Measure one visit: samples of each variant by round, or the variant that failed.
 
-        The answer also holds the samples of the reference workloads in the same rounds, and what disturbed the visit.
+        After the rounds each variant's results on other inputs are checked, by the same steps; what is wrong is among
+        the failed. The answer also holds the samples of the reference workloads in the same rounds, and what disturbed
+        the visit.
         With the reference `case` these samples are keyed by kind, and `beside` names the kind for each variant.
 
         Args:
@@ -157,15 +163,70 @@ class Workbench:
             finally:
                 gc.enable()
             disturbed = watch.stop()
+            start = rounds.read_clock()
+            failed = self._check_again(names, seed, mark)
+            verify_s = rounds.read_clock() - start
             made = {kind_of(name): samples.pop(name) for name in dict.fromkeys(beside.values())}
             told: Json = {"reference": made, "beside": {name: kind_of(one) for name, one in beside.items()}}
             if reference == MACHINE:
                 told = {"reference": next(iter(made.values()), [None] * len(samples[names[0]]))}
-            return {"samples": samples, **told, "warm_up_s": warm_up, **disturbed}
+            samples = {name: made for name, made in samples.items() if name not in failed}
+            found = {"samples": samples, **told, "warm_up_s": warm_up, "verify_s": verify_s, **disturbed}
+            return {**found, **({"failed": failed} if failed else {})}
 
         with self.backend.on(self.setting.device):
             result = self._attempt(timed)
         return {"samples": {}, "failed": {current[0]: result}} if "status" in result else result
+
+    def _check_again(self, names: list[str], seed: int, mark: Callable[[str], None]) -> Json:
+        """What is wrong with the results of a sample's last call, by variant, on inputs that no step has seen.
+
+        They lie where the old ones did: what has remembered its answer gives it again.
+        """
+        replaced = [name for name in names if self.steps[name] is not self._own_steps[name]]
+        if replaced:
+            reason = f"the step of {replaced[0]} was replaced in the process that measures"
+            return {name: {"status": "error", "reason": reason} for name in names}
+        failed: Json = {}
+        problem = verify.renewed(self.problem, seed)
+        try:
+            self.backend.overwrite(self.tensors[0], problem.x, self.case.compute_dtype)
+        except NotImplementedError:  # a device's memory: the same inputs once more
+            problem = self.problem
+        judge = verify.Judge(problem, self.backend, seed)
+        for name in names:
+            mark(name)
+            read = self._operands_of[name](self.iterations[name])
+            if problem is not self.problem:
+                self._overwrite(read, problem)
+            outputs = self._last_of_a_sample(name)
+            foreign = next((one for one in outputs if type(one) is not type(read.inputs)), None)
+            if foreign is None:
+                error, wrong = judge.judged(outputs, self.variant(name))
+            else:  # whose numbers may be computed when they are read
+                error, wrong = math.inf, f"a result of type {type(foreign).__name__}"
+            if wrong:
+                failed[name] = {
+                    "status": "incorrect",
+                    "reason": f"after it was timed, {wrong}",
+                    "relative_error": error,
+                }
+        self.problem = problem
+        return failed
+
+    def _overwrite(self, read: Operands, problem: verify.Problem) -> None:
+        dtype = self.case.compute_dtype
+        self.backend.overwrite(read.inputs, problem.x, dtype)
+        if read.upstream is not None and problem.upstream is not None:
+            self.backend.overwrite(read.upstream, problem.upstream, dtype)
+
+    def _last_of_a_sample(self, name: str) -> list[Tensor]:
+        """What the last of a sample's calls returns: work that one put off would not be done yet."""
+        for _ in range(self.iterations[name] - 1):
+            self.steps[name]()
+        outputs = list(self.steps[name]())
+        self.synchronise(outputs)
+        return outputs
 
     @functools.cached_property
     def references(self) -> References:
@@ -260,7 +321,7 @@ class Workbench:
                 found, sample_s, spent = 1, expected_s, 0.0
             else:
                 found, sample_s, spent = rounds.calibrate(step, self.synchronise)
-        self.steps[name] = step
+        self.steps[name] = self._own_steps[name] = step
         self.iterations[name] = iterations or found
         self.sample_seconds[name] = sample_s / found * self.iterations[name]
         return {**result, "iterations": self.iterations[name], "warm_up_s": spent}
@@ -292,6 +353,7 @@ class Workbench:
     def _step_maker(self, name: str) -> Callable[[], Step]:
         """What makes the step of `name`, once its inputs, its weights and, for cold calls, their copies are there."""
         operands = self._operands(name)
+        self._operands_of[name] = lambda _: operands
         if self.setting.cache == "hot":
             return functools.partial(self._hot_step, name, operands)
         sizes = [memory.tensor_bytes(tensor) for tensor in operands.tensors()]
@@ -318,7 +380,9 @@ class Workbench:
 
     def _cold_step(self, name: str, operands: Operands, copies: list[Operands]) -> Step:
         layer = self._layer(self.variant(name), operands)
-        return cold.rotating(self.backend.copied_steps(layer, copies, self.setting.execution))
+        rotation = cold.Rotation(self.backend.copied_steps(layer, copies, self.setting.execution))
+        self._operands_of[name] = lambda calls: copies[rotation.place(calls)]
+        return rotation
 
     def _attempt(self, action: Callable[[], Json]) -> Json:
         return attempt(self.backend, action)

@@ -27,6 +27,7 @@ from grouped_bench.measure.rounds import read_clock
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Json
+from grouped_bench.variants.integrity import Seal
 
 MARK_BYTES = 128
 _VISIT_CHOICES = ("visit_s", "reference")
@@ -47,6 +48,7 @@ def main(arguments: list[str]) -> None:
     except VariantError as error:
         _send(control, {"refused": {"rule": error.rule, "received": str(error.received), "remedy": error.remedy}})
         os._exit(1)
+    seal = Seal()
     # Objects made so far are shared with every worker; collecting them would copy their pages.
     gc.freeze()
     _send(control, {"ready": True, "import_s": read_clock() - start, "version": backend.version()})
@@ -56,13 +58,13 @@ def main(arguments: list[str]) -> None:
             os._exit(0)  # frameworks' own threads may hang an ordinary exit
         request = json.loads(data)
         if request["op"] == "fork":
-            _send(control, {"pid": _fork(backend, control, descriptors)})
+            _send(control, {"pid": _fork(backend, control, descriptors, seal)})
         elif request["op"] == "reap":
             _, status = os.waitpid(request["pid"], 0)
             _send(control, {"exit": os.waitstatus_to_exitcode(status)})
 
 
-def _fork(backend: Backend, control: socket.socket, descriptors: list[int]) -> int:
+def _fork(backend: Backend, control: socket.socket, descriptors: list[int], seal: Seal) -> int:
     asked, host = read_clock(), os.getpid()
     pid = os.fork()
     if pid:
@@ -73,7 +75,7 @@ def _fork(backend: Backend, control: socket.socket, descriptors: list[int]) -> i
     try:
         control.close()
         _settle(descriptors[1], host)
-        _serve(backend, socket.socket(fileno=descriptors[0]), descriptors[2], asked)
+        _serve(backend, socket.socket(fileno=descriptors[0]), descriptors[2], asked, seal)
         status = 0
     finally:
         sys.stderr.flush()
@@ -92,7 +94,7 @@ def _settle(printed: int, host: int) -> None:
             os._exit(1)
 
 
-def _serve(backend: Backend, connection: socket.socket, marks: int, asked: float) -> None:
+def _serve(backend: Backend, connection: socket.socket, marks: int, asked: float, seal: Seal) -> None:
     """Answer requests on `connection` until it closes."""
     turns = 0
 
@@ -107,7 +109,7 @@ def _serve(backend: Backend, connection: socket.socket, marks: int, asked: float
         "probe": lambda request: _probe(backend, request.get("variables", ())),
         "in_force": lambda request: in_force(backend),
         "build": lambda request: _build(benches, backend, mark, request),
-        "visit": lambda request: _visit(benches[0], request),
+        "visit": lambda request: _visit(benches[0], request, seal),
         "memory": lambda request: _memory(backend, mark, request),
         "peaks": lambda request: _peaks(backend, request),
         "explain": lambda request: _explain(backend, mark, request),
@@ -147,9 +149,15 @@ def _build(benches: list[Workbench], backend: Backend, mark: Callable[[str], Non
     )
 
 
-def _visit(bench: Workbench, request: Json) -> Json:
+def _visit(bench: Workbench, request: Json, seal: Seal) -> Json:
     chosen = {name: request[name] for name in _VISIT_CHOICES if name in request}
-    return bench.visit(request["variants"], request["seed"], request["rounds"], **chosen)
+    answer = bench.visit(request["variants"], request["seed"], request["rounds"], **chosen)
+    broken = seal.broken()
+    if broken:
+        reason = f"{broken[0]} was replaced in the process that measures"
+        failed = {name: {"status": "error", "reason": reason} for name in request["variants"]}
+        return {**answer, "samples": {}, "failed": failed}
+    return answer
 
 
 def _memory(backend: Backend, mark: Callable[[str], None], request: Json) -> Json:

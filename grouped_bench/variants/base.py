@@ -204,6 +204,7 @@ def _refuse_incomplete(cls: Any) -> None:
             remedy="Give it another name",
         )
     _refuse_looks(cls)
+    _refuse_own_truth(cls)
     # What the base can only tell of functions that it knows.
     own = ("function", "counts") if cls.computes not in _FUNCTIONS else ()
     lacking = [word for word in own if getattr(cls, word) is getattr(Variant, word)]
@@ -215,6 +216,19 @@ def _refuse_incomplete(cls: Any) -> None:
             "or grouped, function(case) and counts(case)",
             received=f"{cls.__name__}, which computes {cls.computes}, without {', '.join(lacking)}",
             remedy=f"Write {lacking[0]}() in the class",
+        )
+
+
+def _refuse_own_truth(cls: type[Variant]) -> None:
+    """Refuse another's function or counts under a name that has both: what is compared must be the same."""
+    package = __name__.partition(".")[0]
+    homes = {word: _home(cls, word).__module__.partition(".")[0] for word in ("function", "counts")}
+    own = [word for word, home in homes.items() if home != package]
+    if cls.computes in _FUNCTIONS and own:
+        raise VariantError(
+            f"A variant that computes {cls.computes} must have the function and the counts of all that do",
+            received=f"{cls.__name__} with {own[0]}() of its own",
+            remedy=f"Take {own[0]}() out, or say another word in computes",
         )
 
 

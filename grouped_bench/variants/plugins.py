@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from grouped_bench.errors import GroupedBenchError, VariantError
+from grouped_bench.variants import integrity
 from grouped_bench.variants.base import REGISTRY, Variant, variant
 
 GROUP = "grouped_bench.variants"
@@ -45,7 +46,7 @@ def _entry_points() -> tuple[importlib.metadata.EntryPoint, ...]:
 
 def run_file(file: str) -> None:
     """Run a Python file that registers variants. Raises VariantError."""
-    path, before = Path(file), dict(REGISTRY)
+    path, before, seal = Path(file), dict(REGISTRY), integrity.Seal()
     _content(path)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # stdout carries the answer
@@ -58,8 +59,20 @@ def run_file(file: str) -> None:
             received=f"{path.name}{_line(error, file)}: {type(error).__name__}: {error}",
             remedy=f"Correct it; `python {path.name}` shows the whole error",
         ) from None
+    refuse_broken(seal, path.name)
     changed = {name for name, one in REGISTRY.items() if before.get(name) is not one}
     _FROM_FILES.setdefault(file, set()).update(changed)
+
+
+def refuse_broken(seal: integrity.Seal, name: str) -> None:
+    """Refuse a file that has put something in the place of what measures. Raises VariantError."""
+    broken = seal.broken()
+    if broken:
+        raise VariantError(
+            "A file of variants must leave what measures as it is",
+            received=f"{name}, which replaced {broken[0]}" + (f" and {len(broken) - 1} more" if broken[1:] else ""),
+            remedy="Take that out of the file",
+        )
 
 
 def _content(path: Path) -> bytes:

@@ -74,7 +74,7 @@ def test_a_variant_that_reads_too_little_is_unsupported_and_the_others_go_on(bac
 
 
 def test_calls_take_the_copies_in_turn():
-    step = cold.rotating([lambda: "a", lambda: "b", lambda: "c"])
+    step = cold.Rotation([lambda: "a", lambda: "b", lambda: "c"])
     assert [step() for _ in range(7)] == list("abcabca")
 
 

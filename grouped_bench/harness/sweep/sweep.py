@@ -27,11 +27,13 @@ from grouped_bench.space.facts import Json
 # What a record's time is spent on: starts of processes, first calls, checks, warm-up, samples, memory readings.
 SPENT = ("start_s", "search_s", "first_calls_s", "verify_s", "warm_up_s", "samples_s", "memory_s")
 _CLOSING_S = 3.0
+# A worker that waits for its turn to run misses some time; one whose clock was tampered with a good deal more.
+_MOST_MISSING, _MOST_MISSING_S = 0.1, 0.5
 # A visit in which the host dies is made again; another death is the cohort's doing.
 _MOST_DEATHS = 2
 
 # Of the answer to a visit: what is reckoned with here, and what a worker may leave unsaid.
-_NOT_RECORDED = ("seconds", "warm_up_s", "failed")
+_NOT_RECORDED = ("seconds", "warm_up_s", "verify_s", "failed")
 _UNKNOWN: Json = dict.fromkeys(("reference", "beside", "stolen", "throttled"))
 
 
@@ -252,8 +254,12 @@ class Sweep:
         assert slot.worker is not None
         seed = int(self._rng.integers(2**32))
         request = {"op": "visit", "variants": names, "seed": seed, "rounds": standing.rounds, **self._choices}
+        start = self._clock()
         answer = slot.worker.ask(request)
-        record["visit_seconds"] = answer["seconds"]
+        answer |= _misjudged_time(names, answer["seconds"], self._clock() - start)
+        verify_s = answer.get("verify_s", 0.0)
+        record["visit_seconds"] = answer["seconds"] - verify_s
+        record["time"]["verify_s"] += verify_s
         record |= _UNKNOWN | {name: value for name, value in answer.items() if name not in _NOT_RECORDED}
         iterations = standing.iterations | {name: built["iterations"] for name, built in record["built"].items()}
         record["time"]["warm_up_s"] += answer.get("warm_up_s", 0.0)
@@ -284,3 +290,12 @@ class Sweep:
             return None
         left += self._memory.guess_s
         return left if self._deadline is None else min(left, max(0.0, self._deadline - self._clock()))
+
+
+def _misjudged_time(names: Sequence[str], told_s: float, elapsed_s: float) -> Json:
+    """The failure of a visit whose worker tells of less time than it took; nothing where both clocks agree."""
+    missing = elapsed_s - told_s
+    if missing <= max(_MOST_MISSING_S, _MOST_MISSING * elapsed_s):
+        return {}
+    reason = f"its clock tells {told_s:.3g} s of a visit that took {elapsed_s:.3g} s by this one"
+    return {"samples": {}, "failed": {name: {"status": "error", "reason": reason} for name in names}}
