@@ -97,6 +97,7 @@ QUESTIONS = (
     Question("What does a call cost before it computes anything?", {"calls": "calls.py"}),
     Question("What does a page cost, and how soon is it usable?", {"pages": "pages.py"}),
     Question("What does the measuring itself cost?", {"overhead": "overhead.py"}),
+    Question("What was tried to fool it?", {"fooled": "fooled.py"}),
     Question("Can the memory figures be trusted?", {"memory": "memory.py"}),
 )
 

@@ -303,7 +303,7 @@ def threads_named(name: str) -> int | None:
 
 
 def copy_memory(target: int, source: int, size: int) -> None:
-    """Copy `size` bytes between addresses of this process."""
+    """Copy `size` bytes from the address `source` of this process to `target`."""
     ctypes.memmove(target, source, size)
 
 

@@ -113,6 +113,7 @@ class Jax(Backend):
         return jnp.array(values, dtype, copy=True).block_until_ready()
 
     def overwrite(self, tensor: Tensor, values: np.ndarray, dtype: str) -> None:
+        """Put `values`, as `dtype`, where those of `tensor` lie, at the address that JAX tells."""
         if tensor.platform() != "cpu":
             raise NotImplementedError(f"no process writes into the memory of a {tensor.platform()}")
         source = self.array(values, dtype)

@@ -129,6 +129,7 @@ class TensorFlow(Backend):
         return tf.raw_ops.DeepCopy(x=tf.cast(tf.convert_to_tensor(values), dtype))
 
     def overwrite(self, tensor: Tensor, values: np.ndarray, dtype: str) -> None:
+        """Put `values`, as `dtype`, where those of `tensor` lie, which TensorFlow calls immutable."""
         target, source = _memory(tensor), _memory(self.array(values, dtype))
         copy_memory(target.ctypes.data, source.ctypes.data, target.nbytes)
 

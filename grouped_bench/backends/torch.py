@@ -97,7 +97,8 @@ class Torch(Backend):
         return torch.tensor(values, dtype=getattr(torch, dtype), device=get_device())
 
     def overwrite(self, tensor: Tensor, values: np.ndarray, dtype: str) -> None:
-        tensor.data.copy_(self.array(values, dtype))  # by `data`, or the tensor counts one more version
+        """Put `values`, as `dtype`, where those of `tensor` lie; by its `data`, since its version would tell."""
+        tensor.data.copy_(self.array(values, dtype))
 
     def to_numpy(self, tensor: Tensor) -> np.ndarray:
         import torch

@@ -78,7 +78,7 @@ def tolerance(case: Case, variant: Variant, name: str = "output") -> float:
     however small it is; the gradients through these are wholly off, in Euclidean norm by the root of their share.
     """
     function, stored = variant.function(case), _EPSILON[case.compute_dtype]
-    rounding = float(4 * _EPSILON["float32"] * np.sqrt(function.reduction) + 4 * stored * function.roundings)
+    rounding = float(4 * _EPSILON["float32"] * np.sqrt(function.reduction) + 4 * stored * function.roundings(name))
     kinks = function.kinks(name)
     return float(min(rounding + _TURNED / kinks, _MOST_TURNED) ** 0.5) if kinks else rounding
 

@@ -228,7 +228,7 @@ def _refuse_own_truth(cls: type[Variant]) -> None:
         raise VariantError(
             f"A variant that computes {cls.computes} must have the function and the counts of all that do",
             received=f"{cls.__name__} with {own[0]}() of its own",
-            remedy=f"Take {own[0]}() out, or say another word in computes",
+            remedy=f"Remove {own[0]}(), or write another word in computes",
         )
 
 

@@ -71,7 +71,7 @@ def refuse_broken(seal: integrity.Seal, name: str) -> None:
         raise VariantError(
             "A file of variants must leave what measures as it is",
             received=f"{name}, which replaced {broken[0]}" + (f" and {len(broken) - 1} more" if broken[1:] else ""),
-            remedy="Take that out of the file",
+            remedy="Remove that from the file",
         )
 
 

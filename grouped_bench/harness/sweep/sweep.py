@@ -297,5 +297,5 @@ def _misjudged_time(names: Sequence[str], told_s: float, elapsed_s: float) -> Js
     missing = elapsed_s - told_s
     if missing <= max(_MOST_MISSING_S, _MOST_MISSING * elapsed_s):
         return {}
-    reason = f"its clock tells {told_s:.3g} s of a visit that took {elapsed_s:.3g} s by this one"
+    reason = f"its clock shows {told_s:.3g} s, but {elapsed_s:.3g} s passed"
     return {"samples": {}, "failed": {name: {"status": "error", "reason": reason} for name in names}}

@@ -8,18 +8,20 @@ from grouped_bench import variants
 from grouped_bench.analyse.answer import Answer, Line, answers
 from grouped_bench.analyse.crossings import FROM, OPEN, Crossing, crossings, settled
 from grouped_bench.analyse.estimate import Estimate
-from grouped_bench.analyse.leads import Part, gain, is_clearly_faster
+from grouped_bench.analyse.leads import Part, gain, is_clearly_faster, latency
 from grouped_bench.analyse.network import own_variant
-from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, is_baseline, is_ok
+from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, by_function, is_baseline, is_ok, is_timed, key_of
 from grouped_bench.report.findings.sentences import Finding, at, in_cases, setting
 from grouped_bench.report.run.summary import compared
 from grouped_bench.report.text import cells, factors
 from grouped_bench.report.text.crossings import in_words
 from grouped_bench.report.text.forms import KERAS
-from grouped_bench.store.schema import Task
+from grouped_bench.store.schema import COHORT_KEY, Task
 from grouped_bench.units import counted, format_seconds
 
 _FEWER = 1.05
+# What a case has on every backend, its function too: with one group all functions are one.
+_SHARED = key_of((*(name for name in COHORT_KEY if name not in ("backend", "execution", "env", "threads")), "run_id"))
 _MOST_VARIANTS = 4
 
 
@@ -53,6 +55,37 @@ def _gain(part: Part, form: str, lines: Sequence[Line]) -> Finding:
     text = f"{cells.text_of(form)} is {_change(gain(row, own))} than {named} ({at(part, row)})."
     rows = tuple(task for pair in faster for task in pair)
     return Finding(text + _often("is clearly faster", len(faster), len(tried)), rows, _least(gain(row, own)))
+
+
+def backends(part: Part) -> list[Finding]:
+    """Which backend's best form is the fastest, over the cases that several have; no round pairs their latencies."""
+    cases: dict[object, list[Task]] = collections.defaultdict(list)
+    for cohort in part.cohorts:
+        for best in (rows[0] for rows in by_function(cohort.rows) if rows[0].computes in (*GROUPED, *DENSE)):
+            if is_timed(best) and (best.computes in GROUPED or cohort.groups == 1):
+                cases[_SHARED(best)].append(best)
+    pairs = [pair for rows in cases.values() if (pair := _first_two(rows))]
+    wins = [(first, second) for first, second in pairs if latency(second).over(latency(first)).exceeds(1.0)]
+    if not wins:
+        return []
+    counts = collections.Counter(first.backend for first, _ in wins).most_common()
+    often = " and ".join(f"{cells.text_of(name)} in {count}" for name, count in counts)
+    still = f"; {len(pairs) - len(wins)} open" if len(pairs) > len(wins) else ""
+    first, second = max(wins, key=lambda pair: latency(pair[1]).over(latency(pair[0])).low or 0.0)
+    ratio = latency(second).over(latency(first))
+    most = f"{cells.text_of(first.backend)} is {_change(ratio)} than {cells.text_of(second.backend)}"
+    named = f"{cells.text_of(first.variant)}, {at(part, first)}"
+    text = f"Fastest backend: {often} of {counted(len(pairs), 'case')}{still}. At most {most} ({named})."
+    return [Finding(text, tuple(row for pair in wins for row in pair), _least(ratio))]
+
+
+def _first_two(rows: Sequence[Task]) -> tuple[Task, Task] | None:
+    """The fastest row of the fastest backend, and of the one after it; None of a single backend."""
+    best: dict[str, Task] = {}
+    for row in sorted(rows, key=lambda row: row.seconds):
+        best.setdefault(row.backend, row)
+    first, second, *_ = (*best.values(), None, None)
+    return (first, second) if first is not None and second is not None else None
 
 
 def losses(part: Part) -> list[Finding]:

@@ -22,6 +22,7 @@ class ShuffledConvolution(Convolution):
         return f"shuffled {super().key}"
 
     def held(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights, rng: np.random.Generator) -> Held:
+        """As the grouped convolution by `x`, `weights` and `rng`, once the channels of `upstream` are unshuffled."""
         together = None if upstream is None else self.unshuffled(upstream)
         return _HeldShuffled(self, super().held(x, together, weights, rng))
 

@@ -69,8 +69,7 @@ class Block(WholeFunction):
         positions = case.batch_size * int(np.prod(case.size)) if case.pass_ == "training" else 0
         return max(case.in_channels, case.inner_channels, taps, positions)
 
-    @property
-    def roundings(self) -> float:
+    def roundings(self, name: str) -> float:
         # Three convolutions, their normalisations and the sum with the input, whose errors add as their squares do;
         # and partial sums of the paths.
         return float(np.sqrt(7) + np.sqrt(self.case.cardinality or 1) / 4)
@@ -86,7 +85,7 @@ class Block(WholeFunction):
         return {name: _SPREAD * v + name.endswith("scale") if v.ndim == 1 else v for name, v in drawn.items()}
 
     def error_of(self, name: str, values: np.ndarray, exact: np.ndarray) -> float:
-        """max |y − exact| / max |exact| of the output; ‖dy − exact‖ / ‖exact‖ of gradients.
+        """max |`values` − `exact`| / max |exact| of the output; ‖values − exact‖ / ‖exact‖ of gradients by `name`.
 
         Where the argument of a ReLU is within rounding of 0, a correct result may let a gradient pass that the exact
         one stops: those few elements are wholly off, and the largest of them says nothing.

@@ -4,6 +4,7 @@ Arrays are channels last, whatever the case's data format.
 """
 
 import functools
+import math
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -58,9 +59,8 @@ class Function(ABC):
     def reduction(self) -> int:
         """Terms of the longest sum in the pass, by whose square root rounding grows."""
 
-    @property
-    def roundings(self) -> float:
-        """How often a result is rounded to the case's dtype on its way."""
+    def roundings(self, name: str) -> float:
+        """How often the result `name` is rounded to the case's dtype on its way."""
         return 1.0
 
     def kinks(self, name: str) -> int:
@@ -112,12 +112,14 @@ class Convolution(Function):
         over_outputs = case.batch_size * int(np.prod(case.output_size)) if case.pass_ == "training" else 0
         return max(forward, over_outputs)
 
-    @property
-    def roundings(self) -> float:
-        # Each result, and each of a split's partial results.
-        return 1 + float(np.sqrt(self.case.groups)) / 4
+    def roundings(self, name: str) -> float:
+        # Each result, each of a split's partial results, and in XLA each partial sum of a bias's gradient.
+        case = self.case
+        sums = case.batch_size * math.prod(case.output_size) if name == "bias gradient" else 0
+        return 1 + (math.sqrt(case.groups) + math.sqrt(sums)) / 4
 
     def held(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights, rng: np.random.Generator) -> Held:
+        """By `x`, `upstream` and `weights`: elements and signs that `rng` draws."""
         return _HeldConvolution(self, x, upstream, weights, rng)
 
 
@@ -166,10 +168,11 @@ class WholeFunction(Function):
         """
 
     def error_of(self, name: str, values: np.ndarray, exact: np.ndarray) -> float:
-        """The error of one of the outputs, from its values and the exact ones."""
+        """The error of the output `name`, from its `values` and the `exact` ones."""
         return whole_error(values, exact)
 
     def held(self, x: np.ndarray, upstream: np.ndarray | None, weights: Weights, rng: np.random.Generator) -> Held:
+        """The `exact` values by `x`, `upstream` and `weights`; `rng` is not needed."""
         return _HeldWhole(self, self.exact(x, upstream, weights))
 
 

@@ -131,6 +131,55 @@ def test_a_crash_before_the_check_leaves_the_check_to_the_next_process():
     assert rows["regular"]["relative_error"] == 1e-7
 
 
+class Checking(FakeWorker):
+    """Finds in its second visit that `grouped` is wrong, after it was timed."""
+
+    def _visit(self, request):
+        answer = super()._visit(request)
+        self.host.seen = getattr(self.host, "seen", 0) + 1
+        if self.host.seen < 2 or "grouped" not in request["variants"]:
+            return {**answer, "verify_s": 0.25}
+        del answer["samples"]["grouped"]
+        return {
+            **answer,
+            "verify_s": 0.25,
+            "failed": {"grouped": {"status": "incorrect", "reason": "off", "relative_error": 0.5}},
+        }
+
+
+def test_what_is_wrong_after_it_was_timed_is_incorrect_and_the_others_keep_their_samples():
+    host = FakeHost(None, APART)
+    host.worker = Checking
+    run = Sweeping(APART, host=host)
+    made = {row["variant"]: row for row in run.rows()}
+    assert made["grouped"]["status"] == "incorrect"
+    assert made["grouped"]["relative_error"] == 0.5
+    assert made["regular"]["status"] == made["split_sum"]["status"] == "ok"
+    assert visits_of(run, "regular") == visits_of(run, "split_sum") >= LEAST_VISITS
+    assert visits_of(run, "grouped") == 1
+    assert run.time["verify_s"] == pytest.approx(0.25 * len(run.visits))
+
+
+class Slow(FakeWorker):
+    """Its clock shows a tenth of the time."""
+
+    def _visit(self, request):
+        answer = super()._visit(request)
+        return {**answer, "seconds": answer["seconds"] / 10}
+
+
+@pytest.mark.parametrize(("seconds", "status"), [(1.0, "error"), (0.001, "ok")])
+def test_a_worker_whose_clock_misses_time_is_not_believed(seconds, status):
+    """A few milliseconds may pass before an answer is read."""
+    host = FakeHost(None, {"regular": seconds, "grouped": seconds})
+    host.worker = Slow
+    run = Sweeping(host.costs, host=host, visits=3)
+    assert [row["status"] for row in run.rows()] == [status] * 2
+    if status == "error":
+        assert re.fullmatch(r"its clock shows [\d.]+ s, but [\d.]+ s passed", run.rows()[0]["reason"])
+        assert run.rows()[0]["samples_s"] == []
+
+
 def test_all_variants_failing_ends_the_cohort():
     fault = {"status": "unsupported", "reason": "no"}
     run = Sweeping(TWINS, host=FakeHost(None, TWINS, faults=dict.fromkeys(TWINS, fault)), memory=True)

@@ -1,5 +1,6 @@
 """Findings: sentences against frames whose answers are known."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -50,6 +51,39 @@ def test_the_best_form_is_told_with_its_gain_over_keras_and_how_often():
     assert {(row["variant"], row["groups"]) for row in found.rows} == {
         (name, groups) for name in ("grouped", "grouped_native") for groups in (4, 32)
     }
+
+
+def on(backend, factor, **options):
+    made = training(**{"groups": [4, 32], "channels": [64], **options}).assign(backend=backend)
+    names = [name for name in made.columns if name.startswith("latency")]
+    return made.assign(**{name: made[name] * factor for name in names})
+
+
+def test_backends_are_compared_where_several_have_the_case():
+    made = pd.concat([on("tensorflow", 1.0), on("torch", 0.5), on("jax", 3.0)], ignore_index=True)
+    found = only(made, "Fastest backend")
+    assert re.fullmatch(
+        r"Fastest backend: torch in 2 of 2 cases\. At most torch is 2\.0\d*× \[[\d.]+–[\d.]+\] faster than tensorflow "
+        r"\(grouped_native, .*\)\.",
+        found.text,
+    )
+    assert {row["backend"] for row in found.rows} == {"torch", "tensorflow"}
+
+
+def test_backends_that_are_about_as_fast_are_not_ranked():
+    assert "Fastest backend" not in said(pd.concat([on("tensorflow", 1.0), on("torch", 1.01)], ignore_index=True))
+    assert "Fastest backend" not in said(on("tensorflow", 1.0))
+
+
+def test_where_backends_win_differently_both_are_counted_and_what_is_open():
+    fast = on("torch", 0.5, groups=[4])
+    slow = on("torch", 2.0, groups=[32])
+    same = on("torch", 1.0, groups=[8])
+    ours = on("tensorflow", 1.0, groups=[4, 8, 32])
+    text = only(pd.concat([ours, fast, slow, same], ignore_index=True), "Fastest backend").text
+    assert "torch in 1 and tensorflow in 1 of 3 cases; 1 open." in text or (
+        "tensorflow in 1 and torch in 1 of 3 cases; 1 open." in text
+    )
 
 
 def test_where_grouping_pays_is_told_with_its_best():
