@@ -8,7 +8,7 @@ import os
 import pytest
 from machines import machine
 
-from grouped_bench.analyse.compare.side_selection import commit_of, repetitions
+from grouped_bench.analyse.compare.side_selection import commit_of, why_left_out
 from grouped_bench.errors import RunError
 from grouped_bench.store import benchmarks
 from grouped_bench.store.benchmarks import read_benchmarks
@@ -109,7 +109,7 @@ def test_facts_are_those_of_a_run_and_hold_no_host_name(tmp_path):
         "errors": [],
     }
     assert commit_of(facts) == "a" * 40
-    assert repetitions([facts, {**facts, "started_at": "2026-11-23T02:00:00+00:00"}]) == [0, 1]
+    assert why_left_out([facts, {**facts, "started_at": "2026-11-23T02:00:00+00:00"}]) == [None, None]
 
 
 def test_a_machine_whose_instruction_sets_are_not_told_has_its_plain_name(tmp_path):
