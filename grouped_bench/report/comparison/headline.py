@@ -137,9 +137,9 @@ def _what_became(task: Compared) -> tuple[str, str]:
 
 
 def left_open(comparison: Comparison) -> str | None:
-    """What the verdict does not rule out; None where it rules out all that is judged."""
+    """What the verdict does not rule out; None where it rules out all that is judged, or nothing was compared."""
     count = open_count(comparison)
-    if not count:
+    if not count or comparison.is_same_run:
         return None
     reach = "its interval reaches" if count == 1 else "their intervals reach"
     limit = share(comparison.thresholds["latency"])

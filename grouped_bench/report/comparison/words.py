@@ -183,7 +183,7 @@ def remedies(judgement: Judgement) -> list[str]:
     """What keeps the comparison or its tasks from being decided, and what to do; no advice is given twice."""
     comparison, told = judgement.comparison, []
     if comparison.is_same_run:
-        told.append(_SAME_RUN)
+        return [_SAME_RUN]
     if comparison.covers_too_little:
         gone = len(comparison.gone)
         told.append(_GONE.format(counted(gone, "task"), "is" if gone == 1 else "are"))

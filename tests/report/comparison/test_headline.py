@@ -89,9 +89,12 @@ def test_where_no_task_worked_on_both_sides_nothing_is_known():
     assert of_sides(none[0], drawn(2)) == "Inconclusive: no task worked on both sides."
 
 
-def test_a_run_and_itself_are_said_to_be_one_run_first():
-    found = dataclasses.replace(judged(drawn(1), drawn(1)).comparison, is_same_run=True)
+def test_a_run_and_itself_are_said_to_be_one_run_and_nothing_else():
+    wide = judged(*(drawn(1, groups=[4], noise=0.06) for _ in "ab")).comparison
+    assert left_open(wide)
+    found = dataclasses.replace(wide, is_same_run=True)
     assert headline(found) == "Inconclusive: base and head are the same run."
+    assert left_open(found) is None
 
 
 def test_a_head_with_few_of_the_tasks_of_base_is_told_first():
