@@ -5,6 +5,7 @@ import statistics
 import pytest
 
 from grouped_bench import backends
+from grouped_bench.harness.commit import read_commit
 from grouped_bench.measure import rounds
 from grouped_bench.measure.machine.versions import library_versions
 
@@ -67,6 +68,14 @@ def pytest_runtest_makereport(item):
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(machine_info):
     machine_info["libraries"] = library_versions()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_benchmark_update_commit_info(commit_info):
+    """Uncommitted changes by their digest, so that `grouped-bench compare` sees which files repeat each other."""
+    told = read_commit() or {}
+    if commit_info.get("dirty") and "changes" in told:
+        commit_info["changes"] = told["changes"]
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,48 +1,27 @@
 """Base against head, found by name and judged by thresholds; behind `grouped-bench compare`."""
 
 import dataclasses
-import math
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouped_bench.api.runs import Run, load
-from grouped_bench.errors import RunError, SpaceError, UnavailableError
-from grouped_bench.space.facts import Facts, Json
+from grouped_bench.api.runs import Run
+from grouped_bench.api.sides import sides_of
+from grouped_bench.errors import SpaceError, UnavailableError
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.units import parse_share
 
 if TYPE_CHECKING:
-    from grouped_bench.analyse.compare.measurements import Side
-    from grouped_bench.analyse.compare.side_selection import Judgement, Taken
+    from grouped_bench.analyse.compare.side_selection import Judgement
 
 OFF = "off"
 # What two interpreters measure where nothing else is asked for, and for how long whatever they measure.
 PRESET = "ci"
 _LARGEST = 10.0
-_BENCHMARKS = ".json"
 _REMEDY = "Write 5%, memory=10% or memory=off"
-
-
-@dataclasses.dataclass(frozen=True)
-class _File:
-    """A file that may stand for a side: its run, which copies of it share, and the run-wide facts.
-
-    `benchmarks` are those of pytest-benchmark's JSON, which names no run: there each file is one.
-    """
-
-    path: Path
-    run: str
-    facts: "Facts"
-    benchmarks: list[Json] | None = None
-
-    @property
-    def rounds(self) -> float:
-        """How many rounds of a visit it keeps at most."""
-        return self.facts.get("thinned") or math.inf
 
 
 def compare(
@@ -51,16 +30,22 @@ def compare(
     *,
     out: str | Path = DEFAULT_OUT,
     thresholds: Mapping[str, Any] | None = None,
+    allow_gone: bool = False,
+    as_one: bool = False,
 ) -> "Judgement":
     """Base against head, task by task and metric by metric.
 
     Args:
         base, head: each a run (a Parquet file, a journal, a run id or `latest`), a folder of runs, of which those of
             the newest commit are taken together, or pytest-benchmark's JSON, one file or a folder of them. Of a folder
-            as base, what is of head's commit, or head itself, is left out.
+            as base, what is of head's commit, or head itself, is left out. Uncommitted changes count as a commit of
+            their own where runs record them.
         out: folder of run ids and `latest`.
         thresholds: allowed worsening by metric, as `"5%"` or 0.05; `"off"` or None reports a metric without judging
             it. Metrics that are not named keep their own (`analyse.compare.DEFAULTS`).
+        allow_gone: whether head may lack most of base's tasks. Else that is inconclusive.
+        as_one: whether all files of a folder are repetitions of one side, whatever their commits. Those of another
+            machine, other libraries, threads or precision are still left out.
 
     Raises:
         RunError: a run or file that cannot be found or read, a folder as base that holds nothing else than head and
@@ -70,31 +55,19 @@ def compare(
     from grouped_bench.analyse.compare.apart import apart, judged_apart
     from grouped_bench.analyse.compare.compare import compare as compared
     from grouped_bench.analyse.compare.side_selection import Judgement, are_partners
-    from grouped_bench.analyse.environment.differences import shared_changes
+    from grouped_bench.analyse.environment.differences import certain_changes
     from grouped_bench.analyse.environment.machines import are_alike
 
     limits = _limits(thresholds or {})
-    kinds = {_is_benchmarks(Path(name)) for name in (base, head)}
-    if len(kinds) > 1:
-        raise RunError(
-            "Base and head must both be runs, or both be JSON files of pytest-benchmark",
-            received=f"{base} and {head}",
-            remedy="Name two of one kind",
-        )
-    find = _benchmarks if kinds == {True} else _runs
-    # Head first: base is of its machine, where it can be, and of another commit.
-    of_head = find(str(head), Path(out))
-    new = _newest(of_head)
-    of_base = find(str(base), Path(out))
-    others = _others(of_base, new, base) if Path(base).is_dir() else of_base
-    old = _newest(others, new[-1].facts)
-    taken = _taken(old, of_base), _taken(new, of_head)
-    paired = are_partners(*(one.runs for one in taken))
-    changed = shared_changes([one.runs[-1] for one in taken])
+    sides = sides_of(base, head, Path(out), as_one=as_one)
+    taken = [side.taken for side in sides]
     last = [one.runs[-1] for one in taken]
     # A run made before identities were recorded may be of head's machine under another name.
     machine = last[1].get("machine") if are_alike(*last) else None
-    found = compared(_measured(old, machine), _measured(new), limits, paired=paired, changed=changed)
+    measured = sides[0].measured(machine), sides[1].measured()
+    paired = are_partners(*(one.runs for one in taken))
+    found = compared(*measured, limits, paired=paired, changed=certain_changes(last))
+    found = dataclasses.replace(found, is_same_run=sides[0].shares(sides[1]), allow_gone=allow_gone)
     return Judgement(judged_apart(found, apart(*last)), *taken)
 
 
@@ -189,108 +162,3 @@ def _limit(metric: str, value: Any) -> float | None:
             remedy=f"Write status={OFF} to report failures without judging them",
         )
     return share
-
-
-def _runs(name: str, out: Path) -> list[_File]:
-    """The runs that a name stands for."""
-    from grouped_bench.store.runs import find_runs
-
-    told = [(path, _facts(path)) for path in find_runs(name, out)]
-    return _each_once([_File(path, str(facts.get("run_id") or path.resolve()), facts) for path, facts in told])
-
-
-def _benchmarks(name: str, _: Path) -> list[_File]:
-    """The files of benchmarks that a name stands for."""
-    from grouped_bench.store.benchmarks import read_benchmarks
-
-    path = Path(name)
-    found = sorted(path.rglob(f"*{_BENCHMARKS}")) if path.is_dir() else [path]
-    read = [(one, *read_benchmarks(one)) for one in found]
-    return [_File(one, str(one.resolve()), facts, benchmarks) for one, benchmarks, facts in read]
-
-
-def _each_once(files: Sequence[_File]) -> list[_File]:
-    """Of each run one file, the one with the most rounds of a visit: a folder may hold a run and its baseline.
-
-    Raises:
-        RunError: two of them that differ.
-    """
-    found: dict[str, _File] = {}
-    for file in files:
-        there = found.setdefault(file.run, file)
-        if file is not there and file.rounds == there.rounds and not _is_copy(file.path, there.path):
-            raise RunError(
-                "Files of one run must be identical",
-                received=f"{there.path} and {file.path}, which differ",
-                remedy="Remove the one that should not be compared",
-            )
-        found[file.run] = max(there, file, key=lambda one: one.rounds)
-    return list(found.values())
-
-
-def _is_copy(path: Path, other: Path) -> bool:
-    """Whether two files hold the same run."""
-    from grouped_bench.store.runs import are_same
-
-    one, two = load(path), load(other)
-    return are_same((one.frame, one.metadata), (two.frame, two.metadata))
-
-
-def _others(files: Sequence[_File], head: Sequence[_File], folder: str | Path) -> list[_File]:
-    """Those of a folder that head can be compared with: neither its runs nor others of its commit. Raises RunError."""
-    from grouped_bench.analyse.compare.side_selection import commit_of
-
-    runs, commits = {file.run for file in head}, {commit_of(file.facts) for file in head} - {None}
-    found = [file for file in files if file.run not in runs and commit_of(file.facts) not in commits]
-    if not found:
-        raise RunError(
-            "The base folder must contain a run of a commit other than head's",
-            received=f"{folder}, which contains only head and runs of its commit",
-            remedy="Measure another commit into it, or name a run's file",
-        )
-    return found
-
-
-def _newest(files: Sequence[_File], beside: "Facts | None" = None) -> list[_File]:
-    """Those of the files that stand for a side: the repetitions of the newest commit."""
-    from grouped_bench.analyse.compare.side_selection import repetitions
-
-    return [files[place] for place in repetitions([file.facts for file in files], beside)]
-
-
-def _taken(files: Sequence[_File], found: Sequence[_File]) -> "Taken":
-    """What to say about the files that form a side, among all that were found."""
-    from grouped_bench.analyse.compare.side_selection import Taken
-
-    return Taken(tuple(file.facts for file in files), len(found) - len(files))
-
-
-def _measured(files: Sequence[_File], machine: str | None = None) -> "Side":
-    """What the files of a side measured, together, on the machine of that name if given."""
-    from grouped_bench.analyse.compare.measurements import of_benchmarks, of_frames
-
-    benchmarks = [file.benchmarks for file in files if file.benchmarks is not None]
-    if benchmarks:
-        return of_benchmarks(benchmarks, [name for file in files for name in file.facts["errors"]])
-    frames = [load(file.path).frame for file in files]
-    return of_frames([frame.assign(machine=machine) for frame in frames] if machine else frames)
-
-
-def _facts(path: Path) -> Facts:
-    from grouped_bench.store.journal import SUFFIX
-    from grouped_bench.store.runs import read_facts
-
-    return load(path).metadata if path.suffix == SUFFIX else read_facts(path)
-
-
-def _is_benchmarks(path: Path) -> bool:
-    """Whether a name is of pytest-benchmark's JSON: a file, or a folder that holds nothing else to read."""
-    from grouped_bench.store.journal import SUFFIX
-
-    try:
-        if not path.is_dir():
-            return path.suffix == _BENCHMARKS
-        kinds = {file.suffix for file in path.rglob("*")}
-    except OSError:
-        return False
-    return _BENCHMARKS in kinds and not kinds & {SUFFIX, ".parquet"}

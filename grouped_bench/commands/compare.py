@@ -33,6 +33,10 @@ _FORMATS = ("table", "markdown", "json", "junit")
     help="Allowed worsening, such as 5% or memory=10%; `off` reports a metric without judging it. Repeatable, or a "
     "comma list.  [default: latency=5%, memory=5%, first_call=off, params=0%, status=0%]",
 )
+@click.option("--allow-gone", is_flag=True, help="Judge also where head lacks more than half of base's tasks.")
+@click.option(
+    "--as-one", is_flag=True, help="Take all files of a folder as repetitions of one side, whatever their commits."
+)
 @click.option("--format", "format_", type=click.Choice(_FORMATS), default="table", show_default=True)
 @click.option(
     "--save",
@@ -51,6 +55,8 @@ def compare(
     base_python: str | None,
     head_python: str | None,
     thresholds: tuple[str, ...],
+    allow_gone: bool,
+    as_one: bool,
     format_: str,
     saves: tuple[str, ...],
     everything: bool,
@@ -61,7 +67,9 @@ def compare(
 
     BASE and HEAD are each a Parquet file, a journal, a run id, `latest`, or a
     folder of runs. From a folder, the runs of the commit measured last are
-    pooled. Both may instead be JSON of pytest-benchmark, a file or a folder.
+    pooled, with the same uncommitted changes if any. Both may instead be JSON of
+    pytest-benchmark, a file or a folder. The answer names the files of a folder
+    that were left out, and why.
 
     Ratios are head over base, with intervals corrected over all tasks. Each
     latency is divided by that of the reference workload timed beside it, unless
@@ -78,18 +86,21 @@ def compare(
     kept under --out.
 
     Exit codes: 0 no regression; 1 a regression: an interval wholly beyond its
-    threshold, or a task that worked and now fails; 3 undecided; 2 cannot be
-    carried out; 130 interrupted. A regression outweighs undecided tasks.
+    threshold, or a task that worked and now fails; 3 undecided, or nothing to
+    decide by: fewer than half of base's tasks in head, or one run on both sides;
+    2 cannot be carried out; 130 interrupted. A regression outweighs the others.
 
     \b
-    JSON: {"schema": 1, "verdict", "headline", "basis", "why", "apart": [how the
-    sides differ], "thresholds": {metric: share or null}, "differences":
-    [{"fact", "base", "head"}], "base", "head": {"runs": [{"run_id", "machine",
-    "class", "started_at", "commit"}], "left_out"}, "open": tasks whose
-    interval reaches beyond the threshold, "tasks": [{the case and setting,
-    "verdict", "flags": {"base", "head"}, "changes": [{"metric", "base", "head",
-    "ratio", "low", "high", "verdict", "reason"}]}], "new", "gone": [{the case
-    and setting, "status", "reason"}]}
+    JSON: {"schema": 1, "verdict", "headline", "basis" ("mixed" if tasks differ),
+    "why", "apart": [how the sides differ], "thresholds": {metric: share or
+    null}, "differences": [{"fact", "base", "head"}], "base", "head": {"runs":
+    [{"run_id", "machine", "class", "started_at", "commit"}], "left_out": number,
+    "others": [{"file", "why"}]}, "same_run": whether base and head are one run,
+    "decided", "undecided": tasks, "open": those whose interval reaches beyond
+    the threshold, "tasks": [{the case and setting, "verdict", "basis", "flags":
+    {"base", "head"}, "changes": [{"metric", "base", "head", "ratio", "low",
+    "high", "verdict", "reason"}]}], "new", "gone": [{the case and setting,
+    "status", "reason"}]}
     \b
     JUnit: one test per task and metric. A regression fails; an undecided, new or
     gone task is skipped.
@@ -117,7 +128,7 @@ def compare(
         for run in runs:
             click.echo(f"Wrote {run.path}", err=True)
         base, head = (str(run.path) for run in runs)
-    found = gb.compare(str(base), str(head), out=out, thresholds=limits)
+    found = gb.compare(str(base), str(head), out=out, thresholds=limits, allow_gone=allow_gone, as_one=as_one)
     texts = {path: table.render(found, kind, everything=everything) for path, kind in named.items()}
     for path, text in texts.items():
         table.save(text, path)

@@ -1,5 +1,6 @@
 """The commit of the user's project that a run measured, according to git in the current folder."""
 
+import hashlib
 import subprocess
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,26 +12,34 @@ _TIMEOUT_S = 10.0
 _COMMIT = TypeAdapter(CommitFacts)
 # Whatever the user's configuration would add to the answer, or run to give it.
 _GIT = ("git", "--no-optional-locks", "--no-pager", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false")
+# All of the checkout wherever in it the current folder lies; binary files and submodules by their content.
+_CHANGES = (
+    *("-c", "diff.relative=false", "diff", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"),
+    *("--binary", "--full-index", "--submodule=diff", "--ignore-submodules=untracked", "HEAD"),
+)
 
 
 def read_commit() -> Json | None:
     """`{"id", "date", "dirty"}` of the checkout that the current folder lies in; None without git or a commit there.
 
-    `date` is the committer's, with its zone; `dirty` whether a tracked file differs from the commit. What CI systems
-    say in variables is not used, since they may check out another commit than they name.
+    `date` is the committer's, with its zone; `dirty` whether a tracked file differs from the commit, and then `changes`
+    a digest of the differences, if git can show them. What CI systems say in variables is not used, since they may
+    check out another commit than they name.
     """
     told = _ask("log", "-1", "--format=%H%n%cI", "HEAD")
-    changes = _ask("status", "--porcelain", "--untracked-files=no")
-    if told is None or changes is None:
+    changed = _ask("status", "--porcelain", "--untracked-files=no")
+    if told is None or changed is None:
         return None
-    name, _, date = told.strip().partition("\n")
+    name, _, date = told.decode("utf-8", "replace").strip().partition("\n")
+    changes = _ask(*_CHANGES) if changed.strip() else None
+    digest = {} if changes is None else {"changes": hashlib.sha256(changes).hexdigest()}
     try:
-        return dict(_COMMIT.validate_python({"id": name, "date": date, "dirty": bool(changes.strip())}))
+        return dict(_COMMIT.validate_python({"id": name, "date": date, "dirty": bool(changed.strip()), **digest}))
     except ValidationError:  # a date that no calendar has can be committed, and no file of a run may hold it
         return None
 
 
-def _ask(*words: str) -> str | None:
+def _ask(*words: str) -> bytes | None:
     """What git answers; None where it is not there, refuses, or takes too long."""
     try:
         done = subprocess.run(
@@ -38,4 +47,4 @@ def _ask(*words: str) -> str | None:
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return done.stdout.decode("utf-8", "replace")
+    return done.stdout

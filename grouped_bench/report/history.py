@@ -4,7 +4,7 @@ import json
 import textwrap
 from collections.abc import Iterator, Sequence
 
-from grouped_bench.analyse.compare.compare import RAW
+from grouped_bench.analyse.compare.basis import RAW
 from grouped_bench.analyse.environment.differences import Absent, Difference
 from grouped_bench.analyse.history.history import (
     LEAST_FOR_STEPS,

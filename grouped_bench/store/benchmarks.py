@@ -1,19 +1,23 @@
 """pytest-benchmark's JSON: its benchmarks and their shared facts; any other file is refused in words."""
 
+import collections
 import json
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from grouped_bench.errors import RunError
+from grouped_bench.errors import RunError, shown
 from grouped_bench.space.facts import Json
 from grouped_bench.store import identity
 from grouped_bench.store.checks import (
     DEEPEST_METADATA,
+    LEAST,
     LONGEST_TEXT,
+    MOST,
     MOST_ROWS,
     CommitFacts,
     Sampled,
@@ -22,7 +26,12 @@ from grouped_bench.store.checks import (
 )
 
 LARGEST_FILE = 256 * 2**20
-_LARGEST_INTEGER = 2**63
+# Digits of the largest integer that is taken for one.
+_MOST_DIGITS = 18
+_LONGEST_KEY = 60
+# What is held to the limits of `Sampled`.
+_SECONDS = ("median", "reference_s")
+_DIGEST = re.compile("[0-9a-f]{64}")
 _Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 _Name = Annotated[_Text, Field(min_length=1)]
 _COMMIT = TypeAdapter(CommitFacts)
@@ -97,7 +106,7 @@ def read_benchmarks(path: Path) -> tuple[list[Json], Json]:
             "name": one.fullname,
             "group": one.group,
             "machine": told["machine"],
-            "params": one.params,
+            "params": _with_words(one.params),
             "median_s": one.stats.median,
             "reference_s": one.extra_info.reference_s,
         }
@@ -116,7 +125,14 @@ def _tree(path: Path) -> Any:
         if size > LARGEST_FILE:
             raise _unreadable(path, f"{size:,} bytes, at most {LARGEST_FILE:,} are read")
         content = path.read_text(encoding="utf-8")
-        return json.loads(content, parse_float=_finite, parse_int=_bounded, parse_constant=_finite)
+        # Numbers are held to their limits where they are read: a library of somebody's own may leave NaN elsewhere.
+        return json.loads(content, parse_int=_integer, object_pairs_hook=_each_key_once)
+    except KeyError as doubled:
+        raise RunError(
+            "A key of a JSON object must occur once",
+            received=f'{path.name} with "{shown(doubled.args[0], _LONGEST_KEY)}" twice',
+            remedy="Write it again with `pytest --benchmark-json FILE`",
+        ) from None
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from None
     except (ValueError, RecursionError) as error:
@@ -129,12 +145,22 @@ def _checked(tree: Any, path: Path) -> _File:
     try:
         file = _File.model_validate(tree)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise _refusal(path, f"{'.'.join(map(str, first['loc'])) or 'all of it'}: {first['msg']}") from None
+        first = error.errors(include_url=False)[0]
+        raise _refusal(path, _problem(first["loc"], first["msg"], first["input"])) from None
     names = {one.fullname for one in file.benchmarks}
     if len(names) < len(file.benchmarks):
         raise _refusal(path, "a benchmark that occurs twice")
     return file
+
+
+def _problem(place: Sequence[int | str], told: str, value: Any) -> str:
+    """What is wrong, and where; of a number also its limits and the number."""
+    where = ".".join(map(str, place)) or "all of it"
+    if not isinstance(value, float | int):
+        return f"{where}: {told}"
+    if place and place[-1] in _SECONDS and not isinstance(value, bool):
+        told = f"Input should be a number of seconds from {LEAST:g} to {MOST:g}"
+    return f"{where}: {told}, found {shown(value, 20)}"
 
 
 def _facts(file: _File) -> Json:
@@ -171,23 +197,35 @@ def _commit(told: Mapping[str, Any]) -> Json | None:
     """The commit as a run records it; None where there was no repository, or git did not answer."""
     try:
         found = {"id": told.get("id"), "date": told.get("time"), "dirty": told.get("dirty")}
+        changes = told.get("changes")  # of this project's benchmarks; another's may call anything so
+        if isinstance(changes, str) and _DIGEST.fullmatch(changes):
+            found["changes"] = changes
         return dict(_COMMIT.validate_python(found, strict=True))
     except ValidationError:
         return None
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"the number {text[:20]}")
-    return number
+def _integer(text: str) -> int | float:
+    """The number; a float where Python would take long over so many digits."""
+    return int(text) if len(text.lstrip("-")) <= _MOST_DIGITS else float(text)
 
 
-def _bounded(text: str) -> int:
-    number = int(text)
-    if abs(number) >= _LARGEST_INTEGER:
-        raise ValueError(f"the number {text[:20]}…")
-    return number
+def _each_key_once(pairs: Sequence[tuple[str, Any]]) -> Json:
+    """The object of these members. KeyError names a key that occurs twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = collections.Counter(key for key, _ in pairs)
+        raise KeyError(counts.most_common(1)[0][0])
+    return found
+
+
+def _with_words(tree: Any) -> Any:
+    """`tree` with the words for numbers that JSON does not have."""
+    if isinstance(tree, dict):
+        return {key: _with_words(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_with_words(value) for value in tree]
+    return str(tree) if isinstance(tree, float) and not math.isfinite(tree) else tree
 
 
 def _unreadable(path: Path, why: str) -> RunError:

@@ -22,13 +22,13 @@ LARGEST_METADATA = 64 * 2**20
 DEEPEST_METADATA = 40
 _LAST_MICROSECOND = 253_402_300_799_999_999  # of the year 9999, the last that Python's dates know
 # Of seconds, ratios, shares and joules, where they are not 0: no run has what lies beyond.
-_LEAST, _MOST = 1e-15, 1e15
+LEAST, MOST = 1e-15, 1e15
 _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 
 
 Rate = Annotated[float, Field(gt=0, le=1e24, allow_inf_nan=False)]
 Elapsed = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-Sampled = Annotated[float, Field(ge=_LEAST, le=_MOST, allow_inf_nan=False)]
+Sampled = Annotated[float, Field(ge=LEAST, le=MOST, allow_inf_nan=False)]
 # How many rounds of a visit a baseline has kept at most.
 KeptRounds = Annotated[int, Field(ge=1, lt=2**31)]
 Tally = Annotated[int, Field(ge=0, lt=2**63)]
@@ -44,6 +44,7 @@ def _moment(text: str) -> str:
 Timestamp = Annotated[str, Field(max_length=40), AfterValidator(_moment)]
 _D = "[0-9]"
 CommitId = Annotated[str, Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
+ChangesDigest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 CommitDate = Annotated[
     str,
     Field(pattern=f"^(19[7-9]|[2-9]{_D}{_D}){_D}-[0-9T:-]{{14}}(Z|[+-]{_D}{_D}:{_D}{_D})$"),
@@ -52,11 +53,15 @@ CommitDate = Annotated[
 
 
 class CommitFacts(TypedDict):
-    """The commit that was checked out where a run was started, and whether tracked files differed from it."""
+    """The commit that was checked out where a run was started, and whether tracked files differed from it.
+
+    `changes` is a digest of how they differed.
+    """
 
     id: CommitId
     date: CommitDate
     dirty: bool
+    changes: NotRequired[ChangesDigest]
 
 
 class PeakFacts(TypedDict):
@@ -240,7 +245,7 @@ def _sane(name: str, values: np.ndarray) -> np.ndarray:
         return np.asarray(values >= 0)
     # A latency is a divisor, a speed-up stands in a logarithm.
     may_be_zero = not name.startswith(("samples", "latency", "speedup", "env_speedup", "reference"))
-    return np.asarray(((values >= _LEAST) & (values <= _MOST)) | (may_be_zero & (values == 0)))
+    return np.asarray(((values >= LEAST) & (values <= MOST)) | (may_be_zero & (values == 0)))
 
 
 def _text_problems(name: str, values: pa.ChunkedArray) -> Iterator[str]:

@@ -37,6 +37,7 @@ def runs(tmp_path):
         "broken": fail(head, head["variant"] == "grouped", "crashed", "signal 11"),
         "cut": fail(head, head["variant"] == "grouped", "interrupted", "the budget ended"),
         "few": drawn(2, processes=2),
+        "gone": head[:1],
     }
     return {name: saved(made, tmp_path / "runs", name) for name, made in kinds.items()}
 
@@ -44,7 +45,8 @@ def runs(tmp_path):
 @pytest.mark.parametrize(
     ("base", "head", "code", "told"),
     [
-        ("base", "base", 0, "No regression"),
+        ("base", "base", 3, "Inconclusive"),
+        ("base", "gone", 3, "Inconclusive"),
         ("base", "same", 0, "No regression"),
         ("base", "slow", 1, "Regression"),
         ("slow", "base", 0, "No regression"),
@@ -81,6 +83,46 @@ def test_one_run_of_the_command_gives_every_format(call, runs):
     assert ElementTree.fromstring(texts[3]).get("failures") == "2"
     for format_, text in zip(("markdown", "json", "junit"), texts[1:], strict=True):
         assert call(runs["base"], runs["slow"], "--format", format_) == (1, text, "")
+
+
+def test_a_run_and_itself_are_called_one_run_first(call, runs):
+    code, out, _ = call(runs["base"], runs["base"])
+    assert (code, out.splitlines()[0]) == (3, "Inconclusive: base and head are the same run.")
+    assert "A run compared with itself shows nothing. Name two runs." in out
+    code, out, _ = call(runs["base"], runs["base"], "--format", "json")
+    assert (code, loaded(out)["same_run"]) == (3, True)
+
+
+def test_a_head_that_lacks_most_tasks_is_said_first_and_may_be_allowed(call, runs):
+    code, out, _ = call(runs["base"], runs["gone"])
+    assert (code, out.splitlines()[0]) == (3, "Inconclusive: head has only 1 of base's 4 tasks.")
+    assert "3 tasks of base are gone. If that is intended, add --allow-gone." in out
+    code, out, _ = call(runs["base"], runs["gone"], "--allow-gone")
+    assert (code, out.splitlines()[0]) == (0, "No regression in 1 of 4 tasks; 3 are gone.")
+
+
+def test_files_that_name_no_commit_are_named_and_taken_as_one_side_where_asked(call, tmp_path):
+    for side, seed, slower in (("b", 1, None), ("h", 5, {"grouped": 1.1})):
+        for number in range(3):
+            saved(drawn(seed + number, processes=2, slower=slower), Path(side), f"{side}{number}")
+    code, out, _ = call("b", "h")
+    told = " ".join(out.split())
+    assert code == 3
+    assert told.startswith("Inconclusive: 0 of 4 tasks decided. ")
+    assert "base: run b2, on amd-epyc-2; 2 others left out: b0.parquet, b1.parquet (no commit is recorded)" in told
+    assert "4 files left out: what was measured is not recorded. If all files of a folder repeat one side, add" in told
+    code, out, _ = call("b", "h", "--as-one")
+    told = " ".join(out.split())
+    assert (code, "left out" in told) == (1, False)
+    assert "base: 3 runs (b0, b1, b2), as one side (--as-one), on amd-epyc-2" in told
+
+
+def test_a_key_that_occurs_twice_is_one_line_with_the_file_and_the_key(call):
+    for name in ("a.json", "b.json"):
+        Path(name).write_text('{"benchmarks": [], "machine_info": {}, "datetime": "2026-11-23", "datetime": "x"}')
+    code, _, err = call("a.json", "b.json")
+    assert (code, err.count("\n")) == (2, 1)
+    assert 'Received: a.json with "datetime" twice.' in err or 'Received: b.json with "datetime" twice.' in err
 
 
 def test_all_shows_what_is_unchanged(call, runs):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -46,13 +47,68 @@ def test_the_commit_is_told_by_id_committers_date_and_whether_files_differ(check
     (checkout / "new.parquet").write_text("what a run writes is no change")
     assert commit.read_commit()["dirty"] is False
     (checkout / "layer.py").write_text("two")
-    assert commit.read_commit() == {"id": name, "date": "2026-11-24T10:00:00+01:00", "dirty": True}
+    told = commit.read_commit()
+    changes = told.pop("changes")
+    assert told == {"id": name, "date": "2026-11-24T10:00:00+01:00", "dirty": True}
+    assert re.fullmatch("[0-9a-f]{64}", changes)
     (checkout / "below").mkdir()
     os.chdir(checkout / "below")
     assert commit.read_commit()["id"] == name
 
 
+def changes():
+    return commit.read_commit().get("changes")
+
+
+def test_changes_have_one_digest_for_one_state_of_the_tracked_files(checkout):
+    (checkout / "image.bin").write_bytes(b"\0\xff")
+    git("add", "image.bin")
+    git("commit", "--quiet", "--message", "more")
+    assert changes() is None
+    found = []
+    for name, content in (("layer.py", b"two"), ("layer.py", b"2\xe9"), ("layer.py", b"2\xe8"), ("image.bin", b"\0\1")):
+        (checkout / name).write_bytes(content)
+        found.append(changes())
+        (checkout / "new.parquet").write_bytes(content)  # what a run writes is no change
+        git("add", name)  # nor is what is staged another one
+        assert changes() == found[-1]
+    assert len(set(found)) == 4
+    (checkout / "below").mkdir()
+    os.chdir(checkout / "below")
+    assert changes() == found[-1]
+    git("config", "diff.relative", "true")
+    git("config", "diff.external", "false")
+    git("config", "color.ui", "always")
+    assert changes() == found[-1]
+    (checkout / "layer.py").write_text("two")
+    (checkout / "image.bin").write_bytes(b"\0\xff")
+    assert changes() == found[0]
+
+
+def test_changes_below_a_submodule_are_changes(checkout, tmp_path):
+    git("init", "--quiet", str(tmp_path / "other"))
+    (tmp_path / "other" / "x.py").write_text("one")
+    git("-C", str(tmp_path / "other"), "add", "x.py")
+    git("-C", str(tmp_path / "other"), "commit", "--quiet", "--message", "x")
+    git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(tmp_path / "other"), "below")
+    git("commit", "--quiet", "--message", "below")
+    found = set()
+    for text in ("two", "three"):
+        (checkout / "below" / "x.py").write_text(text)
+        found.add(changes())
+    assert len(found - {None}) == 2
+
+
+def test_changes_that_git_does_not_show_have_no_digest(checkout, monkeypatch):
+    (checkout / "layer.py").write_text("two")
+    ask = commit._ask
+    monkeypatch.setattr(commit, "_ask", lambda *words: None if "diff" in words else ask(*words))
+    assert commit.read_commit()["dirty"] is True
+    assert changes() is None
+
+
 def test_no_more_is_told(checkout):
+    (checkout / "layer.py").write_text("secret change")
     assert "secret" not in json.dumps(commit.read_commit()).lower()
 
 
@@ -107,6 +163,9 @@ def test_a_date_that_no_run_may_hold_is_no_commit(checkout):
         ({**GOOD, "date": "2026-02-30T10:00:00Z"}, "commit.date"),
         ({**GOOD, "date": "yesterday"}, "commit.date"),
         ({**GOOD, "dirty": None}, "commit.dirty"),
+        ({**GOOD, "dirty": True, "changes": "c" * 64}, None),
+        ({**GOOD, "dirty": True, "changes": "c" * 63}, "commit.changes"),
+        ({**GOOD, "dirty": True, "changes": None}, "commit.changes"),
         ({"id": "b" * 40}, "commit.date"),
         ("b" * 40, "commit"),
     ],

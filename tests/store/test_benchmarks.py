@@ -2,12 +2,13 @@
 
 import copy
 import json
+import math
 import os
 
 import pytest
 from machines import machine
 
-from grouped_bench.analyse.compare.side_selection import commit_of, repetitions
+from grouped_bench.analyse.compare.side_selection import commit_of, why_left_out
 from grouped_bench.errors import RunError
 from grouped_bench.store import benchmarks
 from grouped_bench.store.benchmarks import read_benchmarks
@@ -108,7 +109,7 @@ def test_facts_are_those_of_a_run_and_hold_no_host_name(tmp_path):
         "errors": [],
     }
     assert commit_of(facts) == "a" * 40
-    assert repetitions([facts, {**facts, "started_at": "2026-11-23T02:00:00+00:00"}]) == [0, 1]
+    assert why_left_out([facts, {**facts, "started_at": "2026-11-23T02:00:00+00:00"}]) == [None, None]
 
 
 def test_a_machine_whose_instruction_sets_are_not_told_has_its_plain_name(tmp_path):
@@ -165,8 +166,9 @@ def test_a_machine_that_is_not_told_has_no_name(tmp_path):
         (("benchmarks", 0, "stats"), {}, "benchmarks.0.stats.median: Field required"),
         *(
             (("benchmarks", 0, "stats", "median"), value, "benchmarks.0.stats.median: Input should be")
-            for value in (-1.0, 0, 0.0, 1e-300, 1e300, "1.0", True, None, [])
+            for value in (-1.0, 0, 0.0, 1e-300, 1e300, 10**18, math.nan, math.inf, "1.0", True, None, [])
         ),
+        (("benchmarks", 0, "extra_info", "reference_s"), math.nan, "benchmarks.0.extra_info.reference_s: Input should"),
         (("benchmarks", 0, "extra_info"), [], "benchmarks.0.extra_info: Input should be"),
         (("benchmarks", 0, "extra_info", "reference_s"), -1.0, "benchmarks.0.extra_info.reference_s: Input should be"),
         (("benchmarks", 0, "extra_info", "reference_s"), "1", "benchmarks.0.extra_info.reference_s: Input should be"),
@@ -200,17 +202,70 @@ def test_what_is_always_written_must_be_there(place, tmp_path):
         "{",
         "\ufeff{}",
         "[" * 100_000,
-        json.dumps(WRITTEN).replace("0.002", "NaN", 1),
-        json.dumps(WRITTEN).replace("0.002", "-Infinity", 1),
-        json.dumps(WRITTEN).replace("0.002", "1e999", 1),
-        json.dumps(WRITTEN).replace("0.002", "9" * 5000, 1),
-        json.dumps(WRITTEN).replace("0.002", "9" * 19, 1),
     ],
 )
 def test_what_is_no_json_is_refused_in_words(content, tmp_path):
     with pytest.raises(RunError, match="must be readable JSON of pytest-benchmark") as refused:
         read_benchmarks(written(tmp_path, content))
     assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("NaN", "nan"), ("-Infinity", "-inf"), ("1e999", "inf"), ("9" * 5000, "inf"), ("9" * 19, "1e+19"), ("0", "0")],
+)
+def test_a_number_beyond_its_limits_is_refused_with_both(text, found, tmp_path):
+    content = json.dumps(WRITTEN).replace('"median": 0.002', f'"median": {text}', 1)
+    with pytest.raises(RunError) as refused:
+        read_benchmarks(written(tmp_path, content))
+    assert (
+        "Received: 0001_base.json: benchmarks.0.stats.median: Input should be a number of seconds from 1e-15 to 1e+15, "
+        f"found {found}."
+    ) in str(refused.value)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "9" * 19, "-" + "9" * 5000])
+def test_numbers_that_are_not_read_may_be_any(number, tmp_path):
+    content = json.dumps(WRITTEN)
+    for name in ('"groups": 4', '"max": 0.003', '"min_rounds": 5', '"stepping": 1'):
+        assert name in content
+        content = content.replace(name, f"{name.split(':')[0]}: {number}")
+    assert read_benchmarks(written(tmp_path, content)) == read_benchmarks(written(tmp_path))
+
+
+def test_parameters_that_json_has_no_number_for_are_words(tmp_path):
+    found, _ = read_benchmarks(written(tmp_path, changed("benchmarks", 0, "params", value={"a": [math.nan, 1.0, 2]})))
+    assert found[0]["params"] == {"a": ["nan", 1.0, 2]}
+
+
+@pytest.mark.parametrize(
+    ("place", "again", "key"),
+    [
+        ('"version": ', '"version": "1", "version": ', "version"),
+        ('"median": 0.002', '"median": 1e-9, "median": 0.002', "median"),
+        ('"groups": 4', '"groups": 5, "groups": 4', "groups"),  # though it is not read
+        ('"groups": 4', '"gro\\u0075ps": 5, "groups": 4', "groups"),
+        ('"groups": 4', '"\\u001b[31m": 5, "\\u001b[31m": 4', "\\x1b[31m"),
+    ],
+)
+def test_a_key_that_occurs_twice_is_refused_by_name(place, again, key, tmp_path):
+    content = json.dumps(WRITTEN)
+    assert content.count(place) == 1
+    with pytest.raises(RunError, match="A key of a JSON object must occur once") as refused:
+        read_benchmarks(written(tmp_path, content.replace(place, again)))
+    assert f'Received: 0001_base.json with "{key}" twice.' in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"), [("c" * 64, True), ("c" * 63, False), ("C" * 64, False), (["layer.py"], False), (None, False)]
+)
+def test_a_digest_of_uncommitted_changes_is_read_and_nothing_else(changes, kept, tmp_path):
+    told = {**WRITTEN["commit_info"], "dirty": True, "changes": changes}
+    _, facts = read_benchmarks(written(tmp_path, changed("commit_info", value=told)))
+    assert facts["commit"] == {
+        **{"id": "a" * 40, "date": "2026-11-22T00:00:00+00:00", "dirty": True},
+        **({"changes": changes} if kept else {}),
+    }
 
 
 @pytest.mark.parametrize("content", ["[]", "null", "5", '"x"', "{}", "[" * 50 + "]" * 50])

@@ -12,6 +12,7 @@ from grouped_bench.analyse.compare.side_selection import Judgement, Taken
 from grouped_bench.store.runs import write_run
 
 COMMIT, OTHER = "a" * 40, "b" * 40
+CHANGES = "c" * 64
 _ROUNDS = 6
 _REFERENCE_S = 1e-3
 
@@ -70,10 +71,11 @@ def saved(made, folder, run_id, **facts):
     return write_run(made.assign(run_id=run_id), metadata(run_id=run_id, **facts), folder / f"{run_id}.parquet")
 
 
-def of_commit(name, moment=None, *, dirty=False, **facts):
-    """Run-wide facts of a run of the commit `name`, begun in the minute `moment`."""
+def of_commit(name, moment=None, *, dirty=False, changes=None, **facts):
+    """Run-wide facts of a run of the commit `name`, begun in the minute `moment`; `changes` is a digest."""
     began = {} if moment is None else {"started_at": f"2026-11-23T01:{moment:02}:00+00:00"}
-    return {"commit": {"id": name, "date": "2026-11-22T00:00:00+00:00", "dirty": dirty}, **began, **facts}
+    told = {"id": name, "date": "2026-11-22T00:00:00+00:00", "dirty": dirty}
+    return {"commit": told if changes is None else {**told, "changes": changes}, **began, **facts}
 
 
 def change(judgement, metric, place=0):

@@ -6,11 +6,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from grouped_bench.analyse.compare.basis import (
+    BOTH,
+    MIXED,
+    NORMALISED,
+    PAIRED,
+    RELATIVE,
+    Basis,
+    are_relative,
+    bases_of,
+    is_elsewhere,
+    place_of,
+)
 from grouped_bench.analyse.compare.measurements import NOT_REACHED, Measurement, Side
 from grouped_bench.analyse.statistics import stats, tasks
 from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.analyse.statistics.tasks import Value
-from grouped_bench.units import counted
 
 # In the order of their weight: the worst of a task's metrics is the task's, the worst of all tasks' the comparison's.
 VERDICTS = ("regression", "inconclusive", "improvement", "unchanged", "not judged")
@@ -34,8 +45,8 @@ FEW = f"fewer than {stats.LEAST_PROCESSES} processes on a side"
 NO_REFERENCE = "no reference workload was timed beside it"
 NOT_TIMED = "nothing was timed on both sides"
 ELSEWHERE = "measured on another machine"
-NORMALISED, RAW, PAIRED, BOTH = "normalised", "raw", "paired", "paired and normalised"
-_RELATIVE = (NORMALISED, BOTH)
+# Of base's tasks those that head must have at least, if the comparison is to show anything.
+LEAST_COVERED = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +72,7 @@ class Compared:
     base: Measurement
     head: Measurement
     changes: tuple[Change, ...]
+    basis: str = NORMALISED
 
     @property
     def verdict(self) -> str:
@@ -75,28 +87,59 @@ class Compared:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """All tasks of two sides; `basis` says how latencies were set against each other, `why` for what reason.
+    """All tasks of two sides; `bases` says for each backend and execution how latencies were set against each other.
 
     `apart` says in which of what decides kernels the sides differ, `is_elsewhere` whether in their machines.
+    `is_same_run` is whether base and head are one run, `allow_gone` whether head may lack most of base's tasks.
     """
 
     tasks: tuple[Compared, ...]
     new: tuple[Measurement, ...]
     gone: tuple[Measurement, ...]
     thresholds: Mapping[str, float | None]
-    basis: str
-    why: str
+    bases: Mapping[str, Basis]
     apart: tuple[str, ...] = ()
     is_elsewhere: bool = False
+    is_same_run: bool = False
+    allow_gone: bool = False
+
+    @property
+    def by_basis(self) -> Mapping[Basis, Sequence[str]]:
+        """Each basis with the backends and executions that it is of."""
+        found: dict[Basis, list[str]] = {}
+        for place, basis in self.bases.items():
+            found.setdefault(basis, []).append(place)
+        return found
+
+    @property
+    def basis(self) -> str:
+        """How latencies were set against each other: the one way of all tasks, or MIXED."""
+        names = {basis.name for basis in self.bases.values()} or {NORMALISED}
+        return names.pop() if len(names) == 1 else MIXED
+
+    @property
+    def why(self) -> str:
+        """For what reason."""
+        of_each = [f"{', '.join(places)} {basis.name}: {basis.why}" for basis, places in self.by_basis.items()]
+        return next(iter(self.bases.values())).why if len(of_each) == 1 else "; ".join(of_each)
+
+    @property
+    def covers_too_little(self) -> bool:
+        """Whether head has fewer of base's tasks than a comparison needs."""
+        return not self.allow_gone and len(self.tasks) < LEAST_COVERED * (len(self.tasks) + len(self.gone))
 
     @property
     def verdict(self) -> str:
-        """The worst of the tasks'; a comparison that should judge latencies and has none shows nothing."""
+        """The worst of the tasks'; what shows nothing is inconclusive.
+
+        Nothing is shown by a run and itself, by few of base's tasks, or without a latency where one should be judged.
+        """
         found = worst(task.verdict for task in self.tasks) if self.tasks else INCONCLUSIVE
+        if found == REGRESSION:
+            return found
         judged = self.thresholds.get("latency") is not None
-        if found != REGRESSION and judged and not any(task.has_worked for task in self.tasks):
-            return INCONCLUSIVE
-        return found
+        shows_latency = not judged or any(task.has_worked for task in self.tasks)
+        return INCONCLUSIVE if self.is_same_run or self.covers_too_little or not shows_latency else found
 
 
 def worst(verdicts: Iterable[str]) -> str:
@@ -118,67 +161,31 @@ def compare(
         base, head: the tasks of each, by key.
         thresholds: share by metric, `DEFAULTS` for those not named; None reports a metric without judging it.
         paired: whether the visits of both sides were made side by side, in one order.
-        changed: facts in which the sides differ that slow a reference workload down as they do its task.
+        changed: facts of the environment in which the sides differ. Those that slow a reference workload down as they
+            do its task keep the two from being divided.
     """
     limits = {**DEFAULTS, **thresholds}
     common = [key for key in head if key in base]
-    basis, why = _basis([(base[key], head[key]) for key in common], changed)
-    if paired:
-        basis = BOTH if basis == NORMALISED else PAIRED
-        why = "both sides were visited in turns" + (f", and {why}" if basis == BOTH else "")
+    bases = bases_of([(base[key], head[key]) for key in common], changed, paired=paired)
     measured = sum(_have_worked(base[key], head[key]) for key in common)
     count = measured * sum(limits[metric] is not None for metric in _SAMPLED)
-    compared = tuple(
-        Compared(base[key], head[key], tuple(_changes(base[key], head[key], limits, basis, count))) for key in common
-    )
     return Comparison(
-        compared,
+        tuple(_compared(base[key], head[key], limits, bases[place_of(head[key])].name, count) for key in common),
         tuple(one for key, one in head.items() if key not in base),
         tuple(one for key, one in base.items() if key not in head),
         limits,
-        basis,
-        why,
+        bases,
     )
 
 
-def _basis(pairs: Sequence[tuple[Measurement, Measurement]], changed: Sequence[str]) -> tuple[str, str]:
-    """How latencies of two sides are set against each other, and why."""
-    measured = [pair for pair in pairs if all(one.latencies for one in pair)]
-    without = sum(not _are_relative(*pair) for pair in measured)
-    versions = any(
-        base.columns.get("backend_version") != head.columns.get("backend_version") for base, head in measured
-    )
-    if any(_elsewhere(base, head) for base, head in measured):
-        why = "the machines differ, so each latency is divided by that of the reference workload beside it"
-        return NORMALISED, why + (", which is another version's" if versions else "")
-    if without:
-        of = f"{without} of {counted(len(measured), 'task')}"
-        return RAW, f"{of} lack a common reference workload, so a slower machine shows as a change"
-    if versions:
-        return (
-            RAW,
-            "the version of the backend and its reference workload differ, so a slower machine shows as a change",
-        )
-    if changed:
-        return (
-            RAW,
-            f"{', '.join(changed)} changed, also for the reference workload, so a slower machine shows as a change",
-        )
-    return NORMALISED, "each latency is divided by that of the reference workload beside it"
-
-
-def _are_relative(base: Measurement, head: Measurement) -> bool:
-    """Whether both were timed beside the same reference workload."""
-    return bool(base.relative and head.relative) and base.reference == head.reference
+def _compared(
+    base: Measurement, head: Measurement, limits: Mapping[str, float | None], basis: str, count: int
+) -> Compared:
+    return Compared(base, head, tuple(_changes(base, head, limits, basis, count)), basis)
 
 
 def _have_worked(base: Measurement, head: Measurement) -> bool:
     return base.status == head.status == "ok"
-
-
-def _elsewhere(base: Measurement, head: Measurement) -> bool:
-    """Whether the two were measured on different machines."""
-    return bool(base.columns.get("machine") != head.columns.get("machine"))
 
 
 def _changes(
@@ -205,7 +212,7 @@ def _status(base: Measurement, head: Measurement, limit: float | None) -> Change
 
 def _latency(base: Measurement, head: Measurement, limit: float | None, basis: str, count: int) -> Change:
     before, after = (_median([one.value for one in side.latencies]) for side in (base, head))
-    apart = basis in _RELATIVE and not _are_relative(base, head)
+    apart = basis in RELATIVE and not are_relative(base, head)
     old_logs, new_logs = ([], []) if apart else (_logs(side, basis) for side in (base, head))
     if basis in (PAIRED, BOTH):
         ratios = _paired(old_logs, new_logs, basis)
@@ -217,14 +224,14 @@ def _latency(base: Measurement, head: Measurement, limit: float | None, basis: s
         estimate = math.exp(float(np.mean(new) - np.mean(old))) if old and new else None
     if found is not None:
         return Change("latency", before, after, _judged(found, limit), found)
-    timed = bool(base.latencies and head.latencies) and basis in _RELATIVE
+    timed = bool(base.latencies and head.latencies) and basis in RELATIVE
     why = FEW if estimate is not None else NO_REFERENCE if timed else NOT_TIMED
     return Change("latency", before, after, _if_judged(limit, INCONCLUSIVE), estimate, why)
 
 
 def _logs(side: Measurement, basis: str) -> Sequence[Value]:
     """One logarithm a visit."""
-    return side.relative if basis in _RELATIVE else [Value(math.log(one.value), one.visit) for one in side.latencies]
+    return side.relative if basis in RELATIVE else [Value(math.log(one.value), one.visit) for one in side.latencies]
 
 
 def _counted(values: Sequence[Value], basis: str) -> Sequence[Value]:
@@ -232,7 +239,7 @@ def _counted(values: Sequence[Value], basis: str) -> Sequence[Value]:
 
     What disturbs a visit holds the reference workload in the same rounds up as well.
     """
-    return values if basis in _RELATIVE else tasks.counted(values)
+    return values if basis in RELATIVE else tasks.counted(values)
 
 
 def _paired(base: Sequence[Value], head: Sequence[Value], basis: str) -> list[float]:
@@ -267,7 +274,7 @@ def _memory(base: Measurement, head: Measurement, limit: float | None) -> Change
     if base.memory_source != head.memory_source:
         why = f"read from {base.memory_source} before and from {head.memory_source} now, which cannot be compared"
         return Change("memory", before, after, NOT_JUDGED, reason=why)
-    if _elsewhere(base, head) and base.memory_source not in _COUNTED:
+    if is_elsewhere(base, head) and base.memory_source not in _COUNTED:
         return _exact("memory", before, after, None, reason=ELSEWHERE)
     if limit is not None and abs(after - before) <= LEAST_BYTES:
         return _exact("memory", before, after, math.inf)
@@ -299,7 +306,7 @@ def _first_call(base: Measurement, head: Measurement, limit: float | None, count
     old, new = ([math.log(one) for one in side.first_calls if one > 0] for side in (base, head))
     if not old or not new:
         return Change("first_call", before, after, NOT_JUDGED, reason=NOT_TIMED)
-    reason = ELSEWHERE if _elsewhere(base, head) else None
+    reason = ELSEWHERE if is_elsewhere(base, head) else None
     judged = None if reason else limit
     found = stats.change_interval(old, new, count)
     if found is not None:

@@ -13,20 +13,49 @@ from grouped_bench.store.older import in_force_of
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _FIRST_MOMENT = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+# Why a file that was found is not taken for its side.
+OTHER_MACHINE = "of another machine than head's"
+OTHER_TERMS = "of another machine, other libraries, threads or precision"
+OTHER_STATE = "of another commit, or of other uncommitted changes"
+HEAD_ITSELF, OF_HEAD, BASE_ITSELF = "head itself", "of head's commit", "base itself"
+COPY = "a copy of another file"
+NO_COMMIT = "no commit is recorded"
+NO_CHANGES = "uncommitted changes that are not recorded"
+# Those of which nobody but the user knows whether they repeat the newest.
+UNTOLD = (NO_COMMIT, NO_CHANGES)
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """A file that was found for a side and not taken: its name in the folder, and the reason."""
+
+    name: str
+    why: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Taken:
-    """The run-wide facts of the runs, or files of benchmarks, that stand for a side; how many others were there."""
+    """The run-wide facts of the runs, or files of benchmarks, that stand for a side; which others were there."""
 
     runs: tuple[Facts, ...]
-    left_out: int = 0
+    others: tuple[LeftOut, ...] = ()
+
+    @property
+    def left_out(self) -> int:
+        """How many others were there."""
+        return len(self.others)
 
     @property
     def commit(self) -> str | None:
         """The commit that all of them measured; None where it is not recorded, or changes to it were not committed."""
         commits = {commit_of(facts) for facts in self.runs}
         return commits.pop() if len(commits) == 1 else None
+
+    @property
+    def is_one_state(self) -> bool:
+        """Whether they record that all of them measured the same files."""
+        states = {state_of(facts) for facts in self.runs}
+        return len(states) == 1 and None not in states
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,32 +72,58 @@ class Judgement:
         return self.comparison.verdict
 
 
-def repetitions(facts: Sequence[Facts], beside: Facts | None = None) -> list[int]:
-    """Places of the runs that measured the newest commit, in the order in which they began.
+def why_left_out(facts: Sequence[Facts], beside: Facts | None = None, *, as_one: bool = False) -> list[str | None]:
+    """Why each run is not taken for its side: it does not repeat the newest. None where it does.
 
-    Their processes can be pooled: they ran on one machine, with the same libraries, threads and precision, and the same
-    things in force. A run without a commit, or with uncommitted changes, is repeated by none.
+    Runs repeat each other that measured one commit, with the same uncommitted changes if any, on one machine, with the
+    same libraries, threads and precision, and the same things in force. Their processes can be pooled. Where a run
+    does not record what it measured, nothing shows that it repeats another.
 
     Args:
         facts: the run-wide facts of each run.
         beside: those of a run whose machine is the one whose runs are wanted, where there are any.
+        as_one: whether all that were measured alike repeat each other, whatever their commits.
     """
     here = [place for place, one in enumerate(facts) if beside is not None and are_alike(one, beside)]
-    ordered = sorted(here or range(len(facts)), key=lambda place: began(facts[place]))
-    newest = facts[ordered[-1]]
-    commit = commit_of(newest)
-    if commit is None:
-        return ordered[-1:]
-    return [place for place in ordered if commit_of(facts[place]) == commit and _kind(facts[place]) == _kind(newest)]
+    here = sorted(here or range(len(facts)), key=lambda place: began(facts[place]))
+    newest = facts[here[-1]]
+    return [_why_not(one, newest, as_one) if place in here else OTHER_MACHINE for place, one in enumerate(facts)]
+
+
+def _why_not(one: Facts, newest: Facts, as_one: bool) -> str | None:
+    """Why a run is no repetition of the newest; None where it is one, or the newest itself."""
+    if one is newest:
+        return None
+    if not as_one:
+        state, wanted = state_of(one), state_of(newest)
+        if state is None:
+            return NO_CHANGES if _commit(one) else NO_COMMIT
+        if state != wanted:
+            return OTHER_STATE
+    return None if _kind(one) == _kind(newest) else OTHER_TERMS
 
 
 def commit_of(facts: Facts) -> str | None:
     """The commit that a run measured; None where it is not recorded, or changes to it were not committed."""
+    commit = _commit(facts)
+    return commit["id"] if commit.get("dirty") is False else None
+
+
+def state_of(facts: Facts) -> str | None:
+    """What a run measured: its commit, with the digest of changes that were not committed; None where not recorded."""
+    commit = _commit(facts)
+    changes = commit.get("changes")
+    if commit.get("dirty") is True and isinstance(changes, str) and changes:
+        return f"{commit['id']}+{changes}"
+    return commit_of(facts)
+
+
+def _commit(facts: Facts) -> Facts:
+    """The commit of a run's facts; empty where they record none."""
     commit = facts.get("commit")
-    if not isinstance(commit, dict) or commit.get("dirty") is not False:
-        return None
-    name = commit.get("id")
-    return name if isinstance(name, str) and _COMMIT.fullmatch(name) else None
+    if not isinstance(commit, dict) or not isinstance(commit.get("id"), str):
+        return {}
+    return commit if _COMMIT.fullmatch(commit["id"]) else {}
 
 
 def began(facts: Facts) -> datetime.datetime:

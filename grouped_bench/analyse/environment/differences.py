@@ -11,9 +11,22 @@ from typing import Any
 from grouped_bench.space.facts import Json
 from grouped_bench.units import format_bytes
 
-# Threads, variables, and libraries that compute.
-_COMPUTING = ("tensorflow", "keras", "jax", "torch", "numpy")
-_SHARED = ("threads", "variables.", "backend.", "in_force.", *(f"libraries.{name}" for name in _COMPUTING))
+# What computes by each backend. NumPy has no part in a timed call.
+_LIBRARIES = {
+    "tensorflow": ("tensorflow", "keras"),
+    "jax": ("jax", "jaxlib", "keras"),
+    "torch": ("torch", "keras"),
+}
+_ANY_LIBRARY = (*dict.fromkeys(name for names in _LIBRARIES.values() for name in names), "numpy")
+# Variables that only these backends read; all of them may read the others.
+_READERS = {
+    "TF_": ("tensorflow",),
+    "XLA_": ("tensorflow", "jax"),
+    "JAX_": ("jax",),
+    "TORCH_": ("torch",),
+    "ATEN_": ("torch",),
+}
+_INTERPRETER = "python"
 _OTHERWISE_EACH_TIME = ("command", "processor.load_average")
 
 
@@ -77,10 +90,32 @@ def differences(metadata: Sequence[Mapping[str, Any]]) -> list[Difference]:
     return sorted((one for one in found if one.is_told), key=lambda one: not one.is_certain)
 
 
-def shared_changes(metadata: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Facts in which runs certainly differ that make a task and a reference workload beside it slower alike."""
-    certain = [one.fact for one in differences(metadata) if one.is_certain]
-    return [fact for fact in certain if fact.startswith(_SHARED)]
+def certain_changes(metadata: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Facts of which runs recorded different values."""
+    return [one.fact for one in differences(metadata) if one.is_certain]
+
+
+def slows_alike(fact: str, backend: str | None, execution: str | None) -> bool:
+    """Whether a change of `fact` may slow a task, and the reference workload beside it as much.
+
+    Args:
+        fact: its name, as `differences` gives it.
+        backend, execution: those of the task; None where not known, as of a benchmark, which anything may slow.
+    """
+    section, _, name = fact.partition(".")
+    match section:
+        case "threads":
+            return True
+        case "variables":
+            readers = next((names for prefix, names in _READERS.items() if name.startswith(prefix)), None)
+            return backend is None or readers is None or backend in readers
+        case "backend" | "in_force":
+            return backend in (None, name.partition(".")[0])
+        case "libraries":
+            return name in _LIBRARIES.get(backend or "", _ANY_LIBRARY)
+        case "system":  # compiled steps spend next to no time in the interpreter
+            return name == _INTERPRETER and (backend is None or execution == "eager")
+    return False
 
 
 def unread_variables(metadata: Mapping[str, Any]) -> list[str]:

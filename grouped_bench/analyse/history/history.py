@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse.compare.compare import NORMALISED, RAW
+from grouped_bench.analyse.compare.basis import NORMALISED, RAW
 from grouped_bench.analyse.compare.measurements import Key, Measurement, of_frames
 from grouped_bench.analyse.environment.differences import Difference, differences
 from grouped_bench.analyse.environment.machines import older_names

@@ -6,6 +6,7 @@ from xml.etree import ElementTree
 
 from grouped_bench.analyse.compare import compare
 from grouped_bench.analyse.compare.compare import Change, Compared
+from grouped_bench.analyse.compare.decided import decided_counts, open_count
 from grouped_bench.analyse.compare.measurements import Measurement
 from grouped_bench.analyse.compare.side_selection import Judgement, Taken, commit_of
 from grouped_bench.analyse.environment import machines
@@ -50,7 +51,7 @@ def markdown(judgement: Judgement) -> str:
     for what, tasks in (("new, only in head", found.new), ("gone, only in base", found.gone)):
         names = [f"- {_cell(text)}" for text in words.names(tasks)]
         lines += _folded(f"{counted(len(tasks), 'task')} {what}", _listed(names, "case")) if names else []
-    lines += [line for text in words.remedies(found) for line in (_cell(text, long=True), "")]
+    lines += [line for text in words.remedies(judgement) for line in (_cell(text, long=True), "")]
     differing = [pipes(map(_cell, row)) for row in words.differences(judgement)]
     environment = [pipes(("fact", "base", "head")), pipes(("---",) * 3), *_listed(differing, "fact")]
     how = [
@@ -120,11 +121,15 @@ def _cell(text: str, *, long: bool = False) -> str:
 def as_json(judgement: Judgement) -> str:
     """All of a comparison; seconds, bytes and ratios as numbers, what is not known null."""
     found = judgement.comparison
+    decided, undecided = decided_counts(found)
     told = {
         "schema": _SCHEMA,
         "verdict": found.verdict,
         "headline": headline.headline(found),
-        "open": headline.open_count(found),
+        "same_run": found.is_same_run,
+        "decided": decided,
+        "undecided": undecided,
+        "open": open_count(found),
         "basis": found.basis,
         "why": found.why,
         "apart": list(found.apart),
@@ -142,7 +147,8 @@ def as_json(judgement: Judgement) -> str:
 
 
 def _side(taken: Taken) -> Json:
-    return {"runs": [_run(facts) for facts in taken.runs], "left_out": taken.left_out}
+    others = [{"file": one.name, "why": one.why} for one in taken.others]
+    return {"runs": [_run(facts) for facts in taken.runs], "left_out": taken.left_out, "others": others}
 
 
 def _run(facts: Facts) -> Json:
@@ -159,6 +165,7 @@ def _task(task: Compared) -> Json:
     return {
         **task.head.columns,
         "verdict": task.verdict,
+        "basis": task.basis,
         "flags": {"base": list(task.base.flags), "head": list(task.head.flags)},
         "changes": [_change(change) for change in task.changes],
     }

@@ -3,12 +3,14 @@
 import collections
 
 from grouped_bench.analyse.compare import compare
-from grouped_bench.analyse.compare.compare import Change, Compared, Comparison
-from grouped_bench.analyse.statistics.stats import Interval
+from grouped_bench.analyse.compare.compare import Compared, Comparison
+from grouped_bench.analyse.compare.decided import decided_counts, open_count
 from grouped_bench.report.text import cells
 from grouped_bench.units import counted, format_percent
 
 _MOST_APART = 3
+# Of the tasks that could be; of fewer the first sentence says how many.
+_LEAST_DECIDED = 0.5
 # Of one task and of several: what became worse, and where in it by how much stands unless that is by anything.
 _WORSE = {
     "status": ("worked and now fails", "worked and now fail", ""),
@@ -41,21 +43,41 @@ def warning(comparison: Comparison) -> str | None:
 
 def _verdict(comparison: Comparison) -> str:
     tasks = comparison.tasks
+    if comparison.is_same_run:
+        return "Inconclusive: base and head are the same run."
     if not tasks:
         return "Inconclusive: base and head have no task in common."
     by_verdict = collections.Counter(task.verdict for task in tasks)
     worse, undecided = by_verdict[compare.REGRESSION], by_verdict[compare.INCONCLUSIVE]
     better = by_verdict[compare.IMPROVEMENT]
-    rest = [f"{better} {_be(better)} better"] if better else []
     total = counted(len(tasks), "task")
+    few, missing = _few_decided(comparison), _missing(comparison)
+    rest = [f"{better} {_be(better)} better"] if better else []
+    left = few or (f"{undecided} of {total} {_be(undecided)} undecided" if undecided else None)
     if worse:
-        rest = [f"{undecided} {_be(undecided)} undecided", *rest] if undecided else rest
-        return "; ".join([f"Regression: {cells.listed(_worse(comparison, total))}", *rest]) + "."
-    if undecided:
-        return "; ".join([f"Inconclusive: {undecided} of {total} {_be(undecided)} undecided", *rest]) + "."
+        told = [few or (f"{undecided} {_be(undecided)} undecided" if undecided else None), missing]
+        return "; ".join([f"Regression: {cells.listed(_worse(comparison, total))}", *filter(None, told), *rest]) + "."
+    if undecided or missing:
+        return f"Inconclusive: {'; '.join([*filter(None, [missing, left]), *rest])}."
     if comparison.verdict == compare.INCONCLUSIVE:
         return "Inconclusive: no task worked on both sides."
     return "; ".join(_nothing(comparison)) + "."
+
+
+def _missing(comparison: Comparison) -> str | None:
+    """That head has too few of base's tasks."""
+    if not comparison.covers_too_little:
+        return None
+    common = len(comparison.tasks)
+    return f"head has only {common} of base's {counted(common + len(comparison.gone), 'task')}"
+
+
+def _few_decided(comparison: Comparison) -> str | None:
+    """In how many tasks anything is decided, where that is fewer than half of those that could be."""
+    decided, undecided = decided_counts(comparison)
+    if decided >= _LEAST_DECIDED * (decided + undecided):
+        return None
+    return f"{decided} of {counted(decided + undecided, 'task')} decided"
 
 
 def _worse(comparison: Comparison, total: str) -> list[str]:
@@ -82,21 +104,26 @@ def _nothing(comparison: Comparison) -> list[str]:
     compared = [task for task in tasks if task.has_worked]
     others = collections.Counter(_what_became(task) for task in tasks if not task.has_worked)
     better = sum(task.verdict == compare.IMPROVEMENT for task in compared)
+    few = _few_decided(comparison)
     rest = [f"{better} {_be(better)} better"] if better else []
     rest += [f"{count} {words[count > 1]}" for words, count in others.items()]
     rest += [f"{gone} {_be(gone)} gone"] if gone else []
     if gone or set(others) - {_FIXED}:
-        return [f"No regression in {len(compared)} of {counted(len(tasks) + gone, 'task')}", *rest]
-    return [f"No regression: {_none(comparison, len(compared))}", *rest]
+        told = f"No regression in {len(compared)} of {counted(len(tasks) + gone, 'task')}"
+        return [told, *filter(None, [few]), *rest]
+    if few:
+        return [f"No regression: {few}", _none(comparison, len(compared), "none"), *rest]
+    none = f"none of {counted(len(compared), 'task')}"
+    return [f"No regression: {_none(comparison, len(compared), none)}", *rest]
 
 
-def _none(comparison: Comparison, count: int) -> str:
+def _none(comparison: Comparison, count: int, none: str) -> str:
     """That none of the tasks that worked on both sides became worse."""
     judged = comparison.thresholds["latency"] is not None
     slower = f"shown to be slower{_by_how_much(comparison, 'latency')}"
     if count == 1:
         return f"the one task is not {slower}" if judged else "the one task did not become worse"
-    return f"none of {counted(count, 'task')} " + (f"is {slower}" if judged else "became worse")
+    return f"{none} " + (f"is {slower}" if judged else "became worse")
 
 
 def _what_became(task: Compared) -> tuple[str, str]:
@@ -109,23 +136,10 @@ def _what_became(task: Compared) -> tuple[str, str]:
     return _UNSUPPORTED if before == after == "unsupported" else _FAILED
 
 
-def open_count(comparison: Comparison) -> int:
-    """In how many tasks an unchanged latency's interval reaches beyond the threshold, so that nobody knows."""
-    limit = comparison.thresholds["latency"]
-    if limit is None:
-        return 0
-    return sum(any(_is_open(change, limit) for change in task.changes) for task in comparison.tasks)
-
-
-def _is_open(change: Change, limit: float) -> bool:
-    unchanged = change.metric == "latency" and change.verdict == compare.UNCHANGED
-    return unchanged and isinstance(change.ratio, Interval) and change.ratio.high > 1 + limit
-
-
 def left_open(comparison: Comparison) -> str | None:
-    """What the verdict does not rule out; None where it rules out all that is judged."""
+    """What the verdict does not rule out; None where it rules out all that is judged, or nothing was compared."""
     count = open_count(comparison)
-    if not count:
+    if not count or comparison.is_same_run:
         return None
     reach = "its interval reaches" if count == 1 else "their intervals reach"
     limit = share(comparison.thresholds["latency"])

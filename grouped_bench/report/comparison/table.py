@@ -90,7 +90,7 @@ def _table(judgement: Judgement, *, everything: bool = False, width: int = 80) -
     rest = len(found.tasks) - len(shown)
     closing = [f"{counted(len(shown) - most, 'more task')} like these (--all shows them)."] if len(shown) > most else []
     closing += [f"Unchanged: {counted(rest, 'task')} (--all shows them)."] if rest else []
-    closing += [*filter(None, [words.unstable(found)]), *words.remedies(found)]
+    closing += [*filter(None, [words.unstable(found)]), *words.remedies(judgement)]
     lines += ["", *_wrapped(closing, width)] if closing else []
     for what, one_sided in (("New, only in head", found.new), ("Gone, only in base", found.gone)):
         lines += _names(what, one_sided, width, everything=everything)

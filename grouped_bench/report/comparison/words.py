@@ -7,9 +7,10 @@ from typing import Any
 
 from grouped_bench.analyse.compare import compare
 from grouped_bench.analyse.compare.apart import OTHER_KERNELS
+from grouped_bench.analyse.compare.basis import BOTH, PAIRED
 from grouped_bench.analyse.compare.compare import Change, Compared, Comparison
 from grouped_bench.analyse.compare.measurements import NOT_REACHED, Measurement
-from grouped_bench.analyse.compare.side_selection import Judgement, Taken
+from grouped_bench.analyse.compare.side_selection import UNTOLD, Judgement, LeftOut, Taken
 from grouped_bench.analyse.environment import machines
 from grouped_bench.analyse.rows import case_title, setting_title, task_of
 from grouped_bench.analyse.statistics.stability import UNSTABLE
@@ -22,7 +23,7 @@ from grouped_bench.units import counted, earned_digits, format_bytes, format_cou
 
 HEADERS = ("base", "head", "head / base", "verdict")
 _CHANGED = (compare.REGRESSION, compare.INCONCLUSIVE, compare.IMPROVEMENT)
-_MOST_RUNS = 6
+_MOST_RUNS, _MOST_OTHERS = 6, 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +63,10 @@ def basis(comparison: Comparison) -> str:
     """How latencies were set against each other, and why."""
     if not any(change.metric == "latency" for task in comparison.tasks for change in task.changes):
         return "Latencies: no task was measured on both sides."
+    found = comparison.by_basis
+    if len(found) > 1:
+        told = [f"Latencies of {cells.clean(cells.listed(of))} {one.name}: {one.why}." for one, of in found.items()]
+        return " ".join(told)
     return f"Latencies {comparison.basis}: {comparison.why}."
 
 
@@ -174,27 +179,41 @@ def unstable(comparison: Comparison) -> str | None:
     return f"Unstable: the machine changed speed during {counted(count, 'task')}." if count else None
 
 
-def remedies(comparison: Comparison) -> list[str]:
-    """What keeps tasks from being decided, each with the number of them and what to do."""
+def remedies(judgement: Judgement) -> list[str]:
+    """What keeps the comparison or its tasks from being decided, and what to do; no advice is given twice."""
+    comparison, told = judgement.comparison, []
+    if comparison.is_same_run:
+        return [_SAME_RUN]
+    if comparison.covers_too_little:
+        gone = len(comparison.gone)
+        told.append(_GONE.format(counted(gone, "task"), "is" if gone == 1 else "are"))
     open_ones = [(t, c) for t in comparison.tasks for c in t.changes if c.verdict == compare.INCONCLUSIVE]
-    counts: collections.Counter[str] = collections.Counter()
-    for reason in {id(task): _reason(change) for task, change in reversed(open_ones)}.values():
-        counts[reason] += 1
-    advice = _advice(comparison)
-    return [f"Undecided in {counted(count, 'task')}: {r}. {advice[r]}" for r, count in counts.items()]
+    counts = collections.Counter({id(task): _reason(change) for task, change in reversed(open_ones)}.values())
+    advice, given = _advice(judgement), set()
+    for reason, count in counts.items():
+        new = [sentence for sentence in advice[reason] if sentence not in given]
+        given.update(new)
+        told.append(" ".join([f"Undecided in {counted(count, 'task')}: {reason}.", *new]))
+    return told
 
 
-def _advice(comparison: Comparison) -> Mapping[str, str]:
+def _advice(judgement: Judgement) -> Mapping[str, Sequence[str]]:
     """What to do by what is missing, for the way in which the sides were measured."""
-    if any(is_benchmark(task.head) for task in comparison.tasks):
-        return _OF_BENCHMARKS
-    return _OF_PAIRS if comparison.basis in (compare.PAIRED, compare.BOTH) else _REMEDIES
+    tasks = judgement.comparison.tasks
+    advice = _OF_BENCHMARKS if any(is_benchmark(task.head) for task in tasks) else _REMEDIES
+    if any(task.basis in (PAIRED, BOTH) for task in tasks):
+        advice = _OF_PAIRS
+    untold = sum(one.why in UNTOLD for side in (judgement.base, judgement.head) for one in side.others)
+    if not untold:
+        return advice
+    pooled = (_UNTOLD.format(counted(untold, "file")),)
+    return {**advice, compare.FEW: pooled, _WIDE: pooled}
 
 
 def _reason(change: Change) -> str:
     if change.metric == "status" and change.reason != OTHER_KERNELS:
         return _UNREACHED
-    return change.reason if change.reason in _REMEDIES else _WIDE
+    return change.reason if change.reason and change.reason in _REMEDIES else _WIDE
 
 
 _WIDE = "the estimate is beyond the threshold, but its interval is not"
@@ -204,31 +223,50 @@ _LONGER = "Measure longer (--least-visits 24 --visits 48 --budget 15m), or put s
 _BOTH_LONGER = "Measure longer (--visits 30 --budget 20m)."
 _TELLS = "`grouped-bench doctor` shows the smallest difference that this machine can detect."
 _ON_ONE = "Measure both on one machine."
-_REMEDIES = {
-    compare.FEW: _LONGER,
-    _WIDE: f"{_LONGER} {_TELLS}",
-    compare.NO_REFERENCE: _ON_ONE,
-    OTHER_KERNELS: f"{_ON_ONE} To keep a baseline of this one, run `grouped-bench baseline save latest`.",
-    compare.NOT_TIMED: "Measure both again.",
-    _UNREACHED: "Give the run a larger --budget.",
+_SAME_RUN = "A run compared with itself shows nothing. Name two runs."
+_GONE = "{} of base {} gone. If that is intended, add --allow-gone."
+_UNTOLD = "{} left out: what was measured is not recorded. If all files of a folder repeat one side, add --as-one."
+_REMEDIES: Mapping[str, Sequence[str]] = {
+    compare.FEW: (_LONGER,),
+    _WIDE: (_LONGER, _TELLS),
+    compare.NO_REFERENCE: (_ON_ONE,),
+    OTHER_KERNELS: (_ON_ONE, "To keep a baseline of this one, run `grouped-bench baseline save latest`."),
+    compare.NOT_TIMED: ("Measure both again.",),
+    _UNREACHED: ("Give the run a larger --budget.",),
 }
-_OF_PAIRS = {**_REMEDIES, compare.FEW: _BOTH_LONGER, _WIDE: f"{_BOTH_LONGER} {_TELLS}"}
+_OF_PAIRS = {**_REMEDIES, compare.FEW: (_BOTH_LONGER,), _WIDE: (_BOTH_LONGER, _TELLS)}
 _REPEAT = "Run the benchmarks at least three times per side, each into a JSON file of its own in one folder."
-_OF_BENCHMARKS = {**_REMEDIES, compare.FEW: _REPEAT, _WIDE: _REPEAT}
+_MORE = "Run the benchmarks more often on each side."
+_OF_BENCHMARKS = {**_REMEDIES, compare.FEW: (_REPEAT,), _WIDE: (_MORE,)}
 
 
 def taken(side: str, found: Taken) -> str:
-    """Which runs stand for a side: `head: 3 runs of commit 0123456789 (…), 2 others left out`."""
+    """Which runs stand for a side: `head: 3 runs of commit 0123456789 (…); 2 others left out: a, b (why)`."""
     names = [run_name(facts) for facts in found.runs]
-    more = len(names) - _MOST_RUNS
-    told = ", ".join(names[:_MOST_RUNS]) + (f" and {more} more" if more > 0 else "")
-    told = f"run {told}" if len(names) == 1 else f"{counted(len(names), 'run')} ({told})"
+    several = len(names) > 1
+    told = f"{counted(len(names), 'run')} ({_some(names, _MOST_RUNS)})" if several else f"run {names[0]}"
     told += f" of commit {cells.commit(found.commit)}" if found.commit else ""
     if any(_is_dirty(facts) for facts in found.runs):
-        told += ", with uncommitted changes"
+        changes = found.runs[0]["commit"].get("changes") if found.is_one_state else None
+        told += ", with uncommitted changes" + (f" (digest {cells.commit(changes)})" if changes else "")
+    told += ", as one side (--as-one)" if several and not found.is_one_state else ""
     where = "; ".join(machines.classes(found.runs))
     told += f", on {cells.clean(where)}" if where else ""
-    return f"{side}: {told}" + (f"; {counted(found.left_out, 'other')} left out" if found.left_out else "")
+    return f"{side}: {told}" + (f"; {_left_out(found.others)}" if found.others else "")
+
+
+def _left_out(others: Sequence[LeftOut]) -> str:
+    """`3 others left out: a, b (why); c (why)`."""
+    found: dict[str, list[str]] = {}
+    for one in others:
+        found.setdefault(one.why, []).append(cells.clean(one.name))
+    told = [f"{_some(names, _MOST_OTHERS)} ({why})" for why, names in found.items()]
+    return f"{counted(len(others), 'other')} left out: {'; '.join(told)}"
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _is_dirty(facts: Facts) -> bool:

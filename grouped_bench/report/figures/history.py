@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter, MaxNLocator
 
-from grouped_bench.analyse.compare.compare import RAW
+from grouped_bench.analyse.compare.basis import RAW
 from grouped_bench.analyse.history.history import LEAST_POINTS, PlacedRun, Series
 from grouped_bench.analyse.rows import FAMILY, task_of, varying
 from grouped_bench.report.drawing.axes import finish, grid

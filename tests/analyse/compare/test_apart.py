@@ -8,7 +8,8 @@ from frames import IN_FORCE, fail, metadata
 from machines import machine, older, recorded
 
 from grouped_bench.analyse.compare.apart import OTHER_KERNELS, apart
-from grouped_bench.analyse.compare.compare import INCONCLUSIVE, NORMALISED, RAW, REGRESSION, UNCHANGED
+from grouped_bench.analyse.compare.basis import NORMALISED, RAW
+from grouped_bench.analyse.compare.compare import INCONCLUSIVE, REGRESSION, UNCHANGED
 from grouped_bench.api import compare
 from grouped_bench.report.comparison import headline, table, words
 
@@ -58,7 +59,7 @@ def test_what_another_machines_other_kernels_computed_is_not_judged(tmp_path):
     assert (found.verdict, latencies(found)) == (INCONCLUSIVE, {INCONCLUSIVE})
     told = headline.headline(found.comparison)
     assert told.startswith("Other machines: oneDNN was off in base and is on in head; zen3 in base and zen4 in head;")
-    [remedy] = words.remedies(found.comparison)
+    [remedy] = words.remedies(found)
     assert remedy.startswith(f"Undecided in 4 tasks: {OTHER_KERNELS}. Measure both on one machine.")
 
 

@@ -1,20 +1,19 @@
 """Base against head on seeded runs whose true answers are known."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 from drawn import change, drawn, judged, verdicts
 from frames import fail
 
+from grouped_bench.analyse.compare.basis import BOTH, MIXED, NORMALISED, PAIRED, RAW
 from grouped_bench.analyse.compare.compare import (
-    BOTH,
     DEFAULTS,
     IMPROVEMENT,
     INCONCLUSIVE,
-    NORMALISED,
     NOT_JUDGED,
-    PAIRED,
-    RAW,
     REGRESSION,
     UNCHANGED,
     compare,
@@ -128,6 +127,35 @@ def test_what_slows_the_reference_too_is_not_hidden_by_it():
     found = compare(base, head, changed=["threads"])
     assert (found.basis, found.verdict) == (RAW, REGRESSION)
     assert found.why.startswith("threads changed")
+
+
+def test_what_slows_one_backend_takes_the_reference_from_its_tasks_alone():
+    backends = (("tensorflow", "graph"), ("torch", "compile"), ("torch", "eager"))
+    base, head = (
+        of_frames([
+            drawn(seed + number, machine=machine, load=0.0, groups=[4], backend=backend, execution=execution)
+            for number, (backend, execution) in enumerate(backends)
+        ])
+        for seed, machine in ((1, 1.0), (5, 1.2))
+    )  # fmt: skip
+    for changed, slower in (
+        ([], []),
+        (["libraries.jax", "libraries.numpy"], []),
+        (["libraries.torch"], ["torch compile", "torch eager"]),
+        (["system.python"], ["torch eager"]),
+        (["libraries.keras"], ["tensorflow graph", "torch compile", "torch eager"]),
+    ):
+        found = compare(base, head, changed=changed)
+        assert [place for place, basis in found.bases.items() if basis.name == RAW] == slower
+        assert found.basis == (RAW if len(slower) == 3 else MIXED if slower else NORMALISED)
+        assert sum(task.verdict == REGRESSION for task in found.tasks) == 2 * len(slower)
+        assert all(task.basis == found.bases[f"{task.head.columns['backend']} {task.head.columns['execution']}"].name
+                   for task in found.tasks)  # fmt: skip
+    assert compare(base, head, changed=["libraries.torch"]).why == (
+        "tensorflow graph normalised: each latency is divided by that of the reference workload beside it; torch "
+        "compile, torch eager raw: libraries.torch changed, also for the reference workload, so a slower machine shows "
+        "as a change"
+    )
 
 
 def test_where_nothing_worked_nothing_is_shown():
@@ -337,6 +365,17 @@ def test_new_and_gone_tasks_are_told_apart_and_judged_not():
     assert {one.columns["groups"] for one in found.gone} == {8}
     assert {(one.columns["groups"], one.status) for one in found.new} == {(32, "ok"), (32, "error")}
     assert {one.head.columns["groups"] for one in found.tasks} == {4}
+
+
+def test_too_few_tasks_of_base_are_not_decided_unless_that_is_allowed():
+    base = drawn(1, groups=[1, 2, 4, 8], variants=["regular"])
+    for count, verdict in ((1, INCONCLUSIVE), (2, UNCHANGED)):
+        found = judged(base, drawn(2, groups=[1, 2, 4, 8][:count], variants=["regular"])).comparison
+        assert (found.covers_too_little, found.verdict) == (verdict == INCONCLUSIVE, verdict)
+        assert dataclasses.replace(found, allow_gone=True).verdict == UNCHANGED
+    assert judged(drawn(1, groups=[1]), drawn(2, groups=[1, 2, 4, 8])).verdict == UNCHANGED
+    worse = judged(base, drawn(2, groups=[1], variants=["regular"], slower={"regular": 1.1}))
+    assert worse.verdict == REGRESSION
 
 
 def test_nothing_in_common_is_not_decided():

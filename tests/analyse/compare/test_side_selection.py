@@ -1,14 +1,30 @@
 """Which runs stand for a side: those of the newest commit that can be taken together."""
 
 import pytest
-from drawn import COMMIT, OTHER, of_commit
+from drawn import CHANGES, COMMIT, OTHER, of_commit
 
-from grouped_bench.analyse.compare.side_selection import Taken, are_partners, commit_of, repetitions
+from grouped_bench.analyse.compare.side_selection import (
+    NO_CHANGES,
+    NO_COMMIT,
+    OTHER_MACHINE,
+    OTHER_STATE,
+    OTHER_TERMS,
+    Taken,
+    are_partners,
+    commit_of,
+    state_of,
+    why_left_out,
+)
 
 
-def test_runs_of_the_newest_commit_are_taken_together_in_their_order():
+def repetitions(runs, beside=None, **how):
+    """Places of the runs that are taken."""
+    return [place for place, why in enumerate(why_left_out(runs, beside, **how)) if why is None]
+
+
+def test_runs_of_the_newest_commit_are_taken_together():
     runs = [of_commit(COMMIT, 3), of_commit(OTHER, 1), of_commit(COMMIT, 2)]
-    assert repetitions(runs) == [2, 0]
+    assert why_left_out(runs) == [None, OTHER_STATE, None]
 
 
 def test_the_newest_is_the_one_that_began_last_wherever_its_clock_stood():
@@ -33,9 +49,43 @@ def test_a_dirty_run_is_no_repetition_of_its_commit():
     assert repetitions([of_commit(COMMIT, 1), of_commit(COMMIT, 2, dirty=True), of_commit(COMMIT, 3)]) == [0, 2]
 
 
+def changed(minute, changes=CHANGES, commit=COMMIT):
+    return of_commit(commit, minute, dirty=True, changes=changes)
+
+
+def test_runs_of_the_same_uncommitted_changes_repeat_each_other():
+    runs = [changed(1), of_commit(COMMIT, 2), changed(3, "d" * 64), changed(4, commit=OTHER), changed(5)]
+    assert why_left_out(runs) == [None, OTHER_STATE, OTHER_STATE, OTHER_STATE, None]
+    assert why_left_out(runs[:2]) == [OTHER_STATE, None]
+    assert commit_of(runs[0]) is None
+
+
+def test_what_is_not_recorded_shows_no_repetition():
+    runs = [{"started_at": "2026-11-23T01:00:00Z"}, of_commit(COMMIT, 2, dirty=True), of_commit(COMMIT, 3)]
+    assert why_left_out(runs) == [NO_COMMIT, NO_CHANGES, None]
+    assert why_left_out(runs[::-1][1:]) == [None, NO_COMMIT]
+    assert why_left_out([of_commit(COMMIT, 1), {"started_at": "2027-01-01T00:00:00Z"}]) == [OTHER_STATE, None]
+
+
+@pytest.mark.parametrize("changes", [None, "", 5, [], {}])
+def test_odd_changes_are_no_state(changes):
+    assert state_of(changed(1, changes)) is None
+    assert state_of(of_commit(COMMIT, changes=CHANGES)) == COMMIT
+
+
+def test_the_user_may_say_that_all_measured_alike_repeat_each_other():
+    runs = [of_commit(OTHER, 1), {"started_at": "2026-11-23T01:02:00Z"}, of_commit(COMMIT, 3, dirty=True)]
+    assert repetitions(runs) == [2]
+    assert repetitions(runs, as_one=True) == [0, 1, 2]
+    runs[0]["environment"] = {"libraries": {"keras": "2"}}
+    assert why_left_out(runs, as_one=True) == [OTHER_TERMS, None, None]
+    assert not Taken(tuple(runs)).is_one_state
+    assert Taken((changed(1), changed(2))).is_one_state
+
+
 def test_runs_of_the_machine_wanted_go_before_newer_ones():
     runs = [of_commit(COMMIT, 1, machine="here"), of_commit(OTHER, 2, machine="there")]
-    assert repetitions(runs, {"machine": "here"}) == [0]
+    assert why_left_out(runs, {"machine": "here"}) == [None, OTHER_MACHINE]
     assert repetitions(runs, {"machine": "elsewhere"}) == repetitions(runs) == [1]
 
 

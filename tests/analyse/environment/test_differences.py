@@ -6,7 +6,7 @@ import json
 import pytest
 from frames import metadata
 
-from grouped_bench.analyse.environment.differences import Absent, differences, shared_changes
+from grouped_bench.analyse.environment.differences import Absent, certain_changes, differences, slows_alike
 
 
 def run(**sections):
@@ -150,13 +150,50 @@ def test_an_empty_record_differs_from_another_in_what_that_tells():
     assert not any(one.is_certain for one in differences([{}, run()]))
 
 
-def test_what_slows_a_reference_workload_too_is_told_apart():
-    other = copy.deepcopy(run())
-    other["control"]["threads"], other["seed"] = 1, 2
-    other["environment"]["libraries"] |= {"keras": "3.16.0", "pandas": "9"}
-    other["environment"]["variables"]["OMP_NUM_THREADS"] = "1"
-    other["environment"]["processor"]["cores"] = 3
-    assert set(shared_changes([run(), other])) == {"libraries.keras", "variables.OMP_NUM_THREADS"}
-    threads = [metadata(control={"threads": number}) for number in (1, 2)]
-    assert shared_changes(threads) == ["threads"]
-    assert shared_changes([run(), run()]) == []
+def test_certain_changes_are_those_that_two_runs_recorded():
+    other = copy.deepcopy(run(libraries={"keras": "3.16.0"}, variables={"OMP_NUM_THREADS": "1"}))
+    other["seed"], other["environment"]["processor"]["governor"] = 2, "powersave"
+    assert set(certain_changes([run(), other])) == {"libraries.keras", "variables.OMP_NUM_THREADS"}
+    assert certain_changes([metadata(control={"threads": number}) for number in (1, 2)]) == ["threads"]
+    assert certain_changes([run(), run()]) == []
+
+
+# Who feels a change of a fact, of tensorflow, jax and torch, each compiled.
+FELT = {
+    "threads": "tensorflow jax torch",
+    "libraries.keras": "tensorflow jax torch",
+    "libraries.tensorflow": "tensorflow",
+    "libraries.jax": "jax",
+    "libraries.jaxlib": "jax",
+    "libraries.torch": "torch",
+    "variables.OMP_NUM_THREADS": "tensorflow jax torch",
+    "variables.ONEDNN_MAX_CPU_ISA": "tensorflow jax torch",
+    "variables.TF_ENABLE_ONEDNN_OPTS": "tensorflow",
+    "variables.XLA_FLAGS": "tensorflow jax",
+    "variables.JAX_PLATFORMS": "jax",
+    "variables.TORCH_LOGS": "torch",
+    "variables.ATEN_CPU_CAPABILITY": "torch",
+    "backend.tensorflow.onednn": "tensorflow",
+    "in_force.torch.threads": "torch",
+    "in_force.jax.flags.XLA_FLAGS": "jax",
+    **dict.fromkeys(("libraries.numpy", "libraries.pandas", "system.python", "system.kernel", "machine"), ""),
+    **dict.fromkeys(("processor.governor", "grouped-bench", "librariesx.keras"), ""),
+}
+
+
+@pytest.mark.parametrize(("fact", "backends"), FELT.items())
+def test_a_change_is_felt_by_the_backends_that_use_what_changed(fact, backends):
+    compiled = {"tensorflow": "graph", "jax": "xla", "torch": "compile"}
+    assert [name for name, how in compiled.items() if slows_alike(fact, name, how)] == backends.split()
+
+
+def test_the_interpreter_slows_what_runs_step_by_step():
+    assert slows_alike("system.python", "torch", "eager")
+    assert not slows_alike("libraries.numpy", "torch", "eager")
+
+
+@pytest.mark.parametrize("fact", ["libraries.numpy", "libraries.torch", "variables.TF_X", "in_force.jax.threads"])
+def test_what_slows_a_benchmark_of_an_unknown_backend_is_not_known(fact):
+    assert slows_alike(fact, None, None)
+    assert slows_alike("system.python", None, None)
+    assert not slows_alike("libraries.pandas", None, None)

@@ -1,5 +1,6 @@
 """A comparison for a pull request, for programs and for CI systems: whole, short enough, and nothing in it acts."""
 
+import dataclasses
 import re
 from xml.etree import ElementTree
 
@@ -9,7 +10,7 @@ from frames import HOSTILE, fail
 
 from grouped_bench.analyse.compare.compare import compare
 from grouped_bench.analyse.compare.measurements import Measurement
-from grouped_bench.analyse.compare.side_selection import Judgement, Taken
+from grouped_bench.analyse.compare.side_selection import NO_COMMIT, OTHER_STATE, Judgement, LeftOut, Taken
 from grouped_bench.analyse.statistics.stability import Visit
 from grouped_bench.analyse.statistics.tasks import Value
 from grouped_bench.report.comparison import exports
@@ -161,7 +162,7 @@ def test_json_tells_all_of_it():
     found = loaded(exports.as_json(everything()))
     assert set(found) == {
         *("schema", "verdict", "headline", "open", "basis", "why", "thresholds", "differences"),
-        *("apart", "base", "head", "tasks", "new", "gone"),
+        *("apart", "base", "head", "tasks", "new", "gone", "same_run", "decided", "undecided"),
     }
     assert (found["schema"], found["verdict"], found["basis"]) == (1, "regression", "normalised")
     assert found["thresholds"]["latency"] == 0.05 and found["thresholds"]["first_call"] is None
@@ -174,7 +175,10 @@ def test_json_tells_all_of_it():
             }
         ],
         "left_out": 0,
+        "others": [],
     }
+    assert (found["same_run"], found["decided"], found["undecided"]) == (False, 3, 1)
+    assert {task["basis"] for task in found["tasks"]} == {"normalised"}
     by_variant = {task["variant"]: task for task in found["tasks"]}
     assert {name: task["verdict"] for name, task in by_variant.items()} == {
         "regular": "unchanged", "grouped": "regression", "split_sum": "improvement", "grouped_native": "inconclusive"
@@ -187,6 +191,17 @@ def test_json_tells_all_of_it():
     assert (by_variant["grouped"]["groups"], by_variant["grouped"]["size"]) == (4, [28, 28])
     assert {task["groups"] for task in found["new"]} == {16}
     assert {task["status"] for task in found["gone"]} == {"ok"}
+
+
+def test_json_names_the_files_that_were_left_out():
+    found = judged(drawn(1), drawn(2))
+    others = (LeftOut("a.json", NO_COMMIT), LeftOut("b.json", OTHER_STATE))
+    told = loaded(exports.as_json(dataclasses.replace(found, head=Taken(found.head.runs, others))))
+    assert (told["base"]["left_out"], told["base"]["others"], told["head"]["left_out"]) == (0, [], 2)
+    assert told["head"]["others"] == [
+        {"file": "a.json", "why": "no commit is recorded"},
+        {"file": "b.json", "why": "of another commit, or of other uncommitted changes"},
+    ]
 
 
 def test_json_of_hostile_text_is_json():

@@ -1,12 +1,14 @@
 """The words that every format of a comparison shares."""
 
+import dataclasses
+
 import pytest
-from drawn import COMMIT, OTHER, change, drawn, judged, of_commit
+from drawn import CHANGES, COMMIT, OTHER, change, drawn, judged, of_commit
 from frames import HOSTILE, fail
 
-from grouped_bench.analyse.compare.compare import Change, Comparison
-from grouped_bench.analyse.compare.measurements import Measurement
-from grouped_bench.analyse.compare.side_selection import Judgement, Taken
+from grouped_bench.analyse.compare.compare import Change, Comparison, compare
+from grouped_bench.analyse.compare.measurements import Measurement, of_frames
+from grouped_bench.analyse.compare.side_selection import COPY, NO_COMMIT, OTHER_STATE, Judgement, LeftOut, Taken
 from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.report.comparison import words
 
@@ -32,6 +34,19 @@ def test_the_basis_is_that_of_latencies_if_there_are_any():
     assert words.basis(judged(drawn(1), drawn(2)).comparison).startswith("Latencies normalised: each latency")
     none = judged(drawn(1, groups=[4]), drawn(2, groups=[8])).comparison
     assert words.basis(none) == "Latencies: no task was measured on both sides."
+
+
+def test_backends_that_are_compared_in_several_ways_are_told_apart():
+    sides = [
+        of_frames([drawn(seed, backend="tensorflow"), drawn(seed + 2, backend="jax"), drawn(seed + 4, backend="torch")])
+        for seed in (1, 2)
+    ]
+    assert words.basis(compare(*sides, changed=["libraries.jax"])) == (
+        "Latencies of tensorflow graph and torch graph normalised: each latency is divided by that of the reference "
+        "workload beside it. Latencies of jax graph raw: libraries.jax changed, also for the reference workload, so a "
+        "slower machine shows as a change."
+    )
+    assert words.basis(compare(*sides, changed=["libraries.numpy"])).startswith("Latencies normalised: each latency")
 
 
 # A change
@@ -64,7 +79,7 @@ def test_counts_statuses_and_what_is_not_known():
 def test_reasons_that_many_share_stand_below_and_not_at_each():
     found = judged(drawn(1), drawn(2, processes=2))
     assert line(found, "latency").notes == ()
-    (told,) = words.remedies(found.comparison)
+    (told,) = words.remedies(found)
     assert told.startswith("Undecided in 4 tasks: fewer than 3 processes on a side. Measure longer (--least-visits 24")
 
 
@@ -106,7 +121,7 @@ def test_a_status_that_changed_without_a_verdict_is_shown():
 
 
 def remedies(found):
-    return [told.split(": ", 1)[1] for told in words.remedies(found.comparison)]
+    return [told.split(": ", 1)[1] for told in words.remedies(found)]
 
 
 def test_what_to_do_goes_with_what_is_missing():
@@ -118,6 +133,40 @@ def test_what_to_do_goes_with_what_is_missing():
     elsewhere = judged(drawn(1), drawn(2, reference=False).assign(machine="other"))
     assert remedies(elsewhere)[0].endswith("Measure both on one machine.")
     assert remedies(judged(drawn(1), drawn(2))) == []
+
+
+def test_no_advice_is_given_twice():
+    """Of two reasons that have it in common."""
+    few = drawn(2, processes=2)
+    wide = drawn(2, noise=0.04, processes=4, slower={"grouped": 1.1})
+    is_few = few["variant"] == "regular"
+    made = wide.assign(
+        **{name: few[name].where(is_few, wide[name]) for name in ("samples_s", "reference_s", "visit_process")}
+    )
+    told = words.remedies(judged(drawn(1, noise=0.04, processes=4), made))
+    assert len(told) == 2
+    assert "\n".join(told).count("Measure longer") == 1
+    assert "\n".join(told).count("doctor") == 1
+
+
+def test_files_that_tell_nothing_of_their_state_are_asked_about():
+    found = judged(drawn(1), drawn(2, processes=2))
+    others = (LeftOut("a", NO_COMMIT), LeftOut("b", OTHER_STATE))
+    untold = dataclasses.replace(found, base=Taken(found.base.runs, others))
+    assert remedies(untold) == [
+        "fewer than 3 processes on a side. 1 file left out: what was measured is not recorded. "
+        "If all files of a folder repeat one side, add --as-one."
+    ]
+    other = dataclasses.replace(found, base=Taken(found.base.runs, others[1:]))
+    assert "Measure longer" in remedies(other)[0]
+
+
+def test_a_comparison_that_shows_nothing_says_what_to_do():
+    found = judged(drawn(1, groups=[4, 8, 16]), drawn(2, groups=[4]))
+    assert words.remedies(found) == ["4 tasks of base are gone. If that is intended, add --allow-gone."]
+    few = judged(drawn(1), drawn(2, processes=2))
+    same = dataclasses.replace(few, comparison=dataclasses.replace(few.comparison, is_same_run=True))
+    assert words.remedies(same) == ["A run compared with itself shows nothing. Name two runs."]
 
 
 def test_more_visits_of_pairs_are_asked_of_the_one_command_that_makes_them():
@@ -140,7 +189,7 @@ def benchmark(name, group=None):
 def test_benchmarks_are_run_again():
     few = Change("latency", 1.0, 1.0, "inconclusive", 1.0, "fewer than 3 processes on a side")
     tasks = (words.Compared(benchmark("a"), benchmark("a"), (few,)),)
-    (told,) = words.remedies(Comparison(tasks, (), (), {}, "raw", "why"))
+    (told,) = words.remedies(Judgement(Comparison(tasks, (), (), {}, {}), Taken(({},)), Taken(({},))))
     assert "Run the benchmarks at least three times per side" in told
 
 
@@ -171,14 +220,34 @@ def test_tasks_of_one_case_are_named_together():
 def test_the_runs_of_a_side_are_told():
     one, two = of_commit(COMMIT, run_id="one"), of_commit(COMMIT, run_id="two")
     assert words.taken("base", Taken((one,))) == "base: run one of commit aaaaaaaaaa"
-    assert words.taken("head", Taken((one, two), 3)) == (
-        "head: 2 runs (one, two) of commit aaaaaaaaaa; 3 others left out"
-    )
+    assert words.taken("head", Taken((one, two))) == "head: 2 runs (one, two) of commit aaaaaaaaaa"
     assert words.taken("head", Taken(({"run_id": HOSTILE},))).isprintable()
     dirty = of_commit(OTHER, dirty=True, run_id="x")
     assert words.taken("head", Taken((dirty,))) == "head: run x, with uncommitted changes"
     many = tuple({"run_id": str(number)} for number in range(9))
-    assert words.taken("head", Taken(many)) == "head: 9 runs (0, 1, 2, 3, 4, 5 and 3 more)"
+    assert words.taken("head", Taken(many)).startswith("head: 9 runs (0, 1, 2, 3, 4, 5 and 3 more)")
+
+
+def test_runs_of_the_same_changes_and_those_taken_as_one_are_told():
+    changes = tuple(of_commit(OTHER, dirty=True, changes=CHANGES, run_id=name) for name in "xy")
+    assert words.taken("base", Taken(changes)) == "base: 2 runs (x, y), with uncommitted changes (digest cccccccccc)"
+    assert words.taken("base", Taken(changes[:1])) == "base: run x, with uncommitted changes (digest cccccccccc)"
+    untold = ({"run_id": "x"}, of_commit(OTHER, dirty=True, run_id="y"))
+    assert words.taken("base", Taken(untold)) == "base: 2 runs (x, y), with uncommitted changes, as one side (--as-one)"
+    assert words.taken("base", Taken(untold[:1])) == "base: run x"
+
+
+def test_what_was_left_out_is_told_with_the_reason():
+    others = (LeftOut("a.json", NO_COMMIT), LeftOut("b.json", OTHER_STATE), LeftOut("c.json", NO_COMMIT))
+    assert words.taken("head", Taken(({"run_id": "x"},), others)) == (
+        "head: run x; 3 others left out: a.json, c.json (no commit is recorded); "
+        "b.json (of another commit, or of other uncommitted changes)"
+    )
+    many = tuple(LeftOut(f"{number}.json", COPY) for number in range(14))
+    assert words.taken("head", Taken(({"run_id": "x"},), many)).endswith(
+        "14 others left out: 0.json, 1.json, 2.json and 11 more (a copy of another file)"
+    )
+    assert words.taken("head", Taken(({"run_id": "x"},), (LeftOut(HOSTILE, COPY),))).isprintable()
 
 
 def test_the_facts_in_which_the_sides_differ():

@@ -1,0 +1,223 @@
+"""The two sides of a comparison: the files that a name stands for, those that are taken, and why others are not."""
+
+import dataclasses
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from grouped_bench.api.runs import load
+from grouped_bench.errors import RunError
+from grouped_bench.space.facts import Facts, Json
+
+if TYPE_CHECKING:
+    from grouped_bench.analyse.compare.measurements import Side
+    from grouped_bench.analyse.compare.side_selection import LeftOut, Taken
+
+_BENCHMARKS = ".json"
+
+
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """A file that may stand for a side: its name there, its run, which copies of it share, and the run-wide facts.
+
+    `benchmarks` are those of pytest-benchmark's JSON, which names no run: there each content is one.
+    """
+
+    path: Path
+    name: str
+    run: str
+    facts: Facts
+    benchmarks: list[Json] | None = None
+
+    @property
+    def rounds(self) -> float:
+        """How many rounds of a visit it keeps at most."""
+        return self.facts.get("thinned") or math.inf
+
+
+@dataclasses.dataclass(frozen=True)
+class SideFiles:
+    """Files that stand for a side, and what was found besides."""
+
+    files: tuple[_File, ...]
+    others: tuple["LeftOut", ...] = ()
+
+    @property
+    def runs(self) -> set[str]:
+        """What tells each of their runs from others."""
+        return {file.run for file in self.files}
+
+    @property
+    def taken(self) -> "Taken":
+        """What to say of the side."""
+        from grouped_bench.analyse.compare.side_selection import Taken
+
+        return Taken(tuple(file.facts for file in self.files), self.others)
+
+    def shares(self, other: "SideFiles") -> bool:
+        """Whether a run stands for both."""
+        return not self.runs.isdisjoint(other.runs)
+
+    def without(self, why: Callable[[_File], str | None]) -> "SideFiles":
+        """Those for which there is no reason to leave them out; the others with the reason."""
+        return self._split([why(file) for file in self.files])
+
+    def repetitions(self, beside: Facts | None = None, *, as_one: bool = False) -> "SideFiles":
+        """Those that repeat the newest, in the order in which they began; see `analyse.compare.side_selection`."""
+        from grouped_bench.analyse.compare.side_selection import began, why_left_out
+
+        found = self._split(why_left_out([file.facts for file in self.files], beside, as_one=as_one))
+        return dataclasses.replace(found, files=tuple(sorted(found.files, key=lambda file: began(file.facts))))
+
+    def measured(self, machine: str | None = None) -> "Side":
+        """What they measured, together, on the machine of that name if given."""
+        from grouped_bench.analyse.compare.measurements import of_benchmarks, of_frames
+
+        benchmarks = [file.benchmarks for file in self.files if file.benchmarks is not None]
+        if benchmarks:
+            return of_benchmarks(benchmarks, [name for file in self.files for name in file.facts["errors"]])
+        frames = [load(file.path).frame for file in self.files]
+        return of_frames([frame.assign(machine=machine) for frame in frames] if machine else frames)
+
+    def _split(self, reasons: Iterable[str | None]) -> "SideFiles":
+        """Those without a reason; the others with theirs."""
+        from grouped_bench.analyse.compare.side_selection import LeftOut
+
+        told = list(zip(self.files, reasons, strict=True))
+        others = [LeftOut(file.name, why) for file, why in told if why is not None]
+        return SideFiles(tuple(file for file, why in told if why is None), (*self.others, *others))
+
+
+def sides_of(base: str | Path, head: str | Path, out: Path, *, as_one: bool = False) -> tuple[SideFiles, SideFiles]:
+    """The files of base and of head.
+
+    Args:
+        base, head, as_one: as of `compare`.
+        out: folder of run ids and `latest`.
+
+    Raises:
+        RunError: see `compare`.
+    """
+    from grouped_bench.analyse.compare.side_selection import BASE_ITSELF
+
+    kinds = {_is_benchmarks(Path(name)) for name in (base, head)}
+    if len(kinds) > 1:
+        raise RunError(
+            "Base and head must both be runs, or both be JSON files of pytest-benchmark",
+            received=f"{base} and {head}",
+            remedy="Name two of one kind",
+        )
+    find = _benchmarks if kinds == {True} else _runs
+    old, new = (find(str(name), out) for name in (base, head))
+    is_folder = Path(base).is_dir()
+    if not is_folder:
+        rest = new.without(lambda file: BASE_ITSELF if file.run in old.runs else None)
+        # Where there is nothing else, base is compared with itself, and the answer says so.
+        new = rest if rest.files else new
+    # Head first: base is of its machine, where it can be, and of another commit.
+    new = new.repetitions(as_one=as_one)
+    if is_folder:
+        old = _others(old, new, base, as_one=as_one)
+    return old.repetitions(new.files[-1].facts, as_one=as_one), new
+
+
+def _others(files: SideFiles, head: SideFiles, folder: str | Path, *, as_one: bool) -> SideFiles:
+    """Those of a folder that head can be compared with: neither its runs nor, unless `as_one`, others of its commit.
+
+    Raises:
+        RunError: there are none.
+    """
+    from grouped_bench.analyse.compare.side_selection import HEAD_ITSELF, OF_HEAD, state_of
+
+    states = set() if as_one else {state_of(file.facts) for file in head.files} - {None}
+
+    def why(file: _File) -> str | None:
+        if file.run in head.runs:
+            return HEAD_ITSELF
+        return OF_HEAD if state_of(file.facts) in states else None
+
+    found = files.without(why)
+    if not found.files:
+        raise RunError(
+            "The base folder must contain a run of a commit other than head's",
+            received=f"{folder}, which contains only head and runs of its commit",
+            remedy="Measure another commit into it, or name a run's file",
+        )
+    return found
+
+
+def _runs(name: str, out: Path) -> SideFiles:
+    """The runs that a name stands for; a run and its baseline are one."""
+    from grouped_bench.store.runs import find_runs
+
+    told = [(path, _facts(path)) for path in find_runs(name, out)]
+    files = [_File(path, _name(path, name), str(facts.get("run_id") or path.resolve()), facts) for path, facts in told]
+    return SideFiles(tuple(_each_once(files)))
+
+
+def _benchmarks(name: str, _: Path) -> SideFiles:
+    """The files of benchmarks that a name stands for; a copy of one of them is not taken."""
+    from grouped_bench.analyse.compare.side_selection import COPY
+    from grouped_bench.store.benchmarks import read_benchmarks
+
+    path = Path(name)
+    files = []
+    for one in sorted(path.rglob(f"*{_BENCHMARKS}")) if path.is_dir() else [path]:
+        benchmarks, facts = read_benchmarks(one)
+        files.append(_File(one, _name(one, name), hashlib.sha256(one.read_bytes()).hexdigest(), facts, benchmarks))
+    first = {file.run: file for file in reversed(files)}
+    return SideFiles(tuple(files)).without(lambda file: None if first[file.run] is file else COPY)
+
+
+def _name(path: Path, asked: str) -> str:
+    """What the answer calls a file: its path in the folder that was asked for, or its name."""
+    return str(path.relative_to(asked)) if path.is_relative_to(asked) and path != Path(asked) else path.name
+
+
+def _each_once(files: Sequence[_File]) -> list[_File]:
+    """Of each run one file, the one with the most rounds of a visit: a folder may hold a run and its baseline.
+
+    Raises:
+        RunError: two of them that differ.
+    """
+    found: dict[str, _File] = {}
+    for file in files:
+        there = found.setdefault(file.run, file)
+        if file is not there and file.rounds == there.rounds and not _is_copy(file.path, there.path):
+            raise RunError(
+                "Files of one run must be identical",
+                received=f"{there.path} and {file.path}, which differ",
+                remedy="Remove the one that should not be compared",
+            )
+        found[file.run] = max(there, file, key=lambda one: one.rounds)
+    return list(found.values())
+
+
+def _is_copy(path: Path, other: Path) -> bool:
+    """Whether two files hold the same run."""
+    from grouped_bench.store.runs import are_same
+
+    one, two = load(path), load(other)
+    return are_same((one.frame, one.metadata), (two.frame, two.metadata))
+
+
+def _facts(path: Path) -> Facts:
+    from grouped_bench.store.journal import SUFFIX
+    from grouped_bench.store.runs import read_facts
+
+    return load(path).metadata if path.suffix == SUFFIX else read_facts(path)
+
+
+def _is_benchmarks(path: Path) -> bool:
+    """Whether a name is of pytest-benchmark's JSON: a file, or a folder that holds nothing else to read."""
+    from grouped_bench.store.journal import SUFFIX
+
+    try:
+        if not path.is_dir():
+            return path.suffix == _BENCHMARKS
+        kinds = {file.suffix for file in path.rglob("*")}
+    except OSError:
+        return False
+    return _BENCHMARKS in kinds and not kinds & {SUFFIX, ".parquet"}
