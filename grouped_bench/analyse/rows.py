@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from grouped_bench.analyse.statistics.limits import IMPLAUSIBLE
 from grouped_bench.space.case import BASELINE, BASELINES, Setting
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
@@ -92,7 +93,7 @@ def groups_of(row: Task) -> int | None:
 
 def is_ok(row: Task) -> bool:
     """Whether the task was measured and may be ranked."""
-    return bool(row.status == "ok")
+    return bool(row.status == "ok") and IMPLAUSIBLE not in (row.flags or ())
 
 
 def is_timed(row: Task) -> bool:

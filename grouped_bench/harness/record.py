@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from grouped_bench.analyse.statistics.derive import derive
+from grouped_bench.analyse.statistics.limits import IMPLAUSIBLE, implausible
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.records import read_checked
@@ -46,7 +47,15 @@ def frame_of(header: Json, records: Sequence[Json], stopped_by: str | None) -> p
     tasks = [{**task, **shared} for task in header["tasks"]]
     unreached = _UNREACHED.get(stopped_by, "not reached")
     frame = pd.DataFrame(make_rows(tasks, measured(records), unreached), columns=list(NAMES), dtype=object)
-    return derive(frame, header["control"]["margin"])
+    margin, peaks = header["control"]["margin"], header.get("peaks") or ()
+    derived = derive(frame, margin)
+    marked = implausible(derived.to_dict("records"), peaks)
+    if not any(marked):
+        return derived
+    flags = [
+        [*flags, IMPLAUSIBLE] if is_marked else flags for flags, is_marked in zip(frame["flags"], marked, strict=True)
+    ]
+    return derive(frame.assign(flags=pd.Series(flags, frame.index, dtype=object)), margin)
 
 
 def metadata_of(header: Json, records: Sequence[Json], stopped_by: str | None) -> Json:

@@ -19,7 +19,7 @@ from grouped_bench.harness.header import make_header
 from grouped_bench.harness.inspect.explain import Explainer
 from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone
-from grouped_bench.harness.processes.peaks import read_peaks
+from grouped_bench.harness.processes.peaks import best_of, read_peaks
 from grouped_bench.harness.processes.probing import Hosts, Probe, hosts_of, probed
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.record import RESUMED, Written, frame_of, measured, metadata_of
@@ -171,7 +171,10 @@ def _measured(session: Session, journal: Journal, records: Sequence[Json], peaks
         del sweep  # what it keeps of every visit stands in the journal
         explainer = Explainer(side.hosts, asked.control, asked.seed, journal.header.get("peaks", ()))
         looks = functools.partial(explainer.ends, asked.plan.cohorts, stop=stop)
-        return conclude(journal, stopped_by, time, looks if asked.explain else None)
+        # Once more, since the machine may have been busy; not where the budget is spent.
+        again = _peaks(session)[0] if stopped_by not in ("budget", "user") else []
+        peaks = best_of([*(journal.header.get("peaks") or ()), *again])
+        return conclude(journal, stopped_by, time, looks if asked.explain else None, peaks=peaks)
 
 
 def _spent(records: Sequence[Json]) -> float:
@@ -180,7 +183,13 @@ def _spent(records: Sequence[Json]) -> float:
 
 
 def conclude(
-    journal: Journal, stopped_by: str, time: dict[str, float], looks: Looks | None, *, keep: bool = False
+    journal: Journal,
+    stopped_by: str,
+    time: dict[str, float],
+    looks: Looks | None,
+    *,
+    keep: bool = False,
+    peaks: Sequence[Json] = (),
 ) -> Written:
     """Write the Parquet file of a run that has ended, and remove its journal unless the run can be resumed.
 
@@ -190,12 +199,14 @@ def conclude(
         time: seconds by what they were spent on, and `total_s` for the whole run.
         looks: explains some of the tasks; None explains none.
         keep: whether the journal stays in any case.
+        peaks: of the machine, which take the place of those of the journal.
 
     Raises:
         OutputError: the file cannot be written.
         KeyboardInterrupt: the user ended the run before its first record.
     """
     header, records, _ = read_journal(journal.path)
+    header |= {"peaks": list(peaks)} if peaks else {}
     if stopped_by == "user" and not records:
         raise KeyboardInterrupt
     spent = {name: time.get(name, 0.0) for name in ("total_s", "import_s", "peaks_s", *SPENT)}

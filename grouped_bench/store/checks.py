@@ -74,6 +74,7 @@ class PeakFacts(TypedDict):
     dtype: str
     flops_per_s: Rate
     bytes_per_s: Rate
+    call_s: NotRequired[Annotated[float, Field(gt=0, allow_inf_nan=False)]]
 
 
 class PrimitiveFacts(TypedDict):

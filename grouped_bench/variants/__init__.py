@@ -43,6 +43,12 @@ def own(files: Iterable[str]) -> list[str]:
     return sorted(plugins.own(files))
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a variant is one of this package; not where this process does not know it."""
+    one = find(name)
+    return one is not None and plugins.package_of(one) == __name__.partition(".")[0]
+
+
 def absolute(files: Files) -> tuple[str, ...]:
     """The path of each file as every process can find it."""
     given = (files,) if isinstance(files, (str, os.PathLike)) else files

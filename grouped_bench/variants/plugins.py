@@ -95,7 +95,7 @@ def _line(error: BaseException, file: str) -> str:
 def own(files: Iterable[str]) -> set[str]:
     """Names of the variants that files, once they were run in this process, and installed packages bring."""
     packages = {entry.module.partition(".")[0] for entry in _entry_points()}
-    from_packages = (name for name, one in REGISTRY.items() if _package(one) in packages)
+    from_packages = (name for name, one in REGISTRY.items() if package_of(one) in packages)
     return set(from_packages).union(*(_FROM_FILES.get(file, set()) for file in files))
 
 
@@ -103,7 +103,7 @@ def refuse_unknown(names: Iterable[str], files: Sequence[str]) -> None:
     """Refuse variants that no file and no package would bring to a worker, as those of a notebook. VariantError."""
     known = own(files)
     for name in names:
-        if name not in known and _package(REGISTRY[name]) != __name__.partition(".")[0]:
+        if name not in known and package_of(REGISTRY[name]) != __name__.partition(".")[0]:
             cls = type(REGISTRY[name])
             raise VariantError(
                 "Every variant must be loadable by the processes that measure",
@@ -112,7 +112,8 @@ def refuse_unknown(names: Iterable[str], files: Sequence[str]) -> None:
             )
 
 
-def _package(one: Variant) -> str:
+def package_of(one: Variant) -> str:
+    """The first part of the name of the module that a variant's class is of."""
     return type(one).__module__.partition(".")[0]
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from grouped_bench.analyse.environment.turns import by_turn, turn_ratios
 from grouped_bench.analyse.statistics import moderation, stability, stats
+from grouped_bench.analyse.statistics.limits import IMPLAUSIBLE
 from grouped_bench.analyse.statistics.moderation import ProcessLogs
 from grouped_bench.analyse.statistics.pairs import Pair, judge
 from grouped_bench.analyse.statistics.stability import Visit
@@ -44,6 +45,7 @@ class _Raw:
     variant: str
     is_baseline: bool
     is_ok: bool
+    is_judged: bool
     flags: tuple[str, ...]
     samples: Samples
     reference: Samples
@@ -64,8 +66,8 @@ class _Timed:
 def derive(frame: pd.DataFrame, margin: float) -> pd.DataFrame:
     """`frame` of one run with latency, speed-up, verdict and flag columns filled from its samples.
 
-    Rows whose status is not ok keep nulls; a cohort without an ok baseline has no verdicts, and neither has a task that
-    is not ok under the first environment of its family.
+    Rows whose status is not ok keep nulls, and implausible ones have no verdict. A cohort without an ok baseline has no
+    verdicts, and neither has a task that is not ok under the first environment of its family.
     """
     keys = [tuple(map(_hashable, row)) for row in frame[list(COHORT_KEY)].itertuples(index=False)]
     tasks = [_raw(record) for record in frame[list(_RAW)].to_dict("records")]
@@ -119,6 +121,7 @@ def _raw(record: Mapping[Hashable, Any]) -> _Raw:
         variant=record["variant"],
         is_baseline=record["variant"] == BASELINES.get(record["scope"], BASELINE),
         is_ok=record["status"] == "ok",
+        is_judged=record["status"] == "ok" and IMPLAUSIBLE not in _plain(record["flags"]),
         flags=tuple(flag for flag in _plain(record["flags"]) if flag not in stability.FLAGS),
         samples=samples,
         reference=record["reference_s"] if has_values(record["reference_s"]) else (),
@@ -174,9 +177,9 @@ def _ratios(
     found: dict[tuple[int, str], Sequence[Value]] = {}
     for place, (task, baseline, first) in enumerate(zip(tasks, baselines, firsts, strict=True)):
         base = None if baseline is None else tasks[baseline]
-        if base is not None and task.is_ok and base.is_ok:
+        if base is not None and task.is_judged and base.is_judged:
             found[place, _BASELINE] = log_ratios(base.samples, task.samples, task.visits)
-        if first is not None and task.is_ok and first.is_ok:
+        if first is not None and task.is_judged and first.is_judged:
             found[place, _FIRST] = turn_ratios(_turned(first), _turned(task))
     return found
 

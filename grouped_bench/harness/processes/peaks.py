@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from grouped_bench.errors import HostError
 from grouped_bench.harness.processes.slots import HostLike
@@ -18,6 +18,8 @@ _SHARE_OF_BUDGET = 0.05
 _USUAL_S = 1.0
 _LONGEST_S = 10.0
 _RATES = ("flops_per_s", "bytes_per_s")
+# Seconds of a call that computes nothing.
+_EMPTY = "call_s"
 
 
 def read_peaks(
@@ -45,6 +47,18 @@ def read_peaks(
     return found
 
 
+def best_of(peaks: Sequence[Json]) -> list[Json]:
+    """Of peaks that were read at several moments the best ones: what else the machine did can only lower them."""
+    found: dict[str, Json] = {}
+    for one in peaks:
+        where = {name: value for name, value in one.items() if name not in (*_RATES, _EMPTY)}
+        best = found.setdefault(repr(where), dict(one))
+        best |= {name: max(best[name], one[name]) for name in _RATES}
+        if _EMPTY in one:
+            best[_EMPTY] = min(best.get(_EMPTY, one[_EMPTY]), one[_EMPTY])
+    return list(found.values())
+
+
 def _wanted(plan: Plan) -> dict[tuple[HostKey, str, str], list[str]]:
     """The dtype policies of the plan by host, device and the dtype in which they compute."""
     found: dict[tuple[HostKey, str, str], list[str]] = {}
@@ -67,4 +81,4 @@ def _rates(host: HostLike, limits: Limits, request: Json) -> Json:
     except HostError:
         host.restart()
         return {}
-    return {name: answer[name] for name in _RATES} if "status" not in answer else {}
+    return {name: answer[name] for name in (*_RATES, _EMPTY) if name in answer} if "status" not in answer else {}

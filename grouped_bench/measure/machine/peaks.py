@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from grouped_bench.backends.base import Backend, Step, Tensor, product_layer, stream_layer
+from grouped_bench.backends.base import Backend, Step, Tensor, empty_layer, product_layer, stream_layer
 from grouped_bench.measure import cold, memory, rounds
 from grouped_bench.space.case import DTYPE_BYTES
 from grouped_bench.space.facts import Json
@@ -14,7 +14,7 @@ from grouped_bench.space.facts import Json
 _SIZES = (256, 512, 1024, 2048, 4096, 8192)
 _GROWTH = 8
 _SHARE = 0.25
-_PRODUCTS_S, _STREAM_S = 0.4, 0.15
+_PRODUCTS_S, _STREAM_S, _EMPTY_S = 0.4, 0.15, 0.01
 _MOST_CALLS = 20
 # XLA asks for blocks with room to align them, and finds pages that are mapped after some calls only.
 _LEAST_CALLS = 9
@@ -24,7 +24,9 @@ _LEAST_STREAM_BYTES, _MOST_STREAM_BYTES = 64 * 2**20, 256 * 2**20
 
 
 def peaks(backend: Backend, device: str, dtype: str) -> Json:
-    """Floating-point operations and bytes a second, each the best of some calls, with the variants' own threads.
+    """Floating-point operations and bytes a second, and `call_s`, the seconds of a call that computes nothing.
+
+    Each is the best of some calls, with the variants' own threads.
 
     Args:
         backend: whose steps compute them.
@@ -34,7 +36,8 @@ def peaks(backend: Backend, device: str, dtype: str) -> Json:
     memory.keep_pages()  # or the stream would measure how fast the system maps pages
     with backend.on(device):
         measured = _Measured(backend, device, dtype)
-        return {"flops_per_s": measured.products(), "bytes_per_s": measured.stream()}
+        rates = {"flops_per_s": measured.products(), "bytes_per_s": measured.stream()}
+        return {**rates, "call_s": measured.empty_call()}
 
 
 class _Measured:
@@ -60,6 +63,11 @@ class _Measured:
         size = min(max(cold.rotation_bytes(self._device), _LEAST_STREAM_BYTES), _MOST_STREAM_BYTES)
         step = self._step(stream_layer(self._dtype), (size // _ROW // DTYPE_BYTES[self._dtype], _ROW))
         return 2 * size / self._best(step, _STREAM_S, least=_LEAST_CALLS)[0]
+
+    def empty_call(self) -> float:
+        """Seconds of a call that computes nothing."""
+        step = self._step(empty_layer(self._dtype), (1, 1))
+        return self._best(step, _EMPTY_S, least=_MOST_CALLS)[0]
 
     def _step(self, layer: Any, shape: tuple[int, int]) -> Step:
         return self._backend.step(layer, self._array(shape), None, self._backend.executions[0])

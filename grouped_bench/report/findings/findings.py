@@ -7,11 +7,13 @@ import pandas as pd
 from grouped_bench.analyse.environment.differences import unread_variables
 from grouped_bench.analyse.leads import Part
 from grouped_bench.analyse.rows import VERDICTS, CohortTasks, cohorts, is_ok, plain
+from grouped_bench.analyse.statistics.limits import IMPLAUSIBLE
 from grouped_bench.analyse.statistics.stability import FLAGS, UNSTABLE
 from grouped_bench.report.findings import claims, limits
 from grouped_bench.report.findings.sentences import Finding
 from grouped_bench.report.run.summary import compared, counts, stop, tally
 from grouped_bench.report.run.surroundings import environment_findings
+from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Facts
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted
@@ -103,8 +105,14 @@ def _flags(rows: Sequence[Task]) -> list[Finding]:
         share = f"{len(moved)} of {counted(len(rows), 'task')}"
         text = f"Busy machine: {share} disturbed, so that their intervals are wider. Causes: {causes}."
         told.append(Finding(text, moved))
-    others = tuple(row for row in rows if set(row.flags or ()) - set(FLAGS))
+    impossible = tuple(row for row in rows if IMPLAUSIBLE in (row.flags or ()))
+    if impossible:
+        names = cells.listed(dict.fromkeys(cells.text_of(row.variant) for row in impossible))
+        text = f"Not ranked: {names}, faster than this machine can compute it in {counted(len(impossible), 'task')}."
+        told.append(Finding(text, impossible))
+    known = (*FLAGS, IMPLAUSIBLE)
+    others = tuple(row for row in rows if set(row.flags or ()) - set(known))
     if others:
-        flags = tally(flag for row in others for flag in row.flags or () if flag not in FLAGS)
+        flags = tally(flag for row in others for flag in row.flags or () if flag not in known)
         told.append(Finding(f"Other flags: {flags}.", others))
     return told
