@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -675,6 +676,21 @@ def test_the_rule_of_an_axis_is_told_as_it_is_to_be_typed(call):
 
 def test_the_version_is_told(call):
     assert call("--version") == (0, "grouped-bench, version 0.1.0\n", "")
+
+
+def test_the_package_runs_as_the_command(call):
+    for words in (("--version",), ("list", "presets"), ("plan", "--groups", "3")):
+        asked = [sys.executable, "-m", "grouped_bench", *words]
+        ran = subprocess.run(asked, env=importing(), capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stdout, ran.stderr) == call(*words)
+
+
+def test_a_run_of_the_package_is_recorded_as_one_of_the_command(monkeypatch):
+    seen = []
+    monkeypatch.setattr(main, "main", lambda: seen.append(list(sys.argv)))
+    monkeypatch.setattr(sys, "argv", ["/somewhere/grouped_bench/__main__.py", "run", "--quiet"])
+    runpy.run_module("grouped_bench", run_name="__main__")
+    assert seen == [["grouped-bench", "run", "--quiet"]]
 
 
 # What a command costs
