@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from grouped_bench.harness.processes.ipc import Channel, scratch, tail
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError, Worker
 from grouped_bench.space import variables
 from grouped_bench.space.facts import Json
+from grouped_bench.store.temporary import TemporaryFolder
 
 _PACKAGE = Path(grouped_bench.__file__).resolve().parent
 _START_TIMEOUT_S = 300.0
@@ -74,13 +74,13 @@ class Host:
         self._channel = Channel(ours)
         self._printed = scratch()
         # TensorFlow leaves a file for every function that it rewrites, and a worker is killed before it can clear up.
-        self._folder = tempfile.TemporaryDirectory(prefix="grouped-bench-", ignore_cleanup_errors=True)
+        self._folder = TemporaryFolder()
         arguments = [self._backend, str(theirs.fileno()), *self._choices, *self._files]
         with theirs:
             self._process = subprocess.Popen(
                 [self._python, "-u", "-m", "grouped_bench.measure.worker", *arguments],
                 env={**self._environment(), "TMPDIR": self._folder.name, **self._foreign()},
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), self._folder.descriptor],  # it may outlive this process for a moment
                 stdin=subprocess.DEVNULL,
                 stdout=self._printed,
                 stderr=self._printed,
