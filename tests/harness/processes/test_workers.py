@@ -291,6 +291,32 @@ def test_a_host_that_cannot_start_says_why(tmp_path, monkeypatch):
         Host("tensorflow")
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        # Without its own packages, as a virtual environment in which nothing was installed.
+        (
+            f'exec {sys.executable} -S "$@"',
+            "An interpreter that measures must have its backend, Keras and NumPy. "
+            "Received: {python} has no tensorflow. Install it with `{python} -m pip install tensorflow`.",
+        ),
+        (
+            "echo no Python; exit 1",
+            "The backend tensorflow must start in {python}. Received: no Python. "
+            "Try `KERAS_BACKEND=tensorflow {python} -c 'import keras'`.",
+        ),
+    ],
+)
+def test_another_interpreter_that_cannot_start_is_named(words, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    python = Path("python")
+    python.write_text(f"#!/bin/sh\n{words}\n")
+    python.chmod(0o755)
+    with pytest.raises(HostError) as caught:
+        Host("tensorflow", python="./python")
+    assert str(caught.value) == told.format(python="./python")
+
+
 def test_a_host_whose_file_of_variants_fails_says_so_in_words(tmp_path):
     broken = tmp_path / "broken.py"
     broken.write_text("raise ImportError('a variant file that fails')")
