@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from grouped_bench.errors import UnavailableError
+from grouped_bench.variants.plugins import refuse_while_importing
 
 WAITING = "waiting for another run on this machine to end"
 # The same for all processes of a user: TMPDIR and HOME differ between a terminal, a cron job and a container's shell,
@@ -35,7 +36,9 @@ def alone(say: Callable[[str], None], *, wait: bool) -> Iterator[None]:
 
     Raises:
         UnavailableError: another run holds the lock, or there is no folder for it.
+        VariantError: it is a file of variants that asks, while it is imported.
     """
+    refuse_while_importing()
     with contextlib.ExitStack() as stack:
         try:
             file = stack.enter_context(_opened())

@@ -17,6 +17,7 @@ from grouped_bench.harness.processes.workers import Limits, TaskFailedError, Wor
 from grouped_bench.space import variables
 from grouped_bench.space.facts import Json
 from grouped_bench.store.temporary import TemporaryFolder
+from grouped_bench.variants.plugins import refuse_while_importing
 
 _PACKAGE = Path(grouped_bench.__file__).resolve().parent
 _START_TIMEOUT_S = 300.0
@@ -51,6 +52,7 @@ class Host:
         tf32: str | None = None,
         python: str = sys.executable,
     ) -> None:
+        refuse_while_importing()
         backends.get(backend)  # what is not installed is refused here, in words
         self._choices = [str(threads or 0), tf32 or "own"]
         self._backend, self._files, self._python = backend, files, python
