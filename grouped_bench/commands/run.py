@@ -53,6 +53,10 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
     With an axis and no preset, the other axes take their defaults. LIST is a
     comma list, such as 1,2,4.
 
+    Exit codes: 0 every task has an outcome, and a failure is one; 1 nothing was
+    measured, or with --strict a task failed; 2 cannot be carried out; 130
+    interrupted.
+
     \b
     Examples:
       grouped-bench run
@@ -63,6 +67,7 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
       grouped-bench run --resume latest
     """
     import grouped_bench as gb
+    from grouped_bench.analyse.rows import measured_nothing
 
     space, given = space_of(with_progress(options), usual=None if resume else "quick")
     if open_page and given.get("page") is False:
@@ -81,12 +86,14 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
         command = resume_command(made.path, Path(given.get("out", DEFAULT_OUT)))
         click.echo(f"Interrupted: what was measured is kept in the file above. Resume with `{command}`.", err=True)
         return INTERRUPTED
-    return FAILED if strict and (made.frame["status"] != "ok").any() else OK
+    failed = measured_nothing(made.frame["status"]) or (strict and (made.frame["status"] != "ok").any())
+    return FAILED if failed else OK
 
 
 def _tell(made: "Run", given: dict[str, Any], format_: str, tables: bool) -> None:
     """The answer on standard output; for a program, the record, and the names of the files on standard error."""
     import grouped_bench as gb
+    from grouped_bench.analyse.rows import plain
     from grouped_bench.report.run import answer
     from grouped_bench.report.run.next_steps import Next
 
@@ -98,5 +105,7 @@ def _tell(made: "Run", given: dict[str, Any], format_: str, tables: bool) -> Non
         after = Next(made.path, Path(given.get("out", DEFAULT_OUT)), page)
         click.echo("\n".join(answer.of_run(made.frame, made.metadata, width=width, after=after)))
     else:
+        if nothing := answer.unmeasured(plain(made.frame), made.metadata):
+            click.echo(nothing, err=True)
         for file in [made.path, *([made.path.with_suffix(".html")] if page else [])]:
             click.echo(f"Wrote {file}", err=True)

@@ -12,12 +12,14 @@ import click
 import pytest
 from checkout import importing
 from frames import fail, frame, metadata
+from killed_runs import fake_host
 from small_runs import result, small
 
 from grouped_bench.analyse.advise.advice import Advice, Option
 from grouped_bench.api import advise, catalogue, explain, layer_code, network, runs
 from grouped_bench.commands import main
 from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
+from grouped_bench.harness.processes import probing
 from grouped_bench.report import explanation, plans
 from grouped_bench.report.advice import formats
 from grouped_bench.report.advice.module import LayerCode
@@ -453,6 +455,42 @@ def test_a_failed_task_fails_a_strict_run_only(words, code, call, calls):
     made = small()
     calls(runs, "run", result(fail(made, made["variant"] == "grouped", "unsupported", "no")))
     assert call("run", *words)[0] == code
+
+
+@pytest.mark.parametrize(
+    ("statuses", "words", "code", "told"),
+    [
+        (("interrupted", "interrupted"), (), 1, "Nothing was measured: the budget ended before the first figure. "),
+        (("unsupported", "interrupted"), (), 1, "Nothing was measured: "),
+        (("unsupported", "oom"), (), 0, "Nothing could be measured here: 1 unsupported, 1 oom. That is a finding; "),
+        (("unsupported", "oom"), ("--strict",), 1, "Nothing could be measured here: "),
+        (("ok", "interrupted"), (), 0, ""),
+    ],
+)
+def test_a_run_that_measured_nothing_says_so_and_exits_1(statuses, words, code, told, call, calls):
+    made = small()
+    for variant, status in zip(made["variant"], statuses, strict=True):
+        made = fail(made, made["variant"] == variant, status, None) if status != "ok" else made
+    calls(runs, "run", result(made, stopped_by="budget", time={"total_s": 7.0}))
+    found, out, err = call("run", *words)
+    assert (found, err) == (code, "")
+    out = " ".join(out.split())
+    assert told in out
+    assert ("Nothing was" in out or "Nothing could" in out) == bool(told)
+    assert ("Set a longer --budget; starting took 0:07." in out) == (code == 1 and not words)
+    found, out, err = call("run", *words, "--format", "json")
+    assert (found, json.loads(out)["schema"]) == (code, 1)
+    assert told in err
+    assert err.count("\n") == 2 + bool(told)
+
+
+def test_a_budget_that_ends_before_the_first_visit_exits_1(call, monkeypatch):
+    monkeypatch.setattr(probing, "Host", fake_host)
+    words = ("run", "--groups", "2", "--channels", "8", "--size", "5", "--variant", "regular,grouped", "--quiet")
+    assert call(*words, "--visits", "3")[0] == 0
+    code, out, err = call(*words, "--budget", "2s")
+    assert (code, err) == (1, "")
+    assert "Nothing was measured: the budget ended before the first figure." in out
 
 
 def test_a_strict_run_without_failures_is_fine(call, calls):
