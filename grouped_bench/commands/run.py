@@ -72,13 +72,15 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
     space, given = space_of(with_progress(options), usual=None if resume else "quick")
     if open_page and given.get("page") is False:
         raise usage_error("--open must go with a page", received="--no-report", remedy="Leave one of them out")
+    if open_page:
+        given["page"] = True  # also of a run that is resumed and was begun without
     made = gb.resume(resume, space=space, **given) if resume else gb.run(space, **given)
     try:
         _tell(made, given, format_, tables)
         sys.stdout.flush()
     except BrokenPipeError:
         drop_output()  # a reader who has gone still gets the exit code, and how to resume
-    if open_page and not webbrowser.open(made.path.with_suffix(".html").resolve().as_uri()):
+    if open_page and made.page and not webbrowser.open(made.page.resolve().as_uri()):
         click.echo("No browser could be opened. The page is at the address above.", err=True)
     if made.metadata["stopped_by"] == "user":
         from grouped_bench.store.journal import resume_command
@@ -97,15 +99,14 @@ def _tell(made: "Run", given: dict[str, Any], format_: str, tables: bool) -> Non
     from grouped_bench.report.run import answer
     from grouped_bench.report.run.next_steps import Next
 
-    page = given.get("page") is not False
     width = terminal_width()
     if format_ != "table" or tables:
         click.echo(gb.show([made], format=format_, width=width, styled=True))
     if format_ == "table":
-        after = Next(made.path, Path(given.get("out", DEFAULT_OUT)), page)
+        after = Next(made.path, Path(given.get("out", DEFAULT_OUT)), made.page is not None)
         click.echo("\n".join(answer.of_run(made.frame, made.metadata, width=width, after=after)))
     else:
         if nothing := answer.unmeasured(plain(made.frame), made.metadata):
             click.echo(nothing, err=True)
-        for file in [made.path, *([made.path.with_suffix(".html")] if page else [])]:
+        for file in filter(None, (made.path, made.page)):
             click.echo(f"Wrote {file}", err=True)

@@ -100,8 +100,9 @@ def test_run_ends_with_its_answer_and_what_to_do_next(call, calls, elsewhere):
         f"Page: {(elsewhere / 'results' / 'm' / 'run.html').as_uri()}",
         "Wrote results/m/run.parquet",
     ]
-    assert not any("Page: " in line for line in call("run", "--no-report")[1].splitlines())
     assert "Next: grouped-bench show latest --out there\n" in call("run", "--out", "there")[1]
+    calls(runs, "run", result(page=False))
+    assert not any("Page: " in line for line in call("run", "--no-report")[1].splitlines())
 
 
 def test_run_prints_every_table_where_asked(call, calls):
@@ -140,7 +141,7 @@ def test_a_terminal_gets_colour_unless_it_asks_for_none(environment, coloured, c
 
 
 def test_flags_of_run_reach_the_library(call, calls):
-    calls(runs, "run", result())
+    calls(runs, "run", result(page=False))
     _, out, _ = call("run", "--out", "there", "--seed", "7", "--no-memory", "--no-report", "--quiet", "--groups", "4")
     keywords = calls.made[0][2]
     expected = {"out": "there", "seed": 7, "memory": False, "page": False, "quiet": True, "groups": "4"}
@@ -161,6 +162,16 @@ def test_a_run_is_resumed_with_its_own_space_unless_one_is_named(call, calls):
     assert repeated == {"force": True, "seed": 3, **how}
     assert axes.pop("space").source == "options"
     assert axes == {"groups": "4", **how}
+
+
+def test_a_resumed_run_without_a_page_names_none_unless_it_is_to_be_opened(call, calls, monkeypatch):
+    calls(runs, "resume", result(page=False))
+    assert "Page: " not in call("run", "--resume", "latest")[1]
+    code, _, err = call("run", "--resume", "latest", "--format", "json")
+    assert (code, err) == (0, "Wrote results/m/run.parquet\n")
+    monkeypatch.setattr("webbrowser.open", lambda address: True)
+    call("run", "--resume", "latest", "--open")
+    assert [keywords.get("page") for _, _, keywords in calls.made] == [None, None, True]
 
 
 @pytest.mark.parametrize("axis", OPTION_AXES)

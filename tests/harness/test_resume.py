@@ -17,6 +17,7 @@ import grouped_bench as gb
 from grouped_bench.errors import CutShortError, OutputError, RunError, UnavailableError
 from grouped_bench.harness import interrupts, lock, session
 from grouped_bench.harness.processes import probing
+from grouped_bench.harness.request import RunRequest
 from grouped_bench.store.journal import Journal, read_journal
 
 KILLS = 100
@@ -143,6 +144,49 @@ def test_what_was_measured_before_is_in_the_file(cut_short):
 def test_options_may_be_repeated(cut_short):
     space = gb.Space(**SPACE)
     gb.resume("latest", out=cut_short, page=False, space=space, visits=VISITS, seed=3, memory=True)
+
+
+def half(out, **options):
+    """A run that its user stopped after its first record."""
+    with pytest.MonkeyPatch.context() as patch:
+        stops = iter([False])
+        patch.setattr(session, "interrupts", lambda: contextlib.nullcontext(lambda: next(stops, True)))
+        begin(out, **options)
+
+
+@pytest.mark.parametrize("begun", [{"page": False}, {"page": True}])
+def test_a_resumed_run_keeps_whether_it_has_a_page(fake, begun):
+    half(fake, **begun)
+    pages = list(fake.rglob("*.html"))
+    assert bool(pages) == begun["page"]
+    for page in pages:
+        page.unlink()
+    resumed = gb.resume("latest", out=fake)
+    assert list(fake.rglob("*.html")) == ([resumed.page] if begun["page"] else [])
+    assert (resumed.page is not None) == begun["page"]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_resumed_run_has_a_page_where_that_is_asked_for(fake, asked):
+    half(fake, page=not asked)
+    for page in fake.rglob("*.html"):
+        page.unlink()
+    assert (gb.resume("latest", out=fake, page=asked).page is not None) == asked
+    assert bool(list(fake.rglob("*.html"))) == asked
+
+
+def test_a_resumed_run_is_explained_as_it_was_asked(cut_short):
+    (journal,) = cut_short.rglob("*.journal")
+    header = read_journal(journal)[0]
+    assert (header["order"]["page"], header["order"]["explain"]) == (False, False)
+    for given, found in (({}, False), ({"explain": True}, True)):
+        assert RunRequest.again(header, None, given).explain == found
+    header["order"] |= {"explain": True}
+    assert RunRequest.again(header, None, {}).explain
+    assert not RunRequest.again(header, None, {"explain": False}).explain
+    del header["order"]["explain"], header["order"]["page"]  # as an earlier version wrote it
+    earlier = RunRequest.again(header, None, {})
+    assert (earlier.page, earlier.explain) == (True, False)
 
 
 @pytest.mark.parametrize(
