@@ -11,6 +11,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from grouped_bench.harness import lock
+
 HERE = Path(__file__).resolve().parent
 AT_A_TIME = 2
 # Begun first, so that no other waits for them at the end.
@@ -38,7 +40,7 @@ def run(name: str, words: list[str]) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         ended = subprocess.run(
             [sys.executable, *words],
-            env={**os.environ, "TMPDIR": folder},
+            env={**os.environ, "TMPDIR": folder, lock.VARIABLE: str(Path(folder, "lock"))},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

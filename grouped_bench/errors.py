@@ -46,13 +46,17 @@ class CutShortError(GroupedBenchError):
     """A run that ended before its file was written; its journal keeps what was measured."""
 
 
-def shown(value: object, limit: int = 120) -> str:
+# Characters of a value that an error shows.
+SHOWN = 120
+
+
+def shown(value: object, limit: int = SHOWN) -> str:
     """`value` as it came, in at most `limit` printable characters; what is cut out is its middle."""
     try:
         text = str(value) if isinstance(value, str | PurePath) else repr(value)
     except (RecursionError, ValueError):
         text = f"{type(value).__name__} too large to show"
-    return _cut(_printable(_cut(text, limit)), limit)
+    return _cut(_printable(_cut(text, limit)), limit) if text.strip() else repr(text)
 
 
 def _cut(text: str, limit: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from grouped_bench import backends, variants
 from grouped_bench.backends import onednn
-from grouped_bench.errors import SpaceError
+from grouped_bench.errors import SHOWN, SpaceError, shown
 from grouped_bench.space import variables
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.case import Case, Setting
@@ -181,7 +181,8 @@ def make_plan(space: Space) -> Plan:
         whole = "the case" if len(skipped) == 1 else f"at least one of {counted(len(skipped), 'case')}"
         raise SpaceError(
             f"{space.source}: {whole} must be valid",
-            received=f"{first.cohort.case.title()}: {first.reason}",
+            # The reason names a limit; what is cut to fit is the case.
+            received=f"{shown(first.cohort.case.title(), max(24, SHOWN - 2 - len(first.reason)))}: {first.reason}",
             remedy="Change the axis named in the reason",
         )
     return Plan(tuple(cohorts.values()), tuple(skipped))

@@ -12,6 +12,7 @@ from hypothesis import settings
 from grouped_bench import backends, variants
 from grouped_bench.backends.tensorflow import BACKEND
 from grouped_bench.commands import main
+from grouped_bench.harness import lock
 from grouped_bench.variants.base import REGISTRY
 
 # A deadline is a real duration, and the suite must pass on a loaded machine.
@@ -115,12 +116,11 @@ def call(monkeypatch, capsys):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_lock(tmp_path_factory):
-    """A folder for temporary files of the tests' own, lock included: no run of the user's stops them, nor they it."""
-    before = os.environ.get("TMPDIR")
-    os.environ["TMPDIR"] = tempfile.tempdir = str(tmp_path_factory.mktemp("temporary"))
-    yield
-    tempfile.tempdir = None
-    os.environ.pop("TMPDIR")
-    if before is not None:
-        os.environ["TMPDIR"] = before
+def own_place(tmp_path_factory):
+    """A folder for temporary files of the tests' own, and the lock: no run of the user's stops them, nor they it."""
+    folder = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(folder))
+        patch.setattr(tempfile, "tempdir", str(folder))
+        patch.setenv(lock.VARIABLE, str(folder.with_name("lock")))
+        yield

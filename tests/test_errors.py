@@ -64,3 +64,10 @@ def test_the_end_of_a_long_path_and_what_follows_it_stay():
 def test_no_part_of_a_message_reaches_the_terminal_as_a_control_code():
     error = GroupedBenchError("the key `a\x1b[2J` must be known", received="b\x07", remedy="Use c\r")
     assert str(error).isprintable()
+
+
+@pytest.mark.parametrize("text", ["", " ", "\t\n"])
+def test_a_text_of_nothing_is_shown_in_quotes(text):
+    assert str(GroupedBenchError("A name must be given", received=text, remedy="Give one")) == (
+        f"A name must be given. Received: {text!r}. Give one."
+    )

@@ -96,6 +96,12 @@ def is_ok(row: Task) -> bool:
     return bool(row.status == "ok") and IMPLAUSIBLE not in (row.flags or ())
 
 
+def measured_nothing(statuses: Iterable[str | None]) -> bool:
+    """Whether a run measured nothing: no task is ok, and some were not reached. What failed is a finding."""
+    found = set(statuses)
+    return "ok" not in found and "interrupted" in found
+
+
 def is_timed(row: Task) -> bool:
     """Whether the task was measured and has a latency."""
     return bool(is_ok(row) and row.latency_s)

@@ -43,6 +43,13 @@ class Baseline:
         return str(self.facts.get("machine") or "unknown")
 
     @property
+    def measured_on(self) -> tuple[str, str]:
+        """What tells its machine from others: its name, which two may share, and what decides its kernels."""
+        from grouped_bench.store.identity import identity_of
+
+        return self.machine, repr(identity_of(self.facts))
+
+    @property
     def rounds(self) -> int | None:
         """How many rounds of a visit it keeps at most; None where it is no baseline but a run with all of them."""
         return self.facts.get("thinned")
@@ -141,6 +148,7 @@ def baselines(folder: str | Path) -> list[Baseline]:
 def prune_baselines(folder: str | Path, keep: int, *, dry: bool = False) -> list[Baseline]:
     """Remove all baselines in `folder` but those of the `keep` newest commits of each machine; what is removed.
 
+    Machines of one name that differ in what decides their kernels are two.
     The newest commit is the one whose run began last, as `compare` takes it. A run without a commit, or with
     uncommitted changes, counts as a commit of its own.
 
@@ -236,13 +244,13 @@ def _check_same(path: Path, content: "_Content", there: "_Content", remedy: str)
 
 def _old(found: Sequence[Baseline], keep: int) -> Iterator[Baseline]:
     """Those of all but the newest commits of each machine."""
-    newest: dict[tuple[str, str], datetime.datetime] = {}
+    newest: dict[tuple[tuple[str, str], str], datetime.datetime] = {}
     for one in found:
-        key = (one.machine, one.commit)
+        key = (one.measured_on, one.commit)
         newest[key] = max(one.began, newest.get(key, one.began))
     for one in found:
-        mine = newest[one.machine, one.commit]
-        if sum(moment > mine for (machine, _), moment in newest.items() if machine == one.machine) >= keep:
+        mine = newest[one.measured_on, one.commit]
+        if sum(moment > mine for (machine, _), moment in newest.items() if machine == one.measured_on) >= keep:
             yield one
 
 

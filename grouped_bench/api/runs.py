@@ -30,12 +30,14 @@ class Run:
     """A run as its file holds it.
 
     `frame` has one row per task under the columns of `grouped-bench list columns`; `metadata` is what holds for all
-    rows: environment, space, controls, skips, where the time went. A notebook shows its headline and a table.
+    rows: environment, space, controls, skips, where the time went. `page` is the HTML page that was written with the
+    run; None for a run that is read. A notebook shows its headline and a table.
     """
 
     frame: "pd.DataFrame"
     metadata: Facts
     path: Path
+    page: Path | None = None
 
     @functools.cached_property
     def findings(self) -> list[str]:
@@ -105,7 +107,8 @@ def resume(name: str | Path, *, space: Space | None = None, out: str | Path = DE
         name: its journal, its run id, or `latest`.
         space: may be the run's own, and no other.
         out: folder of run ids and `latest`.
-        **options: `page`, `quiet`, `wait`, `explain` and `command` as of `run`; others may repeat those of the run.
+        **options: `quiet`, `wait` and `command` as of `run`; `page` and `explain` are those of the run unless given;
+            others may repeat those of the run.
 
     Raises:
         RunError: the run has ended, was asked for something else, or was made by another version or machine.
@@ -135,7 +138,7 @@ def _finished(written: "Written", request: "RunRequest") -> Run:
         with Progress(request.quiet) as progress:
             progress.say("writing the page")
             try:
-                result.report(result.path.with_suffix(".html"))
+                return dataclasses.replace(result, page=result.report(result.path.with_suffix(".html")))
             except KeyboardInterrupt:
                 raise _without_page(result, request.out) from None
     return result

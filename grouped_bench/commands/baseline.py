@@ -2,6 +2,7 @@
 
 import click
 
+from grouped_bench.commands.shared.options import whole_number
 from grouped_bench.commands.shared.output import say
 
 
@@ -25,7 +26,14 @@ def baseline() -> None:
 @baseline.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN...")
 @click.option("--to", "folder", default="baselines", show_default=True, help="Folder of baselines.")
-@click.option("--samples", type=int, default=1, show_default=True, help="Most rounds of a visit to keep.")
+@click.option(
+    "--samples",
+    metavar="N",
+    callback=whole_number(1, 2**31 - 1, example=5),
+    default="1",
+    show_default=True,
+    help="Most rounds of a visit to keep.",
+)
 @click.option("--out", default="results", show_default=True, help="Where run ids and `latest` are looked up.")
 def save(runs: tuple[str, ...], folder: str, samples: int, out: str) -> int:
     """Write finished runs as baselines.
@@ -68,7 +76,13 @@ def list_(folder: str, format_: str) -> int:
 
 @baseline.command()
 @click.argument("folder", default="baselines")
-@click.option("--keep", type=click.IntRange(1), required=True, help="Commits to keep for each machine.")
+@click.option(
+    "--keep",
+    metavar="N",
+    callback=whole_number(1, 2**31 - 1, example=20),
+    required=True,
+    help="Commits to keep for each machine.",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
 def prune(folder: str, keep: int, dry_run: bool) -> int:
     """Remove the baselines of all but the newest commits of each machine.

@@ -42,7 +42,7 @@ def report(runs: tuple[str, ...], output: str | None, figures: str | None, out: 
     import grouped_bench as gb
     from grouped_bench.store.runs import check_writable
 
-    given = {name: value for name, value in how.items() if value}
+    given = {name: value for name, value in how.items() if value not in (None, False, ())}
     if figures is None and given:
         name = next(_OPTIONS.get(name, f"--{name}") for name in given)
         raise usage_error(f"{name} must go with --figures", received="no --figures", remedy="Name a folder for figures")

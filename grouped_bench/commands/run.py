@@ -53,6 +53,10 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
     With an axis and no preset, the other axes take their defaults. LIST is a
     comma list, such as 1,2,4.
 
+    Exit codes: 0 every task has an outcome, and a failure is one; 1 nothing was
+    measured, or with --strict a task failed; 2 cannot be carried out; 130
+    interrupted.
+
     \b
     Examples:
       grouped-bench run
@@ -63,17 +67,20 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
       grouped-bench run --resume latest
     """
     import grouped_bench as gb
+    from grouped_bench.analyse.rows import measured_nothing
 
     space, given = space_of(with_progress(options), usual=None if resume else "quick")
     if open_page and given.get("page") is False:
         raise usage_error("--open must go with a page", received="--no-report", remedy="Leave one of them out")
+    if open_page:
+        given["page"] = True  # also of a run that is resumed and was begun without
     made = gb.resume(resume, space=space, **given) if resume else gb.run(space, **given)
     try:
         _tell(made, given, format_, tables)
         sys.stdout.flush()
     except BrokenPipeError:
         drop_output()  # a reader who has gone still gets the exit code, and how to resume
-    if open_page and not webbrowser.open(made.path.with_suffix(".html").resolve().as_uri()):
+    if open_page and made.page and not webbrowser.open(made.page.resolve().as_uri()):
         click.echo("No browser could be opened. The page is at the address above.", err=True)
     if made.metadata["stopped_by"] == "user":
         from grouped_bench.store.journal import resume_command
@@ -81,22 +88,25 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
         command = resume_command(made.path, Path(given.get("out", DEFAULT_OUT)))
         click.echo(f"Interrupted: what was measured is kept in the file above. Resume with `{command}`.", err=True)
         return INTERRUPTED
-    return FAILED if strict and (made.frame["status"] != "ok").any() else OK
+    failed = measured_nothing(made.frame["status"]) or (strict and (made.frame["status"] != "ok").any())
+    return FAILED if failed else OK
 
 
 def _tell(made: "Run", given: dict[str, Any], format_: str, tables: bool) -> None:
     """The answer on standard output; for a program, the record, and the names of the files on standard error."""
     import grouped_bench as gb
+    from grouped_bench.analyse.rows import plain
     from grouped_bench.report.run import answer
     from grouped_bench.report.run.next_steps import Next
 
-    page = given.get("page") is not False
     width = terminal_width()
     if format_ != "table" or tables:
         click.echo(gb.show([made], format=format_, width=width, styled=True))
     if format_ == "table":
-        after = Next(made.path, Path(given.get("out", DEFAULT_OUT)), page)
+        after = Next(made.path, Path(given.get("out", DEFAULT_OUT)), made.page is not None)
         click.echo("\n".join(answer.of_run(made.frame, made.metadata, width=width, after=after)))
     else:
-        for file in [made.path, *([made.path.with_suffix(".html")] if page else [])]:
+        if nothing := answer.unmeasured(plain(made.frame), made.metadata):
+            click.echo(nothing, err=True)
+        for file in filter(None, (made.path, made.page)):
             click.echo(f"Wrote {file}", err=True)

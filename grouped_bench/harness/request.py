@@ -82,8 +82,10 @@ class RunRequest:
         refuse_others(header, {name: value for name, value in own.items() if name not in _OF_EACH_PART})
         begun = {name: header["order"][name] for name in _RECORDED if name in header["order"]}
         begun["files"] = variants.import_files(same_files(header))
+        usual = {name: begun.pop(name) for name in _USUAL if name in begun}
         plan, control = planned_again(header, space, rest)
-        return cls(plan=plan, control=control, space=header["space"], **{**own, **begun, "seed": header["seed"]})
+        found = {**usual, **own, **begun, "seed": header["seed"]}
+        return cls(plan=plan, control=control, space=header["space"], **found)
 
     @property
     def recorded(self) -> Json:
@@ -96,7 +98,9 @@ _FIELDS = tuple(
 )
 # What may differ between the parts of a run that is resumed; everything else is kept for them.
 _OF_EACH_PART = ("out", "page", "quiet", "wait", "explain", "command", "peaks")
-_RECORDED = tuple(name for name in _FIELDS if name not in (*_OF_EACH_PART, "seed"))
+# Of these, what a part has as the run began, unless it is given.
+_USUAL = ("page", "explain")
+_RECORDED = tuple(name for name in _FIELDS if name not in (*_OF_EACH_PART, "seed") or name in _USUAL)
 
 
 def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

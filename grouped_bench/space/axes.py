@@ -23,6 +23,8 @@ from grouped_bench.units import parse_bytes, parse_duration, parse_share
 
 T = TypeVar("T")
 LARGEST_EXTENT = 2**24
+LONGEST_S = 8784 * 3600.0  # a year
+LARGEST_BYTES = 2**50
 DEFAULT_VARIANTS = {
     "layer": ("regular", "grouped", "grouped_native", "split_sum", "split_concat"),
     "block": ("bottleneck", "resnext_sum", "resnext_concat", "resnext_grouped"),
@@ -178,8 +180,11 @@ def axis_field(name: str) -> Any:
 
 
 Share = Annotated[float, BeforeValidator(parse_share), Field(gt=0, lt=1)]
-Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0)]
-Size = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0)]
+Seconds = Annotated[float, BeforeValidator(parse_duration), Field(gt=0, le=LONGEST_S)]
+Size = Annotated[int, BeforeValidator(parse_bytes), Field(gt=0, le=LARGEST_BYTES)]
+
+DURATION_RULE = "takes a duration above zero, up to 8784h"
+SIZE_RULE = "takes a size of at least 1 byte, up to 1024TiB"
 
 
 class Control(BaseModel):
@@ -191,11 +196,11 @@ class Control(BaseModel):
     margin: Share = Field(0.03, description="takes a share between 0 and 1", examples=["3%"])
     visits: Count = Field(24, description="takes a positive integer", examples=["24"])
     least_visits: Count = Field(1, description="takes a positive integer", examples=["16"])
-    visit_time: Seconds = Field(0.12, description="takes a duration above zero", examples=["40ms"])
+    visit_time: Seconds = Field(0.12, description=DURATION_RULE, examples=["40ms"])
     reference: Literal["machine", "case"] = Field("machine", description="takes machine or case", examples=["case"])
-    budget: Seconds | None = Field(None, description="takes a duration above zero", examples=["10m"])
-    task_timeout: Seconds = Field(60.0, description="takes a duration above zero", examples=["60s"])
-    memory_limit: Size | None = Field(None, description="takes a size above zero", examples=["8GiB"])
+    budget: Seconds | None = Field(None, description=DURATION_RULE, examples=["10m"])
+    task_timeout: Seconds = Field(60.0, description=DURATION_RULE, examples=["60s"])
+    memory_limit: Size | None = Field(None, description=SIZE_RULE, examples=["8GiB"])
     tf32: Literal["on", "off"] | None = Field(None, description="takes on or off", examples=["off"])
 
 

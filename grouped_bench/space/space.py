@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+import re
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
@@ -31,6 +32,8 @@ _CASE_AXES = (
     *("rank", "pass_", "groups", "channels", "kernel_size", "stride", "dilation", "padding", "size"),
     *("batch_size", "dtype", "data_format", "bias", "cardinality", "width"),
 )
+# What tomllib says of a key or table that is there twice.
+_TWICE = re.compile(r"overwrite a value|twice|Duplicate")
 # Where one of these is replaced, a case is no longer the one of which figures were published.
 _SHAPE_AXES = {"rank", "groups", "channels", "kernel_size", "stride", "dilation", "padding", "size"}
 
@@ -138,6 +141,12 @@ class Space:
         try:
             table = tomllib.loads(text)
         except (ValueError, RecursionError) as error:
+            if _TWICE.search(str(error)):
+                raise SpaceError(
+                    f"{source} must give each key and table once",
+                    received=_line(text, str(error)),
+                    remedy="Leave one out; several values of a key are a list",
+                ) from None
             raise SpaceError(
                 f"{source} must be valid TOML",
                 received=str(error) or "tables nested too deep",
@@ -196,6 +205,13 @@ def preset_names() -> list[str]:
 def preset_about(name: str) -> str:
     """The sentence in which a preset says what it reproduces."""
     return str(tomllib.loads((_presets() / f"{name}.toml").read_text(encoding="utf-8"))["about"])
+
+
+def _line(text: str, problem: str) -> str:
+    """The line of `text` at which a problem with its TOML was found, by what was said of it: the last, if none."""
+    lines, found = text.rstrip("\n").split("\n"), re.search(r"line (\d+)", problem)
+    number = int(found[1]) if found else len(lines)
+    return f"line {number}: {lines[number - 1].strip()}"
 
 
 def _texts(left_out: Any, source: str) -> list[str]:

@@ -16,6 +16,7 @@ from grouped_bench.space import variables
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
 from grouped_bench.store import identity
+from grouped_bench.store.temporary import replace
 
 SUFFIX = ".network"
 _SCHEMA = 1
@@ -54,14 +55,9 @@ class Answers:
     def keep(self, name: str, told: Json) -> None:
         """Keep an answer; where the folder does not take it, it is asked for again."""
         self._known[name] = told
-        fresh = self._path.with_name(f".{self._path.name}-{os.getpid()}")
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                fresh.write_text(json.dumps(self._known), encoding="utf-8")
-                fresh.replace(self._path)
-            finally:
-                fresh.unlink(missing_ok=True)
+            replace(self._path, json.dumps(self._known).encode())
 
 
 def digest_of(model: str) -> str:

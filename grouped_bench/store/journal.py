@@ -14,6 +14,7 @@ from grouped_bench.errors import OutputError, RunError, UnavailableError, shown
 from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.store.schema import SCHEMA_VERSION
+from grouped_bench.store.temporary import new_file
 
 SUFFIX = ".journal"
 KIND = "grouped-bench journal"
@@ -30,22 +31,21 @@ class Journal:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            unnamed = path.with_name(f".{path.name}.part")  # a journal without a header is none
-            self._file = unnamed.open("wb")
-            _own(self._file, path)
+            self._file = new_file(path)  # a journal without a header is none
         except OSError as error:
             raise OutputError(
                 "The output folder must be writable",
                 received=f"{path.parent} ({error.strerror})",
                 remedy="Name another folder for the output",
             ) from None
+        fresh = Path(self._file.name)
         try:
             self.append(self.header)
-            unnamed.replace(path)
+            fresh.replace(path)
             synchronise_folder(path.parent)
         except OutputError:
             self.close()
-            unnamed.unlink()
+            fresh.unlink()
             raise
 
     @classmethod

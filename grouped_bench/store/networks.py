@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import shutil
 import zipfile
 import zlib
@@ -12,6 +11,7 @@ from typing import Any
 
 from grouped_bench.errors import OutputError, SpaceError
 from grouped_bench.measure.models.network import CONFIG, LARGEST_CONFIG
+from grouped_bench.store import temporary
 from grouped_bench.store.runs import check_writable
 from grouped_bench.variants.models.built_in import form_in
 
@@ -64,9 +64,13 @@ def _write(archive: zipfile.ZipFile, config: str, target: Path) -> None:
                 with archive.open(member) as read, made.open(member, "w") as written:
                     shutil.copyfileobj(read, written)
     except OSError as problem:
-        raise OutputError(
-            "The folder must take the file", received=f"{target} ({problem.strerror})", remedy="Name another folder"
-        ) from None
+        raise _untaken(target, problem) from None
+
+
+def _untaken(target: Path, problem: OSError) -> OutputError:
+    return OutputError(
+        "The folder must take the file", received=f"{target} ({problem.strerror})", remedy="Name another folder"
+    )
 
 
 def _restored(value: Any) -> tuple[Any, int]:
@@ -105,12 +109,13 @@ def _has_built_in(value: Any) -> bool:
 
 @contextlib.contextmanager
 def beside(target: Path) -> Iterator[Path]:
-    """A path for a file that is to become `target`, removed where it did not."""
-    fresh = target.with_name(f".{target.stem}-{os.getpid()}{target.suffix}")
-    try:
+    """A path for a file that is to become `target`, removed where it did not. Raises OutputError."""
+    with contextlib.ExitStack() as stack:
+        try:
+            fresh = stack.enter_context(temporary.beside(target, target.suffix))
+        except OSError as problem:
+            raise _untaken(target, problem) from None
         yield fresh
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def refuse_taken(target: Path, source: Any, *, force: bool) -> None:

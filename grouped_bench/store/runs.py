@@ -1,6 +1,5 @@
 """Runs as Parquet files: written whole or not at all, found by name, and refused in words when foreign."""
 
-import contextlib
 import json
 import os
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from grouped_bench.store.identity import identified
 from grouped_bench.store.journal import SUFFIX, synchronise_folder
 from grouped_bench.store.older import as_now
 from grouped_bench.store.schema import LATER, METADATA_KEY, SCHEMA_VERSION, arrow_schema
+from grouped_bench.store.temporary import beside
 from grouped_bench.units import counted
 
 LATEST = "latest"
@@ -35,19 +35,19 @@ def write_run(frame: pd.DataFrame, metadata: Facts, path: Path, *, compact: bool
     """
     facts = {METADATA_KEY: json.dumps(metadata).encode()}
     schema = arrow_schema().with_metadata(facts)
-    temporary = path.with_name(f".{path.name}.part")  # what a killed process left is written over
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(temporary, schema, compression="zstd", **(_COMPACT if compact else {})) as writer:
-            if compact:  # which does not store the schema that the facts stand in
-                writer.add_key_value_metadata(facts)
-            for start in range(
-                0, max(1, len(frame)), _ROWS_AT_ONCE
-            ):  # a table of all would double what a long run holds
-                writer.write_table(to_table(frame.iloc[start : start + _ROWS_AT_ONCE]).cast(schema))
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with beside(path) as fresh:
+            with pq.ParquetWriter(fresh, schema, compression="zstd", **(_COMPACT if compact else {})) as writer:
+                if compact:  # which does not store the schema that the facts stand in
+                    writer.add_key_value_metadata(facts)
+                for start in range(
+                    0, max(1, len(frame)), _ROWS_AT_ONCE
+                ):  # a table of all would double what a long run holds
+                    writer.write_table(to_table(frame.iloc[start : start + _ROWS_AT_ONCE]).cast(schema))
+            with fresh.open("rb") as file:
+                os.fsync(file.fileno())
+            fresh.replace(path)
         synchronise_folder(path.parent)
     except OSError as error:
         raise OutputError(
@@ -55,9 +55,6 @@ def write_run(frame: pd.DataFrame, metadata: Facts, path: Path, *, compact: bool
             received=f"{path} ({error.strerror or error})",
             remedy="Free disk space, or name another folder",
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return path
 
 

@@ -4,11 +4,13 @@ import contextlib
 import functools
 import hashlib
 import importlib.metadata
+import os
 import runpy
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from grouped_bench.errors import GroupedBenchError, VariantError
 from grouped_bench.variants import integrity
@@ -17,6 +19,10 @@ from grouped_bench.variants.base import REGISTRY, Variant, variant
 GROUP = "grouped_bench.variants"
 # Names that each file has registered in this process, once at least: what it imports is not run anew with it.
 _FROM_FILES: dict[str, set[str]] = {}
+# Files that are being run in this process.
+_RUNNING: list[Path] = []
+# What ends a process at once, and with it the command that imports a file.
+_ENDINGS = ("_exit", "abort", "execv", "execve")
 
 
 def load_packages() -> None:
@@ -31,7 +37,7 @@ def load_packages() -> None:
                 variant(loaded)
         except GroupedBenchError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise VariantError(
                 f"An entry point of a package in {GROUP} must load",
                 received=f"{entry.name} = {entry.value}: {type(error).__name__}: {error}",
@@ -48,17 +54,26 @@ def run_file(file: str) -> None:
     """Run a Python file that registers variants. Raises VariantError."""
     path, before, seal = Path(file), dict(REGISTRY), integrity.Seal()
     _content(path)
+    _RUNNING.append(path)
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # stdout carries the answer
+        with contextlib.redirect_stdout(sys.stderr), _kept_alive():  # stdout carries the answer
             runpy.run_path(file, run_name=file)
-    except GroupedBenchError:
+    except (GroupedBenchError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:
+    except SystemExit as error:
+        raise VariantError(
+            "A file of variants must not end the process that imports it",
+            received=f"{path.name}{_line(error, file)}, which exits",
+            remedy=_ONLY_AS_A_PROGRAM,
+        ) from None
+    except BaseException as error:
         raise VariantError(
             "A file of variants must run without an error",
             received=f"{path.name}{_line(error, file)}: {type(error).__name__}: {error}",
             remedy=f"Correct it; `python {path.name}` shows the whole error",
         ) from None
+    finally:
+        _RUNNING.pop()
     refuse_broken(seal, path.name)
     changed = {name for name, one in REGISTRY.items() if before.get(name) is not one}
     _FROM_FILES.setdefault(file, set()).update(changed)
@@ -73,6 +88,38 @@ def refuse_broken(seal: integrity.Seal, name: str) -> None:
             received=f"{name}, which replaced {broken[0]}" + (f" and {len(broken) - 1} more" if broken[1:] else ""),
             remedy="Remove that from the file",
         )
+
+
+_ONLY_AS_A_PROGRAM = "Put what the file does as a program under `if __name__ == '__main__':`"
+
+
+def refuse_while_importing() -> None:
+    """Refuse to measure for a file of variants that asks for it while it is imported. Raises VariantError."""
+    if _RUNNING:
+        raise VariantError(
+            "A file of variants must not measure while it is imported",
+            received=f"{_RUNNING[-1].name}, which starts a measurement",
+            remedy=_ONLY_AS_A_PROGRAM,
+        )
+
+
+@contextlib.contextmanager
+def _kept_alive() -> Iterator[None]:
+    """Within the block, what would end this process at once raises SystemExit; children that were forked may end."""
+    process, before = os.getpid(), {name: getattr(os, name) for name in _ENDINGS}
+
+    def instead(name: str, *arguments: Any) -> None:
+        if os.getpid() != process:
+            before[name](*arguments)
+        raise SystemExit
+
+    for name in _ENDINGS:
+        setattr(os, name, functools.partial(instead, name))
+    try:
+        yield
+    finally:
+        for name, function in before.items():
+            setattr(os, name, function)
 
 
 def _content(path: Path) -> bytes:

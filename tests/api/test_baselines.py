@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import machines
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -271,6 +272,19 @@ def test_the_newest_commits_of_each_machine_stay(keep, removed, kept):
     assert ids(gb.prune_baselines("baselines", keep)) == removed
     assert sorted(ids(gb.baselines("baselines"))) == [f"r{n}" for n in range(1, 8) if f"r{n}" not in removed]
     assert gb.prune_baselines("baselines", keep) == []
+
+
+def test_two_machines_of_one_name_keep_as_many_commits_each():
+    ours, theirs = machines.machine(), machines.machine(sizes=(("l2_bytes", 2**20), ("l3_bytes", 2**26)))
+    for number in range(6):
+        who = theirs if number < 3 else ours  # the newer commits were all measured on one of them
+        run(f"r{number}", str(number) * 40, number, identity=who.to_facts())
+    gb.save_baselines(["runs"])
+    assert {one.machine for one in gb.baselines("baselines")} == {MACHINE}
+    assert gb.prune_baselines("baselines", 3) == []
+    assert ids(gb.prune_baselines("baselines", 2)) == ["r0", "r3"]
+    head = run("head", "d" * 40, 20, folder="head", identity=theirs.to_facts())
+    assert [facts["run_id"] for facts in gb.compare("baselines", head).base.runs] == ["r2"]
 
 
 def test_what_compare_takes_is_never_pruned(kept):

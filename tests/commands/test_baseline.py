@@ -61,13 +61,16 @@ def test_options_reach_the_library(call, monkeypatch):
         (("save", "nope"), "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: nope."),
         (
             ("save", "latest", "--samples", "0"),
-            "The number of samples must be between 1 and 2,147,483,647. Received: 0. ",
+            "--samples must be an integer from 1 to 2,147,483,647. Received: 0. Write it like --samples 5. ",
         ),
-        (("save", "latest", "--samples", "all"), "'all' is not a valid integer"),
+        (
+            ("save", "latest", "--samples", "all"),
+            "must be an integer from 1 to 2,147,483,647. Received: all. ",
+        ),
         (("list", "nope"), "The folder of baselines must exist. Received: nope. Name an existing folder."),
         (("list", "results", "--format", "csv"), "'csv' is not one of"),
         (("prune", "results"), "Missing option '--keep'"),
-        (("prune", "results", "--keep", "0"), "0 is not in the range x>=1"),
+        (("prune", "results", "--keep", "0"), "--keep must be an integer from 1 to 2,147,483,647. Received: 0. Write "),
         (("prune", "results", "--keep", "1"), "A folder to prune must contain only baselines"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,14 @@ import click
 import pytest
 from checkout import importing
 from frames import fail, frame, metadata
+from killed_runs import fake_host
 from small_runs import result, small
 
 from grouped_bench.analyse.advise.advice import Advice, Option
 from grouped_bench.api import advise, catalogue, explain, layer_code, network, runs
 from grouped_bench.commands import main
 from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
+from grouped_bench.harness.processes import probing
 from grouped_bench.report import explanation, plans
 from grouped_bench.report.advice import formats
 from grouped_bench.report.advice.module import LayerCode
@@ -97,8 +100,9 @@ def test_run_ends_with_its_answer_and_what_to_do_next(call, calls, elsewhere):
         f"Page: {(elsewhere / 'results' / 'm' / 'run.html').as_uri()}",
         "Wrote results/m/run.parquet",
     ]
-    assert not any("Page: " in line for line in call("run", "--no-report")[1].splitlines())
     assert "Next: grouped-bench show latest --out there\n" in call("run", "--out", "there")[1]
+    calls(runs, "run", result(page=False))
+    assert not any("Page: " in line for line in call("run", "--no-report")[1].splitlines())
 
 
 def test_run_prints_every_table_where_asked(call, calls):
@@ -137,7 +141,7 @@ def test_a_terminal_gets_colour_unless_it_asks_for_none(environment, coloured, c
 
 
 def test_flags_of_run_reach_the_library(call, calls):
-    calls(runs, "run", result())
+    calls(runs, "run", result(page=False))
     _, out, _ = call("run", "--out", "there", "--seed", "7", "--no-memory", "--no-report", "--quiet", "--groups", "4")
     keywords = calls.made[0][2]
     expected = {"out": "there", "seed": 7, "memory": False, "page": False, "quiet": True, "groups": "4"}
@@ -158,6 +162,16 @@ def test_a_run_is_resumed_with_its_own_space_unless_one_is_named(call, calls):
     assert repeated == {"force": True, "seed": 3, **how}
     assert axes.pop("space").source == "options"
     assert axes == {"groups": "4", **how}
+
+
+def test_a_resumed_run_without_a_page_names_none_unless_it_is_to_be_opened(call, calls, monkeypatch):
+    calls(runs, "resume", result(page=False))
+    assert "Page: " not in call("run", "--resume", "latest")[1]
+    code, _, err = call("run", "--resume", "latest", "--format", "json")
+    assert (code, err) == (0, "Wrote results/m/run.parquet\n")
+    monkeypatch.setattr("webbrowser.open", lambda address: True)
+    call("run", "--resume", "latest", "--open")
+    assert [keywords.get("page") for _, _, keywords in calls.made] == [None, None, True]
 
 
 @pytest.mark.parametrize("axis", OPTION_AXES)
@@ -454,6 +468,42 @@ def test_a_failed_task_fails_a_strict_run_only(words, code, call, calls):
     assert call("run", *words)[0] == code
 
 
+@pytest.mark.parametrize(
+    ("statuses", "words", "code", "told"),
+    [
+        (("interrupted", "interrupted"), (), 1, "Nothing was measured: the budget ended before the first figure. "),
+        (("unsupported", "interrupted"), (), 1, "Nothing was measured: "),
+        (("unsupported", "oom"), (), 0, "Nothing could be measured here: 1 unsupported, 1 oom. That is a finding; "),
+        (("unsupported", "oom"), ("--strict",), 1, "Nothing could be measured here: "),
+        (("ok", "interrupted"), (), 0, ""),
+    ],
+)
+def test_a_run_that_measured_nothing_says_so_and_exits_1(statuses, words, code, told, call, calls):
+    made = small()
+    for variant, status in zip(made["variant"], statuses, strict=True):
+        made = fail(made, made["variant"] == variant, status, None) if status != "ok" else made
+    calls(runs, "run", result(made, stopped_by="budget", time={"total_s": 7.0}))
+    found, out, err = call("run", *words)
+    assert (found, err) == (code, "")
+    out = " ".join(out.split())
+    assert told in out
+    assert ("Nothing was" in out or "Nothing could" in out) == bool(told)
+    assert ("Set a longer --budget; starting took 0:07." in out) == (code == 1 and not words)
+    found, out, err = call("run", *words, "--format", "json")
+    assert (found, json.loads(out)["schema"]) == (code, 1)
+    assert told in err
+    assert err.count("\n") == 2 + bool(told)
+
+
+def test_a_budget_that_ends_before_the_first_visit_exits_1(call, monkeypatch):
+    monkeypatch.setattr(probing, "Host", fake_host)
+    words = ("run", "--groups", "2", "--channels", "8", "--size", "5", "--variant", "regular,grouped", "--quiet")
+    assert call(*words, "--visits", "3")[0] == 0
+    code, out, err = call(*words, "--budget", "2s")
+    assert (code, err) == (1, "")
+    assert "Nothing was measured: the budget ended before the first figure." in out
+
+
 def test_a_strict_run_without_failures_is_fine(call, calls):
     calls(runs, "run", result())
     assert call("run", "--strict")[0] == 0
@@ -524,11 +574,14 @@ REFUSED = [
     (("run", "--nope"), "No such option '--nope'. (Did you mean one of: "),
     (("run", "extra"), "Got unexpected extra argument (extra). Try `grouped-bench run --help`."),
     (("run", "--groups"), "Option '--groups' requires an argument."),
-    (("run", "--seed", "-1"), "Invalid value for '--seed': -1 is not in the range"),
-    (("run", "--seed", "abc"), "Invalid value for '--seed': 'abc' is not a valid integer"),
+    (("run", "--seed", "-1"), "--seed must be an integer from 0 to 2,147,483,647. Received: -1. Write it like --seed "),
+    (("run", "--seed", "abc"), "--seed must be an integer from 0 to 2,147,483,647. Received: abc. Write it like --s"),
+    (("run", "--seed", "1e3"), "Received: 1e3. Write it like --seed 7. Try `grouped-bench run --help`."),
+    (("run", "--seed", "9" * 400), "--seed must be an integer from 0 to 2,147,483,647. Received: 99999999999999999999"),
     (("run", "--format", "xml"), "Invalid value for '--format': 'xml' is not one of 'table', 'markdown', 'csv', "),
     (("run", "--groups", "0"), "options: `groups` takes positive integers. Received: 0. Write it like --groups "),
     (("run", "--size", "134217732"), "options: `size` must be at most 16,777,216. Received: 134217732. Write it like "),
+    (("run", "--size", "16777216", "--rank", "3", "--channels", "1048576"), ": more than 1e+17 multiply-accumulates"),
     (("run", "--size", "28x"), "options: `size` takes positive integers, or one extent per spatial axis, such as "),
     (("run", "--groups", "3"), "3 groups do not divide 64 input channels. Change the axis named in the reason."),
     (("run", "--variant", "nope"), "A variant must be known. Received: nope. Use one of regular, batched_matmul, "),
@@ -547,10 +600,13 @@ REFUSED = [
     (("run", "--space", "none.toml"), "A space file must be a readable UTF-8 file. Received: No such file or "),
     (("run", "--space", "bad.toml"), "bad.toml must be valid TOML. Received: Invalid value (at end of document). "),
     (("run", "--space", "binary"), "A space file must be a readable UTF-8 file. Received: 'utf-8' codec can't decode"),
-    (("run", "--budget", "0s"), "options: `budget` takes a duration above zero. Received: 0s. Write it like --budget "),
+    (("run", "--budget", "0s"), "options: `budget` takes a duration above zero, up to 8784h. Received: 0s. Write "),
+    (("run", "--budget", "9" * 400), "options: `budget` takes a duration above zero, up to 8784h. Received: 99999999"),
+    (("run", "--batch-size", "0"), "options: `batch_size` takes positive integers. Received: 0. Write it like --batch"),
+    (("run", "--groups", ""), "options: `groups` takes positive integers. Received: ''. Write it like --groups 1,2,4,"),
     (("run", "--cache", "warm"), "options: `cache` takes hot or cold: whether calls find their inputs and weights "),
     (("run", "--threads", "0"), "options: `threads` takes positive integers up to 1024: the threads "),
-    (("run", "--memory-limit", "8GB"), "options: `memory_limit` takes a size above zero. Received: 8GB. Write it "),
+    (("run", "--memory-limit", "8GB"), "options: `memory_limit` takes a size of at least 1 byte, up to 1024TiB. "),
     (("run", "--resume", "none"), "A run to resume must be unfinished, named by its journal, its run id, or latest. "),
     (("run", "--margin", "3"), "options: `margin` takes a share between 0 and 1. Received: 3. Write it like --margin "),
     (
@@ -577,7 +633,7 @@ REFUSED = [
     (("advise", "--groups", "4", "--code", "--variant", "none"), "A variant must be known. Received: none. Use one "),
     (("advise", "--groups", "4", "--code", "--variant", "channel_shuffle"), "which computes channel_shuffle. Name "),
     (("advise", "--groups", "4", "--code", "--batch-size", "1,8"), "must have one batch size. Received: 1, 8. Choose"),
-    (("advise", "--groups", "4", "--budget", "long"), "options: `budget` takes a duration above zero. Received: long"),
+    (("advise", "--groups", "4", "--budget", "long"), "options: `budget` takes a duration above zero, up to 8784h. "),
     (("advise", "none"), "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: none. Name "),
     (("advise", "binary", "--groups", "4"), "A run must be a readable Parquet file. Received: binary ("),
     (("list",), "Missing argument '{variants|presets|backends|devices|columns}'."),
@@ -675,6 +731,21 @@ def test_the_rule_of_an_axis_is_told_as_it_is_to_be_typed(call):
 
 def test_the_version_is_told(call):
     assert call("--version") == (0, "grouped-bench, version 0.1.0\n", "")
+
+
+def test_the_package_runs_as_the_command(call):
+    for words in (("--version",), ("list", "presets"), ("plan", "--groups", "3")):
+        asked = [sys.executable, "-m", "grouped_bench", *words]
+        ran = subprocess.run(asked, env=importing(), capture_output=True, text=True, check=False)
+        assert (ran.returncode, ran.stdout, ran.stderr) == call(*words)
+
+
+def test_a_run_of_the_package_is_recorded_as_one_of_the_command(monkeypatch):
+    seen = []
+    monkeypatch.setattr(main, "main", lambda: seen.append(list(sys.argv)))
+    monkeypatch.setattr(sys, "argv", ["/somewhere/grouped_bench/__main__.py", "run", "--quiet"])
+    runpy.run_module("grouped_bench", run_name="__main__")
+    assert seen == [["grouped-bench", "run", "--quiet"]]
 
 
 # What a command costs

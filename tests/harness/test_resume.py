@@ -17,6 +17,7 @@ import grouped_bench as gb
 from grouped_bench.errors import CutShortError, OutputError, RunError, UnavailableError
 from grouped_bench.harness import interrupts, lock, session
 from grouped_bench.harness.processes import probing
+from grouped_bench.harness.request import RunRequest
 from grouped_bench.store.journal import Journal, read_journal
 
 KILLS = 100
@@ -143,6 +144,49 @@ def test_what_was_measured_before_is_in_the_file(cut_short):
 def test_options_may_be_repeated(cut_short):
     space = gb.Space(**SPACE)
     gb.resume("latest", out=cut_short, page=False, space=space, visits=VISITS, seed=3, memory=True)
+
+
+def half(out, **options):
+    """A run that its user stopped after its first record."""
+    with pytest.MonkeyPatch.context() as patch:
+        stops = iter([False])
+        patch.setattr(session, "interrupts", lambda: contextlib.nullcontext(lambda: next(stops, True)))
+        begin(out, **options)
+
+
+@pytest.mark.parametrize("begun", [{"page": False}, {"page": True}])
+def test_a_resumed_run_keeps_whether_it_has_a_page(fake, begun):
+    half(fake, **begun)
+    pages = list(fake.rglob("*.html"))
+    assert bool(pages) == begun["page"]
+    for page in pages:
+        page.unlink()
+    resumed = gb.resume("latest", out=fake)
+    assert list(fake.rglob("*.html")) == ([resumed.page] if begun["page"] else [])
+    assert (resumed.page is not None) == begun["page"]
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_a_resumed_run_has_a_page_where_that_is_asked_for(fake, asked):
+    half(fake, page=not asked)
+    for page in fake.rglob("*.html"):
+        page.unlink()
+    assert (gb.resume("latest", out=fake, page=asked).page is not None) == asked
+    assert bool(list(fake.rglob("*.html"))) == asked
+
+
+def test_a_resumed_run_is_explained_as_it_was_asked(cut_short):
+    (journal,) = cut_short.rglob("*.journal")
+    header = read_journal(journal)[0]
+    assert (header["order"]["page"], header["order"]["explain"]) == (False, False)
+    for given, found in (({}, False), ({"explain": True}, True)):
+        assert RunRequest.again(header, None, given).explain == found
+    header["order"] |= {"explain": True}
+    assert RunRequest.again(header, None, {}).explain
+    assert not RunRequest.again(header, None, {"explain": False}).explain
+    del header["order"]["explain"], header["order"]["page"]  # as an earlier version wrote it
+    earlier = RunRequest.again(header, None, {})
+    assert (earlier.page, earlier.explain) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -333,13 +377,64 @@ def test_a_run_that_waited_holds_the_lock():
             held.enter_context(lock.alone(print, wait=False))
 
 
-def test_a_lock_that_cannot_be_made_is_told_in_words(monkeypatch, tmp_path):
-    monkeypatch.setattr(lock, "lock_path", lambda: tmp_path / "file" / "x.lock")
-    (tmp_path / "file").touch()
+@pytest.fixture
+def places(monkeypatch, tmp_path):
+    """The lock is in one of two folders of the test's own."""
+    monkeypatch.delenv(lock.VARIABLE)
+    folders = (tmp_path / "first", tmp_path / "second")
+    for folder in folders:
+        folder.mkdir()
+    monkeypatch.setattr(lock, "FOLDERS", folders)
+    return folders
+
+
+def test_a_lock_that_cannot_be_made_is_told_in_words(places):
+    for folder in places:
+        folder.rmdir()
+        folder.touch()
     with pytest.raises(UnavailableError) as caught, lock.alone(print, wait=False):
         pass
-    assert str(caught.value).startswith("The folder for temporary files must be writable. Received: ")
-    assert str(caught.value).endswith(". Set TMPDIR to another.")
+    first, second = places
+    assert str(caught.value).startswith(f"The lock of this machine must be in {first} or {second}. Received: ")
+    assert str(caught.value).endswith(". Make one of these folders writable.")
+
+
+@pytest.mark.parametrize("name", ["TMPDIR", "HOME", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "TEMP"])
+def test_no_variable_but_its_own_moves_the_lock(name, tmp_path):
+    told = "import grouped_bench.harness.lock as l\nprint(*l.lock_files())"
+    variables = {key: value for key, value in importing(**{name: str(tmp_path)}).items() if key != lock.VARIABLE}
+    ran = subprocess.run([sys.executable, "-c", told], env=variables, capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == [f"{folder}/grouped-bench-{os.getuid()}.lock" for folder in lock.FOLDERS]
+
+
+def test_the_lock_is_where_every_run_of_the_user_looks_first(places):
+    first, second = places
+    with lock.alone(print, wait=False), pytest.raises(UnavailableError), lock.alone(print, wait=False):
+        pass
+    assert len(list(first.iterdir())) == 1
+    assert not list(second.iterdir())
+
+
+@pytest.mark.parametrize("what", ["link", "pipe", "another user's"])
+def test_what_another_put_in_the_place_of_the_lock_holds_nothing_up(what, places, monkeypatch):
+    (taken, other), stat = lock.lock_files(), os.fstat
+    if what == "link":
+        taken.symlink_to(taken.with_name("elsewhere"))
+    elif what == "pipe":
+        os.mkfifo(taken)
+    else:
+        taken.touch()
+        foreign = taken.stat().st_ino
+
+        def fstat(descriptor):
+            found = list(stat(descriptor)[:10])
+            found[4] += found[1] == foreign  # the user of that file
+            return os.stat_result(found)
+
+        monkeypatch.setattr(lock.os, "fstat", fstat)
+    with lock.alone(print, wait=False):
+        assert other.exists()
+    assert not taken.with_name("elsewhere").exists()
 
 
 def test_the_lock_ends_with_its_owner():

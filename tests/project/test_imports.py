@@ -28,6 +28,7 @@ LINES = (
     ("layers",),
     ("api",),
     ("commands",),
+    ("__main__",),
 )
 LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}
 ON_A_MACHINE_WITHOUT_BACKENDS = ("analyse", "report")

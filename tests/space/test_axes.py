@@ -11,7 +11,7 @@ INTEGERS = "takes positive integers"
 EXTENTS = "takes positive integers, or one extent per spatial axis, such as 28x28"
 STEPS = "takes positive integers, or one step per spatial axis, such as 2x1"
 SHARE = "takes a share between 0 and 1"
-DURATION = "takes a duration above zero"
+DURATION = "takes a duration above zero, up to 8784h"
 RULES = {
     "scope": "takes layer (one convolution) or block (a residual block)",
     "rank": "takes 1, 2 or 3 (Conv1D, Conv2D, Conv3D)",
@@ -48,7 +48,7 @@ CONTROL_RULES = {
     **dict.fromkeys(("visit_time", "budget"), DURATION),
     "reference": "takes machine or case",
     "task_timeout": DURATION,
-    "memory_limit": "takes a size above zero",
+    "memory_limit": "takes a size of at least 1 byte, up to 1024TiB",
     "tf32": "takes on or off",
 }
 BEYOND = "must be at most 16,777,216"  # instead of the rule, for these
@@ -79,13 +79,13 @@ BAD = {
     "in_use": [bad for bad in NAMES if bad is not None],
 }
 SHARES = [0, 1, "0%", "100%", "2 %", -0.1, "-1%", True, "abc", math.nan, 10**400]
-DURATIONS = [0, "0s", "-1s", "1x", True, "abc", [], math.inf, 10**400, "9" * 400]
+DURATIONS = [0, "0s", "-1s", "1x", True, "abc", [], math.inf, 10**400, "9" * 400, "8784h1s", 31_622_401]
 BAD_CONTROLS = {
     **dict.fromkeys(("precision", "margin"), SHARES),
     **dict.fromkeys(("visit_time", "budget", "task_timeout"), DURATIONS),
     **{key: [0, -1, True, 1.5, "abc", [], 10**30] for key in ("visits", "least_visits")},
     "reference": [0, True, None, "CASE", "", [], "dense"],
-    "memory_limit": [0, -1, "0GiB", True, "abc", "8GB", [], math.inf, 10**400],
+    "memory_limit": [0, -1, "0GiB", "0.5B", True, "abc", "8GB", [], math.inf, 10**400, "1025TiB", 2**50 + 1],
     "tf32": [0, True, "ON", "", [], "auto"],
 }
 

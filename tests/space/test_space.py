@@ -156,6 +156,26 @@ def test_a_space_brings_its_controls_and_options_win_over_them(space_of_toml):
 
 
 @pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("groups = 1\nchannels = 8\ngroups = 2\nsize = 5", "line 3: groups = 2"),
+        ('groups = 1\r\n"groups" = 2 # more\r\n', 'line 2: "groups" = 2 # more'),
+        ("label = 'a\u2028b'\nlabel = 'c'\n\n", "line 2: label = 'c'"),
+        ("groups = 1\ngroups = 2", "line 2: groups = 2"),
+        ("[[case]]\ngroups = 1\ngroups = 1", "line 3: groups = 1"),
+        ("[control]\nvisits = 1\n[control]\nseed = 2", "line 3: [control]"),
+        ("env = {A = '1', A = '2'}", "line 1: env = {A = '1', A = '2'}"),
+        ("env.A = '1'\n[env]\nA = '2'", "line 2: [env]"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_with_its_line(text, line, space_of_toml):
+    assert refusal(space_of_toml, text) == (
+        f"my.toml must give each key and table once. Received: {line}. "
+        "Leave one out; several values of a key are a list."
+    )
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("groups = ", "my.toml must be valid TOML. Received: Invalid value (at end of document). Correct that line."),

@@ -60,7 +60,7 @@ def test_a_full_disk_is_no_failure_and_leaves_no_part(tmp_path, monkeypatch):
         path.touch()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.write_text", full)
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
     Answers(tmp_path, KEY, QUESTION).keep("prove", {"error": 1e-7})
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 

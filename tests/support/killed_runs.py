@@ -129,8 +129,6 @@ def killed_run(out, kills, rng, size):
             found = len(read_journal(next(out.rglob("*.journal")))[1])
         except (RunError, StopIteration):  # killed before there was a header: nothing was measured
             found = 0
-            for path in (*out.rglob("*.journal"), *out.rglob(".*.part")):
-                path.unlink()
         # What had been promised to be on disk, less what is there.
         lost.append(records + struct.unpack("q", Counted.returned[:8])[0] - headers - found)
         records = found

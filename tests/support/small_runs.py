@@ -12,6 +12,8 @@ def small(**columns):
     return frame(groups=[4], channels=[64], passes=["training"], variants=["regular", "grouped"], **columns)
 
 
-def result(made=None, **facts):
+def result(made=None, *, page=True, **facts):
     """The run of a frame, which is in no file."""
-    return runs.Run(small() if made is None else made, metadata(**facts), Path("results/m/run.parquet"))
+    path = Path("results/m/run.parquet")
+    made = small() if made is None else made
+    return runs.Run(made, metadata(**facts), path, path.with_suffix(".html") if page else None)

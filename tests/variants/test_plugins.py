@@ -3,15 +3,17 @@
 import importlib
 import inspect
 import json
+import os
 import re
 import subprocess
 import sys
 import textwrap
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from cases import make_case
-from checkout import ROOT
+from checkout import ROOT, importing
 from frames import IN_FORCE, frame, metadata
 from killed_runs import fake_host as host_without_mine
 from machines import machine, recorded
@@ -162,7 +164,7 @@ def test_a_file_imports_no_framework_in_the_parent(mine):
             "import no_such_module",
             "mine.py, line 1: ModuleNotFoundError: No module named 'no_such_module'. Correct it; ",
         ),
-        ("raise SystemExit(3)", "mine.py, line 1: SystemExit: 3. Correct it; "),
+        ("raise BaseException('odd')", "mine.py, line 1: BaseException: odd. Correct it; "),
     ],
 )
 def test_a_file_that_raises_is_told_with_its_line(mine, source, told):
@@ -170,6 +172,61 @@ def test_a_file_that_raises_is_told_with_its_line(mine, source, told):
     assert refused(variants.import_files, [mine]).startswith(
         f"A file of variants must run without an error. Received: {told}"
     )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys\nsys.exit()",
+        "import os\nos._exit(0)",
+        "from os import _exit\n_exit(0)",
+        "import os\nos.abort()",
+        "import os, sys\nos.execl(sys.executable, sys.executable, '--version')",
+    ],
+)
+def test_a_file_that_ends_the_process_is_refused(mine, source):
+    """From a terminal: what is not caught leaves no other trace than an exit code, 0 for most of these."""
+    mine.write_text(source)
+    command = [sys.executable, "-m", "grouped_bench", "plan", "--groups", "2", "--import", str(mine)]
+    ran = subprocess.run(command, env=importing(), capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        "grouped-bench: A file of variants must not end the process that imports it. Received: mine.py, line 2, which "
+        "exits. Put what the file does as a program under `if __name__ == '__main__':`.\n"
+    )
+
+
+def test_what_a_file_forks_may_end_and_so_may_this_process_afterwards(mine):
+    before = os._exit, os.execve
+    mine.write_text("import os\nchild = os.fork()\nif not child: os._exit(7)\nassert os.waitpid(child, 0)[1] == 7 << 8")
+    variants.import_files([mine])
+    assert (os._exit, os.execve) == before
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "gb.run(gb.Space(groups=2))",
+        "gb.doctor()",
+        "gb.explain(gb.Space(groups=2))",
+        "gb.catalogue('devices')",
+        "from grouped_bench.harness.lock import alone\nwith alone(print, wait=True): pass",
+    ],
+)
+def test_a_file_that_measures_while_it_is_imported_is_refused(mine, source, elsewhere):
+    mine.write_text(f"import grouped_bench as gb\n{source}")
+    assert refused(variants.import_files, [mine]) == (
+        "A file of variants must not measure while it is imported. Received: mine.py, which starts a measurement. "
+        "Put what the file does as a program under `if __name__ == '__main__':`."
+    )
+    assert [path.name for path in elsewhere.iterdir()] == ["mine.py"]
+    plugins.refuse_while_importing()  # which is over
+
+
+def test_a_package_that_exits_is_refused(monkeypatch):
+    entry = SimpleNamespace(name="theirs", value="theirs:Theirs", dist=None, load=sys.exit)
+    monkeypatch.setattr(plugins, "_entry_points", lambda: (entry,))
+    assert refused(plugins.load_packages).startswith("An entry point of a package in grouped_bench.variants must load.")
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path):

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from grouped_bench.errors import HostError, OutputError, SpaceError
 from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.store.networks import PACKAGE, beside, may_have_parts, refuse_taken, restore
+from grouped_bench.store.temporary import TemporaryFolder
 from grouped_bench.units import counted
 
 if TYPE_CHECKING:
@@ -264,7 +264,7 @@ def _folded(file: str, workers: "Workers", options: Json) -> Iterator[tuple[str,
     if not may_have_parts(Path(file)):
         yield file, []
         return
-    with tempfile.TemporaryDirectory(prefix="grouped-bench-") as folder:
+    with TemporaryFolder() as folder:
         path = str(Path(folder) / "folded.keras")
         key = HostKey(str(options.get("backend", "tensorflow")))
         folds = workers.ask(key, "fold", {"file": str(Path(file).absolute())}, path=path).get("folds", [])

@@ -1,5 +1,6 @@
 """The options that `run` and `plan` share, their help in groups, and the space that they name."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from grouped_bench.commands.shared.output import usage_error
+from grouped_bench.errors import shown
 from grouped_bench.space.axes import DEFAULT_PATHS, OPTION_AXES, Control, axis_field
 from grouped_bench.space.facts import Json
 from grouped_bench.units import format_percent
@@ -21,6 +23,26 @@ _ABOUT = {
     "How closely, and within what limits": (*Control.model_fields, "seed", "memory", "force", "explain"),
 }
 _OWN = "The command itself"
+
+
+def whole_number(least: int, most: int, *, example: int) -> Callable[..., int | None]:
+    """A callback that makes an option's value an integer, and names its limits where it is none.
+
+    Args:
+        least, most: the limits, both allowed.
+        example: a value to write instead of one that is refused.
+    """
+
+    def _convert(context: click.Context, parameter: click.Parameter, value: str | int | None) -> int | None:
+        if value is None:
+            return None
+        if re.fullmatch("-?[0-9]{1,20}", str(value), re.ASCII) and least <= int(value) <= most:
+            return int(value)
+        name = parameter.opts[0]
+        rule = f"{name} must be an integer from {least} to {most:,}"
+        raise usage_error(rule, received=shown(value), remedy=f"Write it like {name} {example}")
+
+    return _convert
 
 
 class GroupedOptions(click.Command):
@@ -89,7 +111,7 @@ def measuring_options(function: F) -> F:
     pass_ = "Skip the memory pass."
     function = click.option("--no-memory", "memory", flag_value=False, default=None, help=pass_)(function)
     seed = "Seed of inputs, weights and orders.  [default: drawn at random]"
-    return click.option("--seed", metavar="N", type=click.IntRange(0, 2**31 - 1), help=seed)(function)
+    return click.option("--seed", metavar="N", callback=whole_number(0, 2**31 - 1, example=7), help=seed)(function)
 
 
 def with_progress(options: Json) -> Json:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import math
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
 from grouped_bench.store import identity
+from grouped_bench.store.temporary import TemporaryFolder
 from grouped_bench.units import counted
 
 GOOD, POOR, UNFIT, UNKNOWN = "good", "poor", "unfit", "unknown"
@@ -113,7 +113,7 @@ def _share(values: list[float | None], limit: float) -> float | None:
 def _measure_twins() -> Json:
     """The row of a twin of the baseline, measured for MEASURING_S."""
     control = Control(budget=MEASURING_S, visits=200, precision=0.001, margin=0.0001)
-    with tempfile.TemporaryDirectory() as folder:
+    with TemporaryFolder() as folder:
         request = RunRequest(
             plan=make_plan(Space(**_TWINS)), control=control, out=Path(folder), seed=0, memory=False, command=[],
             peaks=False,

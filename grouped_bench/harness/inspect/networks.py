@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
 from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
+from grouped_bench.store.temporary import TemporaryFolder
 from grouped_bench.units import counted
 
 APPLICATIONS = "keras.applications:"
@@ -89,7 +89,7 @@ def file_of(model: Any) -> Iterator[tuple[str, str]]:
             received=f"{type(model).__name__}, a class of its own",
             remedy="Use `with grouped_bench.faster_convolutions():` instead",
         )
-    with tempfile.TemporaryDirectory(prefix="grouped-bench-") as folder:
+    with TemporaryFolder() as folder:
         file = str(Path(folder) / "network.keras")
         try:
             model.save(file)

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,10 +16,16 @@ from grouped_bench.harness.processes.ipc import Channel, scratch, tail
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError, Worker
 from grouped_bench.space import variables
 from grouped_bench.space.facts import Json
+from grouped_bench.store.temporary import TemporaryFolder
+from grouped_bench.variants.plugins import refuse_while_importing
 
 _PACKAGE = Path(grouped_bench.__file__).resolve().parent
 _START_TIMEOUT_S = 300.0
 _REAP_TIMEOUT_S = 30.0
+_FIRST_MISSING = (
+    "import sys; from importlib.util import find_spec; "
+    "print(next((name for name in sys.argv[1:] if find_spec(name) is None), ''))"
+)
 
 
 class Host:
@@ -47,6 +52,7 @@ class Host:
         tf32: str | None = None,
         python: str = sys.executable,
     ) -> None:
+        refuse_while_importing()
         backends.get(backend)  # what is not installed is refused here, in words
         self._choices = [str(threads or 0), tf32 or "own"]
         self._backend, self._files, self._python = backend, files, python
@@ -64,7 +70,10 @@ class Host:
             raise
 
     def _wait_until_ready(self) -> None:
-        ready = self._answered(_START_TIMEOUT_S, f"The backend {self._backend} must start")
+        try:
+            ready = self._answered(_START_TIMEOUT_S, f"The backend {self._backend} must start")
+        except HostError as error:
+            raise (error if self._python == sys.executable else self._without_start(error)) from None
         if refused := ready.get("refused"):
             raise HostError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
         self.import_s, self.version = float(ready["import_s"]), str(ready["version"])
@@ -74,13 +83,13 @@ class Host:
         self._channel = Channel(ours)
         self._printed = scratch()
         # TensorFlow leaves a file for every function that it rewrites, and a worker is killed before it can clear up.
-        self._folder = tempfile.TemporaryDirectory(prefix="grouped-bench-", ignore_cleanup_errors=True)
+        self._folder = TemporaryFolder()
         arguments = [self._backend, str(theirs.fileno()), *self._choices, *self._files]
         with theirs:
             self._process = subprocess.Popen(
                 [self._python, "-u", "-m", "grouped_bench.measure.worker", *arguments],
                 env={**self._environment(), "TMPDIR": self._folder.name, **self._foreign()},
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), self._folder.descriptor],  # it may outlive this process for a moment
                 stdin=subprocess.DEVNULL,
                 stdout=self._printed,
                 stderr=self._printed,
@@ -100,6 +109,34 @@ class Host:
         link.symlink_to(_PACKAGE)
         # Without the folder of the user, where another version of this package may lie.
         return {"PYTHONPATH": str(link.parent), "PYTHONSAFEPATH": "1"}
+
+    def _without_start(self, error: HostError) -> HostError:
+        """Which interpreter could not start its backend, and what it lacks."""
+        if missing := self._missing():
+            return HostError(
+                "An interpreter that measures must have its backend, Keras and NumPy",
+                received=f"{self._python} has no {missing}",
+                remedy=f"Install it with `{self._python} -m pip install {missing}`",
+            )
+        return HostError(
+            f"The backend {self._backend} must start in {self._python}",
+            received=error.received,
+            remedy=f"Try `KERAS_BACKEND={self._backend} {self._python} -c 'import keras'`",
+        )
+
+    def _missing(self) -> str | None:
+        """The first module that another interpreter needs and does not find; None where it has all, or cannot say."""
+        needed = (backends.named(self._backend).module, "keras", "numpy")
+        command = [self._python, "-c", _FIRST_MISSING, *needed]
+        given = {**self._environment(), "PYTHONPATH": "", "PYTHONSAFEPATH": "1"}
+        try:
+            told = subprocess.run(
+                command, env=given, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+                timeout=_REAP_TIMEOUT_S,
+            )  # fmt: skip
+        except (OSError, ValueError, subprocess.SubprocessError):
+            return None
+        return told.stdout.strip() or None
 
     def restart(self) -> None:
         """Start again, with what is left of an earlier process and its workers ended. Raises HostError."""

@@ -11,8 +11,8 @@ from grouped_bench.analyse.compare.side_selection import Judgement
 from grouped_bench.errors import OutputError, SpaceError
 from grouped_bench.report.comparison import exports, headline, words
 from grouped_bench.report.text import cells
-from grouped_bench.report.text.files import replace
 from grouped_bench.report.text.sheet import grid
+from grouped_bench.store.temporary import replace
 from grouped_bench.units import counted
 
 # What the name of a file ends in, and the format that this implies.

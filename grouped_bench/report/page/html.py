@@ -23,9 +23,9 @@ from grouped_bench.report.run.blocks import blocks
 from grouped_bench.report.run.sheets import sheets
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast
-from grouped_bench.report.text.files import replace
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import schema
+from grouped_bench.store.temporary import replace
 from grouped_bench.units import counted
 
 _MOST_REASONS = 100

@@ -10,7 +10,7 @@ import pandas as pd
 from grouped_bench.analyse.answer import Answer, answers
 from grouped_bench.analyse.reasons.reasons import explain_reason
 from grouped_bench.analyse.reasons.refusals import Refusal
-from grouped_bench.analyse.rows import case_title, is_ok, plain, varying
+from grouped_bench.analyse.rows import case_title, is_ok, measured_nothing, plain, varying
 from grouped_bench.report.findings.findings import of_rows
 from grouped_bench.report.run.answer_table import joined, table
 from grouped_bench.report.run.headline import headline
@@ -58,6 +58,25 @@ def screen(rows: Sequence[Task], facts: Facts, *, width: int = 80, after: Iterab
     effect = _effect(found, rows, facts, width)
     room = MOST_LINES - len(head) - len(effect) - len(last)
     return _spaced([head, table(found, max(_FEWEST_CASES, room - 1), width), effect, last])
+
+
+def unmeasured(rows: Sequence[Task], facts: Facts) -> str:
+    """Why no task of a run was measured, and the way out; empty where one was.
+
+    Args:
+        rows: plain rows of one run.
+        facts: what holds for all of them.
+    """
+    if any(map(is_ok, rows)):
+        return ""
+    statuses = tally((row.status for row in rows), STATUSES)
+    if not measured_nothing(row.status for row in rows):
+        return f"Nothing could be measured here: {statuses}. That is a finding; the reason of each is in the table."
+    if facts.get("stopped_by") != "budget":
+        return f"Nothing was measured: {statuses}."
+    took = _took(facts)
+    spent = f"; starting took {took}" if took else ""
+    return f"Nothing was measured: the budget ended before the first figure. Set a longer --budget{spent}."
 
 
 def _spaced(parts: Iterable[list[str]]) -> list[str]:
@@ -156,6 +175,8 @@ def _failed(rows: Sequence[Task]) -> list[str]:
 def _effect(found: Sequence[Answer], rows: Sequence[Task], facts: Facts, width: int) -> list[str]:
     """The effect, how sure it is, and what it cost."""
     cost = _cost(facts)
+    if nothing := unmeasured(rows, facts):
+        return [line for text in (nothing, cost) for line in textwrap.wrap(cells.clean(text), width)]
     if not found:
         told = [one.text for one in of_rows(rows, [facts])][:3]
         return [line for text in [*told, cost] for line in textwrap.wrap(cells.clean(text), width)]
@@ -166,10 +187,15 @@ def _effect(found: Sequence[Answer], rows: Sequence[Task], facts: Facts, width: 
     return [*first, *textwrap.wrap(cost, width)]
 
 
-def _cost(facts: Facts) -> str:
-    time, visits = facts.get("time"), facts.get("visits")
+def _took(facts: Facts) -> str | None:
+    time = facts.get("time")
     total = time.get("total_s") if isinstance(time, dict) else None
-    told = [format_clock(total)] if isinstance(total, int | float) else []
+    return format_clock(total) if isinstance(total, int | float) else None
+
+
+def _cost(facts: Facts) -> str:
+    took, visits = _took(facts), facts.get("visits")
+    told = [took] if took else []
     told += [counted(visits, "visit")] if isinstance(visits, int) else []
     why = {"budget": "; the budget was spent", "user": "; interrupted"}.get(str(facts.get("stopped_by")), "")
     if facts.get("finished") is False and not why:

@@ -19,6 +19,7 @@ from grouped_bench.errors import HostError, UnavailableError
 from grouped_bench.harness.processes import ipc, workers
 from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
+from grouped_bench.store.temporary import TemporaryFolder
 
 MIB = 2**20
 
@@ -204,7 +205,11 @@ def test_a_host_leaves_no_file_behind():
     before = set(folder.iterdir())
     host = Host("tensorflow")
     host.fork(Limits(60.0)).ask(build("regular", "split_sum"))
-    assert set(folder.iterdir()) > before
+    (own,) = set(folder.iterdir()) - before
+    os.close(host._folder.descriptor)  # as if this process had been killed: the host still holds its folder
+    host._folder.descriptor = -1
+    with TemporaryFolder():
+        assert own.exists()
     host.close()
     assert set(folder.iterdir()) == before
 
@@ -285,6 +290,32 @@ def test_a_host_that_cannot_start_says_why(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     with pytest.raises(HostError, match=r"The backend tensorflow must start.*a Keras that fails"):
         Host("tensorflow")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        # Without its own packages, as a virtual environment in which nothing was installed.
+        (
+            f'exec {sys.executable} -S "$@"',
+            "An interpreter that measures must have its backend, Keras and NumPy. "
+            "Received: {python} has no tensorflow. Install it with `{python} -m pip install tensorflow`.",
+        ),
+        (
+            "echo no Python; exit 1",
+            "The backend tensorflow must start in {python}. Received: no Python. "
+            "Try `KERAS_BACKEND=tensorflow {python} -c 'import keras'`.",
+        ),
+    ],
+)
+def test_another_interpreter_that_cannot_start_is_named(words, told, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    python = Path("python")
+    python.write_text(f"#!/bin/sh\n{words}\n")
+    python.chmod(0o755)
+    with pytest.raises(HostError) as caught:
+        Host("tensorflow", python="./python")
+    assert str(caught.value) == told.format(python="./python")
 
 
 def test_a_host_whose_file_of_variants_fails_says_so_in_words(tmp_path):
