@@ -6,6 +6,8 @@ import json
 import pytest
 from histories import commit, runs, written
 
+import grouped_bench as gb
+
 
 @pytest.fixture
 def call(call, elsewhere):
@@ -26,6 +28,16 @@ def test_a_folder_of_files_in_any_depth_is_a_history(call, folder):
     assert (code, err) == (0, "")
     assert out.startswith("24 runs of 24 commits")
     assert f"{commit(11)['id'][:10]}..{commit(12)['id'][:10]}" in out
+
+
+def test_six_runs_show_what_became_ten_times_slower_and_nothing_else(tmp_path):
+    made = runs(6, {"regular": {0: 2.0, 3: 20.0}, "grouped": {0: 30.0, 3: 300.0}, "split_sum": {0: 4.0}})
+    written(made, tmp_path)
+    past = gb.history(tmp_path)
+    assert {series.columns["variant"] for series, _ in past.steps} == {"regular", "grouped"}
+    for _, step in past.steps:
+        assert (step.before.commit.id, step.after.commit.id) == (commit(2)["id"], commit(3)["id"])
+        assert step.ratio.low < 10 < step.ratio.high < 11
 
 
 def test_formats_and_where(call, folder):

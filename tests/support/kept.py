@@ -13,6 +13,7 @@ import evidence
 import fooled
 import forms
 import gate
+import history
 import hog
 import injected
 import loads
@@ -193,9 +194,12 @@ def history_run():
     world = {"name": "even", **counts, "among": {"found": counts["found"], "false": 0.0}}
     constants = {"step": 0.05, "runs": 200, "steps": 3, "spread": (0.01, 0.02), "odd": 0.03, "odd_by": (0.05, 0.1)}
     constants |= {"apart": 20, "histories": 50, "together": 40, "near": 1, "beside": 5}
+    constants |= {"sides": (3, 4), "sides_noise": 0.01, "sides_histories": 200, "short_lengths": (6, 12)}
     tables = {"worlds": [world], "costs": [{"name": "squares", **counts}], "since": [{"runs": 3, "1": 0.4, "40": 0.3}]}
-    asked = [evidence.target("at most one false step in 1,000 runs", 0.1, 1.0, "in 1,000 runs")]
-    return {**constants, **tables, "targets": asked}
+    tables["power"] = [{"step": 1.0, "together": together, "found": [0.98, 1.0]} for together in (1, 40)]
+    tables["short"] = [{"name": "even", "together": together, "false": [0.0, 0.2]} for together in (1, 40)]
+    found = {**constants, **tables, "short_runs": 1200}
+    return {**found, "targets": history.targets(found)}
 
 
 def gate_run():

@@ -78,7 +78,7 @@ def test_a_slow_drift_is_no_step():
 
 
 def test_the_more_series_are_looked_at_the_surer_a_step_must_be():
-    logs = series([(20, 1.0), (20, 1.02)], 0.013, 3)
+    logs = series([(20, 1.0), (20, 1.03)], 0.013, 3)
     assert len(places(logs)) == 1
     assert places(logs, 10_000) == []
 
@@ -88,6 +88,44 @@ def test_scale_and_unit_change_nothing():
     (one,), (other,) = change_points.find(logs), change_points.find(logs + 7)
     assert one.place == other.place
     assert one.ratio.estimate == pytest.approx(other.ratio.estimate)
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_three_runs_on_either_side_show_a_twofold_step(count):
+    import history
+
+    assert history.found_between(3, 1.0, 500, count) >= history.FOUND_DOUBLED
+
+
+@pytest.mark.parametrize(("before", "after"), [(3, 4), (4, 3), (3, 9), (3, 10), (10, 3), (50, 3)])
+def test_three_runs_on_one_side_do_too(before, after):
+    found = [places(series([(before, 1.0), (after, 2.0)], seed=seed), 40) for seed in range(50)]
+    assert sum(one == [before] for one in found) >= 48
+
+
+def test_few_runs_show_two_steps():
+    assert places(series([(3, 1.0), (3, 2.0), (3, 1.0)])) == [3, 6]
+    assert places(series([(4, 1.0), (4, 3.0), (4, 9.0)]), 40) == [4, 8]
+
+
+@pytest.mark.parametrize(
+    ("world", "most"), [("even", 0), ("heavy-tailed", 0), ("outliers", 0), ("drift", 0), ("dependent", 1)]
+)
+def test_short_histories_without_a_step_have_none(world, most):
+    """In 1,000 runs, of 4,000 at each length."""
+    import history
+
+    assert all(history.false_in_short(world, runs, 4000 // runs, 1) <= most for runs in (6, 12, 24))
+
+
+def test_where_neighbours_are_alike_a_step_is_less_sure():
+    """The values on either side are the same in both histories, in another order."""
+    random = np.random.default_rng(1)
+    sides = [np.sort(random.normal(level, 0.01, 100)) for level in (0.0, 0.2)]
+    (free,) = change_points.find(np.concatenate([random.permutation(side) for side in sides]))
+    (alike,) = change_points.find(np.concatenate([np.concatenate([side[::2], side[1::2][::-1]]) for side in sides]))
+    assert (free.place, alike.place) == (100, pytest.approx(100, abs=1))
+    assert math.log(alike.ratio.high / alike.ratio.low) > 1.5 * math.log(free.ratio.high / free.ratio.low)
 
 
 @pytest.mark.parametrize("world", ["even", "heavy-tailed", "outliers"])
@@ -100,6 +138,15 @@ def test_steps_of_simulated_histories_are_found_within_one_run_and_none_besides(
     assert found["found"]["share"] >= history.FOUND
     assert found["false"] <= history.FALSE / 4
     assert found["held"]["share"] >= 0.95
+
+
+@pytest.mark.parametrize("world", ["drift", "dependent"])
+def test_where_runs_depend_on_time_or_on_each_other_false_steps_are_rare_too(world):
+    import history
+
+    found = history.counted(world, 100, 1)
+    assert found["found"]["share"] >= 0.9
+    assert found["false"] <= history.FALSE
 
 
 def test_among_forty_series_as_many_are_found():
