@@ -123,4 +123,5 @@ def own_place(tmp_path_factory):
         patch.setenv("TMPDIR", str(folder))
         patch.setattr(tempfile, "tempdir", str(folder))
         patch.setenv(lock.VARIABLE, str(folder.with_name("lock")))
+        patch.delenv("COLUMNS", raising=False)
         yield

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from grouped_bench.commands.shared.options import axis_options, import_option
-from grouped_bench.commands.shared.output import INCONCLUSIVE, OK, usage_error
+from grouped_bench.commands.shared.output import INCONCLUSIVE, OK, terminal_width, usage_error
 from grouped_bench.space.axes import OPTION_AXES
 from grouped_bench.space.facts import Json
 
@@ -100,7 +100,7 @@ def advise(
         answered = made.answered
     else:
         found = gb.advise(space, runs, computes=computes, **how, **axes)
-        click.echo(formats.render(found, format_, asked))
+        click.echo(formats.render(found, format_, asked, terminal_width()))
         answered = tuple(one.answers for one in found)
     return OK if (all(answered) if is_case else any(answered)) else INCONCLUSIVE
 

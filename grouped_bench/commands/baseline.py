@@ -3,7 +3,7 @@
 import click
 
 from grouped_bench.commands.shared.options import whole_number
-from grouped_bench.commands.shared.output import say
+from grouped_bench.commands.shared.output import say, terminal_width
 
 
 @click.group(no_args_is_help=False)
@@ -70,7 +70,7 @@ def list_(folder: str, format_: str) -> int:
     import grouped_bench as gb
     from grouped_bench.report import baselines as telling
 
-    say(telling.render([one.to_dict() for one in gb.baselines(folder)], format_))
+    say(telling.render([one.to_dict() for one in gb.baselines(folder)], format_, terminal_width()))
     return 0
 
 

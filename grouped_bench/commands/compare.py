@@ -13,7 +13,7 @@ from grouped_bench.commands.shared.options import (
     space_options,
     with_progress,
 )
-from grouped_bench.commands.shared.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say, usage_error
+from grouped_bench.commands.shared.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say, terminal_width, usage_error
 
 # Options whose parameters have other names.
 _OPTIONS = {"space_file": "space", "files": "import", "passes": "pass", "memory": "no-memory"}
@@ -132,7 +132,7 @@ def compare(
     texts = {path: table.render(found, kind, everything=everything) for path, kind in named.items()}
     for path, text in texts.items():
         table.save(text, path)
-    say(table.render(found, format_, everything=everything))
+    say(table.render(found, format_, everything=everything, width=terminal_width()))
     if measured and any(run.metadata["stopped_by"] == "user" for run in runs):
         click.echo(
             "Interrupted: the answer covers what was measured so far, which is kept in the files above.", err=True

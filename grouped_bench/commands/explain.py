@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from grouped_bench.commands.shared.options import GroupedOptions, case_options
+from grouped_bench.commands.shared.output import terminal_width
 
 
 @click.command(cls=GroupedOptions)
@@ -35,5 +36,6 @@ def explain(quiet: bool, format_: str, **options: Any) -> int:
     from grouped_bench.report import explanation
 
     given = {name: value for name, value in options.items() if value is not None}
-    click.echo(explanation.render(gb.explain(gb.Space(source="options"), quiet=quiet, **given), format_))
+    looks = gb.explain(gb.Space(source="options"), quiet=quiet, **given)
+    click.echo(explanation.render(looks, format_, terminal_width()))
     return 0

@@ -2,7 +2,7 @@
 
 import click
 
-from grouped_bench.commands.shared.output import OK
+from grouped_bench.commands.shared.output import OK, terminal_width
 
 
 @click.command()
@@ -34,5 +34,5 @@ def history(folder: str, where: str | None, format_: str) -> int:
     import grouped_bench as gb
     from grouped_bench.report.history import render
 
-    click.echo(render(gb.history(folder, where=where), format_), nl=False)
+    click.echo(render(gb.history(folder, where=where), format_, terminal_width()), nl=False)
     return OK

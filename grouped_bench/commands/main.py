@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from grouped_bench import __version__, commands
-from grouped_bench.commands.shared.output import INTERRUPTED, OK, REFUSED, drop_output, is_plain
+from grouped_bench.commands.shared.output import INTERRUPTED, OK, REFUSED, drop_output, help_width, is_plain
 from grouped_bench.errors import CutShortError, GroupedBenchError
 
 # The commands by purpose, the first to type first; one that is named nowhere comes last.
@@ -24,7 +24,12 @@ PURPOSES = {
 def main() -> NoReturn:
     """Run the command line and leave with its exit code."""
     try:
-        code = cli.main(prog_name="grouped-bench", standalone_mode=False, color=False if is_plain() else None)
+        code = cli.main(
+            prog_name="grouped-bench",
+            standalone_mode=False,
+            color=False if is_plain() else None,
+            terminal_width=help_width() - 2,  # a margin, as click has it
+        )
         sys.stdout.flush()
     except GroupedBenchError as error:
         code = _refuse(str(error))
@@ -72,7 +77,7 @@ class ByPurpose(click.Group):
 @click.group(
     cls=ByPurpose,
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="grouped-bench")
 @click.pass_context

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from grouped_bench.commands.shared.options import GroupedOptions, space_of, space_options
-from grouped_bench.commands.shared.output import OK
+from grouped_bench.commands.shared.output import OK, terminal_width
 
 
 @click.command(cls=GroupedOptions)
@@ -28,5 +28,5 @@ def plan(format_: str, **options: Any) -> int:
 
     space, given = space_of(options)
     planned, control = gb.plan_run(space, **given)
-    click.echo(plans.render(planned.to_dict(control), format_))
+    click.echo(plans.render(planned.to_dict(control), format_, terminal_width()))
     return OK

@@ -1,6 +1,7 @@
-"""Why tasks take their time: what ran inside them, as text of at most 80 columns, as JSON, and for the page."""
+"""Why tasks take their time: what ran inside them, as text, as JSON, and for the page."""
 
 import dataclasses
+import functools
 import json
 import re
 import textwrap
@@ -8,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from grouped_bench.analyse.reasons.reasons import explained
-from grouped_bench.report.plans import WIDTH
 from grouped_bench.report.text.cells import clean
 from grouped_bench.space.facts import Facts
 from grouped_bench.units import format_count, format_percent, format_seconds, significant
@@ -33,10 +33,17 @@ class Told:
     causes: tuple[str, ...]
 
 
-def render(looks: Sequence[Facts], format: str) -> str:
-    """Looks as `table` (text) or `json`."""
+def render(looks: Sequence[Facts], format: str, width: int = 80) -> str:
+    """Looks as text.
+
+    Args:
+        looks: as `explain` returns them.
+        format: `table` or `json`.
+        width: columns of a table.
+    """
     if format == "json":
         return json.dumps({"schema": 1, "explanations": looks}, indent=1)
+    wrapped = functools.partial(_wrapped, width=width)
     lines: list[str] = []
     heading = None
     for look in looks:
@@ -44,13 +51,13 @@ def render(looks: Sequence[Facts], format: str) -> str:
         if told.where != heading:
             lines += [""] if heading else []
             heading = told.where
-            lines += [*_wrapped(clean(look["case"]), ""), *_wrapped(clean(look["setting"]), ""), *_wrapped(peak, "")]
-        lines += ["", *_wrapped(f"{told.heading}: {told.used}", "")]
+            lines += [*wrapped(clean(look["case"])), *wrapped(clean(look["setting"])), *wrapped(peak)]
+        lines += ["", *wrapped(f"{told.heading}: {told.used}")]
         for part in told.ran:
-            lines += _wrapped(part, "  ")
+            lines += wrapped(part, "  ")
         for cause in told.causes:
-            lines += _wrapped(cause, "  → ")
-    return "\n".join([*lines, "", *_wrapped(" ".join([*_fastest(looks), _NOTE]), "")])
+            lines += wrapped(cause, "  → ")
+    return "\n".join([*lines, "", *wrapped(" ".join([*_fastest(looks), _NOTE]))])
 
 
 _NOTE = (
@@ -157,10 +164,10 @@ def _kernel(one: Facts) -> str:
     return f"GPU {one['count']} × {one['name']}, {format_seconds(one['seconds'], 2)}"
 
 
-def _wrapped(text: str, indent: str) -> list[str]:
+def _wrapped(text: str, indent: str = "", *, width: int) -> list[str]:
     lines = textwrap.wrap(
         _UNIT.sub(_GLUE, text),
-        WIDTH,
+        width,
         initial_indent=indent,
         subsequent_indent=" " * (len(indent) + 2),
         break_on_hyphens=False,

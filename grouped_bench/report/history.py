@@ -2,7 +2,7 @@
 
 import json
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from grouped_bench.analyse.compare.basis import RAW
 from grouped_bench.analyse.environment.differences import Absent, Difference
@@ -23,22 +23,29 @@ from grouped_bench.report.text.markup import escape, pipes, uncalled
 from grouped_bench.space.facts import Json
 from grouped_bench.units import counted, earned_digits, format_seconds
 
-WIDTH = 80
 _MOST_FACTS = 6
 _MOST_LINES = 3
 _HEADERS = ("task", "machine", "ratio", "from", "to", "for runs", "between")
 
 
-def render(history: History, format: str) -> str:
-    """The history as `table`, `markdown` or `json`."""
+def render(history: History, format: str, width: int = 80) -> str:
+    """The history as text.
+
+    Args:
+        history: of some runs.
+        format: `table`, `markdown` or `json`.
+        width: columns of a table.
+    """
     if history.unmatched and format != "json":
-        return _none_holds(history.unmatched, format)
-    return {"table": _table, "markdown": _markdown, "json": _json}[format](history)
+        return _none_holds(history.unmatched, format, width)
+    if format == "table":
+        return _table(history, width)
+    return {"markdown": _markdown, "json": _json}[format](history)
 
 
-def _none_holds(unmatched: Unmatched, format: str) -> str:
+def _none_holds(unmatched: Unmatched, format: str, width: int) -> str:
     told = f"No task satisfies {cells.clean(unmatched.where)}, in {counted(unmatched.runs, 'run')}."
-    return (_inert(told) if format == "markdown" else "\n".join(_wrapped(iter([told])))) + "\n"
+    return (_inert(told) if format == "markdown" else "\n".join(_wrapped([told], width))) + "\n"
 
 
 def sentences(history: History) -> list[str]:
@@ -169,26 +176,26 @@ def _closing(history: History) -> Iterator[str]:
         yield "Brackets: 99% intervals. A step may be off by one run; try its neighbours too."
 
 
-def _table(history: History) -> str:
-    lines = [*_wrapped(_opening(history)), ""]
+def _table(history: History, width: int) -> str:
+    lines = [*_wrapped(_opening(history), width), ""]
     for together in _gathered(history):
         step = together[0][1]
-        lines += textwrap.wrap(f"{_range(step)}  {_dates(step)}", WIDTH)
+        lines += textwrap.wrap(f"{_range(step)}  {_dates(step)}", width)
         for besides in dict.fromkeys(_besides(one) for _, one in together):
-            told = textwrap.wrap(besides, WIDTH - 2, max_lines=2 * _MOST_LINES, placeholder=" …")
+            told = textwrap.wrap(besides, width - 2, max_lines=2 * _MOST_LINES, placeholder=" …")
             lines += [f"  {line}" for line in told]
         for series, one in together:
             levels = " → ".join(_levels(series, one))
             lines += textwrap.wrap(
                 f"{by_how_much(one.ratio)}  {levels} for {counted(one.runs, 'run')}",
-                WIDTH,
+                width,
                 initial_indent="  ",
                 subsequent_indent="    ",
             )
-            title = textwrap.wrap(f"{task_title(series)}, {_machine(series)}", WIDTH - 4, max_lines=_MOST_LINES)
+            title = textwrap.wrap(f"{task_title(series)}, {_machine(series)}", width - 4, max_lines=_MOST_LINES)
             lines += [f"    {line}" for line in title]
         lines += [""]
-    return "\n".join([*lines, *_wrapped(_closing(history)), *_how_to_go_on(history)]) + "\n"
+    return "\n".join([*lines, *_wrapped(_closing(history), width), *_how_to_go_on(history)]) + "\n"
 
 
 def _how_to_go_on(history: History) -> list[str]:
@@ -201,8 +208,8 @@ def _how_to_go_on(history: History) -> list[str]:
     return []
 
 
-def _wrapped(sentences: Iterator[str]) -> list[str]:
-    return [line for sentence in sentences for line in textwrap.wrap(sentence, WIDTH)]
+def _wrapped(sentences: Iterable[str], width: int) -> list[str]:
+    return [line for sentence in sentences for line in textwrap.wrap(sentence, width)]
 
 
 def _markdown(history: History) -> str:

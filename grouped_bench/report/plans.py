@@ -1,4 +1,4 @@
-"""A plan, or any list of rows with the same columns, as text of at most 80 columns or as JSON."""
+"""A plan, or any list of rows with the same columns, as text or as JSON."""
 
 import json
 import textwrap
@@ -6,36 +6,42 @@ from collections import Counter
 
 from tabulate import MIN_PADDING, tabulate
 
-from grouped_bench.report.text import ink
+from grouped_bench.report.text import cells, ink, sheet
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Json
 from grouped_bench.units import counted, format_bytes, format_clock, format_count, format_percent
 
-WIDTH = 80
 # A last column narrower than this, of more columns than these, is hard to read.
 _NARROW, _FEW = 40, 2
+_NARROWEST = 16
 
 
-def render(plan: Json, format: str) -> str:
-    """The dict of `Plan.to_dict` as `table` or `json`."""
+def render(plan: Json, format: str, width: int = 80) -> str:
+    """A plan as text.
+
+    Args:
+        plan: the dict of `Plan.to_dict`.
+        format: `table` or `json`.
+        width: columns of a table.
+    """
     if format == "json":
         return json.dumps(plan, indent=1)
     cohorts: dict[str, list[Json]] = {}
     for task in plan["tasks"]:
         cohorts.setdefault(_title(task), []).append(task)
-    lines = [_headline(plan, len(cohorts)), ""]
+    lines = [_headline(plan, len(cohorts), width), ""]
     for title, tasks in cohorts.items():
-        lines += textwrap.wrap(title, WIDTH, subsequent_indent="  ")
-        lines += ["  " + line for line in _tasks(tasks).splitlines()] + [""]
+        lines += textwrap.wrap(title, width, subsequent_indent="  ")
+        lines += ["  " + line for line in _tasks(tasks, width - 2)] + [""]
     reasons = Counter(skip["reason"] for skip in plan["skipped"])
     if reasons:
         lines.append("Left out:")
         for reason, count in reasons.items():
-            lines += textwrap.wrap(f"{count} × {reason}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+            lines += textwrap.wrap(f"{count} × {reason}", width, initial_indent="  ", subsequent_indent="    ")
     return "\n".join(lines).rstrip()
 
 
-def listing(rows: list[dict[str, str]], width: int = WIDTH) -> str:
+def listing(rows: list[dict[str, str]], width: int = 80) -> str:
     """Rows of equal keys as a table of at most `width` columns; the last column wraps.
 
     Where long texts would be narrow, they take what stands between them and the first column in brackets.
@@ -46,8 +52,8 @@ def listing(rows: list[dict[str, str]], width: int = WIDTH) -> str:
     if room < _NARROW < max(len(list(row.values())[-1]) for row in rows) and len(rows[0]) > _FEW:
         rows = [_folded(row) for row in rows]
         room = _room(rows, width)
-    cells = [[*list(row.values())[:-1], textwrap.fill(list(row.values())[-1], max(20, room))] for row in rows]
-    return tabulate(cells, headers=list(rows[0]), tablefmt="simple", disable_numparse=True)
+    texts = [[*list(row.values())[:-1], textwrap.fill(list(row.values())[-1], max(_NARROWEST, room))] for row in rows]
+    return tabulate(texts, headers=list(rows[0]), tablefmt="simple", disable_numparse=True)
 
 
 def _room(rows: list[dict[str, str]], width: int) -> int:
@@ -62,8 +68,14 @@ def _folded(row: dict[str, str]) -> dict[str, str]:
     return {first: name, last: f"{text} ({told})" if told else text}
 
 
-def diagnosis(found: Json, format: str, width: int = WIDTH) -> str:
-    """The dict of `Diagnosis.to_dict` as `table`, styled and at most `width` columns wide, or as `json`."""
+def diagnosis(found: Json, format: str, width: int = 80) -> str:
+    """A diagnosis as text.
+
+    Args:
+        found: the dict of `Diagnosis.to_dict`.
+        format: `table`, which is styled, or `json`.
+        width: columns of a table.
+    """
     if format == "json":
         return json.dumps(found, indent=1)
     lines = [line for check in found["checks"] for line in _check(check, width)]
@@ -79,7 +91,8 @@ def diagnosis(found: Json, format: str, width: int = WIDTH) -> str:
     )
     verdict = "fit" if found["fit"] else "not fit"
     style = ink.good if found["fit"] else ink.bad
-    return "\n".join([*lines, "", told, ink.strong(style(f"This machine is {verdict} to measure on."))])
+    last = ink.strong(style(f"This machine is {verdict} to measure on."))
+    return "\n".join([*lines, "", *textwrap.wrap(told, width), last])
 
 
 def _check(check: Json, width: int) -> list[str]:
@@ -93,14 +106,14 @@ def _check(check: Json, width: int) -> list[str]:
 _GRADES = {"good": ink.good, "poor": ink.warning, "unknown": ink.faint}
 
 
-def _headline(plan: Json, cohorts: int) -> str:
+def _headline(plan: Json, cohorts: int, width: int) -> str:
     estimate = plan["estimate"]
     return textwrap.fill(
         f"{counted(cohorts, 'cohort')}, {counted(len(plan['tasks']), 'task')}, "
         f"{counted(len(plan['skipped']), 'case')} left out. "
         f"About {format_clock(estimate['seconds'])}, if no implementation is slow. "
         f"The largest task needs at least {format_bytes(estimate['peak_bytes'])}.",
-        WIDTH,
+        width,
     )
 
 
@@ -111,17 +124,19 @@ def _title(task: Json) -> str:
     return name + times + (f": {task['label']}" if task["label"] else "")
 
 
-def _tasks(tasks: list[Json]) -> str:
-    cells = [
-        [
+def _tasks(tasks: list[Json], width: int) -> list[str]:
+    rows = tuple(
+        (
             task["variant"],
             task["computes"],
             format_count(task["params"]),
             format_count(task["macs"]),
             format_bytes(task["min_bytes"]),
-        ]
+        )
         for task in tasks
-    ]
-    headers = ["variant", "computes", "params", "MACs", "least bytes"]
+    )
+    headers = ("variant", "computes", "params", "MACs", "least bytes")
     align = ["left", "left", "right", "right", "right"]
-    return tabulate(cells, headers=headers, tablefmt="simple", colalign=align, disable_numparse=True)
+    told = tabulate(rows, headers=headers, tablefmt="simple", colalign=align, disable_numparse=True).splitlines()
+    fits = max(map(cells.display_width, told)) <= width
+    return told if fits else sheet.lines(sheet.Sheet("", headers, rows, spare=1), width)

@@ -227,10 +227,20 @@ def test_the_table_tells_commit_date_tasks_and_size():
     run("r1", dirty=True)
     saved(drawn(1), Path("runs"), "r2")
     lines = telling.render([one.to_dict() for one in gb.baselines("runs")], "table").splitlines()
-    assert lines[0].split() == ["machine", "commit", "date", "tasks", "size", "rounds", "run"]
+    assert lines[0] == MACHINE
+    assert lines[1].split() == ["commit", "date", "tasks", "size", "rounds", "run"]
     size = f"{Path('runs/r1.parquet').stat().st_size / 1024:.3g}"
-    assert lines[2].split() == [MACHINE, f"{COMMIT[:10]}+", "2026-11-23", "4", size, "KiB", "all", "r1"]
-    assert lines[3].split()[1:4] == ["—", "2026-11-23", "4"]
+    assert lines[3].split() == [f"{COMMIT[:10]}+", "2026-11-23", "4", size, "KiB", "all", "r1"]
+    assert lines[4].split()[:3] == ["—", "2026-11-23", "4"]
+
+
+def test_each_machine_has_its_table():
+    run("r1", machine="one")
+    run("r2", machine="two")
+    text = telling.render([one.to_dict() for one in gb.baselines("runs")], "table")
+    assert [table.splitlines()[0] for table in text.split("\n\n")] == ["one", "two"]
+    narrow = telling.render([one.to_dict() for one in gb.baselines("runs")], "table", 40)
+    assert max(map(len, narrow.splitlines())) <= 40
 
 
 def test_a_folder_without_baselines_is_refused():

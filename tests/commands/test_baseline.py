@@ -25,7 +25,7 @@ def test_saving_listing_pruning_and_comparing(call, runs):
         "",
     )
     code, out, _ = call("baseline", "list", "b")
-    assert (code, len(out.splitlines())) == (0, 4)
+    assert (code, len(out.splitlines())) == (0, 5)
     told = json.loads(call("baseline", "list", "b", "--format", "json")[1])
     assert [one["commit"]["id"] for one in told["baselines"]] == [OTHER, COMMIT]
     assert call("compare", "b", "latest")[0] == 0

@@ -18,6 +18,7 @@ from small_runs import result, small
 from grouped_bench.analyse.advise.advice import Advice, Option
 from grouped_bench.api import advise, catalogue, explain, layer_code, network, runs
 from grouped_bench.commands import main
+from grouped_bench.commands.shared import output
 from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
 from grouped_bench.harness.processes import probing
 from grouped_bench.report import explanation, plans
@@ -25,6 +26,7 @@ from grouped_bench.report.advice import formats
 from grouped_bench.report.advice.module import LayerCode
 from grouped_bench.report.drawing.files import SavedFigure
 from grouped_bench.report.run import answer, tables
+from grouped_bench.report.text.cells import display_width
 from grouped_bench.space.axes import OPTION_AXES, Control
 from grouped_bench.space.space import Space
 from grouped_bench.store import schema
@@ -217,12 +219,14 @@ def test_plan_renders_the_plan_and_measures_nothing(call, calls):
     calls(plans, "render", "the plan")
     calls(runs, "run", AssertionError("measured"))
     assert call("plan", "--groups", "1,4", "--visits", "7", "--format", "json") == (0, "the plan\n", "")
-    ((_, (made, format_), _),) = calls.made
+    ((_, (made, format_, width), _),) = calls.made
+    assert width == 80
     assert format_ == "json"
     assert {task["groups"] for task in made["tasks"]} == {1, 4}
 
 
-def test_explain_renders_looks_at_the_case_that_its_options_name(call, calls):
+def test_explain_renders_looks_at_the_case_that_its_options_name(call, calls, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     calls(explanation, "render", "the looks")
     calls(explain, "explain", [{"variant": "grouped"}])
     words = ("--groups", "32", "--pass", "training", "--threads", "1", "--import", "my.py", "--format", "json")
@@ -230,7 +234,7 @@ def test_explain_renders_looks_at_the_case_that_its_options_name(call, calls):
     (_, (space,), given), (_, shown, _) = calls.made
     assert space.source == "options"
     assert given == {"groups": "32", "passes": "training", "threads": "1", "files": ("my.py",), "quiet": False}
-    assert shown == ([{"variant": "grouped"}], "json")
+    assert shown == ([{"variant": "grouped"}], "json", 100)
 
 
 def test_a_run_is_asked_to_explain(call, calls):
@@ -276,7 +280,7 @@ def test_advise_asks_the_library_and_tells_its_answer(call, calls):
     how = {"out": "there", "files": (), "measure": True, "budget": None, "wait": False, "quiet": True}
     assert keywords == {"groups": "4,8", "passes": "training", "computes": "dense", **how}
     asked = f"grouped-bench advise a b {' '.join(words)} --format json"
-    assert given == (answered, "json", asked)
+    assert given == (answered, "json", asked, 80)
     call("advise", "latest")
     (name, (space, runs), keywords), _ = calls.made[2:]
     assert (space, runs, keywords["measure"]) == (None, ("latest",), False)
@@ -456,6 +460,63 @@ def test_a_page_and_figures_are_written_where_asked(call, saved, elsewhere):
     assert "No figure roofline: this run did not measure the machine's peak.\n" in err
     assert (elsewhere / "page.html").read_text(encoding="utf-8").startswith("<!")
     assert {path.suffix for path in (elsewhere / "drawings").iterdir()} == {".svg", ".png", ".pdf"}
+
+
+# Width
+
+
+@pytest.mark.parametrize("columns", [40, 60, 130])
+def test_columns_are_respected_in_a_pipe(columns, call, saved, monkeypatch):
+    monkeypatch.setattr("grouped_bench.harness.inspect.here.Here._why_not", lambda *given: (None, True))
+    monkeypatch.setattr("grouped_bench.harness.inspect.trials.Trials.problem", lambda *given: None)
+    write_run(frame(), metadata(run_id="whole"), saved.with_name("whole.parquet"))
+    call("baseline", "save", "whole")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    widest = {}
+    for words in (
+        *(
+            ("show", "whole"),
+            ("show", "run", "--sort", "latency"),
+            ("plan", "--groups", "3,4"),
+            ("compare", "run", "whole"),
+        ),
+        *(("advise", "whole"), ("advise", "whole", "--groups", "4,64", "--channels", "64", "--pass", "training")),
+        *(("history", "results"), ("list", "columns"), ("list", "variants"), ("baseline", "list")),
+    ):
+        code, out, err = call(*words)
+        assert (code in (0, 3), err) == (True, "")
+        lines = [line for line in out.splitlines() if not line.startswith("  grouped-bench ")]  # a command to copy
+        widest[" ".join(words)] = max(map(display_width, lines))
+    assert {words: width for words, width in widest.items() if width > columns} == {}
+    assert columns < 80 or sum(width > 80 for width in widest.values()) > 5
+
+
+@pytest.mark.parametrize(
+    ("columns", "width", "of_help"),
+    [
+        *(("60", 60, 60), ("7", 40, 40), ("٣", 40, 40), ("9999", 400, 400), ("9" * 5000, 400, 400)),
+        *((name, 80, 80) for name in ("", "0", "-5", "x", "1.5", "²")),
+    ],
+)
+def test_columns_are_taken_within_reason(columns, width, of_help, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert (output.terminal_width(), output.help_width()) == (width, of_help)
+
+
+@pytest.mark.parametrize(("of_terminal", "width", "of_help"), [(60, 60, 60), (100, 100, 80), (300, 120, 80)])
+def test_a_terminal_without_columns_says_its_width(of_terminal, width, of_help, monkeypatch):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(output.shutil, "get_terminal_size", lambda fallback: os.terminal_size((of_terminal, 24)))
+    assert (output.terminal_width(), output.help_width()) == (width, of_help)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert (output.terminal_width(), output.help_width()) == (200, 200)
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+def test_help_takes_the_columns_that_are_asked_for(columns, call, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    told = call("run", "--help")[1].partition("What to measure")[2].splitlines()  # examples above stand as they are
+    assert columns - 12 < max(map(len, told)) <= columns
 
 
 # Exit codes

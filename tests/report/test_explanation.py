@@ -136,3 +136,9 @@ def test_what_a_stranger_writes_acts_nowhere():
 )
 def test_looks_of_another_shape_are_refused(changed, told):
     assert metadata_problem(recorded([look() | changed])).startswith(told)
+
+
+@pytest.mark.parametrize("width", [40, 160])
+def test_a_line_takes_the_columns_that_there_are(width):
+    told = [len(line) for line in explanation.render(LOOKS, "table", width).splitlines() if "g32mb8" not in line]
+    assert (width - 20 if width > 80 else 30) < max(told) <= width  # the name of a problem cannot be broken

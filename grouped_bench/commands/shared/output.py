@@ -11,11 +11,30 @@ RUN_FORMATS = ("table", "markdown", "csv", "json")
 
 
 _WIDTH, _WIDEST = 80, 120
+# What COLUMNS may ask for: with less no table can be read, and with more no sentence.
+_LEAST_ASKED, _MOST_ASKED = 40, 400
 
 
 def terminal_width() -> int:
-    """Columns for text that fills a line: those of the terminal, up to _WIDEST; _WIDTH in a pipe."""
-    return min(_WIDEST, shutil.get_terminal_size((_WIDTH, 24)).columns) if sys.stdout.isatty() else _WIDTH
+    """Columns for text that fills a line: COLUMNS, else those of the terminal, up to _WIDEST; _WIDTH in a pipe."""
+    return _asked_width() or (min(_WIDEST, _columns()) if sys.stdout.isatty() else _WIDTH)
+
+
+def help_width() -> int:
+    """Columns for help, which is written for _WIDTH: COLUMNS, else no more than the terminal has."""
+    return _asked_width() or min(_WIDTH, _columns())
+
+
+def _asked_width() -> int | None:
+    """COLUMNS within reason, also in a pipe; None where it is not set."""
+    asked = os.environ.get("COLUMNS", "")
+    if not asked.isdecimal() or not int(asked[:9]):
+        return None
+    return max(_LEAST_ASKED, min(_MOST_ASKED, int(asked[:9])))
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size((_WIDTH, 24)).columns
 
 
 def is_plain() -> bool:

@@ -1,4 +1,4 @@
-"""Advice as text of at most 80 columns, code to paste included, or as JSON."""
+"""Advice as text, code to paste included, or as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -7,23 +7,25 @@ from grouped_bench.analyse.advise.advice import Advice, Alternative, Option, lea
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.report.advice.several import LEAST, differ_in_groups_alone, together
 from grouped_bench.report.advice.text import WHAT, alone, code_of, next_step
+from grouped_bench.report.text.paragraphs import lines
 from grouped_bench.space.facts import Json
 
 
-def render(found: Sequence[Advice], format: str, command: str) -> str:
+def render(found: Sequence[Advice], format: str, command: str, width: int = 80) -> str:
     """Advices as text.
 
     Args:
         found: the advices.
         format: `table` or `json`.
         command: that was asked; an abstention names the one that would answer.
+        width: columns of a line; only code and commands may be longer.
     """
     if format == "json":
         return json.dumps(_as_json(found, command), indent=1)
     if not found:
         return "No advice: the runs contain no such layers."
-    lines = alone(found[0], command) if len(found) == 1 else together(found, command)
-    return "\n".join(lines).rstrip()
+    parts = alone(found[0], command) if len(found) == 1 else together(found, command)
+    return "\n".join(lines(parts, width)).rstrip()
 
 
 def _as_json(found: Sequence[Advice], command: str) -> Json:

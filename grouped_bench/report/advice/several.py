@@ -12,14 +12,13 @@ from grouped_bench.report.advice.text import (
     NAME_WIDTH,
     gains,
     heading,
-    indented,
     next_steps,
     title,
     why_not,
-    wrapped,
 )
 from grouped_bench.report.text import cells
-from grouped_bench.report.text.sheet import grid
+from grouped_bench.report.text.paragraphs import Paragraph, Piece
+from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.units import counted, format_count
 
 _NOT_MEASURED = (
@@ -33,7 +32,7 @@ LEAST: dict[str, Callable[[Advice], Estimate | None]] = {
 }
 
 
-def together(found: Sequence[Advice], command: str) -> Iterator[str]:
+def together(found: Sequence[Advice], command: str) -> Iterator[Piece]:
     """Several advices in short; a table where they differ in their group counts alone.
 
     Args:
@@ -44,23 +43,23 @@ def together(found: Sequence[Advice], command: str) -> Iterator[str]:
         yield from _by_groups(found, command)
         return
     for alike in _by_setting(found):
-        yield from wrapped(cells.clean(alike[0].question.setting.title()))
+        yield Paragraph(cells.clean(alike[0].question.setting.title()))
         for advice in filter(lambda one: one.answers, alike):
-            yield from indented(title(advice.question), 2)
-            yield from indented(_in_short(advice), 4)
+            yield Paragraph(title(advice.question), 2)
+            yield Paragraph(_in_short(advice), 4)
         for reason, cases in _abstentions(alike).items():
-            yield from indented(f"No advice for {counted(len(cases), 'case')}: {reason}.", 2)
-            yield from (line for case in cases[:MOST_LEFT_OUT] for line in indented(case, 4))
-            yield from indented(f"and {len(cases) - MOST_LEFT_OUT} more", 4) if len(cases) > MOST_LEFT_OUT else []
+            yield Paragraph(cells.clean(f"No advice for {counted(len(cases), 'case')}: {reason}."), 2)
+            yield from (Paragraph(case, 4) for case in cases[:MOST_LEFT_OUT])
+            yield from [Paragraph(f"and {len(cases) - MOST_LEFT_OUT} more", 4)] if len(cases) > MOST_LEFT_OUT else []
         yield ""
     yield from _ways_out(found, command)
-    yield from wrapped("For evidence, ask for one case or use --format json. For the code of all, add --code.")
+    yield Paragraph("For evidence, ask for one case or use --format json. For the code of all, add --code.")
 
 
-def _ways_out(found: Sequence[Advice], command: str) -> Iterator[str]:
+def _ways_out(found: Sequence[Advice], command: str) -> Iterator[Piece]:
     """What to do about what stays open, each step once."""
     for sentence, again in next_steps(found, command):
-        yield from wrapped(sentence)
+        yield Paragraph(sentence)
         if again:
             yield from (f"  {again}", "")
 
@@ -91,32 +90,30 @@ def _params(advice: Advice) -> int:
     return advice.question.counts(advice.question.keras).params
 
 
-def _by_groups(found: Sequence[Advice], command: str) -> Iterator[str]:
-    yield from wrapped(
-        cells.clean(found[0].question.case.title()).replace(_groups(found[0]), f"groups {_counts(found)}")
-    )
+def _by_groups(found: Sequence[Advice], command: str) -> Iterator[Piece]:
+    yield Paragraph(cells.clean(found[0].question.case.title()).replace(_groups(found[0]), f"groups {_counts(found)}"))
     yield from list(heading(next((one for one in found if one.answers), found[0])))[-2:]  # not the case
     rows = [_group_row(one) for one in found]
     headers = ("groups", "use", "latency", "memory", "params", "basis")
-    yield from grid(rows, headers)
+    yield Sheet("", headers, tuple(rows))
     yield ""
     for name in LEAST:
-        yield from wrapped(f"Least {name}: {_least(found, name)}")
-    yield from wrapped(_NOT_MEASURED)
+        yield Paragraph(f"Least {name}: {_least(found, name)}")
+    yield Paragraph(_NOT_MEASURED)
     for one in found:
         if not one.answers:
-            yield from wrapped(f"No advice for {_groups(one)}: {cells.clean(why_not(one))}.")
+            yield Paragraph(f"No advice for {_groups(one)}: {cells.clean(why_not(one))}.")
     yield ""
     yield from _ways_out(found, command)
-    yield from wrapped("For evidence, ask for one group count or use --format json. For the code of all, add --code.")
+    yield Paragraph("For evidence, ask for one group count or use --format json. For the code of all, add --code.")
 
 
-def _group_row(advice: Advice) -> tuple[object, ...]:
-    groups, params, best = advice.question.case.groups, format_count(_params(advice)), advice.best
+def _group_row(advice: Advice) -> tuple[str, ...]:
+    groups, params, best = str(advice.question.case.groups), format_count(_params(advice)), advice.best
     if best is None or advice.why_elsewhere:
         return (groups, *[cells.DASH] * 3, params, "no advice")
     name = cells.shorten(cells.clean(best.variant), NAME_WIDTH)
-    return (groups, name, quantities.short_latency(best), quantities.memory(best), params, advice.basis)
+    return (groups, name, quantities.short_latency(best), quantities.memory(best), params, str(advice.basis))
 
 
 def _least(found: Sequence[Advice], name: str) -> str:

@@ -1,4 +1,4 @@
-"""Advice as lines of at most 80 columns, for one case or for several."""
+"""Advice as paragraphs and lines, for one case or for several."""
 
 import math
 import textwrap
@@ -11,10 +11,10 @@ from grouped_bench.analyse.network import OWN_GROUPED
 from grouped_bench.analyse.rows import case_title, gathered
 from grouped_bench.report.advice import quantities
 from grouped_bench.report.advice.snippets import snippet
-from grouped_bench.report.plans import WIDTH
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.forms import KERAS
-from grouped_bench.report.text.sheet import grid
+from grouped_bench.report.text.paragraphs import Paragraph, Piece
+from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.case import BASELINE
 from grouped_bench.units import counted, format_count, format_percent
 
@@ -30,7 +30,7 @@ _LONGER = 5
 _FRAMEWORKS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 MOST_LEFT_OUT = 12
 NAME_WIDTH = 20
-_LONGEST_REASON = 6
+_LONGEST_REASON = 480
 _NEAREST = 3
 # What names a case among the evidence.
 WHAT = ("batch_size", "in_channels", "out_channels", "groups", "size", "kernel_size", "stride")
@@ -39,7 +39,7 @@ WHAT = ("batch_size", "in_channels", "out_channels", "groups", "size", "kernel_s
 # One case
 
 
-def alone(advice: Advice, command: str) -> Iterator[str]:
+def alone(advice: Advice, command: str) -> Iterator[Piece]:
     """The advice on one case, with its evidence and the code.
 
     Args:
@@ -54,32 +54,32 @@ def alone(advice: Advice, command: str) -> Iterator[str]:
         yield from _alternative(advice.alternative)
     best = advice.best
     if best is None and advice.alternative:
-        yield from wrapped(f"Without it: no advice, {cells.clean(advice.abstains)}.")
+        yield Paragraph(f"Without it: no advice, {cells.clean(advice.abstains)}.")
         yield from _left_out(advice)
         yield from _paste(advice.alternative.advice, f"Code to paste with {cells.clean(advice.alternative.env)}:")
         return
     if best is None:
-        yield from wrapped(f"No advice: {cells.clean(advice.abstains)}.")
+        yield Paragraph(f"No advice: {cells.clean(advice.abstains)}.")
         yield ""
         yield from way_out(advice, command)
         yield ""
         yield from _left_out(advice)
         return
     use = "Without it, use" if advice.alternative else "Use"
-    yield from wrapped(f"{use} {_named(best)}: {quantities.latency(best)} per call.")
+    yield Paragraph(f"{use} {_named(best)}: {quantities.latency(best)} per call.")
     for name, told in gains(advice, best):
         is_the_same = name == advice.question.keras or advice.question.case.groups == 1
-        yield from indented(f"{told} ({KERAS[name]}{'' if is_the_same else ', another function'})", 2)
+        yield Paragraph(cells.clean(f"{told} ({KERAS[name]}{'' if is_the_same else ', another function'})"), 2)
     yield ""
-    yield from wrapped(f"Certainty: {_how_sure(advice)}")
-    yield from wrapped(f"Cost: {_cost(advice, best)}")
+    yield Paragraph(f"Certainty: {_how_sure(advice)}")
+    yield Paragraph(f"Cost: {_cost(advice, best)}")
     yield ""
     if not advice.is_settled:
         yield from way_out(advice, command)
         yield ""
     yield from _table(advice)
     yield from _left_out(advice)
-    yield from wrapped(_rests_on(advice))
+    yield Paragraph(_rests_on(advice))
     apart = advice.alternative
     if apart is None or code_of(apart.advice) == code_of(advice):
         yield from _paste(advice, "Code to paste:")
@@ -108,38 +108,38 @@ def _named(option: Option) -> str:
     return cells.clean(option.variant) + (f" with {cells.clean(option.choice)}" if option.choice else "")
 
 
-def heading(advice: Advice) -> Iterator[str]:
+def heading(advice: Advice) -> Iterator[Piece]:
     """Case, setting and machine."""
     setting = advice.question.setting.title()
     machine = advice.evidence[0].machine if advice.evidence else None
-    yield from wrapped(cells.clean(advice.question.case.title()))
-    yield cells.shorten(cells.clean(f"{setting}, {machine}" if machine else setting), WIDTH)
+    yield Paragraph(cells.clean(advice.question.case.title()))
+    yield Paragraph(cells.clean(f"{setting}, {machine}" if machine else setting), is_cut=True)
     yield ""
 
 
-def _elsewhere(advice: Advice, command: str) -> Iterator[str]:
+def _elsewhere(advice: Advice, command: str) -> Iterator[Piece]:
     """What was found on another machine or in another environment: no advice, and how to get one."""
     machine = cells.clean(advice.evidence[0].machine) if advice.evidence else "elsewhere"
-    yield from wrapped(f"Not measured here, only on {machine}: {cells.clean(advice.why_elsewhere)}.")
+    yield Paragraph(f"Not measured here, only on {machine}: {cells.clean(advice.why_elsewhere)}.")
     yield ""
-    yield from wrapped(cells.clean(advice.question.case.title()))
-    yield cells.shorten(cells.clean(advice.question.setting.title()), WIDTH)
+    yield Paragraph(cells.clean(advice.question.case.title()))
+    yield Paragraph(cells.clean(advice.question.setting.title()), is_cut=True)
     yield ""
     best = advice.best
     if best is not None:
-        yield from wrapped(f"Fastest there: {cells.clean(best.variant)}, {quantities.latency(best)} per call.")
+        yield Paragraph(f"Fastest there: {cells.clean(best.variant)}, {quantities.latency(best)} per call.")
         for name, told in gains(advice, best):
-            yield from indented(f"{told} ({KERAS[name]})", 2)
+            yield Paragraph(cells.clean(f"{told} ({KERAS[name]})"), 2)
         yield ""
-    yield from wrapped("Another variant may be the fastest here, and what works there may fail here.")
+    yield Paragraph("Another variant may be the fastest here, and what works there may fail here.")
     yield ""
     yield from way_out(advice, command)
 
 
-def way_out(advice: Advice, command: str) -> Iterator[str]:
+def way_out(advice: Advice, command: str) -> Iterator[Piece]:
     """The lines of `next_step`."""
     told, again = next_step(advice, command)
-    yield from wrapped(told)
+    yield Paragraph(told)
     if again:
         yield f"  {again}"
 
@@ -169,13 +169,13 @@ def next_steps(found: Iterable[Advice], command: str) -> Iterator[tuple[str, str
         )
 
 
-def _alternative(found: Alternative) -> Iterator[str]:
+def _alternative(found: Alternative) -> Iterator[Piece]:
     """The environment that is faster, and the variant to use in it."""
     best = found.advice.best
     assert best is not None, "an alternative is a variant"
     framework = _FRAMEWORKS.get(found.advice.question.setting.backend, "the framework")
     over = f", {quantities.compared(found.over, 'the best without it')}" if found.over else ""
-    yield from wrapped(
+    yield Paragraph(
         f"Set {cells.clean(found.env)} before importing {framework}, and use {_named(best)}: "
         f"{quantities.latency(best)} per call{over}."
     )
@@ -219,7 +219,7 @@ def _cost(advice: Advice, best: Option) -> str:
     return f"{told}; {BASELINE} takes {quantities.memory(advice.regular)} and {format_count(advice.regular.params)}."
 
 
-def _table(advice: Advice) -> Iterator[str]:
+def _table(advice: Advice) -> Iterator[Piece]:
     options = [*advice.options, *([advice.regular] if advice.regular else [])]
     rows = [
         (
@@ -232,9 +232,9 @@ def _table(advice: Advice) -> Iterator[str]:
         for option in options
     ]
     headers = ("variant", "latency", f"than {BASELINE}", f"than {OWN_GROUPED}", "memory")
-    yield from grid(rows, headers)
+    yield Sheet("", headers, tuple(rows))
     if advice.regular:
-        yield from wrapped(f"{BASELINE} is the dense layer, shown for reference.")
+        yield Paragraph(f"{BASELINE} is the dense layer, shown for reference.")
     yield ""
 
 
@@ -242,13 +242,12 @@ def _against(option: Option, other: str, over: Estimate | None) -> str:
     return cells.DASH if over is None or option.variant == other else quantities.short_factor(over)
 
 
-def _left_out(advice: Advice) -> Iterator[str]:
+def _left_out(advice: Advice) -> Iterator[Piece]:
     if advice.left_out:
         yield "Not ranked:"
         for name, reason in advice.left_out[:MOST_LEFT_OUT]:
             text = f"{cells.clean(name)}: {cells.clean(reason)}"
-            told = textwrap.shorten(text, _LONGEST_REASON * WIDTH, placeholder=" …")
-            yield from textwrap.wrap(told, WIDTH, initial_indent="  ", subsequent_indent="    ")
+            yield Paragraph(textwrap.shorten(text, _LONGEST_REASON, placeholder=" …"), 2)
         yield ""
 
 
@@ -264,14 +263,14 @@ def _rests_on(advice: Advice) -> str:
     return f"{text} Nearest: {cells.clean('; '.join(nearest))}."
 
 
-def _paste(advice: Advice, title: str) -> Iterator[str]:
+def _paste(advice: Advice, title: str) -> Iterator[Piece]:
     best, code = advice.best, code_of(advice)
     assert best is not None, "what is pasted is advised"
     yield ""
     if code is None:
-        yield from wrapped(f"There is no code to paste for {cells.clean(best.variant)}: see its definition.")
+        yield Paragraph(f"There is no code to paste for {cells.clean(best.variant)}: see its definition.")
         return
-    yield from wrapped(title)
+    yield Paragraph(title)
     yield ""
     yield from code.splitlines()
 
@@ -283,13 +282,3 @@ def code_of(advice: Advice) -> str | None:
         return None
     best, setting = advice.best, question.setting
     return snippet(best.variant, question.case, setting.backend, setting.execution, best.choice)
-
-
-def indented(text: str, spaces: int) -> list[str]:
-    """Lines of a text, the first so far to the right, the others two further."""
-    return textwrap.wrap(cells.clean(text), WIDTH, initial_indent=" " * spaces, subsequent_indent=" " * (spaces + 2))
-
-
-def wrapped(text: str) -> list[str]:
-    """Lines of a text."""
-    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
