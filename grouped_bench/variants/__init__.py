@@ -43,10 +43,11 @@ def own(files: Iterable[str]) -> list[str]:
     return sorted(plugins.own(files))
 
 
-def is_built_in(name: str) -> bool:
-    """Whether a variant is one of this package; not where this process does not know it."""
-    one = find(name)
-    return one is not None and plugins.package_of(one) == __name__.partition(".")[0]
+def built_in() -> set[str]:
+    """Names of the variants of this package."""
+    _load()
+    package = __name__.partition(".")[0]
+    return {name for name, one in REGISTRY.items() if plugins.package_of(one) == package}
 
 
 def absolute(files: Files) -> tuple[str, ...]:

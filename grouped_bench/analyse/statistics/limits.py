@@ -1,9 +1,8 @@
 """Latencies that no honest computation on a machine has: more arithmetic than it can do, or less than an empty call."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from grouped_bench import variants
 from grouped_bench.space.facts import Json
 
 IMPLAUSIBLE = "implausible"
@@ -14,7 +13,7 @@ _SHARE_OF_EMPTY = 0.5
 _PLACE = ("backend", "env", "threads", "device", "dtype")
 
 
-def implausible(rows: Sequence[Mapping[Any, Any]], peaks: Sequence[Json]) -> list[bool]:
+def implausible(rows: Sequence[Mapping[Any, Any]], peaks: Sequence[Json], ours: Collection[str]) -> list[bool]:
     """Of each task of a run whether its latency is impossible.
 
     The limit of the arithmetic is what the machine's peak was measured to be, or what a variant of this package has
@@ -24,6 +23,7 @@ def implausible(rows: Sequence[Mapping[Any, Any]], peaks: Sequence[Json]) -> lis
     Args:
         rows: with the columns of the schema and latencies.
         peaks: what each backend reached on a device in a dtype; none where none was measured.
+        ours: names of the variants of this package.
     """
     measured = [row["status"] == "ok" and bool(row["latency_s"]) for row in rows]
     rates: dict[tuple[str, ...], float] = {}
@@ -34,10 +34,10 @@ def implausible(rows: Sequence[Mapping[Any, Any]], peaks: Sequence[Json]) -> lis
         if peak.get("call_s"):
             empty[place] = float(peak["call_s"])
     for row, is_measured in zip(rows, measured, strict=True):
-        if is_measured and variants.is_built_in(row["variant"]):
+        if is_measured and row["variant"] in ours:
             rates[_place(row)] = max(rates.get(_place(row), 0.0), _rate(row))
     return [
-        is_measured and not variants.is_built_in(row["variant"]) and _is_beyond(row, rates, empty)
+        is_measured and row["variant"] not in ours and _is_beyond(row, rates, empty)
         for row, is_measured in zip(rows, measured, strict=True)
     ]
 

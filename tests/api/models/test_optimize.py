@@ -47,7 +47,7 @@ def test_a_network_is_optimised_written_loaded_and_restored(saved, keras, tmp_pa
     """Keras' groups= trains tens of times slower than what takes its place, so no load hides it."""
     before = saved.read_bytes()
     how = {"passes": "training", "batch_size": 4, "out": tmp_path / "runs"}
-    found = gb.optimize(saved, tmp_path / "faster.keras", budget="20s", **how)
+    found = gb.optimize(saved, tmp_path / "faster.keras", budget="40s", **how)
     assert found.is_faster, found.refusal
     assert found.speedup.low > 1.2
     assert saved.read_bytes() == before
@@ -169,7 +169,7 @@ def test_a_copy_that_is_not_faster_is_told_and_not_written():
 @pytest.mark.parametrize("save_as", ["builtin", "layers"])
 def test_a_copy_of_keras_own_layers_or_of_ours_is_written_and_restored(save_as, saved, keras, tmp_path):
     how = {"passes": "training", "batch_size": 4, "out": tmp_path / "runs", "only_layers": True}
-    found = gb.optimize(saved, tmp_path / "faster.keras", save_as=save_as, budget="20s", **how)
+    found = gb.optimize(saved, tmp_path / "faster.keras", save_as=save_as, budget="40s", **how)
     assert found.is_faster, found.refusal
     assert not (tmp_path / "grouped_layers.py").exists()
     x = np.random.default_rng(0).standard_normal((2, 10, 10, 32)).astype("float32")
