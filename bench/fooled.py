@@ -7,7 +7,6 @@ into checks. What else was tried is in tests/measure/test_cheats.py.
 python bench/fooled.py --save   # some 20 minutes
 """
 
-import dataclasses
 import itertools
 import tempfile
 from collections.abc import Iterator
@@ -165,7 +164,7 @@ def _said(failure: dict[str, Any]) -> str:
 
 def cost(*, smoke: bool) -> evidence.Findings:
     """Seconds of a run of `quick` that go into checks, and all its seconds."""
-    space = Space(groups=2, channels=8, size=5) if smoke else dataclasses.replace(Space.preset("quick"))
+    space = Space(groups=2, channels=8, size=5) if smoke else Space.preset("quick")
     limits: dict[str, Any] = {"visits": 3} if smoke else {}
     with tempfile.TemporaryDirectory() as folder:
         time = gb.run(space, out=folder, page=False, **limits).metadata["time"]
