@@ -9,7 +9,7 @@ import pandas as pd
 
 from grouped_bench import variants
 from grouped_bench.analyse.statistics.derive import derive
-from grouped_bench.analyse.statistics.limits import IMPLAUSIBLE, implausible
+from grouped_bench.analyse.statistics.limits import COLUMNS, IMPLAUSIBLE, implausible
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.records import read_checked
@@ -50,7 +50,7 @@ def frame_of(header: Json, records: Sequence[Json], stopped_by: str | None) -> p
     frame = pd.DataFrame(make_rows(tasks, measured(records), unreached), columns=list(NAMES), dtype=object)
     margin, peaks = header["control"]["margin"], header.get("peaks") or ()
     derived = derive(frame, margin)
-    marked = implausible(derived.to_dict("records"), peaks, variants.built_in())
+    marked = implausible(derived[list(COLUMNS)].to_dict("records"), peaks, variants.built_in())
     if not any(marked):
         return derived
     flags = [

@@ -46,8 +46,7 @@ def own(files: Iterable[str]) -> list[str]:
 def built_in() -> set[str]:
     """Names of the variants of this package."""
     _load()
-    package = __name__.partition(".")[0]
-    return {name for name, one in REGISTRY.items() if plugins.package_of(one) == package}
+    return {name for name, one in REGISTRY.items() if plugins.is_built_in(one)}
 
 
 def absolute(files: Files) -> tuple[str, ...]:

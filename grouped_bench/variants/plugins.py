@@ -142,7 +142,7 @@ def _line(error: BaseException, file: str) -> str:
 def own(files: Iterable[str]) -> set[str]:
     """Names of the variants that files, once they were run in this process, and installed packages bring."""
     packages = {entry.module.partition(".")[0] for entry in _entry_points()}
-    from_packages = (name for name, one in REGISTRY.items() if package_of(one) in packages)
+    from_packages = (name for name, one in REGISTRY.items() if _package(one) in packages)
     return set(from_packages).union(*(_FROM_FILES.get(file, set()) for file in files))
 
 
@@ -150,7 +150,7 @@ def refuse_unknown(names: Iterable[str], files: Sequence[str]) -> None:
     """Refuse variants that no file and no package would bring to a worker, as those of a notebook. VariantError."""
     known = own(files)
     for name in names:
-        if name not in known and package_of(REGISTRY[name]) != __name__.partition(".")[0]:
+        if name not in known and not is_built_in(REGISTRY[name]):
             cls = type(REGISTRY[name])
             raise VariantError(
                 "Every variant must be loadable by the processes that measure",
@@ -159,8 +159,12 @@ def refuse_unknown(names: Iterable[str], files: Sequence[str]) -> None:
             )
 
 
-def package_of(one: Variant) -> str:
-    """The first part of the name of the module that a variant's class is of."""
+def is_built_in(one: Variant) -> bool:
+    """Whether a variant is one of this package."""
+    return _package(one) == __name__.partition(".")[0]
+
+
+def _package(one: Variant) -> str:
     return type(one).__module__.partition(".")[0]
 
 

@@ -45,12 +45,16 @@ class _Raw:
     variant: str
     is_baseline: bool
     is_ok: bool
-    is_judged: bool
     flags: tuple[str, ...]
     samples: Samples
     reference: Samples
     visits: tuple[Visit, ...]
     turns: tuple[int, ...]
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it may have a verdict."""
+        return self.is_ok and IMPLAUSIBLE not in self.flags
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +125,6 @@ def _raw(record: Mapping[Hashable, Any]) -> _Raw:
         variant=record["variant"],
         is_baseline=record["variant"] == BASELINES.get(record["scope"], BASELINE),
         is_ok=record["status"] == "ok",
-        is_judged=record["status"] == "ok" and IMPLAUSIBLE not in _plain(record["flags"]),
         flags=tuple(flag for flag in _plain(record["flags"]) if flag not in stability.FLAGS),
         samples=samples,
         reference=record["reference_s"] if has_values(record["reference_s"]) else (),

@@ -11,6 +11,8 @@ _FEWER_MULTIPLICATIONS = 2.5
 # A call is as dear as an empty one at least; a best of few calls may be off by half.
 _SHARE_OF_EMPTY = 0.5
 _PLACE = ("backend", "env", "threads", "device", "dtype")
+# What must be known of a task.
+COLUMNS = ("variant", "status", "latency_s", "macs", *_PLACE)
 
 
 def implausible(rows: Sequence[Mapping[Any, Any]], peaks: Sequence[Json], ours: Collection[str]) -> list[bool]:
@@ -21,7 +23,7 @@ def implausible(rows: Sequence[Mapping[Any, Any]], peaks: Sequence[Json], ours: 
     limit and are not held to it.
 
     Args:
-        rows: with the columns of the schema and latencies.
+        rows: with COLUMNS.
         peaks: what each backend reached on a device in a dtype; none where none was measured.
         ours: names of the variants of this package.
     """
