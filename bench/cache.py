@@ -15,7 +15,7 @@ import evidence
 import grouped_bench as gb
 from grouped_bench.analyse.leads import is_clearly_faster
 from grouped_bench.analyse.rows import by_function, case_title, is_baseline, is_ok, plain
-from grouped_bench.plan import make_plan
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.report.text import cells
 from grouped_bench.store.schema import COHORT_KEY, Task
 from grouped_bench.units import significant

@@ -21,9 +21,9 @@ from typing import Any
 import evidence
 import visits
 
+from grouped_bench.harness.plan import LEAST_VISITS, Cohort
 from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE
 from grouped_bench.space.facts import Json

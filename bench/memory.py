@@ -18,10 +18,10 @@ import evidence
 import visits
 
 from grouped_bench import variants
+from grouped_bench.harness.plan import Cohort, make_plan
 from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.harness.processes.workers import TaskFailedError
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.plan import Cohort, make_plan
 from grouped_bench.space.space import Space
 from grouped_bench.units import format_bytes
 

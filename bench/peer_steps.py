@@ -23,8 +23,8 @@ CASE = {"channels": 64, "size": 14, "batch_size": 8, "variant": ["regular", TWIN
 def make_steps() -> tuple[dict[str, Any], float]:
     """The very steps that a run of ours times, built and warmed up, and the seconds that importing TensorFlow took."""
     from grouped_bench import backends
+    from grouped_bench.harness.plan import make_plan
     from grouped_bench.measure.workbench import Workbench
-    from grouped_bench.plan import make_plan
     from grouped_bench.space.space import Space
 
     start = time.perf_counter()

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from grouped_bench.analyse.statistics.derive import derive
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.measure import rounds
-from grouped_bench.plan import make_plan
 from grouped_bench.report.page import html
 from grouped_bench.report.run import tables
 from grouped_bench.space.space import Space

@@ -9,9 +9,9 @@ import re
 
 import pytest
 
+from grouped_bench.harness.plan import make_plan, resolved
 from grouped_bench.measure import rounds
 from grouped_bench.measure.workbench import Workbench
-from grouped_bench.plan import make_plan, resolved
 from grouped_bench.space.space import Space
 
 SPACE, CONTROL = resolved(Space.preset("ci"), {"variant": "all"})

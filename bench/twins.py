@@ -21,7 +21,7 @@ import pandas as pd
 import grouped_bench as gb
 from grouped_bench.analyse.statistics import stability
 from grouped_bench.analyse.statistics.derive import visits_of
-from grouped_bench.plan import make_plan
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.report.run import tables
 from grouped_bench.store.schema import COHORT_KEY
 

@@ -11,13 +11,13 @@ from typing import Any
 from grouped_bench.analyse.statistics import stats, tasks
 from grouped_bench.analyse.statistics.pairs import Verdicts
 from grouped_bench.analyse.statistics.stability import Visit
+from grouped_bench.harness.plan import Cohort, Plan, make_plan
 from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.harness.processes.workers import Limits, Worker
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.sweep import Sweep
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.plan import Cohort, Plan, make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE
 from grouped_bench.space.facts import Json

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from grouped_bench import backends, variants
 from grouped_bench.api.runs import Run, joined, load_all, run
 from grouped_bench.errors import RunError, SpaceError
-from grouped_bench.plan import make_plan, resolved
+from grouped_bench.harness.plan import make_plan, resolved
 from grouped_bench.space import variables
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.case import BASELINE, Case

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from grouped_bench import variants
 from grouped_bench.errors import CutShortError
-from grouped_bench.plan import Plan, make_plan, resolved
+from grouped_bench.harness.plan import Plan, make_plan, resolved
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts
 from grouped_bench.space.space import Space

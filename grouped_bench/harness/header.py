@@ -6,11 +6,11 @@ from grouped_bench import __version__
 from grouped_bench.analyse.statistics.derive import RULES
 from grouped_bench.analyse.statistics.stats import FALSE_COVERAGE
 from grouped_bench.harness.commit import read_commit
+from grouped_bench.harness.plan import Cohort, Plan
 from grouped_bench.harness.processes.identification import header_facts
 from grouped_bench.harness.processes.probing import Probe, full_name
 from grouped_bench.harness.request import RunRequest
 from grouped_bench.measure.machine import environment, gpu
-from grouped_bench.plan import Cohort, Plan
 from grouped_bench.space.case import HostKey, Setting
 from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import SCHEMA_VERSION

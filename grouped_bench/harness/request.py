@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from grouped_bench import variants
+from grouped_bench.harness.plan import Plan, make_plan, resolved
 from grouped_bench.harness.resume import planned_again, refuse_others, same_files
-from grouped_bench.plan import Plan, make_plan, resolved
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from grouped_bench import variants
 from grouped_bench.errors import RunError
-from grouped_bench.plan import Plan, make_plan, resolved
+from grouped_bench.harness.plan import Plan, make_plan, resolved
 from grouped_bench.space.axes import Control, validate
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space

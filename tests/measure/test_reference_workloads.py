@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from cases import GRAPH, make_case
 
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.measure import reference_workloads, rounds
 from grouped_bench.measure.reference_workloads import References, kind_of
-from grouped_bench.plan import make_plan
 from grouped_bench.space.space import Space
 from grouped_bench.variants.reference.block_functions import STAGES, stage_case
 

@@ -7,11 +7,11 @@ from fake_hosts import SEARCH_S, FakeHost
 from sweeping import Sweeping
 
 from grouped_bench import variants
+from grouped_bench.harness.plan import PROCESSES
 from grouped_bench.harness.side_by_side import _agree
 from grouped_bench.measure import search
 from grouped_bench.measure.search import Search
 from grouped_bench.measure.workbench import Workbench
-from grouped_bench.plan import PROCESSES
 from grouped_bench.space.case import Setting
 from grouped_bench.store.records import journal_problem
 

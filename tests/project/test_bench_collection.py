@@ -7,7 +7,7 @@ import pytest
 from checkout import ROOT
 
 from grouped_bench import variants
-from grouped_bench.plan import make_plan, resolved
+from grouped_bench.harness.plan import make_plan, resolved
 from grouped_bench.space.space import Space
 
 FRAMEWORKS = {"tensorflow", "keras", "jax", "torch"}
@@ -27,7 +27,7 @@ def collected():
 
 def test_collecting_loads_no_framework(collected):
     assert collected[1] & {*FRAMEWORKS, "matplotlib.pyplot"} == set()
-    assert "grouped_bench.plan" in collected[1]
+    assert "grouped_bench.harness.plan" in collected[1]
 
 
 def test_every_variant_is_there_in_every_case_of_preset_ci(collected):

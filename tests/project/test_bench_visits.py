@@ -7,7 +7,7 @@ import pytest
 from cases import GRAPH, make_case
 from scipy import special
 
-from grouped_bench.plan import Cohort
+from grouped_bench.harness.plan import Cohort
 from grouped_bench.space.axes import Control
 
 COHORT = Cohort(make_case(groups=1), GRAPH, ("regular", "slower_5", "twin_1"))

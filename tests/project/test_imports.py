@@ -19,7 +19,6 @@ LINES = (
     ("space",),
     ("backends",),
     ("variants",),
-    ("plan",),
     ("measure",),
     ("store",),
     ("analyse",),
@@ -32,7 +31,7 @@ LINES = (
 )
 LINE_OF = {part: number for number, line in enumerate(LINES) for part in line}
 ON_A_MACHINE_WITHOUT_BACKENDS = ("analyse", "report")
-MEASURING = ("backends", "plan", "measure", "harness", "variants")
+MEASURING = ("backends", "measure", "harness", "variants")
 # A report has the looks and the source of what was measured, which it prints; no variant imports a framework at import.
 PRINTED = "variants"
 FRAMEWORKS = {"tensorflow", "keras", "jax", "jaxlib", "torch"}
@@ -172,7 +171,7 @@ def test_every_module_keeps_the_rule(rule):
 @pytest.mark.parametrize(
     ("rule", "name", "source", "found"),
     [
-        (upward, "space.case", "from grouped_bench import plan", ["grouped_bench.plan"]),
+        (upward, "space.case", "from grouped_bench.harness import plan", ["grouped_bench.harness.plan"]),
         (upward, "errors", "from grouped_bench.units import parse_share", ["grouped_bench.units"]),
         (upward, "measure.worker", "def f():\n    import grouped_bench.store.rows", ["grouped_bench.store.rows"]),
         (upward, "api.runs", "from grouped_bench import commands, report", ["grouped_bench.commands"]),
@@ -183,10 +182,20 @@ def test_every_module_keeps_the_rule(rule):
             "from grouped_bench import api\nfrom grouped_bench.commands.shared.options import case_options",
             [],
         ),
-        (upward, "store.rows", "from grouped_bench.plan import Plan\nfrom grouped_bench.store import schema", []),
+        (
+            upward,
+            "store.rows",
+            "from grouped_bench.measure import rounds\nfrom grouped_bench.store import schema",
+            [],
+        ),
         (upward, "harness.sweep", "from grouped_bench import Space, Run", ["grouped_bench.api.runs"]),
         (upward, "space.axes", "if TYPE_CHECKING:\n    from grouped_bench import api", []),
-        (measuring, "report.page.html", "def f():\n    from grouped_bench.plan import Plan", ["grouped_bench.plan"]),
+        (
+            measuring,
+            "report.page.html",
+            "def f():\n    from grouped_bench.harness.plan import Plan",
+            ["grouped_bench.harness.plan"],
+        ),
         (measuring, "analyse.stats", "from grouped_bench import measure, space", ["grouped_bench.measure"]),
         (measuring, "report.drawing.style", "from grouped_bench import variants", []),
         (measuring, "analyse.rows", "from grouped_bench import variants", ["grouped_bench.variants"]),
@@ -279,7 +288,6 @@ def test_the_worker_needs_only_the_standard_library_numpy_and_a_framework():
 def test_the_worker_does_not_lead_to_what_it_does_without():
     assert not {"measure.machine.environment", "measure.machine.available_memory"} & worker()
     assert not {part_of(name) for name in worker()} & {
-        "plan",
         "store",
         "analyse",
         "report",

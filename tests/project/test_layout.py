@@ -12,7 +12,7 @@ MOST_ENTRIES, MOST_TESTS = 14, 20
 # A file for each thing registered, however many there are.
 REGISTRIES = ("layers", "blocks", "figures", "presets", "templates")
 # What a folder says of itself.
-NO_ENTRIES = ("__init__.py", "__main__.py", "README.md", "py.typed")
+NO_ENTRIES = ("__init__.py", "README.md", "py.typed")
 # What tests the repository rather than a part of the package, and what tests share.
 OTHERS = ("project", "support")
 
@@ -80,7 +80,7 @@ def paths(folder, count, *more):
     ("made", "found"),
     [
         (paths("report", 15), {"report"}),
-        (paths("report/page", 14, "__init__.py", "__main__.py", "README.md", "py.typed"), set()),
+        (paths("report/page", 14, "__init__.py", "README.md", "py.typed"), set()),
         (paths("report/page", 14, "deeper/__init__.py", "deeper/a.py", "deeper/b.py"), {"report/page"}),
         (paths("", 13, "report/page/a.py"), set()),
         (paths("", 14, "report/page/a.py"), {"."}),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import grouped_bench as gb
-from grouped_bench.plan import make_plan
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.report.plans import listing, render
 from grouped_bench.space.axes import Control
 from grouped_bench.space.space import Space

@@ -7,7 +7,7 @@ import pytest
 
 from grouped_bench import variants
 from grouped_bench.backends import onednn
-from grouped_bench.plan import make_plan
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.space.axes import DEFAULT_VARIANTS
 from grouped_bench.space.space import Space, preset_about, preset_names
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from grouped_bench.api import runs
 from grouped_bench.commands.main import cli
 from grouped_bench.errors import GroupedBenchError, SpaceError
-from grouped_bench.plan import make_plan
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES
 from grouped_bench.space.space import LARGEST_FILE, MOST_POINTS, Space, preset_names
 

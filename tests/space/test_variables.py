@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 from grouped_bench.commands import main
 from grouped_bench.errors import SpaceError
-from grouped_bench.plan import make_plan
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.space import variables
 from grouped_bench.space.space import Space
 

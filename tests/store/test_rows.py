@@ -2,7 +2,7 @@
 
 import pytest
 
-from grouped_bench.plan import make_plan
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.space.space import Space
 from grouped_bench.store.rows import make_rows
 from grouped_bench.store.schema import NAMES, STATUSES

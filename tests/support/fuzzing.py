@@ -28,8 +28,8 @@ import grouped_bench as gb
 from grouped_bench.api.runs import joined
 from grouped_bench.errors import GroupedBenchError
 from grouped_bench.harness import session
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.harness.processes import probing
-from grouped_bench.plan import make_plan
 from grouped_bench.report.comparison.table import render
 from grouped_bench.report.page import html
 from grouped_bench.report.run import tables

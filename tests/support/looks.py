@@ -2,7 +2,7 @@
 
 from cases import make_case
 
-from grouped_bench.plan import Cohort
+from grouped_bench.harness.plan import Cohort
 from grouped_bench.space.case import Setting
 
 

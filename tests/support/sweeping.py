@@ -4,9 +4,9 @@ from cases import GRAPH, make_case
 from fake_clock import FakeClock
 from fake_hosts import FakeHost
 
+from grouped_bench.harness.plan import Cohort, Plan
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep.sweep import Sweep
-from grouped_bench.plan import Cohort, Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.store.rows import make_rows

@@ -17,8 +17,8 @@ from grouped_bench.analyse.statistics.pairs import Verdicts
 from grouped_bench.api import runs
 from grouped_bench.commands import main
 from grouped_bench.errors import SpaceError
+from grouped_bench.harness.plan import Cohort, Plan, make_plan
 from grouped_bench.harness.sweep.cohort_state import Standing
-from grouped_bench.plan import Cohort, Plan, make_plan
 from grouped_bench.report.drawing import registry
 from grouped_bench.report.drawing.registry import Drawable
 from grouped_bench.report.figures.latency import latency

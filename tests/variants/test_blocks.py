@@ -8,8 +8,8 @@ from cases import make_block
 from conformance import compute, held
 
 from grouped_bench import variants
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.measure import verify
-from grouped_bench.plan import make_plan
 from grouped_bench.space.counts import block_counts
 from grouped_bench.space.space import Space
 from grouped_bench.variants.blocks import resnext_sum

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from grouped_bench import variants
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.measure import verify
 from grouped_bench.measure.workbench import Workbench
-from grouped_bench.plan import make_plan
 from grouped_bench.space.case import Setting
 from grouped_bench.space.space import Space
 from grouped_bench.variants.base import REGISTRY, parts_layer

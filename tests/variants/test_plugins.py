@@ -25,10 +25,10 @@ from grouped_bench.api import runs
 from grouped_bench.commands import main
 from grouped_bench.errors import RunError, VariantError
 from grouped_bench.harness import interrupts
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.harness.processes import probing
 from grouped_bench.harness.processes.probing import Probe
 from grouped_bench.measure import worker
-from grouped_bench.plan import make_plan
 from grouped_bench.report.advice import formats
 from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.findings import claims

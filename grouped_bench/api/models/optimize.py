@@ -34,7 +34,7 @@ from grouped_bench.units import counted
 if TYPE_CHECKING:
     from grouped_bench.analyse.advise.optimized import Lead
     from grouped_bench.harness.inspect.whole_model import WholeModel, Workers
-    from grouped_bench.plan import Cohort
+    from grouped_bench.harness.plan import Cohort
     from grouped_bench.space.case import Setting
 
 LAYERS_FILE = f"{PACKAGE}.py"

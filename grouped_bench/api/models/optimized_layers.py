@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from grouped_bench import backends
 from grouped_bench.api.advise import Measuring, answers, evidence
 from grouped_bench.api.layer_code import refuse_several
-from grouped_bench.plan import make_plan, resolved
+from grouped_bench.harness.plan import make_plan, resolved
 from grouped_bench.space.choices import DEPTHWISE, MERGED, NATIVE, SHIFTED, is_worth_a_trial
 from grouped_bench.space.facts import Json
 from grouped_bench.units import format_percent
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from grouped_bench.analyse.advise.advice import Question
     from grouped_bench.analyse.advise.optimized import LayerChange
     from grouped_bench.analyse.advise.replacements import Replacement
-    from grouped_bench.plan import Cohort
+    from grouped_bench.harness.plan import Cohort
     from grouped_bench.space.case import Case, Setting
     from grouped_bench.variants.models.modules import StandIns, Substitute
 

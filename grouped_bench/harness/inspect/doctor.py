@@ -12,11 +12,11 @@ import psutil
 from grouped_bench.analyse.statistics.derive import visits_of
 from grouped_bench.analyse.statistics.stability import SPEED_SPREAD, STOLEN_SHARE, THROTTLED_SHARE, speed_spread
 from grouped_bench.backends import onednn
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.harness.processes.probing import probe_backend
 from grouped_bench.harness.request import RunRequest
 from grouped_bench.harness.session import carry_out
 from grouped_bench.measure.machine import environment
-from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space

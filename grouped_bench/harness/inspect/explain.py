@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from grouped_bench.analyse.reasons.causes import causes
+from grouped_bench.harness.plan import Cohort
 from grouped_bench.harness.processes.slots import HostLike, WorkerLike, in_worker
 from grouped_bench.harness.processes.workers import Limits
 from grouped_bench.measure.cold import UNKNOWN_ROTATION_BYTES, last_level_bytes
-from grouped_bench.plan import Cohort
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from grouped_bench.harness.plan import Plan
 from grouped_bench.harness.processes.probing import Probe, full_name
 from grouped_bench.measure.machine import gpu
-from grouped_bench.plan import Plan
 from grouped_bench.space.facts import Json
 from grouped_bench.store import identity
 from grouped_bench.store.identity import Identity

@@ -5,10 +5,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from grouped_bench.errors import HostError
+from grouped_bench.harness.plan import Plan
 from grouped_bench.harness.processes.slots import HostLike
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 from grouped_bench.measure.rounds import Clock, read_clock
-from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json

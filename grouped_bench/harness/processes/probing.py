@@ -7,11 +7,11 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from grouped_bench.errors import HostError, UnavailableError
+from grouped_bench.harness.plan import Plan
 from grouped_bench.harness.processes.hosts import Host, RefusedHost
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError, Worker
 from grouped_bench.harness.progress import Progress
 from grouped_bench.measure.machine import environment
-from grouped_bench.plan import Plan
 from grouped_bench.space import variables
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from grouped_bench.errors import HostError
+from grouped_bench.harness.plan import PROCESSES
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.measure.machine.available_memory import memory_left, memory_total
-from grouped_bench.plan import PROCESSES
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
 

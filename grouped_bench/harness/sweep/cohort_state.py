@@ -10,8 +10,8 @@ from grouped_bench.analyse.statistics import stats, tasks
 from grouped_bench.analyse.statistics.pairs import Pair, Verdicts
 from grouped_bench.analyse.statistics.stability import Visit
 from grouped_bench.analyse.statistics.tasks import Value
+from grouped_bench.harness.plan import LEAST_VISITS, Cohort
 from grouped_bench.measure.rounds import LEAST_ROUNDS, MOST_ROUNDS
-from grouped_bench.plan import LEAST_VISITS, Cohort
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Json
 

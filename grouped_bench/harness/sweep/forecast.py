@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from grouped_bench.harness.plan import Cohort
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.measure.machine.available_memory import memory_total
-from grouped_bench.plan import Cohort
 from grouped_bench.space.facts import Json
 from grouped_bench.units import format_bytes
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from grouped_bench.analyse.statistics import moderation, stats, tasks
 from grouped_bench.analyse.statistics.moderation import Prior, ProcessLogs
+from grouped_bench.harness.plan import LEAST_VISITS
 from grouped_bench.harness.sweep.cohort_state import PATIENCE, Standing
 from grouped_bench.measure.rounds import DEAR_S
-from grouped_bench.plan import LEAST_VISITS
 from grouped_bench.space.axes import Control
 
 # The share of a run's pairs that will be decided, by which their level goes.

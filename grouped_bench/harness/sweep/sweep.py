@@ -10,6 +10,7 @@ import numpy as np
 
 from grouped_bench.analyse.statistics.pairs import Verdicts
 from grouped_bench.errors import HostError
+from grouped_bench.harness.plan import Plan
 from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes, Slot
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 from grouped_bench.harness.progress import Moment, Progress
@@ -19,7 +20,6 @@ from grouped_bench.harness.sweep.forecast import Forecast
 from grouped_bench.harness.sweep.memory_pass import MemoryPass
 from grouped_bench.harness.sweep.outlook import Outlook
 from grouped_bench.measure.rounds import Clock, read_clock
-from grouped_bench.plan import Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json

@@ -12,10 +12,10 @@ from grouped_bench.analyse.environment.turns import by_turn, turn_ratios
 from grouped_bench.analyse.statistics.derive import derive
 from grouped_bench.analyse.statistics.stability import Visit
 from grouped_bench.analyse.statistics.tasks import Value
+from grouped_bench.harness.plan import LEAST_VISITS, make_plan
 from grouped_bench.harness.processes.hosts import RefusedHost
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep.sweep import Sweep
-from grouped_bench.plan import LEAST_VISITS, make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.space import Space

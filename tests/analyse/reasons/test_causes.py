@@ -5,7 +5,7 @@ from cases import make_block
 from looks import cohort, instruction, look, primitive
 
 from grouped_bench.analyse.reasons.causes import causes
-from grouped_bench.plan import Cohort
+from grouped_bench.harness.plan import Cohort
 from grouped_bench.space.case import Setting
 
 DILATED = instruction(lhs_dilate="1x1x32", macs=924_844_032)

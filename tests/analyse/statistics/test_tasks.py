@@ -9,7 +9,7 @@ from visit_records import SHARED, noisy, visit
 from grouped_bench.analyse.statistics import tasks
 from grouped_bench.analyse.statistics.derive import derive
 from grouped_bench.analyse.statistics.stability import Visit
-from grouped_bench.plan import Cohort, Plan
+from grouped_bench.harness.plan import Cohort, Plan
 from grouped_bench.store.rows import make_rows
 from grouped_bench.store.runs import read_run, write_run
 from grouped_bench.store.schema import NAMES

@@ -10,9 +10,9 @@ import pytest
 from grouped_bench.errors import HostError, SpaceError
 from grouped_bench.harness.inspect import networks
 from grouped_bench.harness.inspect.networks import MOST_SPLIT_GROUPS, distinct, left_out, read_network
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.measure.models import network
 from grouped_bench.measure.models.network import RefusedError
-from grouped_bench.plan import make_plan
 from grouped_bench.space.space import Space
 
 SMALL = (8, 8, 3)

@@ -9,10 +9,10 @@ import pytest
 
 import grouped_bench as gb
 from grouped_bench.errors import UnavailableError
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.harness.processes.hosts import RefusedHost
 from grouped_bench.harness.processes.probing import hosts_of, probed
 from grouped_bench.harness.progress import Progress
-from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.space import Space

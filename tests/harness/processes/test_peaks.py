@@ -8,10 +8,10 @@ from killed_runs import begin, fake_host
 import grouped_bench as gb
 from grouped_bench.analyse.environment.differences import differences
 from grouped_bench.errors import HostError
+from grouped_bench.harness.plan import make_plan
 from grouped_bench.harness.processes import probing
 from grouped_bench.harness.processes.peaks import read_peaks
 from grouped_bench.harness.processes.workers import TaskFailedError
-from grouped_bench.plan import make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 

@@ -7,11 +7,11 @@ import pytest
 from cases import GRAPH, make_case
 from fake_clock import FakeClock
 
+from grouped_bench.harness.plan import Cohort, Plan
 from grouped_bench.harness.processes import slots
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep.outlook import Outlook
 from grouped_bench.harness.sweep.sweep import Sweep
-from grouped_bench.plan import Cohort, Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE, HostKey
 

@@ -12,11 +12,11 @@ from fake_hosts import FakeHost, FakeWorker, crash
 from sweeping import Sweeping
 
 from grouped_bench.errors import HostError
+from grouped_bench.harness.plan import LEAST_VISITS, PROCESSES, Cohort, Plan
 from grouped_bench.harness.processes import slots as processes_module
 from grouped_bench.harness.progress import Moment, Progress, moment_line
 from grouped_bench.harness.sweep import forecast
 from grouped_bench.harness.sweep.sweep import Sweep
-from grouped_bench.plan import LEAST_VISITS, PROCESSES, Cohort, Plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.store.rows import make_rows
