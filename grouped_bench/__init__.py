@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from grouped_bench.api.advise import advise
     from grouped_bench.api.baselines import baselines, prune_baselines, save_baselines
     from grouped_bench.api.catalogue import catalogue
-    from grouped_bench.api.compare import compare, run_both
+    from grouped_bench.api.compare import compare, run_both, step_both
     from grouped_bench.api.doctor import doctor
     from grouped_bench.api.explain import explain
     from grouped_bench.api.history import history
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "prune_baselines": "api.baselines",
     "save_baselines": "api.baselines",
-    "run_both": "api.compare",
+    **dict.fromkeys(("run_both", "step_both"), "api.compare"),
     "Optimized": "api.models.optimized",
     "faster_convolutions": "api.models.faster_convolutions",
     **dict.fromkeys(("optimize", "restore_file"), "api.models.optimize"),
@@ -67,6 +67,7 @@ __all__ = [
     "run_both",
     "save_baselines",
     "show",
+    "step_both",
     "variant",
     "write_figures",
     "write_report",

@@ -3,18 +3,20 @@
 import dataclasses
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from grouped_bench.api.runs import Run
-from grouped_bench.api.sides import sides_of
+from grouped_bench.api.sides import Names, sides_of
 from grouped_bench.errors import SpaceError, UnavailableError
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.units import parse_share
 
 if TYPE_CHECKING:
+    from grouped_bench.analyse.compare.again import Again
     from grouped_bench.analyse.compare.side_selection import Judgement
 
 OFF = "off"
@@ -25,8 +27,8 @@ _REMEDY = "Write 5%, memory=10% or memory=off"
 
 
 def compare(
-    base: str | Path,
-    head: str | Path,
+    base: Names,
+    head: Names,
     *,
     out: str | Path = DEFAULT_OUT,
     thresholds: Mapping[str, Any] | None = None,
@@ -39,7 +41,8 @@ def compare(
         base, head: each a run (a Parquet file, a journal, a run id or `latest`), a folder of runs, of which those of
             the newest commit are taken together, or pytest-benchmark's JSON, one file or a folder of them. Of a folder
             as base, what is of head's commit, or head itself, is left out. Uncommitted changes count as a commit of
-            their own where runs record them.
+            their own where runs record them. Files of steps, as `step_both` writes them, may stand for runs. Several
+            names of a side are taken together.
         out: folder of run ids and `latest`.
         thresholds: allowed worsening by metric, as `"5%"` or 0.05; `"off"` or None reports a metric without judging
             it. Metrics that are not named keep their own (`analyse.compare.DEFAULTS`).
@@ -67,12 +70,19 @@ def compare(
     measured = sides[0].measured(machine), sides[1].measured()
     paired = are_partners(*(one.runs for one in taken))
     found = compared(*measured, limits, paired=paired, changed=certain_changes(last))
-    found = dataclasses.replace(found, is_same_run=sides[0].shares(sides[1]), allow_gone=allow_gone)
+    # A model whose layers are all others is still compared by its whole step.
+    may_lack = allow_gone or (sides[1].are_steps and bool(found.tasks))
+    found = dataclasses.replace(found, is_same_run=sides[0].shares(sides[1]), allow_gone=may_lack)
     return Judgement(judged_apart(found, apart(*last)), *taken)
 
 
 def run_both(
-    base_python: str | Path, head_python: str | Path, space: Space | None = None, **options: Any
+    base_python: str | Path,
+    head_python: str | Path,
+    space: Space | None = None,
+    *,
+    again: "Again | None" = None,
+    **options: Any,
 ) -> tuple[Run, Run]:
     """Measure `space` in two interpreters, in alternating visits, and return the runs of base and head.
 
@@ -82,19 +92,84 @@ def run_both(
     Args:
         base_python, head_python: interpreters, such as `venv/bin/python`, with NumPy and the backends of the space.
         space: what to sweep, the preset `ci` unless given.
+        again: which tasks of an earlier measurement side by side are measured once more; all are unless given.
         **options: as of `run`. Controls that neither they nor the space set are those of the preset `ci`.
 
     Raises:
         UnavailableError: no such interpreter; the others of `run`.
     """
     from grouped_bench.harness.request import RunRequest
-    from grouped_bench.harness.side_by_side import carry_out_both
+    from grouped_bench.harness.side_by_side.runs import carry_out_both
 
     pythons = _interpreter(base_python), _interpreter(head_python)
     usual = Space.preset(PRESET)
     space = usual if space is None else space
-    base, head = carry_out_both(RunRequest.of(space, {**usual.control, **space.control, **options}), pythons)
+    request = RunRequest.of(space, {**usual.control, **space.control, **options})
+    if again is not None:
+        request = dataclasses.replace(request, plan=request.plan.having(again.cohorts))
+    base, head = carry_out_both(request, pythons, again.runs if again else None)
     return Run(base.frame, base.metadata, base.path), Run(head.frame, head.metadata, head.path)
+
+
+def step_both(
+    function: str,
+    *,
+    kind: Literal["step", "model"] = "step",
+    base_python: str | Path = sys.executable,
+    head_python: str | Path = sys.executable,
+    base_path: str | Path | None = None,
+    head_path: str | Path | None = None,
+    again: "Again | None" = None,
+    **options: Any,
+) -> tuple[Path, Path]:
+    """Time what a user's project computes on two sides, in alternating visits, and return the files of base and head.
+
+    `compare` judges them. Each visit is made by a fresh process in the interpreter and the folder of its side, which
+    imports `MODULE`. The folder may have a commit, which is recorded.
+
+    Args:
+        function: `MODULE:FUNCTION`, called without arguments.
+        kind: `step`: the function is what is timed, and returns what to wait for; if it returns a function, that one
+            is timed. `model`: it returns a Keras model of one input and one output, whose whole step is timed, and each
+            of its layers that has a kernel.
+        base_python, head_python: interpreters with NumPy; for a model also with Keras and the backend.
+        base_path, head_path: folder that is current and whose modules are imported before those installed.
+        again: which steps of an earlier measurement are measured once more; all are unless given.
+        **options: `out`, `seed`, `memory`, `quiet`, `wait`, `command` and controls as of `run`; for a model also the
+            axes `backend`, `execution`, `device`, `batch_size` and `passes`, of which all but the last take one value,
+            and `input_shape`. Controls that are not given are those of the preset `ci`, and both passes are timed.
+
+    Raises:
+        SpaceError: an argument breaks a rule, or a side has nothing of the kind.
+        UnavailableError: an interpreter is not there or lacks what is needed, or another run is measuring.
+        OutputError: `out` cannot be written.
+    """
+    from grouped_bench.harness.processes.projects import Side
+    from grouped_bench.harness.side_by_side.project import carry_out_steps
+    from grouped_bench.harness.side_by_side.project_request import request_of
+
+    sides = [
+        Side(_interpreter(python), None if path is None else _folder(path))
+        for python, path in ((base_python, base_path), (head_python, head_path))
+    ]
+    request = request_of(function, kind, options)
+    if again is not None:
+        request = dataclasses.replace(request, only=again.steps, rerun_of=again.runs)
+    return carry_out_steps(request, (sides[0], sides[1]))
+
+
+def _folder(path: str | Path) -> Path:
+    """The folder, absolute. Raises SpaceError."""
+    try:
+        found = Path(path).resolve()
+        is_folder = found.is_dir()
+    except (OSError, ValueError):
+        is_folder = False
+    if not is_folder:
+        raise SpaceError(
+            "--base-path and --head-path must be folders", received=path, remedy="Name a checkout of the project"
+        )
+    return found
 
 
 def _interpreter(path: str | Path) -> str:

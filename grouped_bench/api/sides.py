@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from grouped_bench.api.runs import load
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts, Json
+from grouped_bench.store import steps
+from grouped_bench.store.steps import StepRow
 
 if TYPE_CHECKING:
     from grouped_bench.analyse.compare.measurements import Side
@@ -22,7 +24,8 @@ _BENCHMARKS = ".json"
 class _File:
     """A file that may stand for a side: its name there, its run, which copies of it share, and the run-wide facts.
 
-    `benchmarks` are those of pytest-benchmark's JSON, which names no run: there each content is one.
+    `benchmarks` are those of pytest-benchmark's JSON, which names no run: there each content is one. `steps` are those
+    of a project.
     """
 
     path: Path
@@ -30,6 +33,7 @@ class _File:
     run: str
     facts: Facts
     benchmarks: list[Json] | None = None
+    steps: list[StepRow] | None = None
 
     @property
     def rounds(self) -> float:
@@ -48,6 +52,11 @@ class SideFiles:
     def runs(self) -> set[str]:
         """What tells each of their runs from others."""
         return {file.run for file in self.files}
+
+    @property
+    def are_steps(self) -> bool:
+        """Whether they hold steps of a project."""
+        return any(file.steps is not None for file in self.files)
 
     @property
     def taken(self) -> "Taken":
@@ -73,11 +82,14 @@ class SideFiles:
 
     def measured(self, machine: str | None = None) -> "Side":
         """What they measured, together, on the machine of that name if given."""
-        from grouped_bench.analyse.compare.measurements import of_benchmarks, of_frames
+        from grouped_bench.analyse.compare.measurements import of_benchmarks, of_frames, of_steps
 
         benchmarks = [file.benchmarks for file in self.files if file.benchmarks is not None]
         if benchmarks:
             return of_benchmarks(benchmarks, [name for file in self.files for name in file.facts["errors"]])
+        rows = [file.steps for file in self.files if file.steps is not None]
+        if rows:
+            return of_steps(rows, [machine or file.facts.get("machine") for file in self.files])
         frames = [load(file.path).frame for file in self.files]
         return of_frames([frame.assign(machine=machine) for frame in frames] if machine else frames)
 
@@ -90,7 +102,10 @@ class SideFiles:
         return SideFiles(tuple(file for file, why in told if why is None), (*self.others, *others))
 
 
-def sides_of(base: str | Path, head: str | Path, out: Path, *, as_one: bool = False) -> tuple[SideFiles, SideFiles]:
+Names = str | Path | Sequence[str | Path]
+
+
+def sides_of(base: Names, head: Names, out: Path, *, as_one: bool = False) -> tuple[SideFiles, SideFiles]:
     """The files of base and of head.
 
     Args:
@@ -102,16 +117,19 @@ def sides_of(base: str | Path, head: str | Path, out: Path, *, as_one: bool = Fa
     """
     from grouped_bench.analyse.compare.side_selection import BASE_ITSELF
 
-    kinds = {_is_benchmarks(Path(name)) for name in (base, head)}
-    if len(kinds) > 1:
+    names = [[side] if isinstance(side, str | Path) else list(side) for side in (base, head)]
+    finders = {_finder(Path(name)) for side in names for name in side}
+    if len(finders) > 1:
         raise RunError(
-            "Base and head must both be runs, or both be JSON files of pytest-benchmark",
-            received=f"{base} and {head}",
+            f"Base and head must both be runs, both be files of steps ({steps.SUFFIX}), or both be JSON of "
+            "pytest-benchmark",
+            received=" and ".join(str(name) for side in names for name in side),
             remedy="Name two of one kind",
         )
-    find = _benchmarks if kinds == {True} else _runs
-    old, new = (find(str(name), out) for name in (base, head))
-    is_folder = Path(base).is_dir()
+    (find,) = finders
+    old, new = (_together([find(str(name), out) for name in side]) for side in names)
+    is_folder = len(names[0]) == 1 and Path(names[0][0]).is_dir()
+    as_one = as_one or max(map(len, names)) > 1
     if not is_folder:
         rest = new.without(lambda file: BASE_ITSELF if file.run in old.runs else None)
         # Where there is nothing else, base is compared with itself, and the answer says so.
@@ -119,8 +137,14 @@ def sides_of(base: str | Path, head: str | Path, out: Path, *, as_one: bool = Fa
     # Head first: base is of its machine, where it can be, and of another commit.
     new = new.repetitions(as_one=as_one)
     if is_folder:
-        old = _others(old, new, base, as_one=as_one)
+        old = _others(old, new, names[0][0], as_one=as_one)
     return old.repetitions(new.files[-1].facts, as_one=as_one), new
+
+
+def _together(parts: Sequence[SideFiles]) -> SideFiles:
+    return SideFiles(
+        tuple(file for part in parts for file in part.files), tuple(one for p in parts for one in p.others)
+    )
 
 
 def _others(files: SideFiles, head: SideFiles, folder: str | Path, *, as_one: bool) -> SideFiles:
@@ -159,7 +183,6 @@ def _runs(name: str, out: Path) -> SideFiles:
 
 def _benchmarks(name: str, _: Path) -> SideFiles:
     """The files of benchmarks that a name stands for; a copy of one of them is not taken."""
-    from grouped_bench.analyse.compare.side_selection import COPY
     from grouped_bench.store.benchmarks import read_benchmarks
 
     path = Path(name)
@@ -167,6 +190,22 @@ def _benchmarks(name: str, _: Path) -> SideFiles:
     for one in sorted(path.rglob(f"*{_BENCHMARKS}")) if path.is_dir() else [path]:
         benchmarks, facts = read_benchmarks(one)
         files.append(_File(one, _name(one, name), hashlib.sha256(one.read_bytes()).hexdigest(), facts, benchmarks))
+    return _without_copies(files)
+
+
+def _steps(name: str, _: Path) -> SideFiles:
+    """The files of a project's steps that a name stands for."""
+    path = Path(name)
+    files = []
+    for one in sorted(path.rglob(f"*{steps.SUFFIX}")) if path.is_dir() else [path]:
+        rows, facts = steps.read_steps(one)
+        files.append(_File(one, _name(one, name), str(facts.get("run_id") or one.resolve()), facts, steps=rows))
+    return _without_copies(files)
+
+
+def _without_copies(files: Sequence[_File]) -> SideFiles:
+    from grouped_bench.analyse.compare.side_selection import COPY
+
     first = {file.run: file for file in reversed(files)}
     return SideFiles(tuple(files)).without(lambda file: None if first[file.run] is file else COPY)
 
@@ -210,14 +249,16 @@ def _facts(path: Path) -> Facts:
     return load(path).metadata if path.suffix == SUFFIX else read_facts(path)
 
 
-def _is_benchmarks(path: Path) -> bool:
-    """Whether a name is of pytest-benchmark's JSON: a file, or a folder that holds nothing else to read."""
+def _finder(path: Path) -> Callable[[str, Path], SideFiles]:
+    """What finds the files that a name stands for: of JSON, where it is a file of such or a folder without runs."""
     from grouped_bench.store.journal import SUFFIX
 
     try:
-        if not path.is_dir():
-            return path.suffix == _BENCHMARKS
-        kinds = {file.suffix for file in path.rglob("*")}
+        names = [file.name for file in path.rglob("*")] if path.is_dir() else [path.name]
     except OSError:
-        return False
-    return _BENCHMARKS in kinds and not kinds & {SUFFIX, ".parquet"}
+        return _runs
+    if any(name.endswith((SUFFIX, ".parquet")) for name in names):
+        return _runs
+    if any(name.endswith(steps.SUFFIX) for name in names):
+        return _steps
+    return _benchmarks if any(name.endswith(_BENCHMARKS) for name in names) else _runs

@@ -1,8 +1,10 @@
 """`grouped-bench compare`: whether head is worse than base, by more than a threshold, and how sure that is."""
 
-from collections.abc import Sequence
+import functools
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -14,6 +16,10 @@ from grouped_bench.commands.shared.options import (
     with_progress,
 )
 from grouped_bench.commands.shared.output import FAILED, INCONCLUSIVE, INTERRUPTED, OK, say, terminal_width, usage_error
+from grouped_bench.units import counted
+
+if TYPE_CHECKING:
+    from grouped_bench.analyse.compare.side_selection import Judgement
 
 # Options whose parameters have other names.
 _OPTIONS = {"space_file": "space", "files": "import", "passes": "pass", "memory": "no-memory"}
@@ -25,6 +31,13 @@ _FORMATS = ("table", "markdown", "json", "junit")
 @click.argument("head", required=False)
 @click.option("--base-python", metavar="PYTHON", help="Measure base with this interpreter, side by side with head.")
 @click.option("--head-python", metavar="PYTHON", help="Measure head with this interpreter, side by side with base.")
+@click.option("--base-path", metavar="FOLDER", help="Folder of base's project, for --step and --model.")
+@click.option("--head-path", metavar="FOLDER", help="Folder of head's project, for --step and --model.")
+@click.option(
+    "--step",
+    metavar="MODULE:FUNCTION",
+    help="Measure a step of your own project: a function without arguments that returns what to wait for.",
+)
 @click.option(
     "--threshold",
     "thresholds",
@@ -36,6 +49,11 @@ _FORMATS = ("table", "markdown", "json", "junit")
 @click.option("--allow-gone", is_flag=True, help="Judge also where head lacks more than half of base's tasks.")
 @click.option(
     "--as-one", is_flag=True, help="Take all files of a folder as repetitions of one side, whatever their commits."
+)
+@click.option(
+    "--rerun",
+    is_flag=True,
+    help="Measure tasks that are worse or undecided once more, and judge all their visits together.",
 )
 @click.option("--format", "format_", type=click.Choice(_FORMATS), default="table", show_default=True)
 @click.option(
@@ -54,9 +72,13 @@ def compare(
     head: str | None,
     base_python: str | None,
     head_python: str | None,
+    base_path: str | None,
+    head_path: str | None,
+    step: str | None,
     thresholds: tuple[str, ...],
     allow_gone: bool,
     as_one: bool,
+    rerun: bool,
     format_: str,
     saves: tuple[str, ...],
     everything: bool,
@@ -85,6 +107,19 @@ def compare(
     --visits 10 --visit-time 100ms --reference case --budget 5m. Both runs are
     kept under --out.
 
+    --step MODULE:FUNCTION and --model MODULE:FUNCTION measure your own project.
+    Each side imports MODULE with its interpreter, from its --base-path or
+    --head-path if given. One of the two is enough to tell the sides apart. --step
+    times the function, or the function that it returns. --model times a Keras
+    model that the function returns, as a whole and layer by layer. Options that
+    go with both are --visits, --visit-time, --budget, --task-timeout,
+    --memory-limit, --seed and --no-memory. Those of a model are --backend,
+    --execution, --device, --batch-size, --pass and --input-shape. By default both
+    passes are timed.
+
+    With --rerun, a task that is worse or undecided is measured once more, by new
+    processes, before it is called so. All its visits count.
+
     Exit codes: 0 no regression; 1 a regression: an interval wholly beyond its
     threshold, or a task that worked and now fails; 3 undecided, or nothing to
     decide by: fewer than half of base's tasks in head, or one run on both sides;
@@ -108,6 +143,8 @@ def compare(
     Examples:
       grouped-bench compare results/base results/head
       grouped-bench compare --base-python A/bin/python --head-python B/bin/python
+      grouped-bench compare --base-path ../main --head-path . --step train:step
+      grouped-bench compare --base-path ../main --head-path . --model nets:build
       grouped-bench compare baseline.parquet latest --threshold 3%,memory=10%
       grouped-bench compare base head --save answer.md --save junit.xml
     """
@@ -116,29 +153,102 @@ def compare(
     from grouped_bench.report.comparison import table
     from grouped_bench.store.runs import check_writable
 
-    asked = [name for name, value in options.items() if value is not None and name != "quiet"]
+    project = _project(step, options)
+    paths = {"--base-path": base_path, "--head-path": head_path}
+    of_project = {"step": step, **{name.removeprefix("--"): path for name, path in paths.items()}}
+    asked = [name for name, value in {**options, **of_project}.items() if value is not None and name != "quiet"]
+    if project is not None and any((*paths.values(), base_python, head_python)):
+        base_python, head_python = base_python or sys.executable, head_python or sys.executable
+    asked += ["rerun"] if rerun else []
     measured = _is_measured((base, head), (base_python, head_python), asked)
+    if measured and project is None and any(paths.values()):
+        raise usage_error(
+            f"{' and '.join(paths)} must go with --step or --model MODULE:FUNCTION",
+            received="neither",
+            remedy="Leave them out, or name what to measure",
+        )
     named = {Path(name): table.format_of(name) for name in saves}
     for path in named:
         check_writable(path.parent)
     limits = thresholds_of(thresholds)  # refused before anything is measured
-    if measured:
+    measure: _Measure | None = None
+    if project is not None:
+        given = {name: value for name, value in with_progress(options).items() if name != "model"}
+        given |= {"base_path": base_path, "head_path": head_path}
+        measure = functools.partial(gb.step_both, project[1], kind=project[0], base_python=str(base_python),
+                                    head_python=str(head_python), out=out, **given)  # fmt: skip
+    elif measured:
         space, given = space_of(with_progress(options), usual=None)
-        runs = gb.run_both(str(base_python), str(head_python), space, out=out, **given)
-        for run in runs:
-            click.echo(f"Wrote {run.path}", err=True)
-        base, head = (str(run.path) for run in runs)
-    found = gb.compare(str(base), str(head), out=out, thresholds=limits, allow_gone=allow_gone, as_one=as_one)
+        measure = functools.partial(_files_of_runs, str(base_python), str(head_python), space, out=out, **given)
+    judge = functools.partial(gb.compare, out=out, thresholds=limits, allow_gone=allow_gone, as_one=as_one)
+    found, is_cut_short = (judge(str(base), str(head)), False) if measure is None else _judged(measure, judge, rerun)
     texts = {path: table.render(found, kind, everything=everything) for path, kind in named.items()}
     for path, text in texts.items():
         table.save(text, path)
     say(table.render(found, format_, everything=everything, width=terminal_width()))
-    if measured and any(run.metadata["stopped_by"] == "user" for run in runs):
+    if is_cut_short:
         click.echo(
             "Interrupted: the answer covers what was measured so far, which is kept in the files above.", err=True
         )
         return INTERRUPTED
     return {"regression": FAILED, "inconclusive": INCONCLUSIVE}.get(found.verdict, OK)
+
+
+# Measures both sides, or what of them is named by `again`, and returns the files.
+_Measure = Callable[..., tuple[Path, Path]]
+
+
+def _files_of_runs(*arguments: Any, **options: Any) -> tuple[Path, Path]:
+    import grouped_bench as gb
+
+    base, head = gb.run_both(*arguments, **options)
+    return base.path, head.path
+
+
+def _judged(measure: _Measure, judge: Callable[..., "Judgement"], rerun: bool) -> tuple["Judgement", bool]:
+    """What both sides are found to be, and whether the user cut the measurement short.
+
+    Args:
+        measure: measures them.
+        judge: compares files.
+        rerun: whether what is worse or open is measured once more, and all its visits are judged together.
+    """
+    from grouped_bench.analyse.compare.again import Again
+
+    bases, heads = ([path] for path in _told(measure()))
+    found = judge(bases, heads)
+    again = Again.of(found) if rerun and not _is_cut_short(found) else None
+    if again is not None:
+        click.echo(f"Measuring {counted(len(found.comparison.open_tasks), 'task')} once more.", err=True)
+        base, head = _told(measure(again=again))
+        found = judge([*bases, base], [*heads, head])
+    return found, _is_cut_short(found)
+
+
+def _told(files: tuple[Path, Path]) -> tuple[Path, Path]:
+    for path in files:
+        click.echo(f"Wrote {path}", err=True)
+    return files
+
+
+def _is_cut_short(found: "Judgement") -> bool:
+    return any(facts.get("stopped_by") == "user" for facts in (*found.base.runs, *found.head.runs))
+
+
+def _project(step: str | None, options: dict[str, Any]) -> tuple[Literal["step", "model"], str] | None:
+    """What of a user's own project is to be measured; None where it is a space."""
+    from grouped_bench.harness.side_by_side.project_request import names_function
+
+    model = options.get("model")
+    if model is None or not names_function(model):
+        found: tuple[Literal["step", "model"], str] | None = None if step is None else ("step", step)
+    else:
+        found = ("model", model)
+    if step is not None and model is not None:
+        raise usage_error(
+            "--step and --model must not be given together", received=f"{step} and {model}", remedy="Give one of them"
+        )
+    return found
 
 
 def _is_measured(

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,19 +20,22 @@ _CHANGES = (
 )
 
 
-def read_commit() -> Json | None:
-    """`{"id", "date", "dirty"}` of the checkout that the current folder lies in; None without git or a commit there.
+def read_commit(folder: Path | None = None) -> Json | None:
+    """`{"id", "date", "dirty"}` of the checkout that `folder` lies in; None without git or a commit there.
 
     `date` is the committer's, with its zone; `dirty` whether a tracked file differs from the commit, and then `changes`
     a digest of the differences, if git can show them. What CI systems say in variables is not used, since they may
     check out another commit than they name.
+
+    Args:
+        folder: the current one unless given.
     """
-    told = _ask("log", "-1", "--format=%H%n%cI", "HEAD")
-    changed = _ask("status", "--porcelain", "--untracked-files=no")
+    told = _ask(folder, "log", "-1", "--format=%H%n%cI", "HEAD")
+    changed = _ask(folder, "status", "--porcelain", "--untracked-files=no")
     if told is None or changed is None:
         return None
     name, _, date = told.decode("utf-8", "replace").strip().partition("\n")
-    changes = _ask(*_CHANGES) if changed.strip() else None
+    changes = _ask(folder, *_CHANGES) if changed.strip() else None
     digest = {} if changes is None else {"changes": hashlib.sha256(changes).hexdigest()}
     try:
         return dict(_COMMIT.validate_python({"id": name, "date": date, "dirty": bool(changed.strip()), **digest}))
@@ -39,11 +43,11 @@ def read_commit() -> Json | None:
         return None
 
 
-def _ask(*words: str) -> bytes | None:
+def _ask(folder: Path | None, *words: str) -> bytes | None:
     """What git answers; None where it is not there, refuses, or takes too long."""
     try:
         done = subprocess.run(
-            [*_GIT, *words], capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S, check=True
+            [*_GIT, *words], capture_output=True, cwd=folder, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None

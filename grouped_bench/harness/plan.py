@@ -2,7 +2,8 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from grouped_bench import backends, variants
 from grouped_bench.backends import onednn
@@ -13,6 +14,7 @@ from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.counts import Counts
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Point, Space
+from grouped_bench.store.schema import COHORT_KEY
 from grouped_bench.units import counted
 from grouped_bench.variants.base import ALL
 
@@ -121,6 +123,13 @@ class Plan:
     def tasks(self) -> int:
         """Number of tasks."""
         return sum(len(cohort.variants) for cohort in self.cohorts)
+
+    def having(self, keys: Collection[tuple[Any, ...]]) -> "Plan":
+        """The cohorts whose values of COHORT_KEY are among `keys`."""
+        told = [{**cohort.setting.to_columns(), **cohort.case.to_columns()} for cohort in self.cohorts]
+        named = [tuple(columns[name] for name in COHORT_KEY) for columns in told]
+        kept = (cohort for cohort, key in zip(self.cohorts, named, strict=True) if key in keys)
+        return dataclasses.replace(self, cohorts=tuple(kept))
 
     def to_columns(self) -> list[Json]:
         """The analytic columns of every task, in order."""

@@ -130,10 +130,14 @@ class LookFacts(TypedDict):
 
 
 class Half(TypedDict):
-    """Which half of a measurement side by side a run is, and the id of the other."""
+    """Which half of a measurement side by side a run is, and the id of the other.
+
+    `rerun_of` is the id of the run some tasks of which were measured again.
+    """
 
     role: Literal["base", "head"]
     partner: str
+    rerun_of: NotRequired[str]
 
 
 class Machine(TypedDict):

@@ -15,6 +15,7 @@ import grouped_bench as gb
 from grouped_bench.analyse.compare.compare import DEFAULTS
 from grouped_bench.api import compare
 from grouped_bench.space.space import Space
+from grouped_bench.store.steps import StepRow, write_steps
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 MAIN = "from grouped_bench.commands.main import main; main()"
@@ -160,9 +161,22 @@ def test_runs_are_looked_up_under_out(call, runs):
         (("base", "slow", "--space", "x.toml"), "--space must go with --base-python"),
         (("base", "slow", "--import", "x.py"), "--import must go with --base-python"),
         (("base", "slow", "--pass", "training"), "--pass must go with --base-python"),
+        (("base", "slow", "--rerun"), "--rerun must go with --base-python"),
+        (("base", "slow", "--step", "train:step"), "--step must go with --base-python"),
+        (("base", "slow", "--base-path", "."), "--base-path must go with --base-python"),
+        (("--step", "train:step"), "Received: none of them."),
+        (("--base-path", ".", "--head-path", "."), "Received: none of them."),
+        (
+            ("--base-python", "a", "--head-python", "b", "--base-path", "."),
+            "--base-path and --head-path must go with --step or --model MODULE:FUNCTION",
+        ),
+        (("--base-path", "base", "--step", "train:step"), "--base-path and --head-path must be folders"),
+        (("--base-path", ".", "--step", "train"), "--step must name a function as MODULE:FUNCTION. Received: train."),
+        (("--base-path", ".", "--step", "a:b", "--model", "a:b"), "--step and --model must not be given together"),
+        (("--base-path", ".", "--step", "a:b", "--groups", "2"), "--groups must not go with --step"),
         (("base", "slow", "--wait"), "--wait must go with --base-python"),
         (("base", "nope"), "A run must be a Parquet file, a folder of runs, a run id, or latest. Received: nope."),
-        (("base", "none.json"), "Base and head must both be runs, or both be JSON files of pytest-benchmark"),
+        (("base", "none.json"), "Base and head must both be runs, both be files of steps"),
         (("base", "\x1b[31m" * 99), "Received: \\x1b[31m"),
         (("base", "slow", "--threshold", "5"), "share such as 5% or 0.05, at most 1000%, or off. Received: 5."),
         (
@@ -269,3 +283,69 @@ def test_what_was_measured_until_an_interrupt_is_told_with_exit_130(call, monkey
     code, out, err = call("--base-python", "a", "--head-python", "b")
     assert (code, out.startswith("No regression: ")) == (130, True)
     assert err.endswith("kept in the files above.\n")
+
+
+@pytest.fixture
+def steps(monkeypatch, tmp_path):
+    """What `step_both` was asked for; it finds head slower by what is given, each time."""
+    asked, slower = [], []
+
+    def measure(function, **options):
+        asked.append((function, options))
+        made = []
+        for side, factor in (("base", 1.0), ("head", slower.pop(0))):
+            number, other = len(asked), {"base": "head", "head": "base"}[side]
+            again = options.get("again")
+            half = {"role": side, "partner": f"{other}{number}"}
+            half |= {"rerun_of": again.runs[side == "head"]} if again else {}
+            facts = {"schema": 1, "run_id": f"{side}{number}", "machine": "here", "stopped_by": "visits",
+                     "side_by_side": half, "started_at": f"2026-01-0{number}T00:00:00+00:00"}  # fmt: skip
+            samples = [[0.01 * factor * (1 + 0.001 * visit)] * 4 for visit in range(6)]
+            row = StepRow(
+                name="whole step", group=function, samples_s=samples, reference_s=[[0.001] * 4] * 6,
+                visit_process=list(range(6)), visit_stolen=[0.0] * 6, visit_throttled=[None] * 6,
+            )  # fmt: skip
+            made.append(tmp_path / f"{side}{number}.steps.json")
+            write_steps(made[-1], facts, [row])
+        return tuple(made)
+
+    monkeypatch.setattr(gb, "step_both", measure, raising=False)
+    return asked, slower
+
+
+SIDES = ("--base-path", ".", "--head-path", ".")
+
+
+def test_a_step_of_a_project_is_measured_in_both_folders_and_judged(call, steps):
+    asked, slower = steps
+    slower.append(1.2)
+    code, out, err = call(*SIDES, "--step", "train:step", "--visits", "6")
+    assert code == 1
+    assert "whole step" in out and "train:step" in out
+    assert err.count("Wrote ") == 2
+    [(function, options)] = asked
+    assert (function, options["kind"], options["base_path"], options["visits"]) == ("train:step", "step", ".", "6")
+    assert options["base_python"] == options["head_python"] == sys.executable
+
+
+def test_a_factory_of_a_model_is_told_from_a_network(call, steps):
+    asked, slower = steps
+    slower.append(1.0)
+    assert call(*SIDES, "--model", "nets:build", "--batch-size", "4")[0] == 0
+    [(function, options)] = asked
+    assert (function, options["kind"], options["batch_size"]) == ("nets:build", "model", "4")
+    assert "model" not in options
+
+
+def test_what_is_worse_is_measured_once_more_where_asked(call, steps):
+    asked, slower = steps
+    slower += [1.07, 0.93]  # a moment that was the machine's, not head's
+    code, _, err = call(*SIDES, "--step", "train:step", "--rerun")
+    assert code != 1
+    assert "Measuring 1 task once more." in err
+    assert asked[1][1]["again"].steps == ("whole step",)
+    slower.append(1.0)
+    assert call(*SIDES, "--step", "train:step", "--rerun")[0] == 0
+    assert len(asked) == 3
+    slower += [1.2, 1.2]
+    assert call(*SIDES, "--step", "train:step", "--rerun")[0] == 1

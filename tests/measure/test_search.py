@@ -8,7 +8,7 @@ from sweeping import Sweeping
 
 from grouped_bench import variants
 from grouped_bench.harness.plan import PROCESSES
-from grouped_bench.harness.side_by_side import _agree
+from grouped_bench.harness.side_by_side.runs import _agree
 from grouped_bench.measure import search
 from grouped_bench.measure.search import Search
 from grouped_bench.measure.workbench import Workbench

@@ -112,6 +112,11 @@ class Comparison:
         return found
 
     @property
+    def open_tasks(self) -> tuple[Compared, ...]:
+        """Those that are worse or not decided, which more visits may decide otherwise."""
+        return tuple(task for task in self.tasks if task.verdict in (REGRESSION, INCONCLUSIVE))
+
+    @property
     def basis(self) -> str:
         """How latencies were set against each other: the one way of all tasks, or MIXED."""
         names = {basis.name for basis in self.bases.values()} or {NORMALISED}

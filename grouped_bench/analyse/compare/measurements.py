@@ -13,6 +13,7 @@ from grouped_bench.analyse.statistics.tasks import Value
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Json
 from grouped_bench.store.schema import COHORT_KEY
+from grouped_bench.store.steps import StepRow
 
 Key = tuple[Any, ...]
 NOT_REACHED = "interrupted"
@@ -89,12 +90,34 @@ def of_benchmarks(files: Sequence[Sequence[Mapping[str, Any]]], errors: Sequence
     return {key: _pooled(alike) for key, alike in found.items()}
 
 
+def of_steps(files: Sequence[Sequence[StepRow]], machines: Sequence[str | None]) -> Side:
+    """The steps of a project in one file, or in several that are taken for repetitions of one.
+
+    Args:
+        files: of each file its steps.
+        machines: of each file the machine that measured it.
+    """
+    found: dict[Key, list[Measurement]] = {}
+    for number, (rows, machine) in enumerate(zip(files, machines, strict=True)):
+        for row in rows:
+            named = ("name", "group", "backend", "backend_version", "execution")
+            columns = {**{name: getattr(row, name) for name in named}, "machine": machine, "count": row.count}
+            told = Measurement(
+                columns, row.status, row.reason, first_calls=tuple(row.first_calls_s), params=row.params,
+                memory_bytes=row.peak_memory_bytes, memory_source=row.memory_source,
+            )  # fmt: skip
+            if not row.samples_s and row.status == "ok":
+                told = dataclasses.replace(told, status=NOT_REACHED, reason="no visit was made")
+            found.setdefault((row.name,), []).append(_timed(told, row.model_dump(), number))
+    return {key: _pooled(alike) for key, alike in found.items()}
+
+
 def _key(columns: Mapping[str, Any]) -> Key:
     return tuple(columns[name] for name in (*COHORT_KEY, "variant"))
 
 
 def _of_record(record: Json, run: int) -> Measurement:
-    """The task of a row; processes of different runs get different numbers."""
+    """The task of a row."""
     named = {name: plain(record[name]) for name in _NAMED}
     measured = Measurement(
         named,
@@ -106,9 +129,15 @@ def _of_record(record: Json, run: int) -> Measurement:
         first_calls=_told(record["first_calls_s"]),
         flags=_told(record["flags"]),
     )
+    if measured.status == "ok" and derive.has_values(record["samples_s"]):
+        check_lines_up(record)
+    return _timed(measured, record, run)
+
+
+def _timed(measured: Measurement, record: Mapping[str, Any], run: int) -> Measurement:
+    """With what its visits say, where it worked and was timed; processes of different runs get different numbers."""
     if measured.status != "ok" or not derive.has_values(record["samples_s"]):
         return measured
-    check_lines_up(record)
     visits = [dataclasses.replace(one, process=one.process + (run << 32)) for one in derive.visits_of(record)]
     latencies = tasks.latencies(record["samples_s"], visits)
     has_reference = derive.has_values(record["reference_s"])

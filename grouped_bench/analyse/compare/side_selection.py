@@ -52,6 +52,11 @@ class Taken:
         return commits.pop() if len(commits) == 1 else None
 
     @property
+    def is_rerun(self) -> bool:
+        """Whether some of its tasks were measured again, side by side with the other."""
+        return any("rerun_of" in _half(facts) for facts in self.runs)
+
+    @property
     def is_one_state(self) -> bool:
         """Whether they record that all of them measured the same files."""
         states = {state_of(facts) for facts in self.runs}
@@ -136,16 +141,27 @@ def began(facts: Facts) -> datetime.datetime:
 
 
 def are_partners(base: Sequence[Facts], head: Sequence[Facts]) -> bool:
-    """Whether two runs say of each other that their visits were made in turn."""
-    if len(base) != 1 or len(head) != 1:
+    """Whether the runs of two sides say of each other that their visits were made in turn.
+
+    Several of a side are the first and those that measured some of its tasks again, in their order.
+    """
+    if len(base) != len(head) or not base:
         return False
-    told = [one.get("side_by_side") for one in (*base, *head)]
-    if not all(isinstance(one, dict) for one in told):
-        return False
-    names = [one.get("run_id") for one in (*base, *head)]
-    partners = [one.get("partner") for one in told if isinstance(one, dict)]
-    roles = [one.get("role") for one in told if isinstance(one, dict)]
+    reruns = [(_half(one).get("rerun_of"), firsts[0].get("run_id")) for firsts in (base, head) for one in firsts[1:]]
+    pairs = zip(base, head, strict=True)
+    return all(of == first for of, first in reruns) and all(_are_halves(*pair) for pair in pairs)
+
+
+def _are_halves(one: Facts, other: Facts) -> bool:
+    """Whether two runs name each other as the halves of one measurement."""
+    names = [facts.get("run_id") for facts in (one, other)]
+    partners, roles = ([_half(facts).get(word) for facts in (one, other)] for word in ("partner", "role"))
     return None not in names and partners == names[::-1] and roles in (["base", "head"], ["head", "base"])
+
+
+def _half(facts: Facts) -> Facts:
+    """What a run says of its other half; empty where it has none."""
+    return _section(facts, "side_by_side")
 
 
 def _kind(facts: Facts) -> str:

@@ -102,13 +102,7 @@ class Host:
 
     def _foreign(self) -> dict[str, str]:
         """Variables by which another interpreter finds this package, and nothing else of this one's."""
-        if self._python == sys.executable:
-            return {}
-        link = Path(self._folder.name) / "package" / _PACKAGE.name
-        link.parent.mkdir()
-        link.symlink_to(_PACKAGE)
-        # Without the folder of the user, where another version of this package may lie.
-        return {"PYTHONPATH": str(link.parent), "PYTHONSAFEPATH": "1"}
+        return {} if self._python == sys.executable else only_this_package(Path(self._folder.name))
 
     def _without_start(self, error: HostError) -> HostError:
         """Which interpreter could not start its backend, and what it lacks."""
@@ -195,6 +189,20 @@ class Host:
                 remedy="Try `python -c 'import keras'` in this environment, with KERAS_BACKEND set",
             )
         return message
+
+
+def only_this_package(folder: Path, *others: Path) -> dict[str, str]:
+    """Variables by which another interpreter finds this package and what lies in `others`, and nothing else of ours.
+
+    Args:
+        folder: an empty one, for a link that stands where no other module does.
+        others: folders whose modules may be imported too.
+    """
+    link = folder / "package" / _PACKAGE.name
+    link.parent.mkdir()
+    link.symlink_to(_PACKAGE)
+    # Without the folder of the user, where another version of this package may lie.
+    return {"PYTHONPATH": os.pathsep.join(map(str, (link.parent, *others))), "PYTHONSAFEPATH": "1"}
 
 
 class RefusedHost:

@@ -61,10 +61,22 @@ def _read(request: Json) -> Json:
     with keras.StatelessScope(initialize_variables=False):
         shape = request["input_shape"] and tuple(request["input_shape"])
         model = _of_file(request["file"]) if "file" in request else _of_name(request["name"], shape)
-        if not getattr(model, "inputs", None):
-            _build(model, shape)
-        inputs = [_input(tensor, shape, len(model.inputs)) for tensor in model.inputs]
-        return _traced(model, inputs)
+        return _traced(model, inputs_of(model, shape))
+
+
+def inputs_of(model: Any, shape: tuple[int, ...] | None) -> list[Any]:
+    """What the model takes for one example, symbolic; it is built if it was not.
+
+    Args:
+        model: of Keras.
+        shape: extents of an example, which the model leaves open; None for its own.
+
+    Raises:
+        RefusedError: an extent is open, or is another one of the model's own.
+    """
+    if not getattr(model, "inputs", None):
+        _build(model, shape)
+    return [_input(tensor, shape, len(model.inputs)) for tensor in model.inputs]
 
 
 def _of_file(path: str) -> Any:
@@ -156,15 +168,41 @@ def _no_shape(received: str) -> RefusedError:
 
 def _traced(model: Any, inputs: list[Any]) -> Json:
     """The convolutions of one pass, in the order of their calls."""
+    found = [(layer, tuple(first.shape)) for layer, first in calls_in(model, inputs, _is_convolution)]
+    called = {id(layer) for layer, _ in found}
+    known = list(model._flatten_layers(include_self=False))
+    uncalled = [(layer, None) for layer in known if _is_convolution(layer) and id(layer) not in called]
+    repeated = {id(layer) for wrapper in known for layer in _repeated(wrapper)}
+    convolutions: list[FoundConvolution] = []
+    left_out = []
+    for layer, shape in [*found, *uncalled]:
+        why = "called once for every step of a sequence" if id(layer) in repeated else _problem(layer, shape)
+        if why:
+            left_out.append({"name": layer.name, "kind": type(layer).__name__, "reason": why})
+        elif shape is not None:
+            convolutions += _convolutions(layer, shape)
+    return {"convolutions": convolutions, "left_out": left_out}
+
+
+def calls_in(model: Any, inputs: list[Any], is_wanted: Callable[[Any], bool]) -> list[tuple[Any, Any]]:
+    """The layers that one pass calls, in that order, each with the first thing that it is given: nothing is computed.
+
+    Args:
+        model: of Keras, built.
+        inputs: symbolic, as `inputs_of` gives them.
+        is_wanted: of which layers calls are noted.
+
+    Raises:
+        RefusedError: the model does not take such inputs.
+    """
     import keras
 
-    found: list[tuple[Any, Shape]] = []
+    found: list[tuple[Any, Any]] = []
     once: Callable[..., Any] = keras.layers.Layer.__call__
 
     def call(layer: Any, *positional: Any, **named: Any) -> Any:
-        if _is_convolution(layer):
-            first = positional[0] if positional else next(iter(named.values()))
-            found.append((layer, tuple(first.shape)))
+        if is_wanted(layer):
+            found.append((layer, positional[0] if positional else next(iter(named.values()), None)))
         return once(layer, *positional, **named)
 
     class Pass(keras.layers.Layer):  # type: ignore[misc]
@@ -181,19 +219,7 @@ def _traced(model: Any, inputs: list[Any]) -> Json:
         raise _no_shape(_one_line(problem)) from None
     finally:
         keras.layers.Layer.__call__ = once
-    called = {id(layer) for layer, _ in found}
-    known = list(model._flatten_layers(include_self=False))
-    uncalled = [(layer, None) for layer in known if _is_convolution(layer) and id(layer) not in called]
-    repeated = {id(layer) for wrapper in known for layer in _repeated(wrapper)}
-    convolutions: list[FoundConvolution] = []
-    left_out = []
-    for layer, shape in [*found, *uncalled]:
-        why = "called once for every step of a sequence" if id(layer) in repeated else _problem(layer, shape)
-        if why:
-            left_out.append({"name": layer.name, "kind": type(layer).__name__, "reason": why})
-        elif shape is not None:
-            convolutions += _convolutions(layer, shape)
-    return {"convolutions": convolutions, "left_out": left_out}
+    return found
 
 
 def _repeated(wrapper: Any) -> list[Any]:

@@ -5,6 +5,8 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from grouped_bench.analyse.compare import compare
 from grouped_bench.analyse.compare.apart import OTHER_KERNELS
 from grouped_bench.analyse.compare.basis import BOTH, PAIRED
@@ -95,12 +97,21 @@ def full_name(task: Measurement) -> str:
 
 
 def names(tasks: Iterable[Measurement]) -> list[str]:
-    """Tasks of one side by name, a text a cohort; what was not measured with its status."""
+    """Tasks of one side by name, a text a cohort; a layer with its time, what was not measured with its status."""
     found: dict[tuple[str, str], list[str]] = {}
     for task in tasks:
-        status = "" if task.status == "ok" else f" ({cells.text_of(task.status)})"
-        found.setdefault(titles(task), []).append(name(task) + status)
+        told = _time_of_layer(task) if task.status == "ok" else cells.text_of(task.status)
+        found.setdefault(titles(task), []).append(name(task) + (f" ({told})" if told else ""))
     return [f"{', '.join(filter(None, title))}: {', '.join(texts)}" for title, texts in found.items()]
+
+
+def _time_of_layer(task: Measurement) -> str | None:
+    """What a layer takes that one side's model has alone, and how often it is there; None of other tasks."""
+    count = task.columns.get("count")
+    if count is None or not task.latencies:
+        return None
+    latency = format_seconds(float(np.median([one.value for one in task.latencies])))
+    return latency if count == 1 else f"{count} × {latency}"
 
 
 def is_notable(task: Compared) -> bool:
@@ -249,7 +260,8 @@ def taken(side: str, found: Taken) -> str:
     if any(_is_dirty(facts) for facts in found.runs):
         changes = found.runs[0]["commit"].get("changes") if found.is_one_state else None
         told += ", with uncommitted changes" + (f" (digest {cells.commit(changes)})" if changes else "")
-    told += ", as one side (--as-one)" if several and not found.is_one_state else ""
+    told += ", as one side (--as-one)" if several and not (found.is_one_state or found.is_rerun) else ""
+    told += ", the last of tasks that were measured again" if found.is_rerun else ""
     where = "; ".join(machines.classes(found.runs))
     told += f", on {cells.clean(where)}" if where else ""
     return f"{side}: {told}" + (f"; {_left_out(found.others)}" if found.others else "")

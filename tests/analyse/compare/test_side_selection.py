@@ -138,9 +138,34 @@ def test_runs_that_name_each_other_were_made_side_by_side():
     assert are_partners([head], [base])
 
 
+def rerun(own, other, role, first):
+    told = partner(own, other, role)
+    return {**told, "side_by_side": {**told["side_by_side"], "rerun_of": first}}
+
+
+def test_what_measured_some_of_their_tasks_again_joins_them():
+    bases, heads = [partner("a", "b", "base")], [partner("b", "a", "head")]
+    for number in range(2):
+        bases.append(rerun(f"c{number}", f"d{number}", "base", "a"))
+        heads.append(rerun(f"d{number}", f"c{number}", "head", "b"))
+        assert are_partners(bases, heads)
+        assert Taken(tuple(bases)).is_rerun and not Taken(tuple(bases[:1])).is_rerun
+    assert not are_partners(bases, heads[::-1])
+    assert not are_partners(bases, heads[:2])
+
+
 @pytest.mark.parametrize(
     ("base", "head"),
     [
+        (
+            [partner("a", "b", "base"), partner("c", "d", "base")],
+            [partner("b", "a", "head"), partner("d", "c", "head")],
+        ),
+        (
+            [partner("a", "b", "base"), rerun("c", "d", "base", "x")],
+            [partner("b", "a", "head"), rerun("d", "c", "head", "b")],
+        ),
+        ([], []),
         ([partner("a", "b", "base")], [partner("b", "c", "head")]),
         ([partner("a", "c", "base")], [partner("b", "a", "head")]),
         ([partner("a", "b", "base")], [partner("b", "a", "base")]),

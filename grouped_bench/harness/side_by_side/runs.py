@@ -14,6 +14,7 @@ from grouped_bench.harness.session import Session, conclude, new_journal, new_na
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.sweep import Sweep
 from grouped_bench.measure.rounds import read_clock
+from grouped_bench.space.facts import Json
 from grouped_bench.store.journal import Journal, read_journal
 from grouped_bench.store.runs import check_writable
 from grouped_bench.units import format_clock
@@ -30,11 +31,18 @@ class _Half:
     import_s: float
 
 
-def carry_out_both(request: RunRequest, pythons: tuple[str, str]) -> tuple[Written, Written]:
+def carry_out_both(
+    request: RunRequest, pythons: tuple[str, str], rerun_of: tuple[str, str] | None = None
+) -> tuple[Written, Written]:
     """Measure what is asked for in each of two interpreters, and return the runs of base and head.
 
     Every cohort gets as many visits as the controls allow at most, in turn on both sides, so that neither side's
     figures decide how long the other is measured.
+
+    Args:
+        request: what is asked for.
+        pythons: paths of the interpreters of base and head.
+        rerun_of: ids of the runs some of whose tasks these measure again.
 
     Raises:
         OutputError, UnavailableError, HostError: as of `carry_out`.
@@ -43,7 +51,7 @@ def carry_out_both(request: RunRequest, pythons: tuple[str, str]) -> tuple[Writt
     check_writable(request.out)
     control = request.control.model_copy(update={"least_visits": request.control.visits})
     with opened(dataclasses.replace(request, control=control), pythons) as session, contextlib.ExitStack() as stack:
-        halves = _halves(session, stack)
+        halves = _halves(session, stack, rerun_of)
         with _kept(halves), interrupts() as stop:
             stopped_by = _take_turns(halves, session, stop)
             base, head = [_conclude(half, stopped_by, session.began) for half in halves]
@@ -52,11 +60,18 @@ def carry_out_both(request: RunRequest, pythons: tuple[str, str]) -> tuple[Writt
     return base, head
 
 
-def _halves(session: Session, stack: contextlib.ExitStack) -> list[_Half]:
+def partners(names: Sequence[Json], rerun_of: tuple[str, str] | None) -> list[Json]:
+    """What the runs of these names say of each other: see `store.checks.Half`."""
+    told = [{"role": role, "partner": other["run_id"]} for role, other in zip(ROLES, names[::-1], strict=True)]
+    if rerun_of is None:
+        return told
+    return [{**half, "rerun_of": first} for half, first in zip(told, rerun_of, strict=True)]
+
+
+def _halves(session: Session, stack: contextlib.ExitStack, rerun_of: tuple[str, str] | None) -> list[_Half]:
     names = [new_name() for _ in session.sides]
     halves = []
-    for number, (name, side) in enumerate(zip(names, session.sides, strict=True)):
-        partner = {"role": ROLES[number], "partner": names[1 - number]["run_id"]}
+    for name, side, partner in zip(names, session.sides, partners(names, rerun_of), strict=True):
         # The current folder, whose commit a run records, is that of neither interpreter.
         header = {**name, **session.header(side), "commit": None, "side_by_side": partner}
         journal = new_journal(session.request.out, header)

@@ -1,5 +1,6 @@
 """Two interpreters measured in turn: as many visits on both sides, side by side, whatever ends them."""
 
+import dataclasses
 import functools
 
 import numpy as np
@@ -9,10 +10,13 @@ from fake_hosts import FakeHost, FakeWorker
 from killed_runs import COSTS, Quick
 
 import grouped_bench as gb
+from grouped_bench.analyse.compare.again import Again
 from grouped_bench.api import compare
 from grouped_bench.errors import CutShortError, HostError, OutputError, RunError, UnavailableError
-from grouped_bench.harness import session, side_by_side
+from grouped_bench.harness import session
 from grouped_bench.harness.processes import probing
+from grouped_bench.harness.side_by_side import runs as side_by_side
+from grouped_bench.report.comparison import table
 from grouped_bench.store.journal import Journal, read_journal
 from grouped_bench.store.runs import read_run, write_run
 
@@ -95,6 +99,31 @@ def test_settled_pairs_are_visited_on(measure):
     assert counts(base) == counts(head) == [VISITS] * 6
 
 
+def test_tasks_that_are_worse_are_measured_again_and_judged_by_all_visits(measure):
+    slower = Sides({**COSTS, "grouped": 1.2 * COSTS["grouped"]})
+    first = measure(slower, visits=4)
+    found = compare.compare(*(run.path for run in first))
+    again = Again.of(found)
+    assert {task.head.columns["variant"] for task in found.comparison.open_tasks} == {"grouped"}
+    narrow = dataclasses.replace(again, cohorts=frozenset(list(again.cohorts)[:1]))
+    second = measure(slower, visits=4, again=narrow)
+    assert [len(run.frame) for run in second] == [3, 3]
+    for run, earlier in zip(second, first, strict=True):
+        assert run.metadata["side_by_side"]["rerun_of"] == earlier.metadata["run_id"]
+    bases, heads = ([one.path, other.path] for one, other in zip(first, second, strict=True))
+    both = compare.compare(bases, heads)
+    assert (both.comparison.basis, both.verdict) == ("paired and normalised", "regression")
+    assert sorted(len(task.head.latencies) for task in both.comparison.tasks) == [4] * 3 + [8] * 3
+    assert not both.base.others and not both.head.others
+    told = table.render(both, "table")
+    assert "the last of tasks that were measured again" in " ".join(told.split())
+    assert "--as-one" not in told
+
+
+def test_where_all_is_well_nothing_is_measured_again(measure):
+    assert Again.of(compare.compare(*(run.path for run in measure()))) is None
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """One clock of both hosts and of what measures on them."""
@@ -140,7 +169,9 @@ def test_what_fails_on_one_side_alone_is_a_regression(measure):
 
 def test_preset_ci_says_how_long_and_what(monkeypatch, tmp_path, pythons):
     usual, asked = gb.Space.preset("ci"), []
-    monkeypatch.setattr(side_by_side, "carry_out_both", lambda order, pythons: asked.append((order, pythons)) or 1 / 0)
+    monkeypatch.setattr(
+        side_by_side, "carry_out_both", lambda order, pythons, again: asked.append((order, pythons)) or 1 / 0
+    )
     for space, options in ((None, {}), (gb.Space(groups=2, control={"budget": "9m"}), {"visits": 5})):
         with pytest.raises(ZeroDivisionError):
             gb.run_both(*pythons, space, out=tmp_path, **options)
@@ -250,7 +281,7 @@ def test_a_virtual_environment_keeps_its_own_link(monkeypatch, tmp_path, pythons
     link = tmp_path / "venv"
     link.symlink_to(pythons[0])
     asked = []
-    monkeypatch.setattr(side_by_side, "carry_out_both", lambda order, pythons: asked.append(pythons) or 1 / 0)
+    monkeypatch.setattr(side_by_side, "carry_out_both", lambda order, pythons, again: asked.append(pythons) or 1 / 0)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ZeroDivisionError):
         gb.run_both("./venv", pythons[1], gb.Space(**SPACE), out=tmp_path)

@@ -1,0 +1,1 @@
+"""Base and head measured in turn: the cohorts of a plan, or what a user's project computes."""
