@@ -18,11 +18,11 @@ import visits
 
 import grouped_bench as gb
 from grouped_bench import variants
+from grouped_bench.harness.plan import Cohort, make_plan
 from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.harness.processes.workers import TaskFailedError
 from grouped_bench.measure import verify
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.plan import Cohort, make_plan
 from grouped_bench.space.space import Space
 from grouped_bench.variants.reference.convolution import Weights
 

@@ -13,11 +13,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-QUIET, BURSTS, FIFTH, STREAM = KINDS = ("nothing", "bursts", "a fifth", "stream")
+QUIET, BURSTS, FIFTH, STREAM, BURSTS_ON_ALL = KINDS = ("nothing", "bursts", "a fifth", "stream", "bursts on all")
 ABOUT = {
     QUIET: "nothing of ours",
     BURSTS: "a process that keeps one processor busy for 0.5 to 3 s, then sleeps as long",
     FIFTH: "a process for each processor that is busy for 2 ms of every 10",
+    BURSTS_ON_ALL: "a process for each processor, as of bursts",
     STREAM: "a process that copies 64 MiB again and again for 0.5 to 3 s, then sleeps as long",
 }
 _SPANS_S = (0.5, 3.0)
@@ -28,7 +29,7 @@ _STREAM_BYTES = 2**26
 @contextlib.contextmanager
 def beside(kind: str, seed: int) -> Iterator[None]:
     """The load `kind` for as long as the block lasts."""
-    count = {QUIET: 0, FIFTH: os.cpu_count() or 1}.get(kind, 1)
+    count = {QUIET: 0, **dict.fromkeys((FIFTH, BURSTS_ON_ALL), os.cpu_count() or 1)}.get(kind, 1)
     processes = [subprocess.Popen([sys.executable, __file__, kind, str(seed + number)]) for number in range(count)]
     try:
         yield

@@ -144,12 +144,12 @@ def step_both(
         UnavailableError: an interpreter is not there or lacks what is needed, or another run is measuring.
         OutputError: `out` cannot be written.
     """
-    from grouped_bench.harness.processes.projects import Side
+    from grouped_bench.harness.processes.projects import ProjectSide
     from grouped_bench.harness.side_by_side.project import carry_out_steps
     from grouped_bench.harness.side_by_side.project_request import request_of
 
     sides = [
-        Side(_interpreter(python), None if path is None else _folder(path))
+        ProjectSide(_interpreter(python), None if path is None else _folder(path))
         for python, path in ((base_python, base_path), (head_python, head_path))
     ]
     request = request_of(function, kind, options)

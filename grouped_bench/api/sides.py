@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from grouped_bench.api.runs import load
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts, Json
-from grouped_bench.store import steps
-from grouped_bench.store.steps import StepRow
+from grouped_bench.store.gate import steps
+from grouped_bench.store.gate.steps import StepRow
 
 if TYPE_CHECKING:
     from grouped_bench.analyse.compare.measurements import Side
@@ -183,7 +183,7 @@ def _runs(name: str, out: Path) -> SideFiles:
 
 def _benchmarks(name: str, _: Path) -> SideFiles:
     """The files of benchmarks that a name stands for; a copy of one of them is not taken."""
-    from grouped_bench.store.benchmarks import read_benchmarks
+    from grouped_bench.store.gate.benchmarks import read_benchmarks
 
     path = Path(name)
     files = []

@@ -109,8 +109,8 @@ def compare(
 
     --step MODULE:FUNCTION and --model MODULE:FUNCTION measure your own project.
     Each side imports MODULE with its interpreter, from its --base-path or
-    --head-path if given. One of the two is enough to tell the sides apart. --step
-    times the function, or the function that it returns. --model times a Keras
+    --head-path if given. Give one of the four at least. --step times the
+    function, or the function that it returns. --model times a Keras
     model that the function returns, as a whole and layer by layer. Options that
     go with both are --visits, --visit-time, --budget, --task-timeout,
     --memory-limit, --seed and --no-memory. Those of a model are --backend,

@@ -15,7 +15,7 @@ import grouped_bench as gb
 from grouped_bench.analyse.compare.compare import DEFAULTS
 from grouped_bench.api import compare
 from grouped_bench.space.space import Space
-from grouped_bench.store.steps import StepRow, write_steps
+from grouped_bench.store.gate.steps import StepRow, write_steps
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 MAIN = "from grouped_bench.commands.main import main; main()"

@@ -28,7 +28,7 @@ def test_every_step_runs_one_script_that_can_be_run():
         assert os.access(FOLDER / script, os.X_OK)
         assert step["shell"] == "bash"
     run = {path.name for path in SCRIPTS if path.name in "".join(step["run"] for step in SCRIPT_STEPS)}
-    assert {path.name for path in SCRIPTS} - run == {"settings.sh", "gate.sh"}
+    assert {path.name for path in SCRIPTS} - run == {"settings.sh", "gate.sh", "try.sh"}
     assert os.access(FOLDER / "gate.sh", os.X_OK)
 
 
@@ -39,7 +39,7 @@ def test_every_script_stops_at_the_first_failure_and_holds_its_settings(path):
     text = path.read_text()
     assert text.startswith("#!/usr/bin/env bash\n# ")
     assert "\nset -euo pipefail\n" in text
-    assert "settings.sh" in text or path.name == "gate.sh"
+    assert "settings.sh" in text or path.name in ("gate.sh", "try.sh")
     assert "eval" not in text
 
 
@@ -189,7 +189,7 @@ def test_the_inputs_reach_the_command(gate):
     inputs = {"options": "--preset=ci\n--threads=2\n", "threshold": "3%,memory=off", "name": "two", "head": "HEAD"}
     assert runner(gate, inputs).run()
     compared, reported = gate.calls("grouped-bench")
-    assert compared["words"][:4] == ["compare", "--preset=ci", "--threads=2", "--threshold=3%,memory=off"]
+    assert compared["words"][:5] == ["compare", "--rerun", "--preset=ci", "--threads=2", "--threshold=3%,memory=off"]
     work = gate.folder / "grouped-bench-gate" / "two"
     assert f"--base-python={work}/base/venv/bin/python" in compared["words"]
     assert reported["words"][-1] == f"{work}/answer/report.html"

@@ -113,7 +113,9 @@ def test_no_input_but_the_command_reaches_a_shell(text, gate):
     assert gate.run("measure.sh", GATE_OPTIONS=text, GATE_THRESHOLD=text) == 0
     words = gate.calls("grouped-bench")[0]["words"]
     assert words[1:].count("compare") == 0
-    assert words[1 : words.index(f"--threshold={text}")] == text.split("\n")
+    assert words[2 : words.index(f"--threshold={text}")] == text.split("\n")
+    assert gate.run("measure.sh", GATE_MODEL=text, GATE_STEP=text) == 0
+    assert [f"--model={text}", f"--step={text}"] == gate.calls("grouped-bench")[1]["words"][4:6]
     for script in ("report.sh", "summary.sh", "comment.sh", "verdict.sh"):
         for name in ("GATE_NAME", "GATE_FAIL_ON"):
             assert gate.run(script, **{name: text}) == 2
@@ -160,12 +162,25 @@ def test_measuring_ends_well_with_a_verdict_and_passes_on_what_is_none(code, gat
 def test_options_are_one_a_line_and_what_the_gate_needs_comes_last(gate):
     gate.measured().run("measure.sh", "--preset", "ci", GATE_OPTIONS="\n--out=elsewhere\n\n--label=a b\n")
     words = gate.calls("grouped-bench")[-1]["words"]
-    assert words[:5] == ["compare", "--out=elsewhere", "--label=a b", "--preset", "ci"]
+    assert words[:6] == ["compare", "--rerun", "--out=elsewhere", "--label=a b", "--preset", "ci"]
     assert words[-6:] == [
         f"--base-python={gate.work}/base/venv/bin/python", f"--head-python={gate.work}/head/venv/bin/python",
         f"--out={gate.work}/runs",
         *(f"--save={gate.work}/answer/{name}" for name in ("answer.md", "answer.json", "junit.xml")),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("setting", "option"), [("GATE_MODEL", "--model=nets:build"), ("GATE_STEP", "--step=nets:build")]
+)
+def test_code_of_the_project_is_imported_from_the_two_checkouts(setting, option, gate):
+    gate.measured().run("measure.sh", "--visits=6", **{setting: "nets:build", "FAKE_KIND": "steps.json"})
+    words = gate.calls("grouped-bench")[-1]["words"]
+    sources = [f"--{side}-path={gate.work}/{side}/source" for side in ("base", "head")]
+    assert words[:6] == ["compare", "--rerun", *sources, option, "--visits=6"]
+    assert gate.run("report.sh") == 0
+    assert not (gate.work / "answer" / "report.html").exists()
+    assert [call["words"][0] for call in gate.calls("grouped-bench")][-1] == "compare"
 
 
 def test_the_summary_is_the_answer_and_leads_to_the_rest(gate):
@@ -250,7 +265,7 @@ def test_the_verdict_needs_a_comparison(fail_on, gate):
 def test_the_gate_in_a_plain_shell(code, fail_on, ends, gate):
     environment = {"GATE_INSTALL": "true", "GATE_FAIL_ON": fail_on, "FAKE_COMPARE": str(code)}
     assert gate.run("gate.sh", "--preset", "ci", **environment) == ends
-    assert gate.calls("grouped-bench")[0]["words"][1:3] == ["--preset", "ci"]
+    assert gate.calls("grouped-bench")[0]["words"][1:4] == ["--rerun", "--preset", "ci"]
     assert (gate.work / "answer" / "report.html").exists() == (code != 2)
     assert gate.calls("gh") == [] and not gate.summary.exists()
 
@@ -272,7 +287,7 @@ def test_the_recipe_of_the_plain_shell_runs_as_it_is_written(gate):
     (clone / "grouped_bench" / "commands" / "main.py").touch()
     gate.git("update-ref", "refs/remotes/origin/main", gate.base)
     assert gate.shell(recipe("gate"), FAKE_COMPARE="1") == 1
-    assert gate.calls("grouped-bench")[0]["words"][1:5] == ["--preset", "ci", "--threshold", "5%"]
+    assert gate.calls("grouped-bench")[0]["words"][4:7] == ["--model=nets:build", "--threshold", "5%"]
     assert gate.calls("pip")[0]["words"] == ["install", "-r", "requirements.txt"]
 
 
@@ -288,7 +303,7 @@ def test_the_recipe_of_gitlab_runs_as_it_is_written(gate):
              "GROUPED_BENCH_COMMIT": gate.git("-C", str(upstream), "rev-parse", "HEAD")}  # fmt: skip
     given |= {"CI_BUILDS_DIR": str(gate.folder / "builds"), "CI_JOB_ID": "3"}
     assert gate.shell("\n".join(job["script"]), FAKE_COMPARE="3", **given) == job["allow_failure"]["exit_codes"] == 3
-    assert gate.calls("grouped-bench")[0]["words"][1] == "--preset=ci"
+    assert gate.calls("grouped-bench")[0]["words"][4] == "--model=nets:build"
     assert (gate.work / "answer" / "junit.xml").exists()
 
 

@@ -23,7 +23,7 @@ MAKERS = {
     *("RefusedError", "_broken", "_answered", "usage_error"),
 }
 # Rules that another process or function states, where they are literals.
-PASSED_ON = {"rule", "told.rule", "refused['rule']"}
+PASSED_ON = {"rule", "told.rule", "error.rule", "refused['rule']"}
 HOLE = "…"
 # A key of a TOML table and the description of its field, each of which is tested below.
 DESCRIBED = f"{HOLE}: `{HOLE}` {HOLE}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The whole gate in any shell: `GATE_BASE=origin/main GATE_INSTALL='pip install .' gate.sh --preset ci`.
+# The whole gate in any shell: `GATE_BASE=origin/main GATE_INSTALL='pip install .' GATE_STEP=train:step gate.sh`.
 # Its arguments are options of `grouped-bench compare`; it ends as verdict.sh does.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

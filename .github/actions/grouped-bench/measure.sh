@@ -7,13 +7,19 @@ source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 rm -rf -- "$answer" "$work/runs"
 mkdir -p "$answer" "$work/runs"
 words=()
+# The project's own code lies in the two checkouts.
+if [ -n "$model$step" ]; then
+    words+=("--base-path=$work/base/source" "--head-path=$work/head/source")
+    [ -z "$model" ] || words+=("--model=$model")
+    [ -z "$step" ] || words+=("--step=$step")
+fi
 while IFS= read -r word; do
     [ -z "$word" ] || words+=("$word")
 done <<<"$options"
 [ -z "$threshold" ] || words+=("--threshold=$threshold")
 
 code=0
-"$tool/grouped-bench" compare "${words[@]}" "$@" \
+"$tool/grouped-bench" compare --rerun "${words[@]}" "$@" \
     --base-python="$work/base/venv/bin/python" --head-python="$work/head/venv/bin/python" --out="$work/runs" \
     --save="$answer/answer.md" --save="$answer/answer.json" --save="$answer/junit.xml" || code=$?
 

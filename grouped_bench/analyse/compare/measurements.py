@@ -12,8 +12,8 @@ from grouped_bench.analyse.statistics.stability import Visit
 from grouped_bench.analyse.statistics.tasks import Value
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Json
+from grouped_bench.store.gate.steps import StepRow
 from grouped_bench.store.schema import COHORT_KEY
-from grouped_bench.store.steps import StepRow
 
 Key = tuple[Any, ...]
 NOT_REACHED = "interrupted"
@@ -71,7 +71,7 @@ def of_benchmarks(files: Sequence[Sequence[Mapping[str, Any]]], errors: Sequence
     """The benchmarks of pytest-benchmark's files, each file a process.
 
     Args:
-        files: of each file its benchmarks as `store.benchmarks` reads them.
+        files: of each file its benchmarks as `store.gate.benchmarks` reads them.
         errors: names of benchmarks that ended without figures in one of the files.
     """
     found: dict[Key, list[Measurement]] = {}

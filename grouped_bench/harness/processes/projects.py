@@ -19,14 +19,14 @@ _REAP_S = 30.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Side:
+class ProjectSide:
     """One side of a comparison: its interpreter, and the folder whose modules it imports before those installed."""
 
     python: str
     folder: Path | None = None
 
 
-def ask(side: Side, limits: Limits, request: Json) -> Json:
+def ask(side: ProjectSide, limits: Limits, request: Json) -> Json:
     """What a new process of the side answers to a request of `measure.models.project`.
 
     Raises:
@@ -43,7 +43,7 @@ def ask(side: Side, limits: Limits, request: Json) -> Json:
 class _Process:
     """A process and, while the block lasts, the worker that asks it."""
 
-    def __init__(self, side: Side, limits: Limits, backend: str | None) -> None:
+    def __init__(self, side: ProjectSide, limits: Limits, backend: str | None) -> None:
         self._side, self._limits, self._backend = side, limits, backend
 
     def __enter__(self) -> Worker:

@@ -14,20 +14,20 @@ from grouped_bench.harness.commit import read_commit
 from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone
 from grouped_bench.harness.processes import projects
-from grouped_bench.harness.processes.projects import Side
+from grouped_bench.harness.processes.projects import ProjectSide
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.session import new_name
 from grouped_bench.harness.side_by_side.runs import ROLES, partners
 from grouped_bench.measure.machine import environment, gpu
-from grouped_bench.measure.models.project import Subject, part_mark
+from grouped_bench.measure.models.project import ProjectSubject, part_mark
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Json
 from grouped_bench.store import identity
+from grouped_bench.store.gate.steps import SUFFIX, StepRow, write_steps
 from grouped_bench.store.runs import check_writable
 from grouped_bench.store.schema import SCHEMA_VERSION
-from grouped_bench.store.steps import SUFFIX, StepRow, write_steps
 from grouped_bench.units import format_clock
 
 # Visits before the budget may end the measurement: an interval needs as many.
@@ -39,7 +39,7 @@ _LONGER = 1.3
 class Ask(Protocol):
     """What a new process of a side answers."""
 
-    def __call__(self, side: Side, limits: Limits, request: Json) -> Json:
+    def __call__(self, side: ProjectSide, limits: Limits, request: Json) -> Json:
         """See `projects.ask`."""
 
 
@@ -60,7 +60,7 @@ class StepRequest:
         rerun_of: ids of the runs some of whose steps these measure again.
     """
 
-    subject: Subject
+    subject: ProjectSubject
     control: Control
     out: Path
     seed: int
@@ -75,7 +75,7 @@ class StepRequest:
 class _Half:
     """One side: what is known of it, and the file that holds what was measured so far."""
 
-    def __init__(self, request: StepRequest, side: Side, ask: Ask) -> None:
+    def __init__(self, request: StepRequest, side: ProjectSide, ask: Ask) -> None:
         self._request, self._side, self._ask_new = request, side, ask
         self._limits = Limits(request.control.task_timeout, request.control.memory_limit)
         self.found = self.ask("survey")
@@ -163,7 +163,7 @@ class _Half:
 
 
 def carry_out_steps(
-    request: StepRequest, sides: tuple[Side, Side], ask: Ask = projects.ask, clock: Clock = read_clock
+    request: StepRequest, sides: tuple[ProjectSide, ProjectSide], ask: Ask = projects.ask, clock: Clock = read_clock
 ) -> tuple[Path, Path]:
     """Measure the project on both sides in turn, and return the files of base and head.
 
@@ -196,11 +196,11 @@ def carry_out_steps(
     return halves[0].path, halves[1].path
 
 
-def _begun(request: StepRequest, side: Side, ask: Ask, role: str) -> _Half:
+def _begun(request: StepRequest, side: ProjectSide, ask: Ask, role: str) -> _Half:
     try:
         return _Half(request, side, ask)
     except SpaceError as error:
-        raise SpaceError(f"{role.capitalize()}: {error.rule}", received=error.received, remedy=error.remedy) from None
+        raise SpaceError(error.rule, received=f"{error.received}, in {role}", remedy=error.remedy) from None
     except TaskFailedError as failure:
         needed = "NumPy" if request.subject.backend is None else f"NumPy, Keras and {request.subject.backend}"
         raise UnavailableError(

@@ -12,7 +12,7 @@ from grouped_bench.errors import SpaceError, shown
 from grouped_bench.harness.inspect.networks import extents_of
 from grouped_bench.harness.plan import make_plan, resolved
 from grouped_bench.harness.side_by_side.project import StepRequest
-from grouped_bench.measure.models.project import Subject
+from grouped_bench.measure.models.project import ProjectSubject
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import PASSES
 from grouped_bench.space.space import Space
@@ -66,12 +66,12 @@ def request_of(function: str, kind: str, options: Mapping[str, Any]) -> StepRequ
     return StepRequest(subject, control, **{"seed": secrets.randbelow(2**31), "command": tuple(sys.argv), **own})
 
 
-def _of_step(function: str, rest: Mapping[str, Any], usual: Mapping[str, Any]) -> tuple[Subject, Control]:
+def _of_step(function: str, rest: Mapping[str, Any], usual: Mapping[str, Any]) -> tuple[ProjectSubject, Control]:
     _, control = resolved(Space(), {**usual, **rest})
-    return Subject(function), control
+    return ProjectSubject(function), control
 
 
-def _of_model(function: str, rest: Mapping[str, Any], usual: Mapping[str, Any]) -> tuple[Subject, Control]:
+def _of_model(function: str, rest: Mapping[str, Any], usual: Mapping[str, Any]) -> tuple[ProjectSubject, Control]:
     axes = {"passes": ",".join(PASSES), **{name: rest[name] for name in AXES if name in rest}}
     controls = {name: value for name, value in rest.items() if name in CONTROLS}
     space, control = resolved(Space(), {**usual, **axes, **controls})
@@ -86,7 +86,7 @@ def _of_model(function: str, rest: Mapping[str, Any], usual: Mapping[str, Any]) 
     setting, batch_size = settings.pop()
     shape = extents_of(rest.get("input_shape"))
     return (
-        Subject(
+        ProjectSubject(
             function, setting.backend, setting.execution, setting.device,
             tuple(dict.fromkeys(cohort.case.pass_ for cohort in cohorts)), batch_size,
             None if shape is None else tuple(shape),

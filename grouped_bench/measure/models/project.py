@@ -43,7 +43,7 @@ _TELLING = {"strides": 1, "dilation_rate": 1, "padding": "same"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Subject:
+class ProjectSubject:
     """What of a project is timed.
 
     Args:
@@ -71,7 +71,7 @@ class Subject:
         return f"{self.name}, batch {self.batch_size}, {self.backend} {self.execution} on {self.device}"
 
     @classmethod
-    def of(cls, told: Json) -> "Subject":
+    def of(cls, told: Json) -> "ProjectSubject":
         """What a request says."""
         shape = told["input_shape"]
         passes = tuple(told["passes"])
@@ -79,7 +79,7 @@ class Subject:
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class ProjectPart:
     """Something that is timed: what makes its step, how many parameters it has, how often the whole has the like."""
 
     make: Callable[[], rounds.Workload]
@@ -92,7 +92,7 @@ class Project(ABC):
     """The project's code, imported, and what of it is timed."""
 
     @abstractmethod
-    def parts(self) -> dict[str, Part]:
+    def parts(self) -> dict[str, ProjectPart]:
         """By name, the whole before its layers. Raises RefusedError."""
 
     @abstractmethod
@@ -121,13 +121,13 @@ class Project(ABC):
 class StepProject(Project):
     """A callable without arguments: the step itself, or what prepares it and returns it."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: ProjectSubject) -> None:
         self._subject = subject
         self._function = imported(subject.name)
 
-    def parts(self) -> dict[str, Part]:
+    def parts(self) -> dict[str, ProjectPart]:
         """The step."""
-        return {WHOLE: Part(lambda: self._function)}
+        return {WHOLE: ProjectPart(lambda: self._function)}
 
     def wait(self, result: Any) -> None:
         """Whatever framework computes it."""
@@ -157,7 +157,7 @@ class StepProject(Project):
 class ModelProject(Project):
     """What a factory returns: a Keras model of one input and one output, as it is, and its layers by themselves."""
 
-    def __init__(self, subject: Subject) -> None:
+    def __init__(self, subject: ProjectSubject) -> None:
         assert subject.backend is not None
         self._subject, self._backend = subject, backends.load(subject.backend)
         self._left_out: list[str] = []
@@ -170,21 +170,21 @@ class ModelProject(Project):
             raise RefusedError(
                 "A model must have one input and one output",
                 f"{subject.name}, with {len(self._inputs)} and {len(outputs)}",
-                "Time a step of your own with --step",
+                "Use --step for a step of your own",
             )
 
-    def parts(self) -> dict[str, Part]:
+    def parts(self) -> dict[str, ProjectPart]:
         """The model's passes, then its layers' of a kind and shape, which are timed once."""
         (example,) = self._inputs
         layers = self._layers()
         found = {}
         for pass_ in self._subject.passes:
             whole = functools.partial(self._step, self._model, example, pass_)
-            found[f"{WHOLE}, {pass_}"] = Part(whole, self._model.count_params())
+            found[f"{WHOLE}, {pass_}"] = ProjectPart(whole, self._model.count_params())
         for name, (layer, first, count) in layers.items():
             for pass_ in self._subject.passes:
                 make = functools.partial(self._step, layer, first, pass_)
-                found[f"{name}, {pass_}"] = Part(make, layer.count_params(), count, is_whole=False)
+                found[f"{name}, {pass_}"] = ProjectPart(make, layer.count_params(), count, is_whole=False)
         return found
 
     def wait(self, result: Any) -> None:
@@ -231,7 +231,7 @@ class ModelProject(Project):
             raise RefusedError(
                 "The function of --model must return a Keras model",
                 f"{self._subject.name}, which returns {type(model).__name__}",
-                "Return one, or time a step of your own with --step",
+                "Use a function that returns one, or --step for a step of your own",
             )
         return model
 
@@ -303,7 +303,7 @@ def main(arguments: list[str]) -> None:
     request = json.loads(connection.makefile("r", encoding="utf-8").readline())
     start = rounds.read_clock()
     try:
-        answer = _ACTIONS[request["op"]](Subject.of(request["subject"]), request, mark)
+        answer = _ACTIONS[request["op"]](ProjectSubject.of(request["subject"]), request, mark)
     except RefusedError as refused:
         answer = {"refused": refused.told}
     answer["seconds"] = rounds.read_clock() - start
@@ -312,7 +312,7 @@ def main(arguments: list[str]) -> None:
     os._exit(0)  # frameworks' own threads may hang an ordinary exit
 
 
-def survey(subject: Subject, request: Json, mark: Callable[[str], None]) -> Json:
+def survey(subject: ProjectSubject, request: Json, mark: Callable[[str], None]) -> Json:
     """What is there to be timed, the file that it comes from, and the versions of libraries."""
     mark(subject.name)
     project = _project(subject)
@@ -331,14 +331,14 @@ def survey(subject: Subject, request: Json, mark: Callable[[str], None]) -> Json
     }
 
 
-def told_in_force(subject: Subject, request: Json, mark: Callable[[str], None]) -> Json:
+def told_in_force(subject: ProjectSubject, request: Json, mark: Callable[[str], None]) -> Json:
     """What the backend really uses, in a process that has computed nothing."""
     mark(subject.name)
     assert subject.backend is not None
     return in_force(backends.load(subject.backend))
 
 
-def visit(subject: Subject, request: Json, mark: Callable[[str], None]) -> Json:
+def visit(subject: ProjectSubject, request: Json, mark: Callable[[str], None]) -> Json:
     """Samples of each part by round, beside those of the reference workload, and what disturbed the visit.
 
     `request` names the `parts` that are timed, of each the `iterations` where they are known, the `seed` of the rounds
@@ -397,7 +397,7 @@ def visit(subject: Subject, request: Json, mark: Callable[[str], None]) -> Json:
     return {**told, "reference": samples.pop(_REFERENCE), "samples": samples, **watch.stop()}
 
 
-def peaks(subject: Subject, request: Json, mark: Callable[[str], None]) -> Json:
+def peaks(subject: ProjectSubject, request: Json, mark: Callable[[str], None]) -> Json:
     """Peak memory of a call of each of the `parts`, with its source; None where nothing tells it."""
     mark(subject.name)
     memory.give_back_pages()
@@ -416,7 +416,7 @@ def peaks(subject: Subject, request: Json, mark: Callable[[str], None]) -> Json:
     return {"peaks": found}
 
 
-_ACTIONS: Mapping[str, Callable[[Subject, Json, Callable[[str], None]], Json]] = {
+_ACTIONS: Mapping[str, Callable[[ProjectSubject, Json, Callable[[str], None]], Json]] = {
     "survey": survey,
     "in_force": told_in_force,
     "visit": visit,
@@ -469,7 +469,7 @@ def _leaves(tree: Any) -> Iterator[Any]:
         yield tree
 
 
-def _project(subject: Subject) -> Project:
+def _project(subject: ProjectSubject) -> Project:
     return StepProject(subject) if subject.backend is None else ModelProject(subject)
 
 

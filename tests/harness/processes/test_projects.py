@@ -6,7 +6,7 @@ import textwrap
 import pytest
 
 from grouped_bench.errors import SpaceError
-from grouped_bench.harness.processes.projects import Side, ask
+from grouped_bench.harness.processes.projects import ProjectSide, ask
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 
 STEPS = """
@@ -117,7 +117,7 @@ def model(folder, request):
 def _ask(folder, subject, op, limits, **more):
     whole = {"backend": None, "execution": "", "device": "cpu", "passes": (), "batch_size": 1, "input_shape": None}
     request = {"op": op, "subject": {**whole, **subject}, "variants": ["the project"], **more}
-    return ask(Side(sys.executable, folder), limits, request)
+    return ask(ProjectSide(sys.executable, folder), limits, request)
 
 
 def visit(asked, name, *parts, **more):
@@ -210,7 +210,7 @@ def test_an_interpreter_without_numpy_says_so(folder, tmp_path):
     subject = {"name": "steps:step", "backend": None, "execution": "", "device": "cpu", "passes": (),
                "batch_size": 1, "input_shape": None}  # fmt: skip
     with pytest.raises(TaskFailedError) as told:
-        ask(Side(str(python), folder), LIMITS, {"op": "survey", "subject": subject, "variants": ["x"]})
+        ask(ProjectSide(str(python), folder), LIMITS, {"op": "survey", "subject": subject, "variants": ["x"]})
     assert told.value.status == "crashed"
 
 

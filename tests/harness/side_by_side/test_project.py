@@ -10,11 +10,11 @@ from fake_clock import FakeClock
 import grouped_bench as gb
 from grouped_bench.analyse.compare.again import Again
 from grouped_bench.errors import CutShortError, SpaceError, UnavailableError
-from grouped_bench.harness.processes.projects import Side
+from grouped_bench.harness.processes.projects import ProjectSide
 from grouped_bench.harness.processes.workers import TaskFailedError
 from grouped_bench.harness.side_by_side import project
 from grouped_bench.harness.side_by_side.project_request import names_function, request_of
-from grouped_bench.store.steps import read_steps
+from grouped_bench.store.gate.steps import read_steps
 
 STEP_S, LAYER_S, START_S = 0.01, 0.004, 2.0
 
@@ -72,7 +72,7 @@ def measure(tmp_path):
     def run(processes, kind="step", **options):
         given = {"out": tmp_path / "out", "visits": 6, "seed": 5, **options}
         request = request_of("train:step", kind, given)
-        return project.carry_out_steps(request, (Side("base"), Side("head")), processes, processes.clock)
+        return project.carry_out_steps(request, (ProjectSide("base"), ProjectSide("head")), processes, processes.clock)
 
     return run
 
@@ -135,7 +135,7 @@ def test_steps_that_are_worse_are_measured_again_alone(measure, monkeypatch):
     assert again.steps == ("Conv2D 3",)
     request = request_of("train:step", "model", {"out": first[0].parent.parent, "visits": 6})
     request = dataclasses.replace(request, only=again.steps, rerun_of=again.runs)
-    second = project.carry_out_steps(request, (Side("base"), Side("head")), processes, processes.clock)
+    second = project.carry_out_steps(request, (ProjectSide("base"), ProjectSide("head")), processes, processes.clock)
     assert list(rows(second[0])) == ["Conv2D 3"]
     found = gb.compare([first[0], second[0]], [first[1], second[1]]).comparison
     assert found.verdict == "regression"
@@ -204,7 +204,7 @@ def test_memory_that_cannot_be_read_takes_nothing_away(measure):
 
 def test_a_side_without_the_function_is_refused_by_name(measure):
     refusal = SpaceError("MODULE must be importable", received="no train", remedy="Install it")
-    with pytest.raises(SpaceError, match="Head: MODULE must be importable"):
+    with pytest.raises(SpaceError, match=r"MODULE must be importable.*no train, in head"):
         measure(Processes(faults={("head", "survey"): refusal}))
 
 

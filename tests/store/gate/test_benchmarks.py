@@ -10,8 +10,8 @@ from machines import machine
 
 from grouped_bench.analyse.compare.side_selection import commit_of, why_left_out
 from grouped_bench.errors import RunError
-from grouped_bench.store import benchmarks
-from grouped_bench.store.benchmarks import read_benchmarks
+from grouped_bench.store.gate import benchmarks
+from grouped_bench.store.gate.benchmarks import read_benchmarks
 
 ZEN3 = machine(
     name="AMD EPYC 7763 64-Core Processor",

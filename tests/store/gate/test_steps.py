@@ -5,7 +5,7 @@ import json
 import pytest
 
 from grouped_bench.errors import OutputError, RunError
-from grouped_bench.store.steps import StepRow, read_steps, write_steps
+from grouped_bench.store.gate.steps import StepRow, read_steps, write_steps
 
 FACTS = {"schema": 1, "run_id": "one", "machine": "here", "stopped_by": "visits"}
 ROW = {

@@ -1,0 +1,1 @@
+"""What `compare` reads besides runs: benchmarks of another tool, and steps of a project."""
