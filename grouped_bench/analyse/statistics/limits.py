@@ -1,5 +1,9 @@
-"""Latencies that no honest computation on a machine has: more arithmetic than it can do, or less than an empty call."""
+"""Latencies that no honest computation on a machine has: more arithmetic or traffic than it can do, or less than an
+empty call.
+"""
 
+import collections
+import dataclasses
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -10,17 +14,20 @@ IMPLAUSIBLE = "implausible"
 _FEWER_MULTIPLICATIONS = 2.5
 # A call is as dear as an empty one at least; a best of few calls may be off by half.
 _SHARE_OF_EMPTY = 0.5
+# A peak of the bandwidth is that of one operation; of what a call moves a part may stay in a cache.
+_MORE_TRAFFIC = 2.5
 _PLACE = ("backend", "env", "threads", "device", "dtype")
 # What must be known of a task.
-COLUMNS = ("variant", "status", "latency_s", "macs", *_PLACE)
+COLUMNS = ("variant", "status", "latency_s", "macs", "min_bytes", "cache", *_PLACE)
 
 
 def implausible(rows: Sequence[Mapping[Any, Any]], peaks: Sequence[Json], ours: Collection[str]) -> list[bool]:
     """Of each task of a run whether its latency is impossible.
 
     The limit of the arithmetic is what the machine's peak was measured to be, or what a variant of this package has
-    reached in the run, whichever is more: a peak is measured badly on a busy machine. Variants of this package set the
-    limit and are not held to it.
+    reached in the run, whichever is more: a peak is measured badly on a busy machine. So is that of the traffic, which
+    only cold calls must have: what hot ones read may lie in a cache. Variants of this package set the limits and are
+    not held to them.
 
     Args:
         rows: with COLUMNS.
@@ -28,31 +35,44 @@ def implausible(rows: Sequence[Mapping[Any, Any]], peaks: Sequence[Json], ours: 
         ours: names of the variants of this package.
     """
     measured = [row["status"] == "ok" and bool(row["latency_s"]) for row in rows]
-    rates: dict[tuple[str, ...], float] = {}
-    empty: dict[tuple[str, ...], float] = {}
+    limits: dict[tuple[str, ...], _Limits] = collections.defaultdict(_Limits)
     for peak in peaks:
-        place = _place(peak)
-        rates[place] = max(rates.get(place, 0.0), float(peak["flops_per_s"]))
-        if peak.get("call_s"):
-            empty[place] = float(peak["call_s"])
+        limits[_place(peak)].raise_to(float(peak["flops_per_s"]), float(peak["bytes_per_s"]))
+        limits[_place(peak)].call_s = float(peak.get("call_s") or 0.0)
     for row, is_measured in zip(rows, measured, strict=True):
         if is_measured and row["variant"] in ours:
-            rates[_place(row)] = max(rates.get(_place(row), 0.0), _rate(row))
+            limits[_place(row)].raise_to(*_rates(row))
     return [
-        is_measured and row["variant"] not in ours and _is_beyond(row, rates, empty)
+        is_measured and row["variant"] not in ours and _place(row) in limits and limits[_place(row)].excludes(row)
         for row, is_measured in zip(rows, measured, strict=True)
     ]
 
 
-def _is_beyond(row: Mapping[Any, Any], rates: Mapping[tuple[str, ...], float], empty: Mapping[Any, float]) -> bool:
-    place = _place(row)
-    is_too_much = place in rates and _rate(row) > _FEWER_MULTIPLICATIONS * rates[place]
-    return is_too_much or row["latency_s"] < _SHARE_OF_EMPTY * empty.get(place, 0.0)
+@dataclasses.dataclass
+class _Limits:
+    """What a machine is known to reach in one setting: operations and bytes a second, and an empty call's seconds."""
+
+    flops_per_s: float = 0.0
+    bytes_per_s: float = 0.0
+    call_s: float = 0.0
+
+    def raise_to(self, flops_per_s: float, bytes_per_s: float) -> None:
+        """Take note that as much was reached."""
+        self.flops_per_s = max(self.flops_per_s, flops_per_s)
+        self.bytes_per_s = max(self.bytes_per_s, bytes_per_s)
+
+    def excludes(self, row: Mapping[Any, Any]) -> bool:
+        """Whether the latency of the row is beyond one of them."""
+        flops_per_s, bytes_per_s = _rates(row)
+        computes_too_much = 0 < _FEWER_MULTIPLICATIONS * self.flops_per_s < flops_per_s
+        moves_too_much = 0 < _MORE_TRAFFIC * self.bytes_per_s < bytes_per_s
+        return computes_too_much or moves_too_much or row["latency_s"] < _SHARE_OF_EMPTY * self.call_s
 
 
-def _rate(row: Mapping[Any, Any]) -> float:
-    """Operations a second."""
-    return 2 * float(row["macs"] or 0) / float(row["latency_s"])
+def _rates(row: Mapping[Any, Any]) -> tuple[float, float]:
+    """Operations and, of cold calls, bytes a second."""
+    moved = row["min_bytes"] if row["cache"] == "cold" else None
+    return 2 * float(row["macs"] or 0) / float(row["latency_s"]), float(moved or 0) / float(row["latency_s"])
 
 
 def _place(facts: Mapping[Any, Any]) -> tuple[str, ...]:

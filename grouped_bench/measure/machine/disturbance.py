@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import resource
+import threading
 from pathlib import Path
 
 from grouped_bench.measure.machine import gpu
@@ -11,6 +12,7 @@ from grouped_bench.measure.machine.processor import read, usable
 from grouped_bench.measure.rounds import read_clock
 
 _STAT = Path("/proc/stat")
+_TASKS = Path("/proc/self/task")
 # Fields of a processor's line of /proc/stat (proc(5)): user, nice, system, irq and softirq are work, then what a
 # hypervisor took.
 _WORK_FIELDS, _STEAL_FIELD = (1, 2, 3, 6, 7), 8
@@ -21,6 +23,7 @@ _LEAST_CLOCK = 0.75  # of a GPU's highest; below it nvbench discards a sample
 class _Reading:
     wall: float
     own: float
+    threads: dict[int, float]
     busy: float | None
     held_back: float | None
 
@@ -37,7 +40,8 @@ class Watch:
         self._start = _read()
 
     def stop(self) -> dict[str, float | None]:
-        """`stolen`: share of the usable processors' time that other programs and a hypervisor took.
+        """`stolen`: share of the usable processors' time that other programs and a hypervisor took, and threads of
+        Python's in this process, which are nobody's whose turn it is.
         `throttled`: share of the stretch in which a quota held this process back, or 1 where a GPU ended below
         three quarters of its highest clock. None where the system does not report it.
         """
@@ -45,7 +49,7 @@ class Watch:
         wall = end.wall - start.wall
         stolen = throttled = None
         if wall > 0 and start.busy is not None and end.busy is not None:
-            others = (end.busy - start.busy) - (end.own - start.own)
+            others = (end.busy - start.busy) - (end.own - start.own) + _worked(start.threads, end.threads)
             stolen = min(1.0, max(0.0, others / wall / len(processors())))
         if wall > 0 and start.held_back is not None and end.held_back is not None:
             throttled = min(1.0, (end.held_back - start.held_back) / wall)
@@ -62,7 +66,24 @@ def processors() -> set[int]:
 
 def _read() -> _Reading:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return _Reading(read_clock(), used.ru_utime + used.ru_stime, _busy_seconds(), _held_back_seconds())
+    own = used.ru_utime + used.ru_stime
+    return _Reading(read_clock(), own, _python_threads(), _busy_seconds(), _held_back_seconds())
+
+
+def _python_threads() -> dict[int, float]:
+    """Processor seconds of each thread that Python started and that runs: frameworks' own are none of them."""
+    found = {}
+    for thread in threading.enumerate():
+        told = read(_TASKS / str(thread.native_id) / "stat") if thread is not threading.main_thread() else None
+        if told:
+            fields = told.rpartition(")")[2].split()  # the name before it may hold anything
+            found[int(thread.native_id or 0)] = sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+    return found
+
+
+def _worked(before: dict[int, float], after: dict[int, float]) -> float:
+    """Processor seconds that threads which are there still have worked."""
+    return sum(seconds - before.get(thread, 0.0) for thread, seconds in after.items())
 
 
 def _busy_seconds() -> float | None:

@@ -15,7 +15,8 @@ PEAK = {**PLACE, "flops_per_s": 1e11, "bytes_per_s": 1e10}
 
 def row(variant="regular", seconds=1e-3, macs=10**7, **changed):
     """With these figures 2e10 operations a second."""
-    return {**PLACE, "variant": variant, "status": "ok", "latency_s": seconds, "macs": macs, **changed}
+    figures = {"latency_s": seconds, "macs": macs, "min_bytes": 10**6, "cache": "hot"}
+    return {**PLACE, "variant": variant, "status": "ok", **figures, **changed}
 
 
 def told(rows, peaks):
@@ -41,6 +42,17 @@ def test_less_than_half_an_empty_call_is_impossible():
     peak = {**PEAK, "call_s": 2e-4}
     found = told([row(), row("mine", 1.1e-4, macs=10), row("mine", 0.9e-4, macs=10)], [peak])
     assert found == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("cache", "size", "is_impossible"),
+    [("cold", 24 * 10**6, False), ("cold", 26 * 10**6, True), ("hot", 26 * 10**6, False)],
+)
+def test_a_cold_call_that_moves_more_than_the_bandwidth_allows_is_impossible(cache, size, is_impossible):
+    mine = row("mine", 1e-3, cache=cache, min_bytes=size)
+    assert told([row(cache=cache), mine], [PEAK]) == [False, is_impossible]
+    reached = row(cache="cold", min_bytes=12 * 10**6)
+    assert told([reached, mine], [PEAK]) == [False, False], "a variant of ours moves nearly as much"
 
 
 def test_another_setting_and_what_failed_set_no_limit():

@@ -1,6 +1,8 @@
 """What disturbed a visit, read from files made here and a clock that stands still."""
 
 import sys
+import threading
+import time
 import types
 
 import pytest
@@ -143,3 +145,33 @@ def test_a_gpu_that_nothing_can_ask_is_null(system, monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", None)
     system.ticks()
     assert disturbance.Watch("gpu").stop()["throttled"] is None
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+def test_a_thread_that_works_in_the_turns_of_others_steals():
+    """By real threads, whose time the system counts in hundredths of a second."""
+    done = threading.Event()
+
+    def work():
+        while not done.is_set():
+            sum(range(1000))
+
+    thread = threading.Thread(target=work)
+    before = disturbance._python_threads()
+    thread.start()
+    try:
+        until = time.process_time() + 0.2
+        while time.process_time() < until:
+            time.sleep(0.01)
+        assert disturbance._worked(before, disturbance._python_threads()) >= 0.1
+    finally:
+        done.set()
+        thread.join()
+    assert disturbance._worked(before, disturbance._python_threads()) < 0.1, "the main thread is none of them"
+
+
+def test_what_threads_of_pythons_work_is_stolen(system, monkeypatch):
+    readings = iter([{7: 1.0}, {7: 1.5, 8: 0.5}])
+    monkeypatch.setattr(disturbance, "_python_threads", lambda: next(readings))
+    found = watched(system, seconds=2.0, own=3.0, ticks={"user": 1300, "idle": 5100})
+    assert found["stolen"] == pytest.approx(1 / 4)
