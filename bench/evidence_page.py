@@ -91,6 +91,10 @@ QUESTIONS = (
     ),
     Question("What does a layer that chooses add to a call?", {"dispatch": "dispatch.py"}),
     Question("Does a gate at 5% stay silent, and does it see 10%?", {"gate": "gate.py"}),
+    Question(
+        "Does a gate of a project of one's own stay silent, and does it see what is slower?", {"project": "project.py"}
+    ),
+    Question("Do base and head at the same moment tell more than in turn?", {"duet": "duet.py"}),
     Question("Does a baseline say what its run says?", {"baselines": "baselines.py"}),
     Question("Are steps in a history found where they are, and only there?", {"history": "history.py"}),
     Question("What does it cost to follow the advice on a case that was not measured?", {"advice": "advice.py"}),

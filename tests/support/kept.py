@@ -24,6 +24,7 @@ import pandas as pd
 import parts
 import peers
 import power
+import project
 import repeats
 import simulated
 import truth
@@ -328,6 +329,21 @@ def fooled_run():
     return {**found, "targets": fooled.targets(found)}
 
 
+def duet_run():
+    told = {"of": 6, "regressions": 0, "open": 1, "ratio": [0.9, 1.0, 1.1], "width": 0.08}
+    one = {"nothing, same": told, "nothing, slower": {**told, "regressions": 5}}
+    return {"repeats": 1, "about": loads.ABOUT, "in turn": one, "duet": one,
+            "seconds": {"in turn": 500.0, "duet": 300.0}, "targets": []}  # fmt: skip
+
+
+def project_run():
+    told = {"tasks": 8, "regressions": 0, "open": 1, "whole_regressions": 0, "wholes": 2, "ratio": 1.0, "width": 0.04,
+            "seconds": 150.0}  # fmt: skip
+    found = {"repeats": 1, "slower": 0.1, "same model": told, "slower step": {**told, "tasks": 1, "regressions": 1},
+             "groups": {**told, "whole_regressions": 1, "wholes": 1}}  # fmt: skip
+    return {**found, "targets": project.targets(found)}
+
+
 def everything():
     return {
         "baselines": baselines_run(),
@@ -343,6 +359,8 @@ def everything():
         "simulated": simulated_run(),
         "hog": hog_run(),
         "fooled": fooled_run(),
+        "duet": duet_run(),
+        "project": project_run(),
         "optimized-ConvNeXtTiny": optimized_run(),
         "optimized-ResNeXt50": optimized_run(),
         "optimized-ResNeXt50-224": optimized_run(),
