@@ -109,6 +109,7 @@ class _Half:
             self.rows[name] = StepRow(
                 name=name, group=subject.title, backend=subject.backend, backend_version=self.found.get("version"),
                 execution=subject.execution or None, params=told["params"], count=told["count"],
+                is_whole=told["is_whole"],
             )  # fmt: skip
         self.write()
 

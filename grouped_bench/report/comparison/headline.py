@@ -5,8 +5,9 @@ import collections
 from grouped_bench.analyse.compare import compare
 from grouped_bench.analyse.compare.compare import Compared, Comparison
 from grouped_bench.analyse.compare.decided import decided_counts, open_count
+from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.report.text import cells
-from grouped_bench.units import counted, format_percent
+from grouped_bench.units import counted, format_percent, format_seconds
 
 _MOST_APART = 3
 # Of the tasks that could be; of fewer the first sentence says how many.
@@ -27,8 +28,11 @@ _FAILED = ("failed on both sides", "failed on both sides")
 
 
 def headline(comparison: Comparison) -> str:
-    """The verdict in one sentence, with counts; before it what sets base and head apart, where that decides kernels."""
-    return " ".join(filter(None, [warning(comparison), _verdict(comparison)]))
+    """The verdict in one sentence, with counts; before it what sets base and head apart, where that decides kernels.
+
+    After it what the whole step of a project takes.
+    """
+    return " ".join(filter(None, [warning(comparison), _verdict(comparison), _whole(comparison)]))
 
 
 def warning(comparison: Comparison) -> str | None:
@@ -62,6 +66,22 @@ def _verdict(comparison: Comparison) -> str:
     if comparison.verdict == compare.INCONCLUSIVE:
         return "Inconclusive: no task worked on both sides."
     return "; ".join(_nothing(comparison)) + "."
+
+
+def _whole(comparison: Comparison) -> str | None:
+    """What each whole step takes in head beside base; None where there is none, or it did not work on both sides."""
+    told = []
+    for task in comparison.tasks:
+        found = next((one for one in task.changes if one.metric == "latency"), None)
+        if not task.head.columns.get("is_whole") or found is None or found.ratio is None:
+            continue
+        pass_ = str(task.head.columns["name"]).partition(", ")[2]
+        ratio = found.ratio
+        ends = (ratio.low, ratio.high) if isinstance(ratio, Interval) else (None, None)
+        times = " → ".join(format_seconds(one, 2) for one in (found.base, found.head) if isinstance(one, float))
+        value = ratio.estimate if isinstance(ratio, Interval) else ratio
+        told.append(f"{f'{pass_} ' if pass_ else ''}{times}, {cells.ratio(value, *ends)}")
+    return f"Whole step: {'; '.join(told)}." if told else None
 
 
 def _missing(comparison: Comparison) -> str | None:

@@ -33,6 +33,7 @@ class StepRow(BaseModel):
     reason: _Text | None = None
     params: Tally | None = None
     count: Tally = 1
+    is_whole: bool = True
     iterations: Tally | None = None
     first_calls_s: list[Elapsed] = []
     samples_s: list[_Rounds] = []

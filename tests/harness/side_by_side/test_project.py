@@ -14,6 +14,7 @@ from grouped_bench.harness.processes.projects import ProjectSide
 from grouped_bench.harness.processes.workers import TaskFailedError
 from grouped_bench.harness.side_by_side import project
 from grouped_bench.harness.side_by_side.project_request import names_function, request_of
+from grouped_bench.report.comparison.headline import headline
 from grouped_bench.store.gate.steps import read_steps
 
 STEP_S, LAYER_S, START_S = 0.01, 0.004, 2.0
@@ -125,6 +126,8 @@ def test_a_model_whose_layers_are_others_is_judged_by_its_whole_step(measure):
     found = gb.compare(*measure(Processes({"base": old, "head": new}), kind="model")).comparison
     assert found.verdict == "regression"
     assert (len(found.new), len(found.gone)) == (4, 4)
+    told = headline(found)
+    assert told.startswith("Regression: 1 of 1 task is slower by more than 5%. Whole step: training 10 ms → 13 ms, 1.3")
 
 
 def test_steps_that_are_worse_are_measured_again_alone(measure, monkeypatch):
