@@ -118,7 +118,7 @@ def sides_of(base: Names, head: Names, out: Path, *, as_one: bool = False) -> tu
     from grouped_bench.analyse.compare.side_selection import BASE_ITSELF
 
     names = [[side] if isinstance(side, str | Path) else list(side) for side in (base, head)]
-    finders = {_finder(Path(name)) for side in names for name in side}
+    finders = {_finder(str(name), out) for side in names for name in side}
     if len(finders) > 1:
         raise RunError(
             f"Base and head must both be runs, both be files of steps ({steps.SUFFIX}), or both be JSON of "
@@ -193,11 +193,18 @@ def _benchmarks(name: str, _: Path) -> SideFiles:
     return _without_copies(files)
 
 
-def _steps(name: str, _: Path) -> SideFiles:
-    """The files of a project's steps that a name stands for."""
+def _of_id(name: str, out: Path) -> list[Path]:
+    """The file of steps of the run with this id under `out`, if there is one and the name is no path."""
+    if Path(name).exists():
+        return []
+    return [path for path in out.rglob(f"*{steps.SUFFIX}") if path.name == f"{name}{steps.SUFFIX}"]
+
+
+def _steps(name: str, out: Path) -> SideFiles:
+    """The files of a project's steps that a name stands for: a file, a folder, or the id of a run under `out`."""
     path = Path(name)
     files = []
-    for one in sorted(path.rglob(f"*{steps.SUFFIX}")) if path.is_dir() else [path]:
+    for one in sorted(path.rglob(f"*{steps.SUFFIX}")) if path.is_dir() else _of_id(name, out) or [path]:
         rows, facts = steps.read_steps(one)
         files.append(_File(one, _name(one, name), str(facts.get("run_id") or one.resolve()), facts, steps=rows))
     return _without_copies(files)
@@ -249,11 +256,14 @@ def _facts(path: Path) -> Facts:
     return load(path).metadata if path.suffix == SUFFIX else read_facts(path)
 
 
-def _finder(path: Path) -> Callable[[str, Path], SideFiles]:
+def _finder(name: str, out: Path) -> Callable[[str, Path], SideFiles]:
     """What finds the files that a name stands for: of JSON, where it is a file of such or a folder without runs."""
     from grouped_bench.store.journal import SUFFIX
 
+    path = Path(name)
     try:
+        if _of_id(name, out):
+            return _steps
         names = [file.name for file in path.rglob("*")] if path.is_dir() else [path.name]
     except OSError:
         return _runs

@@ -87,8 +87,8 @@ def compare(
 ) -> int:
     """Judge whether HEAD is worse than BASE, task by task.
 
-    BASE and HEAD are each a Parquet file, a journal, a run id, `latest`, or a
-    folder of runs. From a folder, the runs of the commit measured last are
+    BASE and HEAD are each a Parquet file, a journal, a run id, `latest`, a file of
+    steps (.steps.json), or a folder of these. From a folder, the runs of the commit measured last are
     pooled, with the same uncommitted changes if any. Both may instead be JSON of
     pytest-benchmark, a file or a folder. The answer names the files of a folder
     that were left out, and why.
@@ -122,8 +122,8 @@ def compare(
 
     Exit codes: 0 no regression; 1 a regression: an interval wholly beyond its
     threshold, or a task that worked and now fails; 3 undecided, or nothing to
-    decide by: fewer than half of base's tasks in head, or one run on both sides;
-    2 cannot be carried out; 130 interrupted. A regression outweighs the others.
+    decide by: fewer than half of base's tasks in head, one run on both sides, or no
+    interval that rules out a slow-down; 2 cannot be carried out; 130 interrupted. A regression outweighs the others.
 
     \b
     JSON: {"schema": 1, "verdict", "headline", "basis" ("mixed" if tasks differ),
@@ -155,31 +155,31 @@ def compare(
 
     project = _project(step, options)
     paths = {"--base-path": base_path, "--head-path": head_path}
-    of_project = {"step": step, **{name.removeprefix("--"): path for name, path in paths.items()}}
-    asked = [name for name, value in {**options, **of_project}.items() if value is not None and name != "quiet"]
-    if project is not None and any((*paths.values(), base_python, head_python)):
-        base_python, head_python = base_python or sys.executable, head_python or sys.executable
+    pythons = {"--base-python": base_python, "--head-python": head_python}
+    asked = [name for name, value in options.items() if value is not None and name != "quiet"]
     asked += ["rerun"] if rerun else []
-    measured = _is_measured((base, head), (base_python, head_python), asked)
-    if measured and project is None and any(paths.values()):
+    if project is not None:
+        _refuse_unlike_sides(f"--{project[0]} {project[1]}", {"BASE": base, "HEAD": head, **pythons, **paths})
+    elif any(paths.values()):
         raise usage_error(
             f"{' and '.join(paths)} must go with --step or --model MODULE:FUNCTION",
             received="neither",
-            remedy="Leave them out, or name what to measure",
+            remedy="Name what to measure, or leave them out",
         )
+    measured = project is not None or _is_measured((base, head), (base_python, head_python), asked)
     named = {Path(name): table.format_of(name) for name in saves}
     for path in named:
         check_writable(path.parent)
     limits = thresholds_of(thresholds)  # refused before anything is measured
     measure: _Measure | None = None
     if project is not None:
-        given = {name: value for name, value in with_progress(options).items() if name != "model"}
-        given |= {"base_path": base_path, "head_path": head_path}
-        measure = functools.partial(gb.step_both, project[1], kind=project[0], base_python=str(base_python),
-                                    head_python=str(head_python), out=out, **given)  # fmt: skip
+        own = {name: value for name, value in with_progress(options).items() if name != "model"}
+        own |= {"base_path": base_path, "head_path": head_path}
+        own |= {name[2:].replace("-", "_"): python or sys.executable for name, python in pythons.items()}
+        measure = functools.partial(gb.step_both, project[1], kind=project[0], out=out, **own)
     elif measured:
-        space, given = space_of(with_progress(options), usual=None)
-        measure = functools.partial(_files_of_runs, str(base_python), str(head_python), space, out=out, **given)
+        space, own = space_of(with_progress(options), usual=None)
+        measure = functools.partial(_files_of_runs, str(base_python), str(head_python), space, out=out, **own)
     judge = functools.partial(gb.compare, out=out, thresholds=limits, allow_gone=allow_gone, as_one=as_one)
     found, is_cut_short = (judge(str(base), str(head)), False) if measure is None else _judged(measure, judge, rerun)
     texts = {path: table.render(found, kind, everything=everything) for path, kind in named.items()}
@@ -251,6 +251,18 @@ def _project(step: str | None, options: dict[str, Any]) -> tuple[Literal["step",
     return found
 
 
+def _refuse_unlike_sides(what: str, given: dict[str, str | None]) -> None:
+    """UsageError unless something tells the sides of a project apart, and nothing is measured already."""
+    named = [name for name, value in given.items() if value]
+    measured = [name for name in named if not name.startswith("--")]
+    if measured or not named:
+        raise usage_error(
+            f"{what} must go with folders or interpreters of base and head",
+            received=", ".join(measured) or "none",
+            remedy="Give --base-path and --head-path, or --base-python and --head-python",
+        )
+
+
 def _is_measured(
     sides: tuple[str | None, str | None], pythons: tuple[str | None, str | None], asked: Sequence[str]
 ) -> bool:
@@ -261,7 +273,7 @@ def _is_measured(
         raise usage_error(
             "`compare` takes BASE and HEAD, or --base-python and --head-python",
             received=", ".join(given) or "none of them",
-            remedy="Give one of the two pairs",
+            remedy="Give one of the two pairs; for your own code, --step with --base-path and --head-path",
         )
     if any(pythons):
         return True

@@ -140,7 +140,7 @@ def test_runs_are_looked_up_under_out(call, runs):
     ("words", "told"),
     [
         (("base",), "`compare` takes BASE and HEAD, or --base-python and --head-python. Received: BASE. Give one of"),
-        ((), "Received: none of them. Give one of the two pairs."),
+        ((), "Received: none of them. Give one of the two pairs; for your own code, --step with --base-path"),
         (
             ("base", "slow", "--base-python", "a", "--head-python", "b"),
             "Received: BASE, HEAD, --base-python, --head-python.",
@@ -162,16 +162,28 @@ def test_runs_are_looked_up_under_out(call, runs):
         (("base", "slow", "--import", "x.py"), "--import must go with --base-python"),
         (("base", "slow", "--pass", "training"), "--pass must go with --base-python"),
         (("base", "slow", "--rerun"), "--rerun must go with --base-python"),
-        (("base", "slow", "--step", "train:step"), "--step must go with --base-python"),
-        (("base", "slow", "--base-path", "."), "--base-path must go with --base-python"),
-        (("--step", "train:step"), "Received: none of them."),
-        (("--base-path", ".", "--head-path", "."), "Received: none of them."),
+        (
+            ("base", "slow", "--step", "train:step"),
+            "--step train:step must go with folders or interpreters of base and head. Received: BASE, HEAD.",
+        ),
+        (
+            ("base", "slow", "--base-path", "."),
+            "--base-path and --head-path must go with --step or --model MODULE:FUNCTION",
+        ),
+        (
+            ("--step", "train:step"),
+            "must go with folders or interpreters of base and head. Received: none. Give --base-path",
+        ),
+        (("--base-path", ".", "--head-path", "."), "must go with --step or --model MODULE:FUNCTION"),
         (
             ("--base-python", "a", "--head-python", "b", "--base-path", "."),
             "--base-path and --head-path must go with --step or --model MODULE:FUNCTION",
         ),
         (("--base-path", "base", "--step", "train:step"), "--base-path and --head-path must be folders"),
-        (("--base-path", ".", "--step", "train"), "--step must name a function as MODULE:FUNCTION. Received: train."),
+        (
+            ("--base-path", ".", "--step", "train"),
+            "--step must name a function as MODULE:FUNCTION, in letters, digits, _ and dots. Received: train.",
+        ),
         (("--base-path", ".", "--step", "a:b", "--model", "a:b"), "--step and --model must not be given together"),
         (("--base-path", ".", "--step", "a:b", "--groups", "2"), "--groups must not go with --step"),
         (("base", "slow", "--wait"), "--wait must go with --base-python"),

@@ -84,6 +84,11 @@ class Compared:
         """Whether it worked on both sides, so that there is more to compare than statuses."""
         return _have_worked(self.base, self.head)
 
+    def leaves_open(self, limit: float | None) -> bool:
+        """Whether its latency is unchanged, and has an interval that reaches beyond the threshold."""
+        found = [change.ratio for change in self.changes if change.metric == "latency" and change.verdict == UNCHANGED]
+        return limit is not None and any(isinstance(one, Interval) and one.high > 1 + limit for one in found)
+
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
@@ -112,6 +117,17 @@ class Comparison:
         return found
 
     @property
+    def has_latency(self) -> bool:
+        """Whether a task worked on both sides."""
+        return any(task.has_worked for task in self.tasks)
+
+    @property
+    def rules_nothing_out(self) -> bool:
+        """Whether tasks worked on both sides, and every interval reaches beyond the threshold."""
+        limit = self.thresholds.get("latency")
+        return self.has_latency and all(task.leaves_open(limit) for task in self.tasks if task.has_worked)
+
+    @property
     def open_tasks(self) -> tuple[Compared, ...]:
         """Those that are worse or not decided, which more visits may decide otherwise."""
         return tuple(task for task in self.tasks if task.verdict in (REGRESSION, INCONCLUSIVE))
@@ -137,13 +153,13 @@ class Comparison:
     def verdict(self) -> str:
         """The worst of the tasks'; what shows nothing is inconclusive.
 
-        Nothing is shown by a run and itself, by few of base's tasks, or without a latency where one should be judged.
+        Nothing is shown by a run and itself, by few of base's tasks, without a latency where one should be judged, or
+        where every interval reaches beyond the threshold.
         """
         found = worst(task.verdict for task in self.tasks) if self.tasks else INCONCLUSIVE
         if found == REGRESSION:
             return found
-        judged = self.thresholds.get("latency") is not None
-        shows_latency = not judged or any(task.has_worked for task in self.tasks)
+        shows_latency = self.thresholds.get("latency") is None or (self.has_latency and not self.rules_nothing_out)
         return INCONCLUSIVE if self.is_same_run or self.covers_too_little or not shows_latency else found
 
 

@@ -1,7 +1,6 @@
 """How much a comparison decides: tasks with a verdict, and those in which a slow-down is not ruled out."""
 
 from grouped_bench.analyse.compare.compare import INCONCLUSIVE, NOT_JUDGED, REGRESSION, UNCHANGED, Compared, Comparison
-from grouped_bench.analyse.statistics.stats import Interval
 
 
 def decided_counts(comparison: Comparison) -> tuple[int, int]:
@@ -24,6 +23,4 @@ def _is_undecided(task: Compared, comparison: Comparison) -> bool:
 
 
 def _is_open(task: Compared, comparison: Comparison) -> bool:
-    limit = comparison.thresholds["latency"]
-    intervals = [change.ratio for change in task.changes if change.metric == "latency" and change.verdict == UNCHANGED]
-    return limit is not None and any(isinstance(one, Interval) and one.high > 1 + limit for one in intervals)
+    return task.leaves_open(comparison.thresholds["latency"])

@@ -101,7 +101,9 @@ def of_steps(files: Sequence[Sequence[StepRow]], machines: Sequence[str | None])
     for number, (rows, machine) in enumerate(zip(files, machines, strict=True)):
         for row in rows:
             named = ("name", "group", "backend", "backend_version", "execution")
-            columns = {name: getattr(row, name) for name in (*named, "count", "is_whole")} | {"machine": machine}
+            columns = {name: getattr(row, name) for name in (*named, "count", "is_whole", "label")} | {
+                "machine": machine
+            }
             told = Measurement(
                 columns, row.status, row.reason, first_calls=tuple(row.first_calls_s), params=row.params,
                 memory_bytes=row.peak_memory_bytes, memory_source=row.memory_source,

@@ -191,18 +191,17 @@ class Host:
         return message
 
 
-def only_this_package(folder: Path, *others: Path) -> dict[str, str]:
-    """Variables by which another interpreter finds this package and what lies in `others`, and nothing else of ours.
+def only_this_package(folder: Path) -> dict[str, str]:
+    """Variables by which another interpreter finds this package, and nothing else of this one's.
 
     Args:
         folder: an empty one, for a link that stands where no other module does.
-        others: folders whose modules may be imported too.
     """
     link = folder / "package" / _PACKAGE.name
     link.parent.mkdir()
     link.symlink_to(_PACKAGE)
     # Without the folder of the user, where another version of this package may lie.
-    return {"PYTHONPATH": os.pathsep.join(map(str, (link.parent, *others))), "PYTHONSAFEPATH": "1"}
+    return {"PYTHONPATH": str(link.parent), "PYTHONSAFEPATH": "1"}
 
 
 class RefusedHost:

@@ -51,10 +51,11 @@ class _Process:
         ours, theirs = socket.socketpair()
         printed, marks = scratch(), scratch()
         chosen = {"KERAS_BACKEND": self._backend, **backends.own_variables(self._backend)} if self._backend else {}
-        paths = only_this_package(Path(self._folder.name), *filter(None, [self._side.folder]))
+        paths = only_this_package(Path(self._folder.name))
+        folder = [] if self._side.folder is None else [str(self._side.folder)]
         with theirs:
             self._process = subprocess.Popen(
-                [self._side.python, "-u", "-m", _MODULE, str(theirs.fileno()), str(marks.fileno())],
+                [self._side.python, "-u", "-m", _MODULE, str(theirs.fileno()), str(marks.fileno()), *folder],
                 cwd=self._side.folder,
                 env={**os.environ, **chosen, **paths, "TMPDIR": self._folder.name},
                 pass_fds=[theirs.fileno(), marks.fileno(), self._folder.descriptor],

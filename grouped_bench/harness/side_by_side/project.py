@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -30,6 +31,8 @@ from grouped_bench.store.runs import check_writable
 from grouped_bench.store.schema import SCHEMA_VERSION
 from grouped_bench.units import format_clock
 
+# Of absolute paths, the folders: a file can be published as it is. What is divided or a link is no path.
+_FOLDERS = re.compile(r"(?<![\w:/.\]])(?:/[^\s/:,'\"\]]+)+/(?=[^\s/])")
 # Visits before the budget may end the measurement: an interval needs as many.
 _LEAST_VISITS = 3
 # Of a visit's time, how much the next one may take longer.
@@ -109,7 +112,7 @@ class _Half:
             self.rows[name] = StepRow(
                 name=name, group=subject.title, backend=subject.backend, backend_version=self.found.get("version"),
                 execution=subject.execution or None, params=told["params"], count=told["count"],
-                is_whole=told["is_whole"],
+                is_whole=told["is_whole"], label=told["label"],
             )  # fmt: skip
         self.write()
 
@@ -160,7 +163,7 @@ class _Half:
 
     def _fail(self, names: Sequence[str], status: str, reason: str) -> None:
         for name in names:
-            self.rows[name].status, self.rows[name].reason = status, environment.without_paths(reason)
+            self.rows[name].status, self.rows[name].reason = status, _FOLDERS.sub("", reason)
 
 
 def carry_out_steps(
@@ -181,8 +184,7 @@ def carry_out_steps(
         for role, side in zip(ROLES, sides, strict=True):
             progress.say(f"importing {request.subject.name} of {role}")
             halves.append(_begun(request, side, ask, role))
-        _warn_of_one_file(halves, progress)
-        _name_each_other(request, halves, began)
+        _name_each_other(request, halves, is_one_file=_is_one_file(halves, progress))
         stopped_by = _take_turns(request, halves, progress, stop, clock)
         for half in halves:
             half.facts |= {"stopped_by": stopped_by, "finished": stopped_by != "user"}
@@ -211,14 +213,16 @@ def _begun(request: StepRequest, side: ProjectSide, ask: Ask, role: str) -> _Hal
         ) from None
 
 
-def _warn_of_one_file(halves: Sequence[_Half], progress: Progress) -> None:
-    """Say so where both sides have imported the same code."""
+def _is_one_file(halves: Sequence[_Half], progress: Progress) -> bool:
+    """Whether both sides have imported the same code, which is said."""
     files = [half.found["file"] for half in halves]
-    if files[0] is not None and files[0] == files[1]:
-        progress.tell(f"Base and head import the same file: {files[0]}. Name folders with --base-path and --head-path.")
+    if files[0] is None or files[0] != files[1]:
+        return False
+    progress.tell(f"Base and head import the same file: {files[0]}. Name folders with --base-path and --head-path.")
+    return True
 
 
-def _name_each_other(request: StepRequest, halves: Sequence[_Half], began: float) -> None:
+def _name_each_other(request: StepRequest, halves: Sequence[_Half], *, is_one_file: bool) -> None:
     """Give each side its facts."""
     names = [new_name() for _ in halves]
     found = environment.describe(request.command)
@@ -233,6 +237,7 @@ def _name_each_other(request: StepRequest, halves: Sequence[_Half], began: float
         "environment": found,
         "stopped_by": None,
         "finished": False,
+        "is_one_file": is_one_file,
     }
     for half, name, partner in zip(halves, names, partners(names, request.rerun_of), strict=True):
         half.begin({**shared, **name, "side_by_side": partner})
@@ -266,6 +271,8 @@ def _take_turns(
             known = dict(itertools.chain.from_iterable(half.iterations.items() for half in halves))
             halves[place].visit(number, seed, control.visit_time, known)
             halves[place].write()
+            if stop():
+                return "user"
         longest = max(longest, clock() - start)
         if number == 0 and request.memory:
             for half in halves:

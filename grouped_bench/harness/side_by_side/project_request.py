@@ -22,6 +22,8 @@ from grouped_bench.store import DEFAULT_OUT
 AXES = ("backend", "execution", "device", "batch_size", "passes")
 CONTROLS = ("visits", "visit_time", "budget", "task_timeout", "memory_limit")
 _PRESET = "ci"
+# A step reads the environment that it is started in.
+_OF_THE_SHELL = ("threads", "env")
 _NAME = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 _OWN = tuple(
     field.name
@@ -45,9 +47,9 @@ def request_of(function: str, kind: str, options: Mapping[str, Any]) -> StepRequ
     """
     if not re.fullmatch(_NAME, function):
         raise SpaceError(
-            f"--{kind} must name a function as MODULE:FUNCTION",
+            f"--{kind} must name a function as MODULE:FUNCTION, in letters, digits, _ and dots",
             received=shown(function),
-            remedy="Write it like train:step",
+            remedy="Write it like train:step, without .py",
         )
     own = {name: value for name, value in options.items() if name in _OWN and value is not None}
     own["out"] = Path(own.get("out", DEFAULT_OUT))
@@ -59,7 +61,7 @@ def request_of(function: str, kind: str, options: Mapping[str, Any]) -> StepRequ
             raise SpaceError(
                 f"--{option} must not go with --{kind}",
                 received=f"--{option} and --{kind} {function}",
-                remedy=f"Leave --{option} out",
+                remedy="Set its variable in the shell" if name in _OF_THE_SHELL else f"Leave --{option} out",
             )
     usual = {name: value for name, value in Space.preset(_PRESET).control.items() if name in CONTROLS}
     subject, control = _of_model(function, rest, usual) if kind == "model" else _of_step(function, rest, usual)

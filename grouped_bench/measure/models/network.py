@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from grouped_bench.measure.attempt import reason_of
 from grouped_bench.space.case import DTYPE_BYTES, MIXED_PREFIX
 from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
@@ -139,7 +140,7 @@ def _build(model: Any, shape: tuple[int, ...] | None) -> None:
     try:
         model.build((None, *shape))
     except Exception as problem:  # its layers', whatever they are
-        raise _no_shape(_one_line(problem)) from None
+        raise _no_shape(reason_of(problem)) from None
     if not getattr(model, "inputs", None):
         raise _no_shape("a model without an input")
 
@@ -162,7 +163,7 @@ def _input(tensor: Any, shape: tuple[int, ...] | None, inputs: int) -> Any:
 def _no_shape(received: str) -> RefusedError:
     return RefusedError(
         "An input shape must give every extent of the model's one input, without the batch", received,
-        "Write it like 224,224,3",
+        "Give it like --input-shape 224,224,3",
     )  # fmt: skip
 
 
@@ -216,7 +217,7 @@ def calls_in(model: Any, inputs: list[Any], is_wanted: Callable[[Any], bool]) ->
     try:
         Pass()(*inputs)
     except Exception as problem:  # a layer's, whatever it is
-        raise _no_shape(_one_line(problem)) from None
+        raise _no_shape(reason_of(problem)) from None
     finally:
         keras.layers.Layer.__call__ = once
     return found

@@ -1,15 +1,17 @@
 """The child process that times what a user's project computes: a callable of its own, or a Keras model and its layers.
 
-Run as `python -m grouped_bench.measure.models.project FD MARKS`: it answers one request on the socket FD, and writes
-whose turn it is into the file MARKS. It is given a fresh process each time, in the interpreter and the folder of the
-project, since nobody knows what importing a project does. Needs the standard library and NumPy; for a model also the
-backend and Keras.
+Run as `python -m grouped_bench.measure.models.project FD MARKS [FOLDER]`: it answers one request on the socket FD, and
+writes whose turn it is into the file MARKS. Modules are looked for in FOLDER before any other place. It is given a
+fresh process each time, since nobody knows what importing a project does. Needs the standard library and NumPy; for a
+model also the backend and Keras.
 """
 
+import concurrent.futures
 import ctypes
 import dataclasses
 import functools
 import importlib
+import inspect
 import json
 import os
 import platform
@@ -39,7 +41,7 @@ _REFERENCE = f"{rounds.REFERENCE} machine)"
 _LEAST_AXES = 2
 _SETTLING_CALLS, _MEMORY_CALLS = 3, 8
 # What of a layer's configuration tells it from others of its kind, beside the shapes, where it is not as usual.
-_TELLING = {"strides": 1, "dilation_rate": 1, "padding": "same"}
+_TELLING = {"groups": 1, "strides": 1, "dilation_rate": 1, "padding": "same"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +88,7 @@ class ProjectPart:
     params: int | None = None
     count: int = 1
     is_whole: bool = True
+    label: str | None = None
 
 
 class Project(ABC):
@@ -94,6 +97,9 @@ class Project(ABC):
     @abstractmethod
     def parts(self) -> dict[str, ProjectPart]:
         """By name, the whole before its layers. Raises RefusedError."""
+
+    def try_out(self) -> None:  # noqa: B027  # most have nothing to try
+        """Refuse what cannot be timed and shows only when it is called. Raises RefusedError."""
 
     @abstractmethod
     def wait(self, result: Any) -> None:
@@ -128,6 +134,20 @@ class StepProject(Project):
     def parts(self) -> dict[str, ProjectPart]:
         """The step."""
         return {WHOLE: ProjectPart(lambda: self._function)}
+
+    def try_out(self) -> None:
+        """Call the step once. What it raises is for a visit to tell."""
+        try:
+            result = self._function()
+            result = result() if callable(result) else result
+        except (Exception, SystemExit):
+            return
+        if lazy := _lazy(result):
+            raise RefusedError(
+                "A step must return what was computed, or what can be waited for",
+                f"{self._subject.name}, which returns {lazy}",
+                "Compute inside the step; `asyncio.run` and `list` do",
+            )
 
     def wait(self, result: Any) -> None:
         """Whatever framework computes it."""
@@ -184,7 +204,8 @@ class ModelProject(Project):
         for name, (layer, first, count) in layers.items():
             for pass_ in self._subject.passes:
                 make = functools.partial(self._step, layer, first, pass_)
-                found[f"{name}, {pass_}"] = ProjectPart(make, layer.count_params(), count, is_whole=False)
+                label = layer.name if count == 1 else f"{layer.name} and {count - 1} more"
+                found[f"{name}, {pass_}"] = ProjectPart(make, layer.count_params(), count, False, label)
         return found
 
     def wait(self, result: Any) -> None:
@@ -226,11 +247,17 @@ class ModelProject(Project):
     def _made(self, factory: Callable[[], Any]) -> Any:
         import keras
 
-        model = factory()
+        if isinstance(factory, keras.Model):
+            return factory
+        try:
+            model = factory()
+            told = f"returns {type(model).__name__}"
+        except (Exception, SystemExit) as error:
+            model, told = None, f"raises {reason_of(error)}"
         if not isinstance(model, keras.Model):
             raise RefusedError(
-                "The function of --model must return a Keras model",
-                f"{self._subject.name}, which returns {type(model).__name__}",
+                "The function of --model must return a Keras model, and take no arguments",
+                f"{self._subject.name}, which {told}",
                 "Use a function that returns one, or --step for a step of your own",
             )
         return model
@@ -288,7 +315,8 @@ class ModelProject(Project):
 
 def main(arguments: list[str]) -> None:
     """Answer one request."""
-    descriptor, marks = map(int, arguments)
+    descriptor, marks = map(int, arguments[:2])
+    sys.path[:0] = arguments[2:]  # not before: a module of the project may be called as one that is needed here
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends it
@@ -317,10 +345,11 @@ def survey(subject: ProjectSubject, request: Json, mark: Callable[[str], None]) 
     mark(subject.name)
     project = _project(subject)
     parts = project.parts()
+    project.try_out()
     module = sys.modules[subject.name.partition(":")[0]]
     return {
         "parts": {
-            name: {"params": part.params, "count": part.count, "is_whole": part.is_whole}
+            name: {"params": part.params, "count": part.count, "is_whole": part.is_whole, "label": part.label}
             for name, part in parts.items()
         },
         "left_out": project.left_out,
@@ -435,10 +464,12 @@ def imported(name: str) -> Callable[[], Any]:
     try:
         found: Any = importlib.import_module(module)
     except BaseException as error:
+        is_missing = isinstance(error, ModuleNotFoundError) and module.startswith(str(error.name))
+        name_it = "Install the project there, or name the folder that holds MODULE with --base-path and --head-path"
         raise RefusedError(
             "MODULE must be importable in the interpreter and folder of each side",
             f"{module} ({reason_of(error)})",
-            "Install the project there, or name its folder with --base-path and --head-path",
+            name_it if is_missing else f"Correct it; `python -c 'import {module}'` shows the whole error",
         ) from None
     for part in path.split("."):
         found = getattr(found, part, None)
@@ -453,10 +484,24 @@ def wait_for(result: Any) -> None:
     for one in _leaves(result):
         if hasattr(one, "block_until_ready"):
             one.block_until_ready()
+        elif isinstance(one, concurrent.futures.Future):
+            one.result()
         elif getattr(one, "is_cuda", False):
             sys.modules["torch"].cuda.synchronize(one.device)
         elif "GPU" in str(getattr(one, "device", "")):  # as TensorFlow names it
             one.numpy()
+
+
+def _lazy(result: Any) -> str | None:
+    """What of a result has computed nothing yet, in words; None where nothing is of this kind."""
+    kinds: tuple[tuple[Callable[[Any], object], str], ...] = (
+        (inspect.isawaitable, "something to await"),
+        (inspect.isasyncgen, "an asynchronous generator"),
+        (inspect.isgenerator, "a generator"),
+        (lambda one: isinstance(one, map | filter | zip), "an iterator"),
+        (inspect.isroutine, "a function that returns a function"),
+    )
+    return next((word for one in _leaves(result) for is_one, word in kinds if is_one(one)), None)
 
 
 def _leaves(tree: Any) -> Iterator[Any]:
@@ -479,6 +524,8 @@ def _attempted(project: Project, failed: Json, name: str, action: Callable[[], N
         action()
     except RefusedError:
         raise
+    except SystemExit as error:
+        failed[name] = {"status": "error", "reason": f"it ends the process: {reason_of(error)}"}
     except Exception as error:
         failed[name] = {"status": project.status_of(error), "reason": reason_of(error)}
 

@@ -42,7 +42,7 @@ def markdown(judgement: Judgement) -> str:
     where = "; ".join(machines.classes([*judgement.base.runs, *judgement.head.runs]))
     lines = [
         *([_WARNING, f"> {_cell(warned, long=True)}", ""] if (warned := headline.warning(found)) else []),
-        f"**{_cell(headline.headline(found))}**",
+        f"**{_cell(headline.headline(found), long=True)}**",
         "",
         *([f"Measured on {_cell(where, long=True)}.", ""] if where else []),
         *still_open,
@@ -51,7 +51,8 @@ def markdown(judgement: Judgement) -> str:
     for what, tasks in (("new, only in head", found.new), ("gone, only in base", found.gone)):
         names = [f"- {_cell(text)}" for text in words.names(tasks)]
         lines += _folded(f"{counted(len(tasks), 'task')} {what}", _listed(names, "case")) if names else []
-    lines += [line for text in words.remedies(judgement) for line in (_cell(text, long=True), "")]
+    told = [*words.cautions(judgement), *words.remedies(judgement)]
+    lines += [line for text in told for line in (_cell(text, long=True), "")]
     differing = [pipes(map(_cell, row)) for row in words.differences(judgement)]
     environment = [pipes(("fact", "base", "head")), pipes(("---",) * 3), *_listed(differing, "fact")]
     how = [
@@ -69,7 +70,7 @@ def markdown(judgement: Judgement) -> str:
     every = [row for task in found.tasks for row in _rows(task, everything=True)]
     room = _MOST_CHARACTERS - sum(len(line) + 1 for line in (*lines, *parts)) - 1000
     fitting = _fitting(every, room)
-    all_of_them = _folded(f"All {counted(len(found.tasks), 'task')}", _table(every, fitting)) if every else []
+    all_of_them = _folded(f"All tasks ({len(found.tasks)})", _table(every, fitting)) if every else []
     return "\n".join([*lines, *all_of_them, *parts]).rstrip() + "\n"
 
 

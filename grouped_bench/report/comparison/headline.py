@@ -64,7 +64,10 @@ def _verdict(comparison: Comparison) -> str:
     if undecided or missing:
         return f"Inconclusive: {'; '.join([*filter(None, [missing, left]), *rest])}."
     if comparison.verdict == compare.INCONCLUSIVE:
-        return "Inconclusive: no task worked on both sides."
+        worked = sum(task.has_worked for task in tasks)
+        told = [few, _none(comparison, worked, "none"), *_besides(comparison)]
+        shown = "; ".join(filter(None, told)) if worked else "no task worked on both sides"
+        return f"Inconclusive: {shown}."
     return "; ".join(_nothing(comparison)) + "."
 
 
@@ -122,19 +125,25 @@ def _nothing(comparison: Comparison) -> list[str]:
     """Of how many tasks no regression is said, those that worked on both sides, and what became of the others."""
     tasks, gone = comparison.tasks, len(comparison.gone)
     compared = [task for task in tasks if task.has_worked]
-    others = collections.Counter(_what_became(task) for task in tasks if not task.has_worked)
-    better = sum(task.verdict == compare.IMPROVEMENT for task in compared)
-    few = _few_decided(comparison)
-    rest = [f"{better} {_be(better)} better"] if better else []
-    rest += [f"{count} {words[count > 1]}" for words, count in others.items()]
-    rest += [f"{gone} {_be(gone)} gone"] if gone else []
-    if gone or set(others) - {_FIXED}:
+    others = {_what_became(task) for task in tasks if not task.has_worked}
+    few, rest = _few_decided(comparison), _besides(comparison)
+    if gone or others - {_FIXED}:
         told = f"No regression in {len(compared)} of {counted(len(tasks) + gone, 'task')}"
         return [told, *filter(None, [few]), *rest]
     if few:
         return [f"No regression: {few}", _none(comparison, len(compared), "none"), *rest]
     none = f"none of {counted(len(compared), 'task')}"
     return [f"No regression: {_none(comparison, len(compared), none)}", *rest]
+
+
+def _besides(comparison: Comparison) -> list[str]:
+    """How many tasks are better, what became of those that did not work on both sides, and how many are gone."""
+    gone = len(comparison.gone)
+    others = collections.Counter(_what_became(task) for task in comparison.tasks if not task.has_worked)
+    better = sum(task.has_worked and task.verdict == compare.IMPROVEMENT for task in comparison.tasks)
+    rest = [f"{better} {_be(better)} better"] if better else []
+    rest += [f"{count} {words[count > 1]}" for words, count in others.items()]
+    return [*rest, *([f"{gone} {_be(gone)} gone"] if gone else [])]
 
 
 def _none(comparison: Comparison, count: int, none: str) -> str:

@@ -88,13 +88,18 @@ def _table(judgement: Judgement, *, everything: bool = False, width: int = 80) -
     most = len(shown) if everything else _MOST_TASKS
     lines += _tasks(shown[:most], everything, width)
     rest = len(found.tasks) - len(shown)
-    closing = [f"{counted(len(shown) - most, 'more task')} like these (--all shows them)."] if len(shown) > most else []
-    closing += [f"Unchanged: {counted(rest, 'task')} (--all shows them)."] if rest else []
-    closing += [*filter(None, [words.unstable(found)]), *words.remedies(judgement)]
+    more = len(shown) - most
+    closing = [f"{counted(more, 'more task')} like these ({_shows(more)})."] if more > 0 else []
+    closing += [f"Unchanged: {counted(rest, 'task')} ({_shows(rest)})."] if rest else []
+    closing += [*filter(None, [words.unstable(found)]), *words.cautions(judgement), *words.remedies(judgement)]
     lines += ["", *_wrapped(closing, width)] if closing else []
     for what, one_sided in (("New, only in head", found.new), ("Gone, only in base", found.gone)):
         lines += _names(what, one_sided, width, everything=everything)
     return "\n".join(cells.shorten(line, width).rstrip() for line in lines).rstrip() + "\n"
+
+
+def _shows(count: int) -> str:
+    return f"--all shows {'it' if count == 1 else 'them'}"
 
 
 def _wrapped(texts: Iterable[str], width: int) -> list[str]:

@@ -52,7 +52,7 @@ def _rule(metric: str, limit: float) -> str:
     """A metric with all that it may become worse by."""
     if metric == "status":
         return name_of(metric)
-    least = f" and {compare.LEAST_BYTES // 2**20} MiB" if metric == "memory" else ""
+    least = f" if over {compare.LEAST_BYTES // 2**20} MiB" if metric == "memory" else ""
     return f"{name_of(metric)} {share(limit)}{least}"
 
 
@@ -97,26 +97,35 @@ def full_name(task: Measurement) -> str:
 
 
 def names(tasks: Iterable[Measurement]) -> list[str]:
-    """Tasks of one side by name, a text a cohort; a layer with its time, what was not measured with its status."""
+    """Tasks of one side by name, a text a cohort; what was not measured with its status. A layer has a text of its own,
+    with its time.
+    """
     found: dict[tuple[str, str], list[str]] = {}
-    for task in tasks:
-        told = _time_of_layer(task) if task.status == "ok" else cells.text_of(task.status)
-        found.setdefault(titles(task), []).append(name(task) + (f" ({told})" if told else ""))
-    return [f"{', '.join(filter(None, title))}: {', '.join(texts)}" for title, texts in found.items()]
+    layers = [task for task in tasks if task.columns.get("is_whole") is False]
+    for task in (task for task in tasks if task not in layers):
+        status = "" if task.status == "ok" else f" ({cells.text_of(task.status)})"
+        found.setdefault(titles(task), []).append(name(task) + status)
+    told = [f"{', '.join(filter(None, title))}: {', '.join(texts)}" for title, texts in found.items()]
+    return [*told, *map(_layer, layers)]
 
 
-def _time_of_layer(task: Measurement) -> str | None:
-    """What a layer takes that one side's model has alone, and how often it is there; None of other tasks."""
-    count = task.columns.get("count")
-    if count is None or not task.latencies:
-        return None
-    latency = format_seconds(float(np.median([one.value for one in task.latencies])))
-    return latency if count == 1 else f"{count} × {latency}"
+def _layer(task: Measurement) -> str:
+    """A layer that one side's model has alone: `512 µs: Conv2D 3x3x4x4 on 8x8x4, training (first)`."""
+    count, label = task.columns["count"], task.columns.get("label")
+    latencies = [one.value for one in task.latencies]
+    latency = format_seconds(float(np.median(latencies))) if latencies else cells.text_of(task.status)
+    times = latency if count == 1 else f"{count} × {latency}"
+    return f"{times}: {name(task)}" + (f" ({cells.clean(label)})" if label else "")
 
 
 def is_notable(task: Compared) -> bool:
-    """Whether a task changed, is not decided, or ended otherwise than before."""
-    return task.verdict in _CHANGED or task.base.status != task.head.status
+    """Whether a task changed, is not decided, ended otherwise than before, or failed on both sides."""
+    return task.verdict in _CHANGED or task.base.status != task.head.status or _has_failed(task)
+
+
+def _has_failed(task: Compared) -> bool:
+    """Whether it failed on both sides alike; what no side supports is no failure."""
+    return task.base.status == task.head.status not in ("ok", "unsupported", NOT_REACHED)
 
 
 def told_changes(task: Compared, *, everything: bool) -> list[Change]:
@@ -124,9 +133,14 @@ def told_changes(task: Compared, *, everything: bool) -> list[Change]:
 
     What is reported and never judged is shown only with everything.
     """
+    failed = _has_failed(task)
     if everything:
-        return [change for change in task.changes if _says_something(change)]
-    return [change for change in task.changes if change.verdict in _CHANGED or _is_other_status(change)]
+        return [one for one in task.changes if _says_something(one) or (failed and one.metric == "status")]
+    return [
+        one
+        for one in task.changes
+        if one.verdict in _CHANGED or _is_other_status(one) or (failed and one.metric == "status")
+    ]
 
 
 def _says_something(change: Change) -> bool:
@@ -195,6 +209,8 @@ def remedies(judgement: Judgement) -> list[str]:
     comparison, told = judgement.comparison, []
     if comparison.is_same_run:
         return [_SAME_RUN]
+    if comparison.rules_nothing_out and comparison.verdict == compare.INCONCLUSIVE:
+        told.append(" ".join(_advice(judgement)[_WIDE]))
     if comparison.covers_too_little:
         gone = len(comparison.gone)
         told.append(_GONE.format(counted(gone, "task"), "is" if gone == 1 else "are"))
@@ -205,6 +221,18 @@ def remedies(judgement: Judgement) -> list[str]:
         new = [sentence for sentence in advice[reason] if sentence not in given]
         given.update(new)
         told.append(" ".join([f"Undecided in {counted(count, 'task')}: {reason}.", *new]))
+    return told
+
+
+def cautions(judgement: Judgement) -> list[str]:
+    """What a reader must know of how the files came about: cut short, or both of the same code."""
+    runs, told = (*judgement.base.runs, *judgement.head.runs), []
+    if any(facts.get("finished") is False for facts in runs):
+        told.append("The measurement was cut short: a file is not finished.")
+    elif any(facts.get("stopped_by") == "budget" for facts in runs):
+        told.append("The budget ended the measurement early. For more visits, give a larger --budget.")
+    if any(facts.get("is_one_file") for facts in runs):
+        told.append("Base and head import the same file, so they are the same code.")
     return told
 
 
@@ -261,7 +289,7 @@ def taken(side: str, found: Taken) -> str:
         changes = found.runs[0]["commit"].get("changes") if found.is_one_state else None
         told += ", with uncommitted changes" + (f" (digest {cells.commit(changes)})" if changes else "")
     told += ", as one side (--as-one)" if several and not (found.is_one_state or found.is_rerun) else ""
-    told += ", the last of tasks that were measured again" if found.is_rerun else ""
+    told += ", the later ones of what was open in the first" if found.is_rerun else ""
     where = "; ".join(machines.classes(found.runs))
     told += f", on {cells.clean(where)}" if where else ""
     return f"{side}: {told}" + (f"; {_left_out(found.others)}" if found.others else "")

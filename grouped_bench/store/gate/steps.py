@@ -34,6 +34,7 @@ class StepRow(BaseModel):
     params: Tally | None = None
     count: Tally = 1
     is_whole: bool = True
+    label: _Text | None = None
     iterations: Tally | None = None
     first_calls_s: list[Elapsed] = []
     samples_s: list[_Rounds] = []

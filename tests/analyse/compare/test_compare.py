@@ -395,7 +395,16 @@ def test_a_regression_outweighs_what_is_not_decided():
 
 
 def test_a_run_with_itself_is_unchanged():
-    made = drawn(1, noise=0.1, load=0.5)
+    made = drawn(1)
     found = judged(made, made)
     assert found.verdict == UNCHANGED
     assert dict(found.comparison.thresholds) == dict(DEFAULTS)
+
+
+def test_intervals_that_rule_nothing_out_decide_nothing():
+    made = drawn(1, noise=0.1, load=0.5)
+    found = judged(made, made)
+    assert (found.verdict, found.comparison.rules_nothing_out) == (INCONCLUSIVE, True)
+    assert set(verdicts(found, "latency")) == {UNCHANGED}
+    unjudged = judged(made, made, {"latency": None})
+    assert (unjudged.verdict, unjudged.comparison.rules_nothing_out) == (UNCHANGED, False)

@@ -120,7 +120,7 @@ def test_open_extents_come_from_the_shape_that_is_given(keras, told):
     assert found["size"] == [10, 12]
     asked = refused(told, model)
     assert asked["received"] == "no --input-shape for a model that takes (None, None, 3)"
-    assert asked["remedy"] == "Write it like 224,224,3"
+    assert asked["remedy"] == "Give it like --input-shape 224,224,3"
 
 
 def test_a_shape_that_the_model_does_not_take_is_refused(keras, told):

@@ -39,6 +39,23 @@ STEPS = """
     def hangs():
         time.sleep(60)
 
+    def lazy():
+        return (one for one in range(3))
+
+    async def awaited():
+        return 3
+
+    def nested():
+        return lambda: lambda: 3
+
+    def future():
+        from concurrent.futures import ThreadPoolExecutor
+        pool = ThreadPoolExecutor(1)
+        return lambda: pool.submit(time.sleep, 0.05)
+
+    def leaves():
+        sys.exit(0)
+
     def needs(argument):
         return argument
 
@@ -84,6 +101,14 @@ MODEL = """
 
     def none():
         return 3
+
+    def raises():
+        raise RuntimeError("no weights")
+
+    def needs(width):
+        return width
+
+    made = build()
 """
 LIMITS = Limits(60.0)
 
@@ -126,7 +151,7 @@ def visit(asked, name, *parts, **more):
 
 def test_a_survey_says_what_there_is_and_where_from(step, folder):
     told = step("step")
-    assert told["parts"] == {"whole step": {"params": None, "count": 1, "is_whole": True}}
+    assert told["parts"] == {"whole step": {"params": None, "count": 1, "is_whole": True, "label": None}}
     assert told["file"] == str(folder / "steps.py")
     assert "numpy" in told["libraries"]
 
@@ -260,11 +285,27 @@ def test_integers_are_given_where_they_are_wanted(model):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("two_inputs", "one input and one output"), ("none", "must return a Keras model")]
+    ("name", "told"),
+    [
+        ("two_inputs", "one input and one output"),
+        ("none", "must return a Keras model.*which returns int"),
+        ("raises", "which raises RuntimeError: no weights"),
+        ("needs", "which raises TypeError: .*'width'"),
+    ],
 )
 def test_what_is_no_model_of_one_input_is_refused(name, told, model):
     with pytest.raises(SpaceError, match=told):
         model(name)
+
+
+def test_a_model_of_the_module_is_taken_as_it_is(model):
+    assert WHOLES[0] in model("made")["parts"]
+
+
+def test_a_shape_that_a_model_does_not_take_is_refused_without_escapes(model):
+    with pytest.raises(SpaceError, match="Give it like --input-shape") as told:
+        model("build", subject={"input_shape": (7, 7)})
+    assert "\x1b" not in str(told.value)
 
 
 def test_a_layer_that_is_not_there_any_more_is_an_outcome(model):

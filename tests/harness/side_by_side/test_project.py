@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import re
 
 import pytest
 from fake_clock import FakeClock
@@ -14,7 +15,9 @@ from grouped_bench.harness.processes.projects import ProjectSide
 from grouped_bench.harness.processes.workers import TaskFailedError
 from grouped_bench.harness.side_by_side import project
 from grouped_bench.harness.side_by_side.project_request import names_function, request_of
+from grouped_bench.report.comparison import table
 from grouped_bench.report.comparison.headline import headline
+from grouped_bench.report.comparison.words import cautions
 from grouped_bench.store.gate.steps import read_steps
 
 STEP_S, LAYER_S, START_S = 0.01, 0.004, 2.0
@@ -40,7 +43,10 @@ class Processes:
         return getattr(self, "_" + request["op"])(side.python, request) | (fault or {})
 
     def _survey(self, side, request):
-        parts = {name: {"params": 7, "count": 2, "is_whole": name.startswith("whole")} for name in self.costs[side]}
+        parts = {
+            name: {"params": 7, "count": 2, "is_whole": name.startswith("whole"), "label": None}
+            for name in self.costs[side]
+        }
         return {
             "parts": parts, "left_out": [], "file": self.files[side], "libraries": {"numpy": "2.0"}, "python": "3.12.1",
             "backend": {"onednn": True}, "version": "2.20",
@@ -165,8 +171,9 @@ def test_the_budget_ends_it_after_three_visits_at_least(measure):
     facts, row = read_steps(base)[1], rows(base)["whole step"]
     assert facts["stopped_by"] == "budget"
     assert 3 <= len(row.samples_s) < 8
-    base, _ = measure(Processes(), visits=50, budget="1s")
+    base, head = measure(Processes(), visits=50, budget="1s")
     assert len(rows(base)["whole step"].samples_s) == 3
+    assert "The budget ended the measurement early." in cautions(gb.compare(base, head))[0]
 
 
 def test_a_step_that_fails_in_head_is_a_regression_and_the_others_go_on(measure):
@@ -219,8 +226,9 @@ def test_an_interpreter_that_cannot_do_it_is_named(measure):
 
 
 def test_two_sides_that_import_one_file_are_told(measure, capsys):
-    measure(Processes(files=("here/train.py", "here/train.py")))
+    one = measure(Processes(files=("here/train.py", "here/train.py")))
     assert "Base and head import the same file: here/train.py" in capsys.readouterr().err
+    assert cautions(gb.compare(*one)) == ["Base and head import the same file, so they are the same code."]
     measure(Processes())
     assert "same file" not in capsys.readouterr().err
 
@@ -243,11 +251,13 @@ class _Stops:
 
 
 def test_an_interrupt_keeps_what_was_measured(measure, monkeypatch):
-    monkeypatch.setattr(project, "interrupts", lambda: _Stops(2))
+    monkeypatch.setattr(project, "interrupts", lambda: _Stops(4))
     base, head = measure(Processes())
     assert read_steps(base)[1]["stopped_by"] == "user"
-    assert [len(rows(path)["whole step"].samples_s) for path in (base, head)] == [2, 2]
-    assert gb.compare(base, head).verdict == "inconclusive"
+    assert sorted(len(rows(path)["whole step"].samples_s) for path in (base, head)) == [1, 2]
+    found = gb.compare(base, head)
+    assert found.verdict == "inconclusive"
+    assert cautions(found) == ["The measurement was cut short: a file is not finished."]
 
 
 def test_an_interrupt_before_the_first_visit_leaves_nothing(measure, monkeypatch, tmp_path):
@@ -268,6 +278,46 @@ def test_what_is_measured_is_on_disk_after_every_visit(measure, tmp_path):
 
     measure(Processes(faults={("base", "visit"): look, ("head", "visit"): look}))
     assert [sum(counts) for counts in there] == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept"),
+    [
+        ("no weights at /home/me/w.h5, got 3/4", "no weights at w.h5, got 3/4"),
+        ("got 3/4 of [a/b], see http://x.org/y", "got 3/4 of [a/b], see http://x.org/y"),
+        ("broken [red]markup[/red]", "broken [red]markup[/red]"),
+        ("in '/tmp/a b/c.py'", "in 'a b/c.py'"),
+    ],
+)
+def test_of_a_reason_the_folders_are_left_out_and_nothing_else(reason, kept, measure):
+    failed = {"failed": {"whole step": {"status": "error", "reason": reason}}}
+    _, head = measure(Processes(faults={("head", "visit"): failed}))
+    assert rows(head)["whole step"].reason == kept
+
+
+def test_why_a_step_fails_on_both_sides_is_shown(measure):
+    failed = {"failed": {"whole step": {"status": "error", "reason": "ValueError: always bad"}}}
+    found = gb.compare(*measure(Processes(faults={("base", "visit"): failed, ("head", "visit"): failed})))
+    told = table.render(found, "table")
+    assert told.startswith("Inconclusive: no task worked on both sides.")
+    assert "ValueError: always bad" in told and "Unchanged" not in told
+    assert "ValueError: always bad" in table.render(found, "markdown")
+
+
+def test_a_run_is_found_by_its_id(measure, tmp_path):
+    base, head = measure(Processes())
+    names = [read_steps(path)[1]["run_id"] for path in (base, head)]
+    assert gb.compare(*names, out=tmp_path / "out").comparison.basis == "paired and normalised"
+    with pytest.raises(gb.GroupedBenchError, match="A run must be"):
+        gb.compare("none", names[1], out=tmp_path / "nowhere")
+
+
+def test_layers_of_one_side_are_listed_with_their_times_and_names(measure):
+    old = {"whole step, training": STEP_S, "Conv2D 3": LAYER_S}
+    processes = Processes({"base": old, "head": {"whole step, training": STEP_S, "Conv2D 5": 2 * LAYER_S}})
+    told = table.render(gb.compare(*measure(processes, kind="model")), "table")
+    assert re.search(r"New, only in head: 1 task\n  2 × 8\.0. ms: Conv2D 5\n", told)
+    assert re.search(r"Gone, only in base: 1 task\n  2 × 4\.0. ms: Conv2D 3\n", told)
 
 
 @pytest.mark.parametrize(

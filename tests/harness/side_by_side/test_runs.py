@@ -116,7 +116,7 @@ def test_tasks_that_are_worse_are_measured_again_and_judged_by_all_visits(measur
     assert sorted(len(task.head.latencies) for task in both.comparison.tasks) == [4] * 3 + [8] * 3
     assert not both.base.others and not both.head.others
     told = table.render(both, "table")
-    assert "the last of tasks that were measured again" in " ".join(told.split())
+    assert "the later ones of what was open in the first" in " ".join(told.split())
     assert "--as-one" not in told
 
 

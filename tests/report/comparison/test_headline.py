@@ -51,7 +51,7 @@ def test_a_threshold_of_nothing_is_not_told():
     assert of_sides(drawn(1), head(), thresholds={"latency": 0.0}).startswith("Regression: 2 of 4 tasks are slower")
     assert "slower by" not in of_sides(drawn(1), head(), thresholds={"latency": 0.0})
     told = of_sides(drawn(1), drawn(1), thresholds={"latency": 0.0})
-    assert told == "No regression: 0 of 4 tasks decided; none is shown to be slower."
+    assert told == "Inconclusive: 0 of 4 tasks decided; none is shown to be slower."
 
 
 def test_no_regression_is_said_of_what_was_judged():
@@ -135,7 +135,8 @@ def test_what_failed_on_both_sides_is_neither_decided_nor_undecided():
     assert decided_counts(judged(*sides).comparison) == (0, 2)
     assert of_sides(failed(drawn(1)), failed(drawn(2))).startswith("No regression in 2 of 4 tasks; 2 failed")
     open_ones = [failed(drawn(seed, groups=[4, 8], noise=0.06)) for seed in (1, 5)]
-    assert of_sides(*open_ones) == "No regression in 2 of 4 tasks; 0 of 2 tasks decided; 2 failed on both sides."
+    none = "none is shown to be slower by more than 5%"
+    assert of_sides(*open_ones) == f"Inconclusive: 0 of 2 tasks decided; {none}; 2 failed on both sides."
 
 
 def test_a_task_that_became_worse_is_decided_whatever_its_latency():
@@ -155,7 +156,7 @@ def wide():
 
 
 def test_a_slow_down_that_an_interval_does_not_rule_out_is_told(wide):
-    assert headline(wide).startswith("No regression: 0 of 2 tasks decided; none is shown to be slower by more than 5%.")
+    assert headline(wide).startswith("Inconclusive: 0 of 2 tasks decided; none is shown to be slower by more than 5%.")
     assert open_count(wide) == 2
     assert left_open(wide) == (
         "In 2 tasks a slow-down of more than 5% cannot be ruled out: their intervals reach beyond it."

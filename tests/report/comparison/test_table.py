@@ -39,7 +39,7 @@ def test_the_verdict_comes_first_then_the_environment_then_the_runs_and_rules():
 def test_what_is_not_ruled_out_stands_below_the_verdict():
     text = told(judged(*(drawn(seed, groups=[4], variants=["grouped"], noise=0.06) for seed in (1, 3))))
     verdict, still_open = " ".join(text.split("\n\n")[0].split()).split(". ", 1)
-    assert verdict == "No regression: 0 of 1 task decided; the one task is not shown to be slower by more than 5%"
+    assert verdict == "Inconclusive: 0 of 1 task decided; the one task is not shown to be slower by more than 5%"
     assert still_open == ("In 1 task a slow-down of more than 5% cannot be ruled out: its interval reaches beyond it.")
 
 

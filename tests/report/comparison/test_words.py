@@ -23,7 +23,7 @@ def failed(made, status="error", reason="it fell over"):
 def test_the_rules_are_told():
     told = words.rules(judged(drawn(1), drawn(2), {"memory": 0.1, "params": None}).comparison.thresholds)
     assert told == (
-        "Judged, with the allowed worsening: status, latency 5%, memory 10% and 1 MiB. "
+        "Judged, with the allowed worsening: status, latency 5%, memory 10% if over 1 MiB. "
         "Reported only: first call, params."
     )  # fmt: skip
     every = dict.fromkeys(("status", "latency", "memory", "first_call", "params"))
@@ -114,7 +114,9 @@ def test_a_status_that_changed_without_a_verdict_is_shown():
     assert words.is_notable(found.comparison.tasks[1])
     assert not words.is_notable(found.comparison.tasks[0])
     same = judged(failed(drawn(1)), failed(drawn(2)))
-    assert metrics(same, everything=False) == metrics(same, everything=True) == []
+    assert metrics(same, everything=False) == metrics(same, everything=True) == ["status"], "it failed on both sides"
+    unsupported = judged(failed(drawn(1), "unsupported"), failed(drawn(2), "unsupported"))
+    assert metrics(unsupported, everything=False) == metrics(unsupported, everything=True) == []
 
 
 # What to do
