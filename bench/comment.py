@@ -27,7 +27,7 @@ def main(answer: str, picture: str) -> None:
         page_file = Path(folder) / "comment.html"
         page_file.write_text(f"<!doctype html><meta charset=utf-8><style>{_STYLE}</style>{body}", encoding="utf-8")
         browser = driver.chromium.launch(executable_path=pages.browser_path(), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=1.5)
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=1)
         page.goto(page_file.as_uri())
         page.screenshot(path=picture, full_page=True)
         browser.close()

@@ -86,6 +86,18 @@ class _Half:
         self.facts: Json = {}
         self.path = Path()
         self.iterations: dict[str, int] = {}
+        self.order: list[str] = []
+
+    def put_in_order(self, other: "_Half") -> None:
+        """Time first what both sides have, then layers of this one alone, the whole last.
+
+        So nothing that only one side does comes before what is compared.
+        """
+
+        def place(name: str) -> tuple[bool, bool]:
+            return name in self.whole, name not in other.rows
+
+        self.order = sorted(self.rows, key=place)
 
     def ask(self, op: str, **more: object) -> Json:
         """The answer of a new process. Raises TaskFailedError and SpaceError."""
@@ -118,7 +130,7 @@ class _Half:
 
     def visit(self, number: int, seed: int, visit_s: float, iterations: Mapping[str, int]) -> None:
         """Time every step that works, in a process of its own, and keep what was found."""
-        parts = [name for name, row in self.rows.items() if row.status == "ok"]
+        parts = [name for name in self.order if self.rows[name].status == "ok"]
         if not parts:
             return
         try:
@@ -130,17 +142,15 @@ class _Half:
             return
         for name, failed in told["failed"].items():
             self._fail([name], failed["status"], failed["reason"])
-        for name, samples in told["samples"].items():
-            if name in told["failed"]:
-                continue
+        for name, one in told["steps"].items():
             row = self.rows[name]
-            row.first_calls_s.append(told["first_calls_s"][name])
-            row.iterations = self.iterations[name] = told["iterations"][name]
-            row.samples_s.append(samples)
-            row.reference_s.append(told["reference"])
+            row.first_calls_s.append(one["first_call_s"])
+            row.iterations = self.iterations[name] = one["iterations"]
+            row.samples_s.append(one["samples"])
+            row.reference_s.append(one["reference"])
             row.visit_process.append(number)
-            row.visit_stolen.append(told["stolen"])
-            row.visit_throttled.append(told["throttled"])
+            row.visit_stolen.append(one["stolen"])
+            row.visit_throttled.append(one["throttled"])
 
     def read_memory(self) -> None:
         """Read the peak memory of the whole step; one that fails in this was measured all the same."""
@@ -241,6 +251,8 @@ def _name_each_other(request: StepRequest, halves: Sequence[_Half], *, is_one_fi
     }
     for half, name, partner in zip(halves, names, partners(names, request.rerun_of), strict=True):
         half.begin({**shared, **name, "side_by_side": partner})
+    for half, other in zip(halves, halves[::-1], strict=True):
+        half.put_in_order(other)
 
 
 def _machine(found: Json, device: str) -> identity.Identity | None:

@@ -146,7 +146,7 @@ class StepProject(Project):
             raise RefusedError(
                 "A step must return what was computed, or what can be waited for",
                 f"{self._subject.name}, which returns {lazy}",
-                "Compute inside the step; `asyncio.run` and `list` do",
+                "Make the step compute it, as by `asyncio.run` or `list`",
             )
 
     def wait(self, result: Any) -> None:
@@ -368,62 +368,76 @@ def told_in_force(subject: ProjectSubject, request: Json, mark: Callable[[str], 
 
 
 def visit(subject: ProjectSubject, request: Json, mark: Callable[[str], None]) -> Json:
-    """Samples of each part by round, beside those of the reference workload, and what disturbed the visit.
+    """Of each part its first call, samples by round beside those of the reference workload, and what disturbed it.
 
-    `request` names the `parts` that are timed, of each the `iterations` where they are known, the `seed` of the rounds
-    and `visit_s`.
+    `request` names the `parts` in the order in which they are timed, one after the other: what an earlier one leaves
+    behind, such as a compiler's threads, slows all that follow. It also says of each the `iterations` where they are
+    known, the `seed` of the rounds and `visit_s`.
     """
     mark(subject.name)
     project = _project(subject)
     parts = project.parts()
-    steps: dict[str, rounds.Workload] = {}
-    told: dict[str, Json] = {"first_calls_s": {}, "iterations": {}, "failed": {}}
-    seconds: dict[str, float] = {}
-    synchronise = _but_for_nothing(project.wait)
-    current = ""
+    machine = _ready(_machine_step, project, None)
+    found: dict[str, Json] = {}
+    failed: Json = {}
+    for place, name in enumerate(request["parts"]):
+        mark(part_mark(place))
+        if name not in parts:
+            failed[name] = {"status": "error", "reason": "it was there in an earlier process and is not now"}
+            continue
 
-    def note(name: str) -> None:
-        nonlocal current
-        if not rounds.is_reference(name):
-            current = name
-            mark(part_mark(request["parts"].index(name)))
+        def timed(name: str = name, place: int = place) -> None:
+            ready = _ready(parts[name].make, project, request["iterations"].get(name))
+            rng = np.random.default_rng([request["seed"], place])
+            found[name] = _timed(ready, machine, project, subject.device, rng, request["visit_s"])
 
-    def built(name: str, make: Callable[[], rounds.Workload]) -> None:
-        start = rounds.read_clock()
-        step = make()
+        _attempted(project, failed, name, timed)
+    return {"steps": found, "failed": failed}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ready:
+    """A step that was called and warmed up: seconds of its first call, calls in a sample, and seconds of a sample."""
+
+    step: rounds.Workload
+    first_call_s: float
+    iterations: int
+    sample_s: float
+
+
+def _ready(make: Callable[[], rounds.Workload], project: Project, iterations: int | None) -> _Ready:
+    """The step that `make` makes; what returns a function has only prepared it."""
+    start = rounds.read_clock()
+    step = make()
+    result = step()
+    if callable(result):
+        start, step = rounds.read_clock(), result
         result = step()
-        if callable(result):  # what was called has prepared it
-            start, step = rounds.read_clock(), result
-            result = step()
-        synchronise(result)
-        first = rounds.read_clock() - start
-        del result
-        iterations, sample_s, _ = rounds.calibrate(step, synchronise)
-        known = request["iterations"].get(name, iterations)
-        told["first_calls_s"][name], told["iterations"][name] = first, known
-        steps[name], seconds[name] = step, sample_s / iterations * known
+    wait = _but_for_nothing(project.wait)
+    wait(result)
+    first = rounds.read_clock() - start
+    del result
+    calibrated, sample_s, _ = rounds.calibrate(step, wait)
+    used = iterations or calibrated
+    return _Ready(step, first, used, sample_s / calibrated * used)
 
-    for name in request["parts"]:
-        note(name)
-        if name in parts:
-            _attempted(project, told["failed"], name, functools.partial(built, name, parts[name].make))
-        else:
-            told["failed"][name] = {"status": "error", "reason": "it was there in an earlier process and is not now"}
-    if not steps:
-        return {**told, "samples": {}, "reference": [], "stolen": None, "throttled": None}
-    built(_REFERENCE, _machine_step)
-    watch = disturbance.Watch(subject.device)
-    rng = np.random.default_rng(request["seed"])
-    try:
-        samples, _ = rounds.run_rounds(
-            steps, synchronise, told["iterations"], seconds, rng, visit_s=request["visit_s"], mark=note
-        )
-    except Exception as error:
-        told["failed"][current] = {"status": project.status_of(error), "reason": reason_of(error)}
-        samples = {_REFERENCE: []}
-    for made in (told["first_calls_s"], told["iterations"]):
-        made.pop(_REFERENCE)
-    return {**told, "reference": samples.pop(_REFERENCE), "samples": samples, **watch.stop()}
+
+def _timed(
+    ready: _Ready, machine: _Ready, project: Project, device: str, rng: np.random.Generator, visit_s: float
+) -> Json:
+    """A step and the reference workload in rounds of their own."""
+    both = {WHOLE: ready, _REFERENCE: machine}
+    watch = disturbance.Watch(device)
+    samples, _ = rounds.run_rounds(
+        {name: one.step for name, one in both.items()},
+        _but_for_nothing(project.wait),
+        {name: one.iterations for name, one in both.items()},
+        {name: one.sample_s for name, one in both.items()},
+        rng,
+        visit_s=visit_s,
+    )
+    told = {"first_call_s": ready.first_call_s, "iterations": ready.iterations}
+    return {**told, "samples": samples[WHOLE], "reference": samples[_REFERENCE], **watch.stop()}
 
 
 def peaks(subject: ProjectSubject, request: Json, mark: Callable[[str], None]) -> Json:

@@ -40,7 +40,10 @@ class Processes:
             fault = fault(request)
         if isinstance(fault, Exception):
             raise fault
-        return getattr(self, "_" + request["op"])(side.python, request) | (fault or {})
+        answer = getattr(self, "_" + request["op"])(side.python, request) | (fault or {})
+        if "steps" in answer:
+            answer["steps"] = {name: one for name, one in answer["steps"].items() if name not in answer["failed"]}
+        return answer
 
     def _survey(self, side, request):
         parts = {
@@ -59,11 +62,12 @@ class Processes:
         parts = request["parts"]
         samples = {name: [self.costs[side][name] * next(self.noise) for _ in range(4)] for name in parts}
         self.clock.now += sum(map(sum, samples.values()))
-        return {
-            "samples": samples, "reference": [0.001] * 4, "first_calls_s": dict.fromkeys(parts, 0.5),
-            "iterations": {name: request["iterations"].get(name, 3) for name in parts}, "failed": {},
-            "stolen": 0.0, "throttled": None,
-        }  # fmt: skip
+        shared = {"reference": [0.001] * 4, "first_call_s": 0.5, "stolen": 0.0, "throttled": None}
+        steps = {
+            name: {**shared, "samples": made, "iterations": request["iterations"].get(name, 3)}
+            for name, made in samples.items()
+        }
+        return {"steps": steps, "failed": {}}
 
     def _memory(self, side, request):
         return {"peaks": {name: [4096, "allocator"] for name in request["parts"]}}
@@ -154,6 +158,17 @@ def test_steps_that_are_worse_are_measured_again_alone(measure, monkeypatch):
     }
 
 
+def test_what_both_sides_have_is_timed_before_what_one_has_alone_and_the_whole_last(measure):
+    whole, shared = {"whole step, training": STEP_S}, {"Dense 3": LAYER_S}
+    processes = Processes({"base": {**whole, "Conv2D 3": LAYER_S, **shared}, "head": {**whole, **shared}})
+    measure(processes, kind="model")
+    orders = {side: request["parts"] for side, request in processes.asked if request["op"] == "visit"}
+    assert orders == {
+        "base": ["Dense 3", "Conv2D 3", "whole step, training"],
+        "head": ["Dense 3", "whole step, training"],
+    }
+
+
 def test_memory_is_read_once_a_side_and_of_the_whole_alone(measure):
     costs = {"whole step, training": STEP_S, "Conv2D 3": LAYER_S}
     processes = Processes({"base": costs, "head": costs})
@@ -190,7 +205,7 @@ def test_a_step_that_fails_in_head_is_a_regression_and_the_others_go_on(measure)
 
 def test_a_process_that_dies_in_a_steps_turn_is_that_steps_failure(measure):
     costs = {"whole step, training": STEP_S, "Conv2D 3": LAYER_S}
-    died = TaskFailedError("part-1", "crashed", "SIGSEGV")
+    died = TaskFailedError("part-0", "crashed", "SIGSEGV")
     faults = {("head", "visit"): lambda request: died if "Conv2D 3" in request["parts"] else None}
     _, head = measure(Processes({"base": costs, "head": costs}, faults=faults), kind="model")
     assert rows(head)["Conv2D 3"].status == "crashed"
