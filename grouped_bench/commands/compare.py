@@ -109,10 +109,10 @@ def compare(
 
     --step MODULE:FUNCTION and --model MODULE:FUNCTION measure your own project.
     Each side imports MODULE with its interpreter, from its --base-path or
-    --head-path if given. Give one of the four at least. --step times the
-    function, or the function that it returns. --model times a Keras
-    model that the function returns, as a whole and layer by layer. Options that
-    go with both are --visits, --visit-time, --budget, --task-timeout,
+    --head-path if given. Without a path, MODULE is the installed one. --step times
+    the function, or the function that it returns. --model times a Keras model that
+    the function returns, as a whole and layer by layer. Options that go with both
+    are --visits, --visit-time, --budget, --task-timeout,
     --memory-limit, --seed and --no-memory. Those of a model are --backend,
     --execution, --device, --batch-size, --pass and --input-shape. By default both
     passes are timed.
