@@ -1,5 +1,7 @@
 """The picture of a gate's comment: an answer in Markdown, as a page of plain style, photographed by Chromium.
 
+Needs markdown-it-py, Playwright and Chromium.
+
 python bench/comment.py answer.md .github/actions/grouped-bench/comment.png
 """
 
