@@ -88,10 +88,10 @@ def compare(
     """Judge whether HEAD is worse than BASE, task by task.
 
     BASE and HEAD are each a Parquet file, a journal, a run id, `latest`, a file of
-    steps (.steps.json), or a folder of these. From a folder, the runs of the commit measured last are
-    pooled, with the same uncommitted changes if any. Both may instead be JSON of
-    pytest-benchmark, a file or a folder. The answer names the files of a folder
-    that were left out, and why.
+    steps (.steps.json), or a folder of these. From a folder, the runs of the
+    commit measured last are pooled, with the same uncommitted changes if any. Both
+    may instead be JSON of pytest-benchmark, a file or a folder. The answer names
+    the files of a folder that were left out, and why.
 
     Ratios are head over base, with intervals corrected over all tasks. Each
     latency is divided by that of the reference workload timed beside it, unless
@@ -112,10 +112,9 @@ def compare(
     --head-path if given. Without a path, MODULE is the installed one. --step times
     the function, or the function that it returns. --model times a Keras model that
     the function returns, as a whole and layer by layer. Options that go with both
-    are --visits, --visit-time, --budget, --task-timeout,
-    --memory-limit, --seed and --no-memory. Those of a model are --backend,
-    --execution, --device, --batch-size, --pass and --input-shape. By default both
-    passes are timed.
+    are --visits, --visit-time, --budget, --task-timeout, --memory-limit, --seed
+    and --no-memory. Those of a model are --backend, --execution, --device,
+    --batch-size, --pass and --input-shape. By default both passes are timed.
 
     With --rerun, a task that is worse or undecided is measured once more, by new
     processes, before it is called so. All its visits count.
@@ -123,7 +122,8 @@ def compare(
     Exit codes: 0 no regression; 1 a regression: an interval wholly beyond its
     threshold, or a task that worked and now fails; 3 undecided, or nothing to
     decide by: fewer than half of base's tasks in head, one run on both sides, or no
-    interval that rules out a slow-down; 2 cannot be carried out; 130 interrupted. A regression outweighs the others.
+    interval that rules out a slow-down; 2 cannot be carried out; 130 interrupted.
+    A regression outweighs the others.
 
     \b
     JSON: {"schema": 1, "verdict", "headline", "basis" ("mixed" if tasks differ),
@@ -240,15 +240,13 @@ def _project(step: str | None, options: dict[str, Any]) -> tuple[Literal["step",
     from grouped_bench.harness.side_by_side.project_request import names_function
 
     model = options.get("model")
-    if model is None or not names_function(model):
-        found: tuple[Literal["step", "model"], str] | None = None if step is None else ("step", step)
-    else:
-        found = ("model", model)
     if step is not None and model is not None:
         raise usage_error(
             "--step and --model must not be given together", received=f"{step} and {model}", remedy="Give one of them"
         )
-    return found
+    if step is not None:
+        return "step", step
+    return ("model", model) if model is not None and names_function(model) else None
 
 
 def _refuse_unlike_sides(what: str, given: dict[str, str | None]) -> None:

@@ -6,12 +6,10 @@ descriptors of the new worker's own socket, of the file that takes what it print
 it is. Needs the standard library, NumPy and the backend only.
 """
 
-import ctypes
 import gc
 import json
 import os
 import platform
-import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -23,15 +21,14 @@ from grouped_bench.measure.attempt import attempt
 from grouped_bench.measure.machine.in_force import in_force
 from grouped_bench.measure.machine.mentions import unread
 from grouped_bench.measure.machine.versions import library_versions
+from grouped_bench.measure.marks import end_with_parent, marker
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Json
 from grouped_bench.variants.integrity import Seal
 
-MARK_BYTES = 128
 _VISIT_CHOICES = ("visit_s", "reference")
-_PR_SET_PDEATHSIG = 1
 _LONGEST_REQUEST = 1 << 16
 _FORK_DESCRIPTORS = 3
 _CHOICES = {"on": True, "off": False, "own": None}
@@ -85,25 +82,16 @@ def _fork(backend: Backend, control: socket.socket, descriptors: list[int], seal
 def _settle(printed: int, host: int) -> None:
     """Make a forked child a process of its own: its group, its output, its end with its parent."""
     os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(printed, 1)
     os.dup2(printed, 2)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != host:  # which died before it could be asked for
-            os._exit(1)
+    end_with_parent()
+    if sys.platform == "linux" and os.getppid() != host:  # which died before it could be asked for
+        os._exit(1)
 
 
 def _serve(backend: Backend, connection: socket.socket, marks: int, asked: float, seal: Seal) -> None:
     """Answer requests on `connection` until it closes."""
-    turns = 0
-
-    def mark(name: str) -> None:
-        nonlocal turns
-        turns += 1
-        # A file, not the socket: a message would wake the parent in the middle of a sample.
-        os.pwrite(marks, f"{turns} {name}".ljust(MARK_BYTES).encode()[:MARK_BYTES], 0)
-
+    mark = marker(marks)
     benches: list[Workbench] = []
     answers: dict[str, Callable[[Json], Json]] = {
         "probe": lambda request: _probe(backend, request.get("variables", ())),

@@ -117,7 +117,7 @@ class Comparison:
         return found
 
     @property
-    def has_latency(self) -> bool:
+    def has_worked(self) -> bool:
         """Whether a task worked on both sides."""
         return any(task.has_worked for task in self.tasks)
 
@@ -125,7 +125,7 @@ class Comparison:
     def rules_nothing_out(self) -> bool:
         """Whether tasks worked on both sides, and every interval reaches beyond the threshold."""
         limit = self.thresholds.get("latency")
-        return self.has_latency and all(task.leaves_open(limit) for task in self.tasks if task.has_worked)
+        return self.has_worked and all(task.leaves_open(limit) for task in self.tasks if task.has_worked)
 
     @property
     def open_tasks(self) -> tuple[Compared, ...]:
@@ -159,7 +159,7 @@ class Comparison:
         found = worst(task.verdict for task in self.tasks) if self.tasks else INCONCLUSIVE
         if found == REGRESSION:
             return found
-        shows_latency = self.thresholds.get("latency") is None or (self.has_latency and not self.rules_nothing_out)
+        shows_latency = self.thresholds.get("latency") is None or (self.has_worked and not self.rules_nothing_out)
         return INCONCLUSIVE if self.is_same_run or self.covers_too_little or not shows_latency else found
 
 

@@ -17,6 +17,8 @@ from grouped_bench.store.schema import COHORT_KEY
 
 Key = tuple[Any, ...]
 NOT_REACHED = "interrupted"
+# What names a step of a project, and tells of it.
+_OF_STEPS = ("name", "group", "backend", "backend_version", "execution", "count", "is_whole", "label")
 _NAMED = (*COHORT_KEY, "variant", "computes", "label", "backend_version", "machine", "reference")
 
 
@@ -100,10 +102,7 @@ def of_steps(files: Sequence[Sequence[StepRow]], machines: Sequence[str | None])
     found: dict[Key, list[Measurement]] = {}
     for number, (rows, machine) in enumerate(zip(files, machines, strict=True)):
         for row in rows:
-            named = ("name", "group", "backend", "backend_version", "execution")
-            columns = {name: getattr(row, name) for name in (*named, "count", "is_whole", "label")} | {
-                "machine": machine
-            }
+            columns = {**{name: getattr(row, name) for name in _OF_STEPS}, "machine": machine}
             told = Measurement(
                 columns, row.status, row.reason, first_calls=tuple(row.first_calls_s), params=row.params,
                 memory_bytes=row.peak_memory_bytes, memory_source=row.memory_source,

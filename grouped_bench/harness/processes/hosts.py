@@ -61,7 +61,7 @@ class Host:
         self._start()
 
     def _start(self) -> None:
-        with _allowed("start"):
+        with allowed("start"):
             self._begin()
         try:
             self._wait_until_ready()
@@ -139,7 +139,7 @@ class Host:
 
     def fork(self, limits: Limits) -> Worker:
         """A new worker, whose tasks must keep to `limits`."""
-        with _allowed("fork a worker"):
+        with allowed("fork a worker"):
             ours, theirs = socket.socketpair()
             printed, marks = scratch(), scratch()
         with theirs:
@@ -228,7 +228,7 @@ class RefusedHost:
 
 
 @contextlib.contextmanager
-def _allowed(what: str) -> Iterator[None]:
+def allowed(what: str) -> Iterator[None]:
     """HostError where the machine lacks memory, descriptors or processes."""
     try:
         yield

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from grouped_bench.errors import HostError, UnavailableError
 from grouped_bench.harness.plan import Plan
@@ -157,13 +157,23 @@ def probe_host(host: Host, seconds: float = _PROBE_S, names: Sequence[str] = ())
 
 
 def _in_force(host: Host, seconds: float) -> Json:
-    """What a worker of the host really uses; under `failed` why that is unknown, as where XLA refuses its flags."""
+    """What a worker of the host really uses, as `told_in_force` says."""
     worker: Worker = host.fork(Limits(seconds))
+    found = told_in_force(lambda: worker.ask({"op": "in_force", "variants": ["probe"]}))
+    worker.close()
+    return found
+
+
+def told_in_force(ask: Callable[[], Json]) -> Json:
+    """What a process answers that it really uses; under `failed` why that is unknown, as where XLA refuses its flags.
+
+    Args:
+        ask: asks a process that has computed nothing. May raise TaskFailedError.
+    """
     try:
-        answer = worker.ask({"op": "in_force", "variants": ["probe"]})
+        answer = ask()
     except TaskFailedError as failure:
         return {"failed": environment.without_paths(failure.reason)}
-    worker.close()
     if "status" in answer:
         return {"failed": environment.without_paths(answer["reason"])}
     flags = {name: environment.without_paths(value) for name, value in answer["flags"].items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grouped_bench import backends
 from grouped_bench.errors import SpaceError
-from grouped_bench.harness.processes.hosts import only_this_package
+from grouped_bench.harness.processes.hosts import allowed, only_this_package
 from grouped_bench.harness.processes.ipc import Channel, scratch
 from grouped_bench.harness.processes.workers import Limits, Worker
 from grouped_bench.space.facts import Json
@@ -27,10 +27,11 @@ class ProjectSide:
 
 
 def ask(side: ProjectSide, limits: Limits, request: Json) -> Json:
-    """What a new process of the side answers to a request of `measure.models.project`.
+    """What a new process of the side answers to a request of `measure.models.project.process`.
 
     Raises:
         SpaceError: the project has nothing of the kind that is to be timed.
+        HostError: the machine does not allow the process to start.
         TaskFailedError: the process died, was silent for too long or held too much memory; it has been ended.
     """
     with _Process(side, limits, request["subject"]["backend"]) as worker:
@@ -53,7 +54,7 @@ class _Process:
         chosen = {"KERAS_BACKEND": self._backend, **backends.own_variables(self._backend)} if self._backend else {}
         paths = only_this_package(Path(self._folder.name))
         folder = [] if self._side.folder is None else [str(self._side.folder)]
-        with theirs:
+        with theirs, allowed("start"):
             self._process = subprocess.Popen(
                 [self._side.python, "-u", "-m", _MODULE, str(theirs.fileno()), str(marks.fileno()), *folder],
                 cwd=self._side.folder,
@@ -79,4 +80,4 @@ class _Process:
         return self._process.wait()
 
 
-_MODULE = "grouped_bench.measure.models.project"
+_MODULE = "grouped_bench.measure.models.project.process"

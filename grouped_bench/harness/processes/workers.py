@@ -13,8 +13,8 @@ import psutil
 from grouped_bench.errors import HostError
 from grouped_bench.harness.processes.ipc import Channel, bound, tail
 from grouped_bench.measure.machine.available_memory import memory_left, memory_total
+from grouped_bench.measure.marks import MARK_BYTES
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.measure.worker import MARK_BYTES
 from grouped_bench.space.facts import Json
 from grouped_bench.units import format_bytes
 

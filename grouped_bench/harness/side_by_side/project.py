@@ -15,13 +15,15 @@ from grouped_bench.harness.commit import read_commit
 from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone
 from grouped_bench.harness.processes import projects
+from grouped_bench.harness.processes.probing import told_in_force
 from grouped_bench.harness.processes.projects import ProjectSide
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.session import new_name
 from grouped_bench.harness.side_by_side.runs import ROLES, partners
 from grouped_bench.measure.machine import environment, gpu
-from grouped_bench.measure.models.project import ProjectSubject, part_mark
+from grouped_bench.measure.models.project.process import part_mark
+from grouped_bench.measure.models.project.subject import ProjectSubject
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Json
@@ -95,7 +97,7 @@ class _Half:
         """
 
         def place(name: str) -> tuple[bool, bool]:
-            return name in self.whole, name not in other.rows
+            return self.rows[name].is_whole, name not in other.rows
 
         self.order = sorted(self.rows, key=place)
 
@@ -107,14 +109,13 @@ class _Half:
 
     def begin(self, facts: Json) -> None:
         """Take the facts of the run, and a row for each step; from now on there is a file."""
-        subject, in_force = self._request.subject, None
+        subject = self._request.subject
         found = dict(facts["environment"])
         found["libraries"] = self.found["libraries"]
         found["system"] = {**found["system"], "python": self.found["python"]}
         if subject.backend is not None:
-            in_force = {name: value for name, value in self.ask("in_force").items() if name != "seconds"}
             found["backend"] = {subject.backend: self.found["backend"]}
-            found["in_force"] = {subject.backend: {"flags": {}, **in_force}}
+            found["in_force"] = {subject.backend: told_in_force(lambda: self.ask("in_force"))}
         commit = read_commit(self._side.folder) if self._side.folder else None
         self.facts = {**facts, "environment": found, "commit": commit, "left_out": self.found["left_out"]}
         self.path = self._request.out / facts["machine"] / f"{facts['run_id']}{SUFFIX}"
@@ -154,18 +155,13 @@ class _Half:
 
     def read_memory(self) -> None:
         """Read the peak memory of the whole step; one that fails in this was measured all the same."""
-        parts = [name for name, row in self.rows.items() if row.status == "ok" and name in self.whole]
+        parts = [name for name, row in self.rows.items() if row.status == "ok" and row.is_whole]
         try:
             told = self.ask("memory", parts=parts)["peaks"]
         except TaskFailedError:
             return
-        for name, (peak, source) in told.items():
-            self.rows[name].peak_memory_bytes, self.rows[name].memory_source = peak, source
-
-    @property
-    def whole(self) -> list[str]:
-        """Names of the steps that are no layer's."""
-        return [name for name, told in self.found["parts"].items() if told["is_whole"]]
+        for name, one in told.items():
+            self.rows[name].peak_memory_bytes, self.rows[name].memory_source = one["peak_bytes"], one["source"]
 
     def write(self) -> None:
         """Put what is known into the file."""
@@ -274,8 +270,9 @@ def _take_turns(
         spent = clock() - began
         if control.budget is not None and number >= _LEAST_VISITS and spent + _LONGER * longest > control.budget:
             return "budget"
-        left = None if not number else min(spent / number * (control.visits - number), (control.budget or spent * 1e9))
-        told = "" if left is None else f" · at most {format_clock(left)} left"
+        left = [spent / number * (control.visits - number)] if number else []
+        left += [control.budget - spent] if control.budget is not None else []
+        told = f" · at most {format_clock(max(0.0, min(left)))} left" if left else ""
         progress.say(f"visit {number + 1}/{control.visits} on both sides{told}", number / control.visits)
         start, seed = clock(), int(rng.integers(2**32))
         for place in rng.permutation(len(halves)):

@@ -12,7 +12,7 @@ from grouped_bench.errors import SpaceError, shown
 from grouped_bench.harness.inspect.networks import extents_of
 from grouped_bench.harness.plan import make_plan, resolved
 from grouped_bench.harness.side_by_side.project import StepRequest
-from grouped_bench.measure.models.project import ProjectSubject
+from grouped_bench.measure.models.project.subject import ProjectSubject
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import PASSES
 from grouped_bench.space.space import Space

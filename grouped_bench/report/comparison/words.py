@@ -101,12 +101,15 @@ def names(tasks: Iterable[Measurement]) -> list[str]:
     with its time.
     """
     found: dict[tuple[str, str], list[str]] = {}
-    layers = [task for task in tasks if task.columns.get("is_whole") is False]
-    for task in (task for task in tasks if task not in layers):
+    layers = []
+    for task in tasks:
+        if task.columns.get("is_whole") is False:
+            layers.append(_layer(task))
+            continue
         status = "" if task.status == "ok" else f" ({cells.text_of(task.status)})"
         found.setdefault(titles(task), []).append(name(task) + status)
     told = [f"{', '.join(filter(None, title))}: {', '.join(texts)}" for title, texts in found.items()]
-    return [*told, *map(_layer, layers)]
+    return [*told, *layers]
 
 
 def _layer(task: Measurement) -> str:
@@ -134,13 +137,12 @@ def told_changes(task: Compared, *, everything: bool) -> list[Change]:
     What is reported and never judged is shown only with everything.
     """
     failed = _has_failed(task)
-    if everything:
-        return [one for one in task.changes if _says_something(one) or (failed and one.metric == "status")]
-    return [
-        one
-        for one in task.changes
-        if one.verdict in _CHANGED or _is_other_status(one) or (failed and one.metric == "status")
-    ]
+
+    def is_told(one: Change) -> bool:
+        changed = one.verdict in _CHANGED or _is_other_status(one)
+        return (_says_something(one) if everything else changed) or (failed and one.metric == "status")
+
+    return list(filter(is_told, task.changes))
 
 
 def _says_something(change: Change) -> bool:

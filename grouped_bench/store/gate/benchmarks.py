@@ -1,7 +1,5 @@
 """pytest-benchmark's JSON: its benchmarks and their shared facts; any other file is refused in words."""
 
-import collections
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -24,10 +22,8 @@ from grouped_bench.store.checks import (
     Timestamp,
     depth,
 )
+from grouped_bench.store.gate.json_file import DoubledKeyError, UnreadableError, read_tree
 
-LARGEST_FILE = 256 * 2**20
-# Digits of the largest integer that is taken for one.
-_MOST_DIGITS = 18
 _LONGEST_KEY = 60
 # What is held to the limits of `Sampled`.
 _SECONDS = ("median", "reference_s")
@@ -119,24 +115,19 @@ def read_benchmarks(path: Path) -> tuple[list[Json], Json]:
 def _tree(path: Path) -> Any:
     """What the JSON at `path` holds."""
     try:
-        if not path.is_file():  # a pipe would be waited for
-            raise _unreadable(path, "no such file")
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise _unreadable(path, f"{size:,} bytes, at most {LARGEST_FILE:,} are read")
-        content = path.read_text(encoding="utf-8")
-        # Numbers are held to their limits where they are read: a library of somebody's own may leave NaN elsewhere.
-        return json.loads(content, parse_int=_integer, object_pairs_hook=_each_key_once)
-    except KeyError as doubled:
+        return read_tree(path)
+    except DoubledKeyError as doubled:
         raise RunError(
             "A key of a JSON object must occur once",
             received=f'{path.name} with "{shown(doubled.args[0], _LONGEST_KEY)}" twice',
             remedy="Write it again with `pytest --benchmark-json FILE`",
         ) from None
-    except OSError as error:
-        raise _unreadable(path, error.strerror or str(error)) from None
-    except (ValueError, RecursionError) as error:
-        raise _unreadable(path, str(error)) from None
+    except UnreadableError as why:
+        raise RunError(
+            "A benchmark file must be readable JSON of pytest-benchmark",
+            received=f"{path} ({why})",
+            remedy="Write one with `pytest --benchmark-json FILE`",
+        ) from None
 
 
 def _checked(tree: Any, path: Path) -> _File:
@@ -205,20 +196,6 @@ def _commit(told: Mapping[str, Any]) -> Json | None:
         return None
 
 
-def _integer(text: str) -> int | float:
-    """The number; a float where Python would take long over so many digits."""
-    return int(text) if len(text.lstrip("-")) <= _MOST_DIGITS else float(text)
-
-
-def _each_key_once(pairs: Sequence[tuple[str, Any]]) -> Json:
-    """The object of these members. KeyError names a key that occurs twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        counts = collections.Counter(key for key, _ in pairs)
-        raise KeyError(counts.most_common(1)[0][0])
-    return found
-
-
 def _with_words(tree: Any) -> Any:
     """`tree` with the words for numbers that JSON does not have."""
     if isinstance(tree, dict):
@@ -226,14 +203,6 @@ def _with_words(tree: Any) -> Any:
     if isinstance(tree, list):
         return [_with_words(value) for value in tree]
     return str(tree) if isinstance(tree, float) and not math.isfinite(tree) else tree
-
-
-def _unreadable(path: Path, why: str) -> RunError:
-    return RunError(
-        "A benchmark file must be readable JSON of pytest-benchmark",
-        received=f"{path} ({why})",
-        remedy="Write one with `pytest --benchmark-json FILE`",
-    )
 
 
 def _refusal(path: Path, problem: str) -> RunError:

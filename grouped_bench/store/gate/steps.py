@@ -2,18 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from grouped_bench.errors import OutputError, RunError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.checks import LONGEST_TEXT, MOST_ROWS, Elapsed, Sampled, Tally, metadata_problem
+from grouped_bench.store.gate.json_file import DoubledKeyError, UnreadableError, read_tree
 from grouped_bench.store.schema import STATUSES
 from grouped_bench.store.temporary import replace
 
 SUFFIX = ".steps.json"
-LARGEST_FILE = 256 * 2**20
 _Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 _Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 _Rounds = list[Sampled | None]
@@ -82,14 +82,13 @@ def write_steps(path: Path, facts: Facts, rows: list[StepRow]) -> None:
 def read_steps(path: Path) -> tuple[list[StepRow], Json]:
     """The steps of a file that `write_steps` wrote, and the facts of its run. Raises RunError for any other file."""
     try:
-        size = path.stat().st_size
-        told: Any = json.loads(path.read_text(encoding="utf-8")) if size <= LARGEST_FILE else None
-    except OSError as error:
-        raise _refusal(path, error.strerror or str(error)) from None
-    except (ValueError, RecursionError) as error:
-        raise _refusal(path, str(error)) from None
+        told = read_tree(path)
+    except UnreadableError as why:
+        raise _refusal(path, str(why)) from None
+    except DoubledKeyError as doubled:
+        raise _refusal(path, f'"{doubled}" twice') from None
     if not isinstance(told, dict):
-        raise _refusal(path, "no table" if size <= LARGEST_FILE else f"{size:,} bytes, at most {LARGEST_FILE:,}")
+        raise _refusal(path, "no table")
     facts = {name: value for name, value in told.items() if name != "steps"}
     if problem := metadata_problem(facts):
         raise _refusal(path, problem)

@@ -170,8 +170,8 @@ def test_what_a_function_prepares_is_timed_and_not_the_preparation(step):
     told = visit(step, "prepared", "whole step")
     assert told["failed"] == {}
     read = step("prepared", "memory", parts=["whole step"])["peaks"]["whole step"]
-    assert read[1] == "resident"
-    assert 0.9 * 8e6 < read[0] < 1.5 * 8e6
+    assert read["source"] == "resident"
+    assert 0.9 * 8e6 < read["peak_bytes"] < 1.5 * 8e6
 
 
 def test_the_module_is_that_of_its_folder_which_is_current(step, folder):
@@ -267,8 +267,8 @@ def test_the_whole_and_its_layers_are_timed_in_both_passes(model):
 
 def test_memory_of_the_whole_step_counts_its_weights(model):
     peaks = model("build", "memory", parts=WHOLES)["peaks"]
-    assert all(peak > 4 * 1247 and source != "resident" for peak, source in peaks.values())
-    assert peaks[WHOLES[1]][0] > peaks[WHOLES[0]][0]
+    assert all(one["peak_bytes"] > 4 * 1247 and one["source"] != "resident" for one in peaks.values())
+    assert peaks[WHOLES[1]]["peak_bytes"] > peaks[WHOLES[0]]["peak_bytes"]
 
 
 def test_a_model_of_a_class_of_its_own_is_built_for_the_shape_that_is_given(model):

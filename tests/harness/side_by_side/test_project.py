@@ -70,7 +70,7 @@ class Processes:
         return {"steps": steps, "failed": {}}
 
     def _memory(self, side, request):
-        return {"peaks": {name: [4096, "allocator"] for name in request["parts"]}}
+        return {"peaks": {name: {"peak_bytes": 4096, "source": "allocator"} for name in request["parts"]}}
 
     def ops(self, side=None):
         return [request["op"] for asked, request in self.asked if side in (None, asked)]
@@ -218,6 +218,17 @@ def test_a_process_that_dies_before_any_step_is_the_failure_of_all(measure):
     assert rows(head)["whole step"].status == "timeout"
     assert len(rows(base)["whole step"].samples_s) == 6
     assert gb.compare(base, head).verdict == "regression"
+
+
+def test_what_is_in_force_is_told_without_folders_or_why_it_is_unknown(measure):
+    told = {"onednn": True, "flags": {"XLA_FLAGS": "--xla_dump_to=/home/me/dump"}, "seconds": 1.0}
+    costs = {"whole step, training": STEP_S}
+    died = TaskFailedError("train:step", "crashed", "unknown flag")
+    faults = {("base", "in_force"): told, ("head", "in_force"): died}
+    files = measure(Processes({"base": costs, "head": costs}, faults=faults), kind="model")
+    base, head = (read_steps(path)[1]["environment"]["in_force"]["tensorflow"] for path in files)
+    assert base == {"onednn": True, "flags": {"XLA_FLAGS": "--xla_dump_to=dump"}}
+    assert head == {"failed": "unknown flag"}
 
 
 def test_memory_that_cannot_be_read_takes_nothing_away(measure):

@@ -10,7 +10,7 @@ from machines import machine
 
 from grouped_bench.analyse.compare.side_selection import commit_of, why_left_out
 from grouped_bench.errors import RunError
-from grouped_bench.store.gate import benchmarks
+from grouped_bench.store.gate import json_file
 from grouped_bench.store.gate.benchmarks import read_benchmarks
 
 ZEN3 = machine(
@@ -285,6 +285,6 @@ def test_files_that_cannot_be_read_are_refused_in_words(tmp_path, monkeypatch):
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(RunError, match="invalid start byte"):
         read_benchmarks(path)
-    monkeypatch.setattr(benchmarks, "LARGEST_FILE", 100)
+    monkeypatch.setattr(json_file, "LARGEST_FILE", 100)
     with pytest.raises(RunError, match="bytes, at most 100 are read"):
         read_benchmarks(written(tmp_path))

@@ -69,5 +69,5 @@ def test_a_file_of_another_kind_is_refused(content, told, path):
     path.write_text(content)
     with pytest.raises(RunError, match=told):
         read_steps(path)
-    with pytest.raises(RunError, match="No such file"):
+    with pytest.raises(RunError, match="no such file"):
         read_steps(path.with_name("none.steps.json"))

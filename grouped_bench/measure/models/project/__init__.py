@@ -1,0 +1,1 @@
+"""What a user's project computes, timed in processes of its own."""
