@@ -206,7 +206,37 @@ def test_a_module_that_fails_or_exits_while_it_is_imported_is_refused(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("fails", "ValueError: not today"), ("needs", "TypeError: needs() missing")]
+    ("name", "told"),
+    [("lazy", "a generator"), ("awaited", "something to await"), ("nested", "a function that returns a function")],
+)
+def test_what_computes_nothing_yet_is_refused(name, told, step):
+    with pytest.raises(SpaceError, match=told):
+        step(name)
+
+
+def test_a_future_is_waited_for_and_what_prepares_it_is_not_timed(step):
+    assert min(visit(step, "future", "whole step")["steps"]["whole step"]["samples"]) >= 0.05
+
+
+def test_a_module_called_as_one_of_pythons_is_no_hindrance(step, folder):
+    for name in ("json", "socket", "platform"):
+        (folder / f"{name}.py").write_text("raise RuntimeError('the wrong one')")
+    assert visit(step, "step", "whole step")["failed"] == {}
+
+
+def test_the_way_out_of_an_import_error_is_of_its_kind(folder):
+    (folder / "broken.py").write_text("import nosuchthing")
+    with pytest.raises(SpaceError, match="shows the whole error"):
+        _ask(folder, {"name": "broken:step"}, "survey", LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("fails", "ValueError: not today"),
+        ("needs", "TypeError: needs() missing"),
+        ("leaves", "it ends the process: SystemExit"),
+    ],
 )
 def test_a_step_that_raises_is_an_outcome(name, told, step):
     answer = visit(step, name, "whole step")
