@@ -5,7 +5,7 @@ import statistics
 import pytest
 
 from grouped_bench import backends
-from grouped_bench.harness.commit import read_commit
+from grouped_bench.harness.facts.commit import read_commit
 from grouped_bench.measure import rounds
 from grouped_bench.measure.machine.versions import library_versions
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from grouped_bench.api.explain import explain
     from grouped_bench.api.history import history
     from grouped_bench.api.layer_code import layer_code
+    from grouped_bench.api.learn import Learning, learn, load_learning
     from grouped_bench.api.models.faster_convolutions import faster_convolutions
     from grouped_bench.api.models.optimize import optimize, restore_file
     from grouped_bench.api.models.optimized import Optimized
@@ -29,6 +30,7 @@ _HOMES = {
     "prune_baselines": "api.baselines",
     "save_baselines": "api.baselines",
     **dict.fromkeys(("run_both", "step_both"), "api.compare"),
+    **dict.fromkeys(("Learning", "load_learning"), "api.learn"),
     "Optimized": "api.models.optimized",
     "faster_convolutions": "api.models.faster_convolutions",
     **dict.fromkeys(("optimize", "restore_file"), "api.models.optimize"),
@@ -42,6 +44,7 @@ _HOMES = {
 
 __all__ = [
     "GroupedBenchError",
+    "Learning",
     "Optimized",
     "Run",
     "Space",
@@ -55,8 +58,10 @@ __all__ = [
     "faster_convolutions",
     "history",
     "layer_code",
+    "learn",
     "load",
     "load_all",
+    "load_learning",
     "network",
     "optimize",
     "plan_run",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import gain, is_clearly_faster
-from grouped_bench.analyse.network import PART, exact_forms, own_variant, parts
+from grouped_bench.analyse.network.parts import PART, exact_forms, own_variant, parts
 from grouped_bench.analyse.rows import gathered, is_timed
 from grouped_bench.store.schema import COHORT_KEY, Task
 

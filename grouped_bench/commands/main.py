@@ -17,6 +17,7 @@ PURPOSES = {
     "Measure": ("run", "plan"),
     "Use the answer": ("advise", "optimize", "explain", "show", "report"),
     "Watch for regressions": ("compare", "baseline", "history"),
+    "See what learns better": ("learn",),
     "Know your machine and your choices": ("doctor", "list"),
 }
 
@@ -96,12 +97,13 @@ def cli(context: click.Context) -> None:
 
 
 def _add_commands() -> None:
-    """Every module here that has a command of its own name is one of `grouped-bench`."""
-    for module in pkgutil.iter_modules(commands.__path__):
-        if module.name != "main":
-            found = vars(importlib.import_module(f"{commands.__name__}.{module.name}")).values()
+    """Every module below here that has a command of its own name is one of `grouped-bench`."""
+    for module in pkgutil.walk_packages(commands.__path__, f"{commands.__name__}."):
+        if module.name != __name__:
+            found = vars(importlib.import_module(module.name)).values()
+            name = module.name.rpartition(".")[2]
             for command in found:
-                if isinstance(command, click.Command) and command.name == module.name:
+                if isinstance(command, click.Command) and command.name == name:
                     cli.add_command(command)
 
 

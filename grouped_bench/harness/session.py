@@ -15,7 +15,7 @@ import pandas as pd
 
 from grouped_bench.analyse.environment.differences import differences, unread_variables
 from grouped_bench.errors import CutShortError, GroupedBenchError, RunError, shown
-from grouped_bench.harness.header import make_header
+from grouped_bench.harness.facts.header import make_header
 from grouped_bench.harness.inspect.explain import Explainer
 from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone

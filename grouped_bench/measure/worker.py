@@ -13,6 +13,7 @@ import platform
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from grouped_bench import backends, variants
 from grouped_bench.backends.base import Backend
@@ -27,6 +28,9 @@ from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Json
 from grouped_bench.variants.integrity import Seal
+
+if TYPE_CHECKING:
+    from grouped_bench.measure.models.learning.training import Trainer
 
 _VISIT_CHOICES = ("visit_s", "reference")
 _LONGEST_REQUEST = 1 << 16
@@ -93,6 +97,7 @@ def _serve(backend: Backend, connection: socket.socket, marks: int, asked: float
     """Answer requests on `connection` until it closes."""
     mark = marker(marks)
     benches: list[Workbench] = []
+    trainers: list[Trainer] = []
     answers: dict[str, Callable[[Json], Json]] = {
         "probe": lambda request: _probe(backend, request.get("variables", ())),
         "in_force": lambda request: in_force(backend),
@@ -104,6 +109,7 @@ def _serve(backend: Backend, connection: socket.socket, marks: int, asked: float
         "trial": lambda request: _trial(backend, request),
         "empty": lambda request: _empty(backend, mark, request),
         "whole_model": lambda request: _whole_model(backend, request),
+        "learn": lambda request: _learn(trainers, backend, request),
     }
     with connection.makefile("r", encoding="utf-8") as requests:
         for line in requests:
@@ -194,6 +200,23 @@ def _whole_model(backend: Backend, request: Json) -> Json:
         "restore": lambda: copies.restore(subject.file, request["path"]),
     }
     return attempt(backend, actions[what])
+
+
+def _learn(trainers: "list[Trainer]", backend: Backend, request: Json) -> Json:
+    from grouped_bench.measure.models.learning import training
+    from grouped_bench.space.learning import Network
+
+    network, recipe = Network.of_json(request["network"]), training.Recipe(**request["recipe"])
+
+    def learned() -> Json:
+        if not trainers:
+            if request["what"] == "memory":
+                backend.count_memory()
+            trainers.append(training.Trainer(backend, network, recipe, request["carriers"]))
+        trainer = trainers[0]
+        return trainer.peak_memory(recipe.batch_size) if request["what"] == "memory" else trainer.train(recipe)
+
+    return attempt(backend, learned)
 
 
 def _empty(backend: Backend, mark: Callable[[str], None], request: Json) -> Json:

@@ -21,6 +21,8 @@ from grouped_bench.store.temporary import beside
 from grouped_bench.units import counted
 
 LATEST = "latest"
+# Of trainings, which are no run.
+LEARNING = ".learning.parquet"
 _ROWS_AT_ONCE = 500
 _COMPACT: Json = {
     **{"compression_level": 19, "use_dictionary": False},  # zstd finds what repeats by itself
@@ -215,7 +217,8 @@ def find_journal(name: str, out: Path) -> Path:
 def _files(folder: Path) -> list[Path]:
     """The Parquet file of each run under `folder`, or its journal where that was resumed since, by run id."""
     kinds = (SUFFIX, ".parquet")
-    found = {path.with_suffix(""): path for kind in kinds for path in folder.rglob(f"*{kind}")}
+    every = (path for kind in kinds for path in folder.rglob(f"*{kind}"))
+    found = {path.with_suffix(""): path for path in every if not path.name.endswith(LEARNING)}
     newer = [path.with_suffix(SUFFIX) if _goes_on(path) else path for path in found.values()]
     return sorted(newer, key=lambda file: file.name)
 

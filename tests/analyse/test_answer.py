@@ -5,7 +5,7 @@ import pytest
 from frames import fail, frame
 
 from grouped_bench.analyse.answer import BEST, FASTER, OPEN, answers
-from grouped_bench.analyse.network import own_variant, parts
+from grouped_bench.analyse.network.parts import own_variant, parts
 from grouped_bench.analyse.rows import plain
 from grouped_bench.store.schema import Task
 

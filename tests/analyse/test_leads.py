@@ -10,7 +10,7 @@ from grouped_bench.analyse.advise.advice import question
 from grouped_bench.analyse.advise.measured import from_measured
 from grouped_bench.analyse.answer import answers
 from grouped_bench.analyse.leads import is_clearly_faster, leader
-from grouped_bench.analyse.network import own_variant
+from grouped_bench.analyse.network.parts import own_variant
 from grouped_bench.analyse.rows import by_function, cohorts, plain
 from grouped_bench.space.case import Case, Setting
 

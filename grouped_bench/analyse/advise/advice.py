@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
 from grouped_bench.analyse.estimate import Estimate
-from grouped_bench.analyse.network import OWN_GROUPED
+from grouped_bench.analyse.network.parts import OWN_GROUPED
 from grouped_bench.analyse.reasons.reasons import explained
 from grouped_bench.analyse.rows import is_timed
 from grouped_bench.space.case import BASELINE, Case, Setting

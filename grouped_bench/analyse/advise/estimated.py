@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from grouped_bench.analyse.advise.advice import COSTLY, NEIGHBOURS, Advice, Option, Question, failures
 from grouped_bench.analyse.advise.kriging import LEAST_NEIGHBOURS, distances, estimate, outside, within_reach
 from grouped_bench.analyse.estimate import Estimate
-from grouped_bench.analyse.network import OWN_GROUPED
+from grouped_bench.analyse.network.parts import OWN_GROUPED
 from grouped_bench.analyse.rows import gathered, is_timed
 from grouped_bench.analyse.statistics.stability import is_unstable
 from grouped_bench.space.case import BASELINE, Case

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from grouped_bench.analyse.advise.advice import MEASURED, Advice, Option, Question, failures
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import gain, is_clearly_faster, latency
-from grouped_bench.analyse.network import OWN_GROUPED
+from grouped_bench.analyse.network.parts import OWN_GROUPED
 from grouped_bench.analyse.rows import gathered, is_timed
 from grouped_bench.space.case import BASELINE
 from grouped_bench.store.schema import Task

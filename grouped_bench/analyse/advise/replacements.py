@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from grouped_bench.analyse.advise.advice import Advice, Option, Question
 from grouped_bench.analyse.estimate import Estimate
-from grouped_bench.analyse.network import OWN_GROUPED
+from grouped_bench.analyse.network.parts import OWN_GROUPED
 from grouped_bench.space.case import BASELINE
 
 # Why a layer stays: nothing is advised, what is advised is there already, it is a layer of another kind (a depthwise

@@ -27,7 +27,7 @@ from grouped_bench.backends.base import usable_processors
 from grouped_bench.errors import HostError, OutputError, SpaceError
 from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.store.networks import PACKAGE, beside, may_have_parts, refuse_taken, restore
+from grouped_bench.store.networks.files import PACKAGE, beside, may_have_parts, refuse_taken, restore
 from grouped_bench.store.temporary import TemporaryFolder
 from grouped_bench.units import counted
 
@@ -189,7 +189,7 @@ class _Network:
 
     def _whole(self, cohort: "Cohort", making: str = "", folds: tuple[str, ...] = ()) -> "WholeModel":
         from grouped_bench.harness.inspect.whole_model import WholeModel
-        from grouped_bench.store.answers import Answers, digest_of
+        from grouped_bench.store.networks.answers import Answers, digest_of
 
         case, setting = cohort.case, cohort.setting
         asked: Json = {

@@ -68,7 +68,7 @@ def grouped_layers(
         save_as: what the copy is to consist of.
         options: axes, by the names that `Space` takes.
     """
-    from grouped_bench.analyse.network import OWN_GROUPED
+    from grouped_bench.analyse.network.parts import OWN_GROUPED
     from grouped_bench.harness.inspect.networks import OF_VARIANTS, read_network
     from grouped_bench.measure.models.network import DEPTHWISE_PART
 
@@ -98,7 +98,7 @@ def grouped_layers(
 
 def _question(cohort: "Cohort") -> "Question":
     from grouped_bench.analyse.advise.advice import question
-    from grouped_bench.analyse.network import OWN_GROUPED
+    from grouped_bench.analyse.network.parts import OWN_GROUPED
 
     # With one group it is the same function, and the one that forms compute.
     found = question(cohort.case, cohort.setting, OWN_GROUPED)

@@ -12,7 +12,7 @@ from grouped_bench.harness.progress import Progress
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.case import HostKey, Setting
 from grouped_bench.space.facts import Json
-from grouped_bench.store.answers import Answers
+from grouped_bench.store.networks.answers import Answers
 from grouped_bench.units import format_clock
 
 _NOT_FASTER = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from grouped_bench import __version__
 from grouped_bench.errors import CutShortError, SpaceError, UnavailableError
-from grouped_bench.harness.commit import read_commit
+from grouped_bench.harness.facts.commit import read_commit
 from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone
 from grouped_bench.harness.processes import projects

@@ -7,7 +7,7 @@ from grouped_bench import __version__
 from grouped_bench.analyse.advise.advice import MEASURED, Advice
 from grouped_bench.analyse.advise.replacements import ALREADY, KIND, NO_CODE, OPEN, Replacement
 from grouped_bench.analyse.answer import Answer, Line
-from grouped_bench.analyse.network import OWN_GROUPED, own_variant
+from grouped_bench.analyse.network.parts import OWN_GROUPED, own_variant
 from grouped_bench.analyse.reasons.reasons import onednn_of
 from grouped_bench.analyse.rows import setting_title
 from grouped_bench.report.advice import quantities

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from grouped_bench.analyse.advise.advice import FAILURES, MEASURED, TIME, Advice, Alternative, Option, Question
 from grouped_bench.analyse.estimate import Estimate
-from grouped_bench.analyse.network import OWN_GROUPED
+from grouped_bench.analyse.network.parts import OWN_GROUPED
 from grouped_bench.analyse.rows import case_title, gathered
 from grouped_bench.report.advice import quantities
 from grouped_bench.report.advice.snippets import snippet

@@ -9,7 +9,7 @@ from grouped_bench.analyse.answer import Answer, Line, answers
 from grouped_bench.analyse.crossings import FROM, OPEN, Crossing, crossings, settled
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import Part, gain, is_clearly_faster, latency
-from grouped_bench.analyse.network import own_variant
+from grouped_bench.analyse.network.parts import own_variant
 from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, by_function, is_baseline, is_ok, is_timed, key_of
 from grouped_bench.report.findings.sentences import Finding, at, in_cases, setting
 from grouped_bench.report.run.summary import compared

@@ -12,7 +12,7 @@ from grouped_bench.report.drawing.registry import Drawable, drawn, registered
 from grouped_bench.report.drawing.svg import Drawn
 
 # Inches of a screen in a hand.
-_NARROW = 4.0
+NARROW = 4.0
 _COSTS = ("memory", "tradeoff", "first_call")
 _PROLOGUE = re.compile(r"\A.*?(?=<svg\b)", re.DOTALL)
 _NAMESPACE = re.compile(r'\sxmlns(:\w+)?="[^"]*"')
@@ -44,15 +44,15 @@ def first_drawing(record: Drawable) -> Picture | None:
     wide = drawn(figure, record, titled=False)
     if not wide.svg:
         return None
-    narrow = drawn(figure, record, titled=False, inches=_NARROW, name=f"{name}-narrow")
-    return Picture(wide, _inline(wide), _inline(narrow))
+    narrow = drawn(figure, record, titled=False, inches=NARROW, name=f"{name}-narrow")
+    return Picture(wide, inline(wide), inline(narrow))
 
 
 def other_drawings(record: Drawable) -> list[Picture]:
     """The figures that add something to it, in their order."""
     wanted = set(telling(record.rows))
     found = [drawn(figure, record, titled=False) for name, figure in registered().items() if name in wanted]
-    return [Picture(one, _inline(one)) for one in found if one.svg]
+    return [Picture(one, inline(one)) for one in found if one.svg]
 
 
 def by_night(pictures: Iterable[Picture]) -> Markup:
@@ -60,7 +60,7 @@ def by_night(pictures: Iterable[Picture]) -> Markup:
     return Markup(night_rules("".join(part for one in pictures for part in (one.wide, one.narrow or "")), ".drawn "))
 
 
-def _inline(one: Drawn) -> Markup:
+def inline(one: Drawn) -> Markup:
     """The figure's SVG for use inside HTML: with its words, without styles that leak out, no finer than is seen."""
     root, rest = _PROLOGUE.sub("", one.svg).split(">", 1)
     root = _NAMESPACE.sub("", root)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from grouped_bench.analyse.network import own_variant
+from grouped_bench.analyse.network.parts import own_variant
 from grouped_bench.analyse.rows import ascending, is_ok, is_timed, key_of
 from grouped_bench.report.drawing.names import case_name, setting_name, setting_of, shape_of
 from grouped_bench.report.drawing.night import by_night

@@ -51,7 +51,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[Facts]) -> str:
     record = Drawable(rows, metadata, past)
     first, others = first_drawing(record), other_drawings(record)
     return (
-        _environment()
+        environment()
         .get_template("report.html.jinja")
         .render(
             heading=heading(rows, metadata),
@@ -129,7 +129,8 @@ def _example(skip: Json) -> str:
     return ", ".join(f"{name} {cells.text_of(skip[name])}" for name in names) or cells.DASH
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """The templates, whose values are escaped."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("grouped_bench.report.page", "templates"),
         autoescape=True,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from grouped_bench.analyse.answer import BEST, FASTER, OPEN, Answer, Line
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import gain, is_clearly_faster
-from grouped_bench.analyse.network import own_variant
+from grouped_bench.analyse.network.parts import own_variant
 from grouped_bench.analyse.rows import groups_of
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.factors import WIDE, as_known, bare, is_wide

@@ -7,7 +7,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from grouped_bench.analyse.answer import BEST, Answer, Line, answers
-from grouped_bench.analyse.network import PART
+from grouped_bench.analyse.network.parts import PART
 from grouped_bench.analyse.rows import case_title, cohorts, is_ok, plain, setting_title, varying
 from grouped_bench.report.drawing.panels import describe
 from grouped_bench.report.run.headline import headline

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from grouped_bench.analyse.answer import Answer, Line, answers
-from grouped_bench.analyse.network import is_stand_in, own_variant
-from grouped_bench.analyse.published import Beside, besides
+from grouped_bench.analyse.network.parts import is_stand_in, own_variant
+from grouped_bench.analyse.network.published import Beside, besides
 from grouped_bench.analyse.rows import case_title, setting_title
 from grouped_bench.report.run.side_by_side import side_by_side
 from grouped_bench.report.run.surroundings import environment_sheets

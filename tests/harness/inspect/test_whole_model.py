@@ -4,7 +4,7 @@ import pytest
 
 from grouped_bench.harness.inspect.whole_model import WholeModel
 from grouped_bench.space.case import HostKey, Setting
-from grouped_bench.store.answers import Answers
+from grouped_bench.store.networks.answers import Answers
 
 SETTING = Setting("tensorflow", "xla", "cpu")
 SUBJECT = {"file": "net.keras", "making": "…"}

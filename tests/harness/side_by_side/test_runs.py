@@ -290,7 +290,7 @@ def test_a_virtual_environment_keeps_its_own_link(monkeypatch, tmp_path, pythons
 
 def test_neither_side_tells_the_commit_of_the_folder_at_hand(measure, monkeypatch):
     monkeypatch.setattr(
-        "grouped_bench.harness.header.read_commit", lambda: {"id": "a" * 40, "date": "", "dirty": False}
+        "grouped_bench.harness.facts.header.read_commit", lambda: {"id": "a" * 40, "date": "", "dirty": False}
     )
     base, head = measure()
     assert base.metadata["commit"] is head.metadata["commit"] is None

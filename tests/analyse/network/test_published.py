@@ -7,7 +7,7 @@ from frames import HOSTILE, fail, frame
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grouped_bench.analyse.published import NOT_HERE, besides
+from grouped_bench.analyse.network.published import NOT_HERE, besides
 from grouped_bench.analyse.rows import plain
 from grouped_bench.errors import SpaceError
 from grouped_bench.space.published import MOST_PUBLISHED, Published, recorded_published

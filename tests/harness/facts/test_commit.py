@@ -10,7 +10,7 @@ from killed_runs import SPACE, fake_host
 
 import grouped_bench as gb
 from grouped_bench.analyse.environment.differences import differences
-from grouped_bench.harness import commit, header
+from grouped_bench.harness.facts import commit, header
 from grouped_bench.harness.processes import probing
 from grouped_bench.store.checks import metadata_problem
 from grouped_bench.store.journal import Journal, read_journal

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from grouped_bench.errors import SpaceError
-from grouped_bench.store.networks import may_have_parts, restore
+from grouped_bench.store.networks.files import may_have_parts, restore
 
 STAND_IN = {
     "module": "grouped_layers",

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from grouped_bench.analyse.network import own_variant, parts
+from grouped_bench.analyse.network.parts import own_variant, parts
 from grouped_bench.space.published import Published
 from grouped_bench.store.schema import Task
 

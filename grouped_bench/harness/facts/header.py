@@ -5,7 +5,7 @@ import json
 from grouped_bench import __version__
 from grouped_bench.analyse.statistics.derive import RULES
 from grouped_bench.analyse.statistics.stats import FALSE_COVERAGE
-from grouped_bench.harness.commit import read_commit
+from grouped_bench.harness.facts.commit import read_commit
 from grouped_bench.harness.plan import Cohort, Plan
 from grouped_bench.harness.processes.identification import header_facts
 from grouped_bench.harness.processes.probing import Probe, full_name

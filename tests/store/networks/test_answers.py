@@ -7,7 +7,7 @@ import zipfile
 import pytest
 
 from grouped_bench.space.case import HostKey
-from grouped_bench.store.answers import SUFFIX, Answers, digest_of
+from grouped_bench.store.networks.answers import SUFFIX, Answers, digest_of
 
 KEY, QUESTION = HostKey("tensorflow"), {"model": "a", "making": "b"}
 

@@ -1,0 +1,1 @@
+"""What a run records of itself before its first visit."""

@@ -1,0 +1,91 @@
+"""What a study trains next: learning rates first, then seeds until every comparison has a verdict."""
+
+import dataclasses
+import statistics
+from collections.abc import Iterable, Sequence
+
+from grouped_bench.analyse.learning.verdicts import LOOKS, MOST_SEEDS, judged
+from grouped_bench.space.learning import Network, Study
+from grouped_bench.store.learning import SEED, TUNING, Training
+
+# The same for every network, so that none is favoured: each is trained once at each rate, on other seeds than those
+# that are compared.
+RATES = (0.02, 0.05, 0.1, 0.2)
+TUNING_SEED = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Turn:
+    """A training that is to be made."""
+
+    network: Network
+    phase: str
+    seed: int
+    learning_rate: float
+
+
+def tuning(study: Study, made: Iterable[Training]) -> list[Turn]:
+    """Trainings by which learning rates are chosen, without those that were made."""
+    done = {(one.network, one.learning_rate) for one in made if one.phase == TUNING}
+    return [
+        Turn(network, TUNING, TUNING_SEED, rate)
+        for network in study.networks
+        for rate in RATES
+        if (network.name, rate) not in done
+    ]
+
+
+def best_rates(study: Study, made: Sequence[Training]) -> dict[str, float]:
+    """Of each network the learning rate with the best validation accuracy; none where every training failed."""
+    found: dict[str, float] = {}
+    for network in study.networks:
+        tried = [
+            one for one in made if one.phase == TUNING and one.network == network.name and one.accuracy is not None
+        ]
+        if tried:
+            best = max(tried, key=lambda one: (one.validation_accuracy or 0.0, -one.learning_rate))
+            found[network.name] = best.learning_rate
+    return found
+
+
+def next_seeds(study: Study, made: Sequence[Training], most: int = MOST_SEEDS) -> list[Turn]:
+    """Trainings of the next seed that a comparison still needs; none once all have a verdict or `most` seeds.
+
+    Args:
+        study: what is compared.
+        made: all trainings so far.
+        most: seeds of each network, at most.
+    """
+    rates = best_rates(study, made)
+    done = {(one.network, one.seed) for one in made if one.phase == SEED}
+    open_ = [one for one in judged(study, made) if not one.is_decided]
+    needed = dict.fromkeys(name for one in open_ for name in (one.comparison.network, one.comparison.beside))
+    for seed in range(most):
+        turns = [
+            Turn(study.network(name), SEED, seed, rates[name])
+            for name in needed
+            if name in rates and (name, seed) not in done
+        ]
+        if turns:
+            return turns
+    return []
+
+
+def seeds_left(study: Study, made: Sequence[Training], most: int = MOST_SEEDS) -> int:
+    """Trainings that are left until the next look of every open comparison: what an estimate of time counts."""
+    counts = {network.name: 0 for network in study.networks}
+    for one in made:
+        if one.phase == SEED:
+            counts[one.network] += 1
+    open_ = [one for one in judged(study, made) if not one.is_decided]
+    names = {name for one in open_ for name in (one.comparison.network, one.comparison.beside)}
+    return sum(max(0, min(most, _next_look(counts[name])) - counts[name]) for name in names)
+
+
+def typical_seconds(seconds: Sequence[float]) -> float:
+    """What a training takes; 0 before the first."""
+    return statistics.fmean(seconds) if seconds else 0.0
+
+
+def _next_look(count: int) -> int:
+    return next((look for look in LOOKS if look > count), LOOKS[-1])

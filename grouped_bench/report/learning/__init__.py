@@ -1,0 +1,1 @@
+"""A learning run in words, tables, figures and on its page."""

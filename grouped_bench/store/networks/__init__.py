@@ -1,0 +1,1 @@
+"""Networks in files, and what was found of them on this machine."""
