@@ -42,6 +42,11 @@ class Learning:
 
         return study_of(self.metadata)
 
+    @property
+    def rows(self) -> "tuple[tuple[Training, ...], Json]":
+        """Trainings and facts, as reports take them."""
+        return self.trainings, self.metadata
+
     @functools.cached_property
     def comparisons(self) -> "tuple[Judged, ...]":
         """Each comparison with its interval and verdict."""
@@ -153,7 +158,9 @@ def load_learning(path: str | Path, out: str | Path = DEFAULT_OUT) -> Learning:
 def _whole(value: int, name: str, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise SpaceError(
-            f"{name} must be an integer from {least} to {most:,}", received=value, remedy=f"Give {least} or more"
+            f"The number of {name} must be an integer from {least} to {most:,}",
+            received=value,
+            remedy=f"Give {least} or more",
         )
     return value
 
@@ -164,5 +171,5 @@ def _seconds(text: str | float) -> float:
     except ValueError:
         found = 0.0
     if found <= 0:
-        raise SpaceError("budget must be a duration above 0", received=text, remedy="Write it like 30m")
+        raise SpaceError("The budget must be a duration above 0", received=text, remedy="Write it like 30m")
     return found

@@ -31,6 +31,7 @@ _OF_RUNS = {"passes", "batch_size", "dtype", "data_format", "backend", "executio
 )
 @click.option("--code", is_flag=True, help="Print a Python module only, which replaces the layers of a model.")
 @click.option("--variant", metavar="NAME", help="With --code: print this variant, whatever is advised.")
+@click.option("--accuracy", metavar="RUN", help="Show what a run of `learn` found of as many groups.")
 @click.option("--out", default="results", show_default=True, help="Folder of runs.")
 @click.option("--wait", is_flag=True, help="Wait for another run on this machine to end, instead of refusing.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -43,6 +44,7 @@ def advise(
     budget: str | None,
     code: bool,
     variant: str | None,
+    accuracy: str | None,
     out: str,
     wait: bool,
     quiet: bool,
@@ -60,6 +62,9 @@ def advise(
     the like choose among them. For several group counts, it names those of least
     latency, memory and parameters. Each answer says how sure it is.
 
+    --accuracy names a run of `grouped-bench learn`. What its networks of as many
+    groups learned, beside dense ones, is shown apart. It changes no ranking.
+
     --code prints a module instead: a class for each form that is advised, and
     `replace_layers(model)`, which puts them in a Keras model with its weights.
     What it leaves as it is goes to stderr. With --variant it is the code of that
@@ -73,7 +78,7 @@ def advise(
     JSON: {"schema": 1, "advice": [{the case and setting, "label", "machine",
     "elsewhere", "why_elsewhere", "computes", "basis", "use", "tried",
     "environment", "options", "regular", "ties", "at_most", "left_out",
-    "evidence", "abstains", "kept_open", "next", "code"}],
+    "evidence", "abstains", "kept_open", "next", "code", "accuracy"}],
     "least": {"latency": [groups], …}}
     \b
     Examples:
@@ -88,7 +93,7 @@ def advise(
     if not axes and not runs:
         remedy = "Give a case, such as --channels 128 --groups 32, or a RUN"
         raise usage_error("`advise` takes a case or runs", received="neither", remedy=remedy)
-    _refuse_mixed(code=code, variant=variant, measure=measure, is_json=format_ == "json")
+    _refuse_mixed(code=code, variant=variant, measure=measure, is_json=format_ == "json", accuracy=accuracy)
     is_case = bool(axes) and not (runs and set(axes) <= _OF_RUNS)
     space = gb.Space(source="options") if is_case else None
     how: Json = {"out": out, "measure": measure, "budget": budget, "wait": wait, "quiet": quiet, "files": files or ()}
@@ -100,17 +105,20 @@ def advise(
         answered = made.answered
     else:
         found = gb.advise(space, runs, computes=computes, **how, **axes)
-        click.echo(formats.render(found, format_, asked, terminal_width()))
+        learned = gb.load_learning(accuracy, out).rows if accuracy else None
+        click.echo(formats.render(found, format_, asked, terminal_width(), learned))
         answered = tuple(one.answers for one in found)
     return OK if (all(answered) if is_case else any(answered)) else INCONCLUSIVE
 
 
-def _refuse_mixed(*, code: bool, variant: str | None, measure: bool, is_json: bool) -> None:
+def _refuse_mixed(*, code: bool, variant: str | None, measure: bool, is_json: bool, accuracy: str | None) -> None:
     """Refuse options that do not go together."""
     if variant is not None and not code:
         raise usage_error("--variant must go with --code", received="no --code", remedy="Give both")
     if variant is not None and measure:
         remedy = "Leave one of them out"
         raise usage_error("--variant takes no measurement", received="--measure", remedy=remedy)
+    if code and accuracy is not None:
+        raise usage_error("--code takes no accuracy", received=accuracy, remedy="Leave one of them out")
     if code and is_json:
         raise usage_error("--code takes no format", received="--format json", remedy="Leave one of them out")

@@ -30,7 +30,7 @@ from grouped_bench.commands.shared.output import OK, terminal_width
               help="Seed of the examples.")  # fmt: skip
 @click.option("--budget", default="30m", metavar="DURATION", show_default=True, help="Time of the whole run.")
 @click.option("--out", default="results", show_default=True, help="Folder of runs.")
-@click.option("--resume", metavar="RUN", help="Go on with a run: its file, its id, or latest.")
+@click.option("--resume", metavar="RUN", help="Run to continue: its file, its id, or latest.")
 @click.option("--no-report", is_flag=True, help="Write no page.")
 @click.option("--wait", is_flag=True, help="Wait for another run on this machine to end, instead of refusing.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")

@@ -96,8 +96,9 @@ def read(path: Path) -> tuple[list[Training], Json]:
 
 
 def study_facts(study: Study) -> Json:
-    """A study as facts, which `study_of` reads."""
-    return dataclasses.asdict(study)
+    """A study as facts, as a file holds them and `study_of` reads them."""
+    found: Json = json.loads(json.dumps(dataclasses.asdict(study)))
+    return found
 
 
 def study_of(facts: Facts) -> Study:
@@ -119,7 +120,7 @@ def find(name: str, out: Path) -> Path:
         raise RunError(
             "A learning run must be a file, a run id, or latest",
             received=name,
-            remedy=f"Train with `grouped-bench learn`, or name a file *{SUFFIX}",
+            remedy=f"Name a file *{SUFFIX}, or train with `grouped-bench learn`",
         )
     return found[0]
 
@@ -158,5 +159,5 @@ def _refusal(path: Path, problem: str) -> RunError:
     return RunError(
         "The file of a learning run must be one that `grouped-bench learn` wrote",
         received=f"{path.name}: {problem}",
-        remedy="Train again, or name another file",
+        remedy="Name another file, or train again",
     )

@@ -18,6 +18,7 @@ import grouped_bench as gb
 from grouped_bench.commands.main import cli
 from grouped_bench.harness.processes import probing
 from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES, Axes, Control, validate
+from grouped_bench.space.learning import study_named
 from grouped_bench.space.space import Space
 from grouped_bench.variants import blocks as block_variants
 from grouped_bench.variants import layers as layer_variants
@@ -182,7 +183,7 @@ def understood(words):
     validate(Axes, {key: value for key, value in values.items() if key in AXIS_NAMES}, name)
     validate(Control, {key: value for key, value in values.items() if key in Control.model_fields}, name)
     if "preset" in values:
-        Space.preset(values["preset"])
+        (study_named if name == "learn" else Space.preset)(values["preset"])
     return name
 
 

@@ -282,7 +282,8 @@ def test_the_worker_needs_only_the_standard_library_numpy_and_a_framework():
     assert {root for _, root in needed} <= FRAMEWORKS
     own = {name for name in modules() if part_of(name) in ("backends", "variants")}
     # Asked about a model of Keras'.
-    assert {name for name, _ in needed} <= own | {"measure.models.whole_model", "measure.models.copies"}
+    models = {f"measure.models.{name}" for name in ("whole_model", "copies", "learning.networks", "learning.training")}
+    assert {name for name, _ in needed} <= own | models
 
 
 def test_the_worker_does_not_lead_to_what_it_does_without():

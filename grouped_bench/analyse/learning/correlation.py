@@ -72,7 +72,13 @@ def block_ratio(matrix: np.ndarray, groups: int) -> float:
 
 
 def permuted_ratio(matrix: np.ndarray, groups: int, seed: int = 0) -> float:
-    """The 95th percentile of `block_ratio` where channels are put in groups by chance."""
+    """The 95th percentile of `block_ratio` where channels are put in groups by chance.
+
+    Args:
+        matrix: absolute correlations, (c₁, c₂).
+        groups: how many.
+        seed: of what is drawn.
+    """
     rng = np.random.default_rng(seed)
     rows, columns = matrix.shape
     made = [

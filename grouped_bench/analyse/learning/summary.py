@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Sequence
 
 from grouped_bench.analyse.learning.correlation import Correlation, block_ratio, of_moments, permuted_ratio
+from grouped_bench.analyse.learning.verdicts import Judged, judged
 from grouped_bench.analyse.statistics.stats import LATENCY_LEVEL, Interval, student_interval
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.learning import Network, Study
@@ -120,6 +121,27 @@ def _filters(study: Study, name: str, told: Json) -> Filters:
         return Filters(name, groups, before, after, None, None)
     ratios = block_ratio(before.matrix, groups), block_ratio(after.matrix, groups)
     return Filters(name, groups, before, after, ratios, permuted_ratio(after.matrix, groups))
+
+
+def of_groups(trainings: Sequence[Training], facts: Facts, groups: int) -> list[Judged]:
+    """Comparisons of a network that has at most so many groups in a layer, and has them, with one that has none.
+
+    Args:
+        trainings, facts: of a run.
+        groups: more than one.
+    """
+    study = study_of(facts)
+    return [
+        one
+        for one in judged(study, trainings)
+        if groups > 1 and most_groups(study.network(one.comparison.network)) == groups
+        if most_groups(study.network(one.comparison.beside)) == 1
+    ]
+
+
+def most_groups(network: Network) -> int:
+    """The most groups of any of its convolutions and blocks, depthwise ones left out."""
+    return max((part.groups for part in network.parts if part.kind != "shuffle"), default=1) or 1
 
 
 def last_groups(network: Network) -> int:

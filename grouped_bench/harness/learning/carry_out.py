@@ -15,6 +15,7 @@ from grouped_bench.errors import CutShortError, HostError, RunError
 from grouped_bench.harness.facts.commit import read_commit
 from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.learning import study as plan
+from grouped_bench.harness.learning.examples import KINDS, made
 from grouped_bench.harness.learning.study import Turn
 from grouped_bench.harness.lock import alone
 from grouped_bench.harness.processes.hosts import Host
@@ -23,8 +24,7 @@ from grouped_bench.harness.processes.workers import Limits, TaskFailedError, Wor
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.session import new_name
 from grouped_bench.measure.machine import environment
-from grouped_bench.measure.models.learning import data as examples_of
-from grouped_bench.measure.models.learning.data import KINDS, Examples
+from grouped_bench.measure.models.learning.data import Examples, read
 from grouped_bench.measure.models.learning.networks import candidates, carrier_key
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.space.case import Case, Setting
@@ -153,7 +153,7 @@ def carry_out(request: LearnRequest, resumed: Path | None = None, clock: Clock =
         began = clock()
         if examples is None:
             progress.say(f"making examples of {request.data}")
-            examples = examples_of.made(request.data, request.study.examples, request.seed)
+            examples = made(request.data, request.study.examples, request.seed)
         path = Path(folder) / "examples.npz"
         examples.write(path)
         progress.say(f"starting {request.backend}")
@@ -166,7 +166,7 @@ def carry_out(request: LearnRequest, resumed: Path | None = None, clock: Clock =
 
 def _given(request: LearnRequest) -> Examples | None:
     """The examples of a user's own file; None where they are made."""
-    return None if request.data in KINDS else examples_of.read(Path(request.data))
+    return None if request.data in KINDS else read(Path(request.data))
 
 
 class LearningRun:
@@ -207,7 +207,13 @@ class LearningRun:
         return self._request.study
 
     def begin(self, found: Json, version: str, resumed: Path | None) -> None:
-        """Take the facts of the run; those of an earlier one must be the same."""
+        """Take the facts of the run; those of an earlier one must be the same.
+
+        Args:
+            found: libraries, version of Python and what is in force, as the host found them.
+            version: of the backend.
+            resumed: file of the earlier run, if there is one.
+        """
         told = environment.describe(self._request.command)
         told["libraries"], told["system"]["python"] = found["libraries"], found["python"]
         told["in_force"] = {self._request.backend: found["in_force"]}
@@ -264,7 +270,7 @@ class LearningRun:
         decided = not plan.next_seeds(self.study, self.trainings, 1 << 16)
         self.facts |= {"finished": why != _USER, "stopped_by": why or (_SETTLED if decided else _SEEDS)}
         if why == _USER and not self.trainings:
-            raise CutShortError("A run must end before it is judged", received="an interrupt", remedy="Train again")
+            raise CutShortError("A run must end before it is judged", received="an interrupt", remedy="Run it again")
         self._write()
 
     def _all(self, turns: Callable[[], list[Turn]]) -> str | None:

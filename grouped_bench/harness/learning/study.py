@@ -72,7 +72,11 @@ def next_seeds(study: Study, made: Sequence[Training], most: int = MOST_SEEDS) -
 
 
 def seeds_left(study: Study, made: Sequence[Training], most: int = MOST_SEEDS) -> int:
-    """Trainings that are left until the next look of every open comparison: what an estimate of time counts."""
+    """Trainings that are left until the next look of every open comparison: what an estimate of time counts.
+
+    Args:
+        study, made, most: as of `next_seeds`.
+    """
     counts = {network.name: 0 for network in study.networks}
     for one in made:
         if one.phase == SEED:

@@ -7,11 +7,19 @@ from grouped_bench.analyse.advise.advice import Advice, Alternative, Option, lea
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.report.advice.several import LEAST, differ_in_groups_alone, together
 from grouped_bench.report.advice.text import WHAT, alone, code_of, next_step
-from grouped_bench.report.text.paragraphs import lines
-from grouped_bench.space.facts import Json
+from grouped_bench.report.learning.accuracy import accuracy_json, accuracy_sheet
+from grouped_bench.report.text.paragraphs import Piece, lines
+from grouped_bench.space.facts import Facts, Json
+from grouped_bench.store.learning import Training
 
 
-def render(found: Sequence[Advice], format: str, command: str, width: int = 80) -> str:
+def render(
+    found: Sequence[Advice],
+    format: str,
+    command: str,
+    width: int = 80,
+    learned: tuple[Sequence[Training], Facts] | None = None,
+) -> str:
     """Advices as text.
 
     Args:
@@ -19,17 +27,23 @@ def render(found: Sequence[Advice], format: str, command: str, width: int = 80) 
         format: `table` or `json`.
         command: that was asked; an abstention names the one that would answer.
         width: columns of a line; only code and commands may be longer.
+        learned: trainings and facts of a learning run, whose accuracies stand beside the advice.
     """
     if format == "json":
-        return json.dumps(_as_json(found, command), indent=1)
+        return json.dumps(_as_json(found, command, learned), indent=1)
     if not found:
         return "No advice: the runs contain no such layers."
     parts = alone(found[0], command) if len(found) == 1 else together(found, command)
-    return "\n".join(lines(parts, width)).rstrip()
+    accuracy: list[Piece] = (
+        ["", accuracy_sheet(*learned, [one.question.case.groups for one in found])] if learned else []
+    )
+    return "\n".join(lines([*parts, *accuracy], width)).rstrip()
 
 
-def _as_json(found: Sequence[Advice], command: str) -> Json:
+def _as_json(found: Sequence[Advice], command: str, learned: tuple[Sequence[Training], Facts] | None = None) -> Json:
     told: Json = {"schema": 1, "advice": [_one_as_json(advice, command) for advice in found]}
+    for advice, one in zip(found, told["advice"], strict=True):
+        one["accuracy"] = accuracy_json(*learned, advice.question.case.groups) if learned else None
     if len(found) > 1 and differ_in_groups_alone(found):
         told["least"] = {
             name: [one.question.case.groups for one in leaders(found, figure)] for name, figure in LEAST.items()

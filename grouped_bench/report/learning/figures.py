@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from grouped_bench.analyse.learning.summary import Filters, Summary, filters, pareto, summaries
 from grouped_bench.report.drawing.svg import STYLE, Drawn, Sketch, count, seconds, svg
@@ -136,6 +136,7 @@ def _curves(trainings: Sequence[Training], names: Sequence[str], inches: float) 
     if not told:
         return None
     place.set_xlabel("epoch", fontsize=9)
+    place.xaxis.set_major_locator(MaxNLocator(integer=True))
     place.set_ylabel("validation loss", fontsize=9)
     place.grid(axis="y", color="#e4e4e4", linewidth=0.6)
     figure.legend(loc="outside lower center", ncols=max(1, int(inches // 1.6)), fontsize=8, frameon=False)

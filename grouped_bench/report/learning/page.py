@@ -11,7 +11,7 @@ from grouped_bench.errors import OutputError
 from grouped_bench.report.drawing.night import night_rules
 from grouped_bench.report.drawing.svg import Drawn
 from grouped_bench.report.learning.figures import drawings
-from grouped_bench.report.learning.sentences import findings, headline
+from grouped_bench.report.learning.sentences import POINTS, headline, others
 from grouped_bench.report.learning.table import how, sheets
 from grouped_bench.report.page.drawings import NARROW, inline
 from grouped_bench.report.page.html import environment
@@ -44,7 +44,7 @@ def page(trainings: Sequence[Training], facts: Facts) -> str:
             run_id=cells.clean(facts["run_id"]),
             how=how(trainings, facts),
             headline=headline(trainings, facts),
-            findings=findings(trainings, facts),
+            findings=others(trainings, facts),
             sheets=sheets(trainings, facts),
             wide=wide,
             narrow=narrow,
@@ -80,7 +80,7 @@ def _method(trainings: Sequence[Training], facts: Facts) -> list[str]:
         "on the same examples.",
         f"Differences are looked at after {', '.join(map(str, LOOKS[:-1]))} and {LOOKS[-1]} seeds, {LEAST_SEEDS} at "
         "least. Student's t on paired differences; the error of 5% is divided among all comparisons and looks.",
-        f"Equivalent: the interval lies within ±{100 * MARGIN:g} points.",
+        f"Equivalent: the interval lies within ±{100 * MARGIN:g} {POINTS}.",
         "A training takes as long as its epochs, each by the median of those after the first.",
     ]
     if carriers:

@@ -21,6 +21,8 @@ from grouped_bench.space.learning import are_equal
 from grouped_bench.store.learning import Training, study_of
 from grouped_bench.units import counted, significant
 
+# The unit of a difference of accuracies, which is never one of them.
+POINTS = "points"
 # Beside the comparisons, only what differs by more than this is said of time.
 _TELLING = 1.25
 _ORDER = {BETTER: 0, WORSE: 0, EQUIVALENT: 1, UNDECIDED: 2}
@@ -49,10 +51,16 @@ def headline(trainings: Sequence[Training], facts: Facts) -> str:
     return f"No comparison is decided: {_why(asked)}."
 
 
+def others(trainings: Sequence[Training], facts: Facts) -> list[str]:
+    """The findings but for the headline."""
+    first = headline(trainings, facts)
+    return [one for one in findings(trainings, facts) if one != first]
+
+
 def points(found: Interval) -> str:
     """`1.2 points [0.4 to 2.0]`, of shares."""
     low, middle, high = (_signed(100 * one) for one in (found.low, found.estimate, found.high))
-    return f"{middle} points [{low} to {high}]"
+    return f"{middle} {POINTS} [{low} to {high}]"
 
 
 def _signed(value: float) -> str:
@@ -91,7 +99,7 @@ def _compared(one: Judged, found: dict[str, Summary]) -> str:
     told = points(one.difference)
     if one.verdict == EQUIVALENT:
         margin = f"{100 * MARGIN:g}"
-        return f"{costs}, {name} learns as well as {beside}, within {margin} points: {told} more, {seeds}."
+        return f"{costs}, {name} learns as well as {beside}, within {margin} {POINTS}: {told} more, {seeds}."
     if one.verdict == UNDECIDED:
         why = f" ({one.why})" if one.why else ""
         return f"{costs}, {name} beside {beside} is undecided after {seeds}: {told} more{why}."
@@ -136,4 +144,4 @@ def _why(asked: Sequence[Judged]) -> str:
     least = min(one.seeds for one in asked)
     if least < LEAST_SEEDS:
         return f"{counted(least, 'seed')} of at least {LEAST_SEEDS} were trained"
-    return f"{counted(least, 'seed')} do not tell the networks apart"
+    return f"{counted(least, 'seed')} are too few to separate the networks"

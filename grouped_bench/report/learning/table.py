@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from grouped_bench.analyse.learning.published import Beside, besides
 from grouped_bench.analyse.learning.summary import Summary, summaries
 from grouped_bench.analyse.learning.verdicts import Judged, judged
-from grouped_bench.report.learning.sentences import findings, headline, points
+from grouped_bench.report.learning.sentences import POINTS, findings, headline, others, points
 from grouped_bench.report.text import cells, ink
 from grouped_bench.report.text.markup import pipes
 from grouped_bench.report.text.sheet import Sheet, lines
@@ -17,7 +17,7 @@ from grouped_bench.store.learning import Training, study_of
 from grouped_bench.units import counted, format_bytes, format_clock, format_count, format_seconds
 
 _SCHEMA = 1
-_NETWORK = ("network", "accuracy", "parameters", "MACs", "training", "memory", "rate", "seeds")
+_NETWORK = ("network", "accuracy", "parameters", "MACs", "training", "memory", "seeds")
 _COMPARISON = ("network", "beside", "points more", "verdict", "seeds")
 _PUBLISHED = ("network", "beside", "published", "ours", "direction")
 
@@ -34,10 +34,10 @@ def render(trainings: Sequence[Training], facts: Facts, format: str, width: int 
         return json.dumps(_as_json(trainings, facts), indent=1)
     found = sheets(trainings, facts)
     if format == "markdown":
-        told = [headline(trainings, facts), *(f"- {one}" for one in findings(trainings, facts))]
+        told = [headline(trainings, facts), "", *(f"- {one}" for one in others(trainings, facts))]
         return "\n".join([*told, *(line for one in found for line in _piped(one))])
     body = [line for one in found for line in ("", *lines(one, width))]
-    told = [line for one in findings(trainings, facts) for line in _bullet(one, width)]
+    told = [line for one in others(trainings, facts) for line in _bullet(one, width)]
     head = textwrap.wrap(headline(trainings, facts), width)
     return "\n".join([*map(ink.strong, head), *textwrap.wrap(how(trainings, facts), width), "", *told, *body])
 
@@ -47,7 +47,7 @@ def sheets(trainings: Sequence[Training], facts: Facts) -> list[Sheet]:
     asked = judged(study_of(facts), trainings)
     rows = tuple(_network_row(one) for one in summaries(trainings, facts))
     found = [
-        Sheet("Networks", _NETWORK, rows, _failed(trainings), spare=6),
+        Sheet("Networks", _NETWORK, rows, _failed(trainings), spare=5),
         Sheet("Comparisons", _COMPARISON, tuple(map(_comparison_row, asked))),
     ]
     if told := besides(asked):
@@ -85,7 +85,6 @@ def _network_row(one: Summary) -> tuple[str, ...]:
         format_count(one.macs),
         cells.DASH if one.training_s is None else format_seconds(one.training_s),
         cells.DASH if one.peak_memory_bytes is None else format_bytes(one.peak_memory_bytes),
-        cells.DASH if one.learning_rate is None else f"{one.learning_rate:g}",
         str(one.seeds),
     )
 
@@ -97,13 +96,13 @@ def _percent(one: Summary) -> str:
 
 
 def _comparison_row(one: Judged) -> tuple[str, ...]:
-    told = one.why if one.difference is None else points(one.difference).replace(" points", "")
+    told = one.why if one.difference is None else points(one.difference).replace(f" {POINTS}", "")
     named = cells.clean(one.comparison.network), cells.clean(one.comparison.beside)
     return (*named, told, one.verdict, str(one.seeds))
 
 
 def _published_row(one: Beside) -> tuple[str, ...]:
-    published = "more" if one.figure.points is None else f"{one.figure.points:+g} points".replace("-", "−")
+    published = "more" if one.figure.points is None else f"{one.figure.points:+g} {POINTS}".replace("-", "−")
     ours = cells.DASH if one.judged.difference is None else points(one.judged.difference)
     named = cells.clean(one.judged.comparison.network), cells.clean(one.judged.comparison.beside)
     return (*named, published, ours, one.direction)
