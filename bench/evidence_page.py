@@ -11,6 +11,7 @@ import evidence_figures as drawing
 import jinja2
 from matplotlib.figure import Figure
 
+from grouped_bench.space.learning import STUDIES
 from grouped_bench.store.temporary import replace
 
 TEMPLATE = Path(__file__).with_name("evidence.md.jinja")
@@ -101,6 +102,11 @@ QUESTIONS = (
     Question("What does a call cost before it computes anything?", {"calls": "calls.py"}),
     Question("What does a page cost, and how soon is it usable?", {"pages": "pages.py"}),
     Question("What does the measuring itself cost?", {"overhead": "overhead.py"}),
+    Question(
+        "Do groups learn better, at equal cost?",
+        {f"learning-{name}": f"learning.py {name}" for name in STUDIES},
+    ),
+    Question("Is a network ever found to learn better than itself?", {"learning-same": "learning.py --same"}),
     Question("What was tried to fool it?", {"fooled": "fooled.py"}),
     Question("Can the memory figures be trusted?", {"memory": "memory.py"}),
 )

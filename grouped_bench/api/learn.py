@@ -84,7 +84,7 @@ def learn(
     preset: str = "shuffle-mini",
     *,
     data: str | Path | None = None,
-    backend: str = "tensorflow",
+    backend: str | None = None,
     seeds: int = 20,
     budget: str | float | None = "30m",
     epochs: int | None = None,
@@ -101,7 +101,7 @@ def learn(
         preset: `shuffle-mini`, `resnext-mini` or `deep-roots-mini`.
         data: `mnist1d`, `digits`, `shapes`, or the path of an .npz file with x_train, y_train, x_test and y_test; that
             of the preset unless given.
-        backend: framework under Keras.
+        backend: framework under Keras; of those that are installed the one that trains fastest here unless given.
         seeds: of each network, at most; fewer where every comparison has its verdict.
         budget: seconds, or text such as `30m`, in which the run ends; None for as long as it takes.
         epochs: of a training; those of the preset unless given.

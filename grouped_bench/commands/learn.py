@@ -17,7 +17,7 @@ from grouped_bench.commands.shared.output import OK, terminal_width
     metavar="DATA",
     help="mnist1d, digits, shapes, or an .npz file with x_train, y_train, x_test, y_test.  [default: the preset's]",
 )
-@click.option("--backend", default="tensorflow", show_default=True, help="tensorflow, jax or torch.")
+@click.option("--backend", metavar="NAME", help="tensorflow, jax or torch.  [default: the fastest here]")
 @click.option("--seeds", default=20, callback=whole_number(6, 100, example=20), metavar="N", show_default=True,
               help="Seeds of each network, at most.")  # fmt: skip
 @click.option(

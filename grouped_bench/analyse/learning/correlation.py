@@ -47,14 +47,12 @@ def correlation(first: np.ndarray, second: np.ndarray, across: np.ndarray) -> Co
 
 
 def _whitening(covariance: np.ndarray) -> np.ndarray:
-    """The symmetric matrix that makes responses of this covariance white; 0 for dead channels."""
+    """The symmetric matrix that makes responses of this covariance white; a dead channel has nothing to make white."""
     values, vectors = np.linalg.eigh((covariance + covariance.T) / 2)
     if not len(values) or values[-1] <= 0:
         return np.zeros_like(covariance)
     floored = np.maximum(values, _FLOOR * values[-1])
     found: np.ndarray = (vectors / np.sqrt(floored)) @ vectors.T
-    dead = list(_dead(covariance))
-    found[dead], found[:, dead] = 0.0, 0.0
     return found
 
 

@@ -6,12 +6,12 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from grouped_bench import __version__, backends
-from grouped_bench.errors import CutShortError, HostError, RunError
+from grouped_bench.errors import CutShortError, HostError, RunError, UnavailableError
 from grouped_bench.harness.facts.commit import read_commit
 from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.learning import study as plan
@@ -40,6 +40,9 @@ from grouped_bench.units import counted, format_clock
 # Of silence: a compilation, or an epoch of a user's own examples.
 _PATIENCE_S = 900.0
 _CARRIER_VISIT_S = 0.05
+# The first of them traces and compiles.
+_TIMED_EPOCHS = 3
+_USUAL_BACKEND = "tensorflow"
 # Of a training's time, how much the next one may take longer.
 _LONGER = 1.2
 _BUDGET, _USER, _SETTLED, _SEEDS = "budget", "user", "settled", "seeds"
@@ -105,7 +108,7 @@ class LearnRequest:
         study: networks, comparisons and the training of each.
         data: one of `KINDS`, or the path of a file of examples.
         out: folder; the file is `OUT/<machine>/<run_id>.learning.parquet`.
-        backend: framework under Keras.
+        backend: framework under Keras; None for the one that is fastest here.
         most_seeds: of each network, at most.
         budget: seconds in which the run ends; None for as long as it takes.
         seed: of the examples that are made.
@@ -117,7 +120,7 @@ class LearnRequest:
     study: Study
     data: str
     out: Path
-    backend: str
+    backend: str | None
     most_seeds: int
     budget: float | None = None
     seed: int = 0
@@ -143,6 +146,8 @@ def carry_out(request: LearnRequest, resumed: Path | None = None, clock: Clock =
         CutShortError: it was interrupted before the first training.
     """
     check_writable(request.out)
+    if request.backend is not None:
+        backends.get(request.backend)  # what is not there is refused before anything is made
     examples = _given(request)
     with (
         Progress(request.quiet) as progress,
@@ -156,12 +161,45 @@ def carry_out(request: LearnRequest, resumed: Path | None = None, clock: Clock =
             examples = made(request.data, request.study.examples, request.seed)
         path = Path(folder) / "examples.npz"
         examples.write(path)
-        progress.say(f"starting {request.backend}")
-        with Asked(request.backend) as ask:
-            run = LearningRun(request, ask, examples, str(path), progress, stop, clock, began)
+        seconds = {} if request.backend else backend_seconds(request.study, str(path), progress)
+        backend = request.backend or min(seconds, key=lambda name: seconds[name], default=_USUAL_BACKEND)
+        progress.say(f"starting {backend}")
+        with Asked(backend) as ask:
+            asked = dataclasses.replace(request, backend=backend)
+            run = LearningRun(asked, ask, examples, str(path), progress, stop, clock, began)
             run.begin(ask.facts, ask.version, resumed)
             run.go()
     return run.path
+
+
+def backend_seconds(
+    study: Study, path: str, progress: Progress, starts: Callable[[str], Any] = Asked
+) -> dict[str, float]:
+    """Seconds of an epoch of a study's first network by each backend that is installed and trains it.
+
+    Args:
+        study: whose network.
+        path: of the examples.
+        progress: shows what is timed.
+        starts: a host of a backend.
+    """
+    found: dict[str, float] = {}
+    names = [name for name in backends.names() if backends.named(name).installed()]
+    for name in names if len(names) > 1 else ():
+        progress.say(f"timing a training by {name}")
+        recipe = {
+            **{"data": path, "epochs": _TIMED_EPOCHS, "batch_size": study.batch_size},
+            **{"learning_rate": plan.RATES[0], "seed": plan.TUNING_SEED, "responses": False},
+        }
+        request: Json = {"op": "learn", "what": "train", "network": study.networks[0].to_json(), "carriers": {}}
+        try:
+            with starts(name) as ask:
+                told = ask({**request, "recipe": recipe})[-1]
+        except (HostError, UnavailableError):
+            continue
+        if "training_s" in told:
+            found[name] = float(told["training_s"]) / _TIMED_EPOCHS
+    return found
 
 
 def _given(request: LearnRequest) -> Examples | None:
@@ -195,6 +233,7 @@ class LearningRun:
         began: float,
     ) -> None:
         self._request, self._ask, self._examples, self._data = request, ask, examples, path
+        self._backend = str(request.backend)
         self._progress, self._stop, self._clock, self._began = progress, stop, clock, began
         self._seconds: list[float] = []
         self.trainings: list[Training] = []
@@ -216,7 +255,7 @@ class LearningRun:
         """
         told = environment.describe(self._request.command)
         told["libraries"], told["system"]["python"] = found["libraries"], found["python"]
-        told["in_force"] = {self._request.backend: found["in_force"]}
+        told["in_force"] = {self._backend: found["in_force"]}
         machine = identity.of_processor(told)
         self.facts = {
             "learning": store.SCHEMA_VERSION,
@@ -232,7 +271,7 @@ class LearningRun:
             },
             "shape": list(self._examples.shape),
             "classes": self._examples.classes,
-            "backend": self._request.backend,
+            "backend": self._backend,
             "backend_version": version,
             "commit": read_commit(),
             "environment": told,
@@ -324,7 +363,7 @@ class LearningRun:
                 first_epoch_s=told.get("first_epoch_s"),
                 stolen=told.get("stolen"),
                 peak_memory_bytes=self.facts["memory"].get(name),
-                backend=self._request.backend,
+                backend=self._backend,
             )
         )
         if "responses" in told:
@@ -374,7 +413,7 @@ class LearningRun:
         return None
 
     def _carrier(self, case: Case, names: tuple[str, ...]) -> Json:
-        setting = Setting(self._request.backend, backends.get(self._request.backend).executions[0], "cpu")
+        setting = Setting(self._backend, backends.get(self._backend).executions[0], "cpu")
         asked: Json = {"case": case.to_columns(), "setting": setting.to_columns(), "seed": 0, "variants": list(names)}
         visit: Json = {"op": "visit", "seed": 0, "rounds": None, "visit_s": _CARRIER_VISIT_S}
         found: dict[str, tuple[float, str | None]] = {}

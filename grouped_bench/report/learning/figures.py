@@ -15,14 +15,16 @@ from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Facts
 from grouped_bench.store.learning import SEED, Training
 from grouped_bench.units import format_count, format_seconds
-from grouped_bench.variants.palette import AZURE, BLACK, BLUE, BROWN, GREEN, GREY, INDIGO, PINE, VERMILION, WINE
+from grouped_bench.variants.palette import AZURE, BLUE, BROWN, GREEN, GREY, INDIGO, PINE, VERMILION, WINE
 
 _COSTS: dict[str, tuple[str, Callable[[float], str]]] = {
     "params": ("parameters", count),
     "macs": ("MACs of an example", count),
     "training_s": ("seconds of a training", seconds),
 }
-_COLOURS = (BLACK, BLUE, VERMILION, GREEN, INDIGO, WINE, PINE, AZURE, BROWN, GREY)
+# SVG leaves out pure black, which no rule for dark screens could turn.
+_INK = "#333333"
+_COLOURS = (_INK, BLUE, VERMILION, GREEN, INDIGO, WINE, PINE, AZURE, BROWN, GREY)
 _MARKS = "os^DvP*XdH"
 _WIDE = 8.0
 _NARROW = 5.0

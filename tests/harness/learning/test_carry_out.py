@@ -8,8 +8,9 @@ import pytest
 from fake_clock import FakeClock
 from trainings import CLASSES, SHAPE, STUDY, responses
 
-from grouped_bench.errors import CutShortError, RunError
-from grouped_bench.harness.learning.carry_out import LearningRun, LearnRequest
+from grouped_bench import backends
+from grouped_bench.errors import CutShortError, HostError, RunError
+from grouped_bench.harness.learning.carry_out import LearningRun, LearnRequest, backend_seconds
 from grouped_bench.harness.learning.study import RATES
 from grouped_bench.harness.progress import Progress
 from grouped_bench.measure.models.learning.data import Examples
@@ -185,6 +186,23 @@ def test_what_was_interrupted_goes_on_and_ends_the_same(learn, stop):
     assert not {*first.trained()} & {*second.trained()}
 
 
+def test_a_kill_loses_the_training_in_flight_alone(learn, tmp_path):
+    class Killed(Workers):
+        def _answer(self, request):
+            if len(self.trained()) > 15:
+                raise SystemExit
+            return super()._answer(request)
+
+    workers = Killed({"g4": 0.1, "wide": -0.1})
+    with pytest.raises(SystemExit):
+        learn(workers)
+    (path,) = tmp_path.rglob("*.parquet")
+    assert len(store.read(path)[0]) == 15
+    second = Workers({"g4": 0.1, "wide": -0.1})
+    assert len(learn(second, resumed=path).trainings) == 3 * (len(RATES) + 6)
+    assert len(second.trained()) == 3 * (len(RATES) + 6) - 15
+
+
 def test_an_interrupt_before_the_first_training_leaves_nothing(learn, tmp_path):
     with pytest.raises(CutShortError, match="Run it again"):
         learn(Workers(), stop=0)
@@ -201,3 +219,54 @@ def test_a_run_goes_on_with_its_own_networks_only(learn):
     part = learn(Workers(), stop=6)
     with pytest.raises(RunError, match="another study"):
         learn(Workers(), resumed=part.path, study=dataclasses.replace(STUDY, epochs=1))
+
+
+class Backends:
+    """Hosts of backends that train in so many seconds, or answer something else."""
+
+    def __init__(self, answers):
+        self.answers, self.asked = answers, []
+
+    def __call__(self, name):
+        self.asked.append(name)
+        if isinstance(self.answers[name], Exception):
+            raise self.answers[name]
+        return _Host(self.answers[name])
+
+
+class _Host:
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __enter__(self):
+        return lambda *requests: [self.answer]
+
+    def __exit__(self, *_):
+        return None
+
+
+def timed_backends(monkeypatch, answers, installed):
+    for name in backends.names():
+        monkeypatch.setattr(backends.named(name), "installed", lambda name=name: name in installed)
+    hosts = Backends(answers)
+    with Progress(quiet=True) as progress:
+        return backend_seconds(STUDY, "examples.npz", progress, hosts), hosts.asked
+
+
+def test_the_backends_are_timed_by_a_short_training(monkeypatch):
+    answers = {"jax": {"training_s": 9.0}, "tensorflow": {"training_s": 3.0}, "torch": {"training_s": 6.0}}
+    found, _ = timed_backends(monkeypatch, answers, answers)
+    assert found == {"jax": 3.0, "tensorflow": 1.0, "torch": 2.0}
+
+
+def test_a_backend_that_fails_is_left_out(monkeypatch):
+    answers = {
+        **{"jax": {"status": "error", "reason": "no"}, "tensorflow": {"training_s": 3.0}},
+        "torch": HostError("It must start", received="nothing", remedy="Install it"),
+    }
+    found, asked = timed_backends(monkeypatch, answers, answers)
+    assert (found, asked) == ({"tensorflow": 1.0}, ["jax", "tensorflow", "torch"])
+
+
+def test_where_there_is_one_backend_nothing_is_timed(monkeypatch):
+    assert timed_backends(monkeypatch, {}, {"tensorflow"}) == ({}, [])

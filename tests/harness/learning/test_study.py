@@ -43,6 +43,13 @@ def test_the_rate_of_the_best_validation_is_taken():
     assert best_rates(STUDY, tuned((0.5, 0.6, 0.7, 0.6))) == dict.fromkeys(("dense", "g4", "wide"), RATES[2])
 
 
+def test_test_examples_choose_no_rate():
+    """A rate that is best by the test examples and not by those of the validation is not taken."""
+    lured = training("g4", TUNING_SEED, 0.99, phase=TUNING, rate=RATES[0], validation_accuracy=0.1)
+    made = [one for one in tuned((0.5, 0.6, 0.7, 0.6)) if (one.network, one.learning_rate) != ("g4", RATES[0])]
+    assert best_rates(STUDY, [*made, lured])["g4"] == RATES[2]
+
+
 def test_of_equals_the_lower_rate_is_taken():
     assert set(best_rates(STUDY, tuned((0.5, 0.7, 0.7, 0.6))).values()) == {RATES[1]}
 
