@@ -125,7 +125,7 @@ def test_the_fastest_variant_computes_the_layers_in_groups(learn):
 def test_a_variant_that_fails_computes_nothing(learn):
     workers = Workers({"g4": 0.1, "wide": -0.1}, faults={"variant": "merged_groups"})
     run = learn(workers)
-    assert {one["carrier"][0] for one in run.facts["carriers"].values()} == {"grouped_native"}
+    assert not {one["carrier"][0] for one in run.facts["carriers"].values()} & {"merged_groups"}
     assert all("merged_groups" not in one["seconds"] for one in run.facts["carriers"].values())
 
 

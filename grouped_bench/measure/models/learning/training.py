@@ -154,7 +154,7 @@ class Trainer:
         channels = sum(int(layer.output.shape[-1]) for layer in layers)
         x = self._examples.x[TEST]
         x = x[: math.ceil(_POSITIONS_A_CHANNEL * channels / max(sizes))]
-        seen = keras.Model(self._model.inputs, [layer.output for layer in layers])
+        seen = keras.Model(self._model.input, [layer.output for layer in layers])
         first, second = (np.asarray(one) for one in seen.predict_on_batch(x))
         found = networks.moments(first, second)
         return {
