@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -88,6 +89,7 @@ def advise(
     """
     import grouped_bench as gb
     from grouped_bench.report.advice import formats
+    from grouped_bench.store.learning import find_and_read
 
     axes = {name: value for name, value in options.items() if value is not None}
     if not axes and not runs:
@@ -105,7 +107,7 @@ def advise(
         answered = made.answered
     else:
         found = gb.advise(space, runs, computes=computes, **how, **axes)
-        learned = gb.load_learning(accuracy, out).rows if accuracy else None
+        learned = find_and_read(accuracy, Path(out)) if accuracy else None
         click.echo(formats.render(found, format_, asked, terminal_width(), learned))
         answered = tuple(one.answers for one in found)
     return OK if (all(answered) if is_case else any(answered)) else INCONCLUSIVE

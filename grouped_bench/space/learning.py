@@ -22,7 +22,7 @@ _NORMALISATION = 2
 
 
 @dataclasses.dataclass(frozen=True)
-class Part:
+class NetworkPart:
     """A piece of a network.
 
     Args:
@@ -49,9 +49,9 @@ class Network:
     """A network by its name and its parts."""
 
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[NetworkPart, ...]
 
-    def stages(self, shape: tuple[int, ...], batch_size: int = 1) -> Iterator[tuple[Part, Case]]:
+    def stages(self, shape: tuple[int, ...], batch_size: int = 1) -> Iterator[tuple[NetworkPart, Case]]:
         """Each part with what it computes, in training; of a shuffle the case has its input as its output.
 
         Args:
@@ -87,11 +87,11 @@ class Network:
     @classmethod
     def of_json(cls, told: Json) -> "Network":
         """The network that `to_json` wrote."""
-        return cls(told["name"], tuple(Part(**part) for part in told["parts"]))
+        return cls(told["name"], tuple(NetworkPart(**part) for part in told["parts"]))
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class NetworkPair:
     """What is asked of two networks: whether `network` learns better than `beside`.
 
     `design` is a word for the question, `published` the name of the figure that others published of it.
@@ -125,7 +125,7 @@ class Study:
     question: str
     data: str
     networks: tuple[Network, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[NetworkPair, ...]
     correlated: tuple[str, ...] = ()
     epochs: int = 20
     batch_size: int = 50
@@ -136,7 +136,7 @@ class Study:
         return next(one for one in self.networks if one.name == name)
 
 
-def _case(part: Part, size: tuple[int, ...], channels: int, batch_size: int) -> Case:
+def _case(part: NetworkPart, size: tuple[int, ...], channels: int, batch_size: int) -> Case:
     rank = len(size)
     is_block = part.kind == "block"
     return Case(
@@ -160,13 +160,13 @@ def _case(part: Part, size: tuple[int, ...], channels: int, batch_size: int) -> 
     )
 
 
-def _counts(part: Part, case: Case) -> Counts:
+def _counts(part: NetworkPart, case: Case) -> Counts:
     if part.kind == "shuffle":
         return Counts(0, 0, 0, 0)
     return block_counts(case, part.groups) if part.kind == "block" else convolution_counts(case, case.groups)
 
 
-def _normalised(part: Part, case: Case) -> int:
+def _normalised(part: NetworkPart, case: Case) -> int:
     """Learned numbers of the normalisations of a part."""
     if part.kind == "shuffle":
         return 0
@@ -179,13 +179,13 @@ def _normalised(part: Part, case: Case) -> int:
 
 def _shuffle_net(name: str, channels: int, groups: int, *, shuffled: bool) -> Network:
     unit = [
-        Part("convolution", channels, kernel=1, groups=groups),
-        *([Part("shuffle", groups=groups)] if shuffled else []),
-        Part("convolution", channels, groups=0),
-        Part("convolution", channels, kernel=1, groups=groups),
+        NetworkPart("convolution", channels, kernel=1, groups=groups),
+        *([NetworkPart("shuffle", groups=groups)] if shuffled else []),
+        NetworkPart("convolution", channels, groups=0),
+        NetworkPart("convolution", channels, kernel=1, groups=groups),
     ]
     narrow = [dataclasses.replace(part, stride=2) if part.groups == 0 else part for part in unit]
-    return Network(name, (Part("convolution", channels, kernel=5), *narrow, *unit, *narrow, *unit))
+    return Network(name, (NetworkPart("convolution", channels, kernel=5), *narrow, *unit, *narrow, *unit))
 
 
 _SHUFFLE = Study(
@@ -201,10 +201,10 @@ _SHUFFLE = Study(
         ),
     ),
     (
-        Comparison("shuffle", "g4 shuffled", "g4", "ShuffleNet, g=3"),
-        Comparison("shuffle", "g8 shuffled", "g8", "ShuffleNet, g=8"),
-        Comparison("groups", "g4 shuffled", "dense", "ShuffleNet, g=4 over g=1"),
-        Comparison("groups", "g8 shuffled", "dense", "ShuffleNet, g=8 over g=1"),
+        NetworkPair("shuffle", "g4 shuffled", "g4", "ShuffleNet, g=3"),
+        NetworkPair("shuffle", "g8 shuffled", "g8", "ShuffleNet, g=8"),
+        NetworkPair("groups", "g4 shuffled", "dense", "ShuffleNet, g=4 over g=1"),
+        NetworkPair("groups", "g8 shuffled", "dense", "ShuffleNet, g=8 over g=1"),
     ),
     ("g4", "g4 shuffled"),
 )
@@ -234,10 +234,10 @@ def matched_width(cardinality: int, *, outer: int = _OUTER, kernel: int = 9, bas
 
 
 def _resnext(name: str, cardinality: int, width: int, *, blocks: int = 1, form: str | None = None) -> Network:
-    block = Part("block", kernel=9, groups=cardinality, width=width, form=form)
-    narrow = Part("convolution", _OUTER, kernel=3, stride=2)
+    block = NetworkPart("block", kernel=9, groups=cardinality, width=width, form=form)
+    narrow = NetworkPart("convolution", _OUTER, kernel=3, stride=2)
     stages = [part for _ in range(2) for part in (narrow, *[block] * blocks)]
-    return Network(name, (Part("convolution", _OUTER, kernel=5), *stages))
+    return Network(name, (NetworkPart("convolution", _OUTER, kernel=5), *stages))
 
 
 def _cardinalities() -> tuple[Network, ...]:
@@ -256,9 +256,9 @@ _RESNEXT = Study(
     "mnist1d",
     (*_cardinalities(), *_TWICE, *_FORMS),
     (
-        *(Comparison("cardinality", f"C={count}", "C=1", f"ResNeXt, C={count}") for count in (2, 4, 8, 16)),
-        *(Comparison("budget", "2x cardinality", f"2x {way}", f"ResNeXt, {way}") for way in ("depth", "width")),
-        *(Comparison("form", f"form {word}", "C=4") for word in ("sum", "concat")),
+        *(NetworkPair("cardinality", f"C={count}", "C=1", f"ResNeXt, C={count}") for count in (2, 4, 8, 16)),
+        *(NetworkPair("budget", "2x cardinality", f"2x {way}", f"ResNeXt, {way}") for way in ("depth", "width")),
+        *(NetworkPair("form", f"form {word}", "C=4") for word in ("sum", "concat")),
     ),
     ("C=1", "C=8"),
 )
@@ -272,11 +272,11 @@ def _roots(name: str, *groups: int) -> Network:
         part
         for count, stride in zip(groups, (1, 2, 2), strict=True)
         for part in (
-            Part("convolution", 64, kernel=5, groups=count, stride=stride),
-            Part("convolution", 64, kernel=1),
+            NetworkPart("convolution", 64, kernel=5, groups=count, stride=stride),
+            NetworkPart("convolution", 64, kernel=1),
         )
     ]
-    return Network(name, (Part("convolution", 64, kernel=5), *stages))
+    return Network(name, (NetworkPart("convolution", 64, kernel=5), *stages))
 
 
 _ROOTS = Study(
@@ -290,9 +290,9 @@ _ROOTS = Study(
         _roots("tree 16", 4, 8, 16),
     ),
     (
-        *(Comparison("groups", f"root {most}", "dense", f"Deep Roots, root-{most}") for most in (2, 4, 8, 16)),
-        Comparison("arrangement", "root 16", "tree 16"),
-        Comparison("arrangement", "column 16", "dense", "Deep Roots, column-16"),
+        *(NetworkPair("groups", f"root {most}", "dense", f"Deep Roots, root-{most}") for most in (2, 4, 8, 16)),
+        NetworkPair("arrangement", "root 16", "tree 16"),
+        NetworkPair("arrangement", "column 16", "dense", "Deep Roots, column-16"),
     ),
     ("dense", "root 8", "column 16"),
 )

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from grouped_bench.errors import OutputError, RunError, SpaceError
 from grouped_bench.space.facts import Facts, Json
-from grouped_bench.space.learning import Comparison, Network, Study
+from grouped_bench.space.learning import Network, NetworkPair, Study
 from grouped_bench.store.checks import LARGEST_METADATA, MOST_ROWS
 from grouped_bench.store.runs import LATEST, LEARNING
 from grouped_bench.store.schema import METADATA_KEY, Column, column
@@ -105,7 +105,7 @@ def study_of(facts: Facts) -> Study:
     """The study of a run. Raises KeyError, TypeError and ValueError where the facts have none."""
     told: Any = facts["study"]
     networks = tuple(Network.of_json(one) for one in told["networks"])
-    comparisons = tuple(Comparison(**one) for one in told["comparisons"])
+    comparisons = tuple(NetworkPair(**one) for one in told["comparisons"])
     return Study(**{**told, "networks": networks, "comparisons": comparisons, "correlated": tuple(told["correlated"])})
 
 
@@ -123,6 +123,11 @@ def find(name: str, out: Path) -> Path:
             remedy=f"Name a file *{SUFFIX}, or train with `grouped-bench learn`",
         )
     return found[0]
+
+
+def find_and_read(name: str, out: Path) -> tuple[list[Training], Json]:
+    """The trainings and facts of a learning run, by file, id or `latest` under `out`. Raises RunError."""
+    return read(find(name, out))
 
 
 def _training(row: Json) -> Training:

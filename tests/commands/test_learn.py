@@ -11,7 +11,7 @@ from grouped_bench.commands.main import cli
 from grouped_bench.errors import GroupedBenchError
 from grouped_bench.harness.learning import carry_out
 from grouped_bench.space import learning as space
-from grouped_bench.space.learning import Comparison, Network, Part, Study
+from grouped_bench.space.learning import Network, NetworkPair, NetworkPart, Study
 from grouped_bench.store import learning as store
 
 
@@ -92,10 +92,10 @@ TINY = Study(
     "Do groups learn better?",
     "digits",
     tuple(
-        Network(name, (Part("convolution", 8), Part("convolution", 8, groups=groups, stride=2)))
+        Network(name, (NetworkPart("convolution", 8), NetworkPart("convolution", 8, groups=groups, stride=2)))
         for name, groups in (("dense", 1), ("g4", 4))
     ),
-    (Comparison("groups", "g4", "dense"),),
+    (NetworkPair("groups", "g4", "dense"),),
     ("g4",),
     epochs=1,
     batch_size=50,

@@ -46,6 +46,7 @@ COMMANDS = (
     "compare",
     "history",
     "baseline",
+    "learn",
 )
 # What a command calls of the library.
 CALLS = {"run": "run", "plan": "plan_run"}
@@ -280,7 +281,7 @@ def test_advise_asks_the_library_and_tells_its_answer(call, calls):
     how = {"out": "there", "files": (), "measure": True, "budget": None, "wait": False, "quiet": True}
     assert keywords == {"groups": "4,8", "passes": "training", "computes": "dense", **how}
     asked = f"grouped-bench advise a b {' '.join(words)} --format json"
-    assert given == (answered, "json", asked, 80)
+    assert given == (answered, "json", asked, 80, None)
     call("advise", "latest")
     (name, (space, runs), keywords), _ = calls.made[2:]
     assert (space, runs, keywords["measure"]) == (None, ("latest",), False)

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from grouped_bench.errors import SpaceError
-from grouped_bench.space.learning import STUDIES, Network, Part, are_equal, matched_width, study_named
+from grouped_bench.space.learning import STUDIES, Network, NetworkPart, are_equal, matched_width, study_named
 
 SHAPE, CLASSES = (40, 1), 10
 EACH = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)
@@ -58,11 +58,11 @@ def test_costs_of_a_network_by_hand():
     network = Network(
         "n",
         (
-            Part("convolution", 8, kernel=3),  # 3·1·8 weights, 8·2 of the normalisation, 40 positions
-            Part("shuffle", groups=2),
-            Part("convolution", 8, kernel=1, groups=2, stride=2),  # 1·4·8 weights, 20 positions
-            Part("convolution", 8, kernel=3, groups=0),  # depthwise: 3·1·8
-            Part("block", kernel=3, groups=2, width=3),  # 6·(2·8 + 3·6/2) = 150, 2·(2·6 + 8) of normalisations
+            NetworkPart("convolution", 8, kernel=3),  # 3·1·8 weights, 8·2 of the normalisation, 40 positions
+            NetworkPart("shuffle", groups=2),
+            NetworkPart("convolution", 8, kernel=1, groups=2, stride=2),  # 1·4·8 weights, 20 positions
+            NetworkPart("convolution", 8, kernel=3, groups=0),  # depthwise: 3·1·8
+            NetworkPart("block", kernel=3, groups=2, width=3),  # 6·(2·8 + 3·6/2) = 150, 2·(2·6 + 8) of normalisations
         ),
     )
     weights = 24 + 32 + 24 + 150
@@ -71,7 +71,9 @@ def test_costs_of_a_network_by_hand():
 
 
 def test_costs_in_two_dimensions():
-    network = Network("n", (Part("convolution", 4, kernel=3), Part("convolution", 4, kernel=3, stride=2, groups=4)))
+    network = Network(
+        "n", (NetworkPart("convolution", 4, kernel=3), NetworkPart("convolution", 4, kernel=3, stride=2, groups=4))
+    )
     assert network.params((6, 6, 2), 2) == 9 * 2 * 4 + 9 * 4 + 2 * 2 * 4 + 5 * 2
     assert network.macs((6, 6, 2), 2) == 36 * 9 * 2 * 4 + 9 * 9 * 4 + 4 * 2
 

@@ -307,6 +307,40 @@ def dispatch_run():
     }
 
 
+def learning_run():
+    """A network that is better, and one of which nothing is known."""
+    network = {
+        **{"name": "g4", "params": 15590, "macs": 246240, "training_s": 8.0, "peak_memory_bytes": None},
+        **{"learning_rate": 0.1, "seeds": 9, "failed": 0, "accuracy": 0.9, "low": 0.89, "high": 0.91},
+    }
+    pair = {"design": "shuffle", "network": "g4 shuffled", "beside": "g4", "spread": 0.01}
+    return {
+        **{"question": "Do groups learn better?", "data": "mnist1d", "epochs": 20, "stopped_by": "settled"},
+        **{"trainings": 60, "failed": 1, "seconds": 900.0, "filters": [], "findings": []},
+        "networks": [network, {**network, "accuracy": None, "low": None, "high": None, "training_s": None}],
+        "comparisons": [
+            {**pair, "verdict": "better", "seeds": 9, "why": "", "points": 0.012, "low": 0.004, "high": 0.02},
+            {
+                **pair,
+                "verdict": "undecided",
+                "seeds": 2,
+                "why": "2 of at least 6 seeds",
+                **dict.fromkeys(("points", "low", "high")),
+            },
+        ],
+        "published": [{"name": "ShuffleNet, g=3", "points": None, "direction": "same direction"}],
+        "targets": [evidence.target("minutes of the preset", 15.0, 30, "min")],
+    }
+
+
+def learning_same():
+    return {
+        **{"pairs": 20, "epochs": 10, "accuracy": 0.9, "spread": 0.011, "verdicts": {"undecided": 20}},
+        "wrong": evidence.proportion(0, 20),
+        "targets": [evidence.target("wrong verdicts on a network beside itself", 0.0, 0.05, "%")],
+    }
+
+
 def applications_run():
     """One that is faster, one that is not, and one with nothing to change."""
     common = {"pass": "training", "onednn": "0", "seconds": 90.0, "layers": 9, "reason": None, "verdict": None}
@@ -368,6 +402,8 @@ def everything():
         "alternatives-ConvNeXtTiny": alternatives_run(),
         "repeats": repeats_run(),
         "dispatch": dispatch_run(),
+        **{f"learning-{name}": learning_run() for name in ("shuffle-mini", "resnext-mini", "deep-roots-mini")},
+        "learning-same": learning_same(),
         "applications-tensorflow": applications_run(),
         "applications-jax": applications_run(),
         "twins": twins_run(wrong=6),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from grouped_bench.space.learning import Comparison, Network, Part, Study
+from grouped_bench.space.learning import Network, NetworkPair, NetworkPart, Study
 from grouped_bench.store import learning as store
 from grouped_bench.store.learning import SEED, TUNING, Training
 
@@ -13,7 +13,11 @@ EPOCHS = 4
 def network(name, groups=1, channels=8):
     return Network(
         name,
-        (Part("convolution", channels), Part("convolution", channels, groups=groups), Part("convolution", channels)),
+        (
+            NetworkPart("convolution", channels),
+            NetworkPart("convolution", channels, groups=groups),
+            NetworkPart("convolution", channels),
+        ),
     )
 
 
@@ -23,8 +27,8 @@ STUDY = Study(
     "digits",
     (network("dense"), network("g4", 4), network("wide", 4, 12)),
     (
-        Comparison("groups", "g4", "dense", "Deep Roots, root-16"),
-        Comparison("budget", "wide", "dense", "ResNeXt, C=8"),
+        NetworkPair("groups", "g4", "dense", "Deep Roots, root-16"),
+        NetworkPair("budget", "wide", "dense", "ResNeXt, C=8"),
     ),
     ("dense", "g4"),
     epochs=EPOCHS,

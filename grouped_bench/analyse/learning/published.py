@@ -15,7 +15,7 @@ _NOTHING_POINTS = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
-class Figure:
+class PublishedGain:
     """A published difference of accuracy.
 
     Attributes:
@@ -35,39 +35,39 @@ _TABLE_4 = f"ResNet-101 at twice the FLOPs, C=64, {_IMAGENET}, top-1"
 _SHUFFLED = f"ShuffleNet 1x, {_IMAGENET}, top-1"
 # By the name that a comparison gives.
 FIGURES = {
-    "ResNeXt, C=2": Figure(0.9, _TABLE_3, f"{_RESNEXT}, table 3"),
-    "ResNeXt, C=4": Figure(1.3, _TABLE_3, f"{_RESNEXT}, table 3"),
-    "ResNeXt, C=8": Figure(1.6, _TABLE_3, f"{_RESNEXT}, table 3"),
-    "ResNeXt, C=16": Figure(1.7, f"{_TABLE_3}, C=32", f"{_RESNEXT}, table 3"),
-    "ResNeXt, depth": Figure(1.3, _TABLE_4, f"{_RESNEXT}, table 4"),
-    "ResNeXt, width": Figure(0.9, _TABLE_4, f"{_RESNEXT}, table 4"),
-    "ShuffleNet, g=3": Figure(None, _SHUFFLED, _SHUFFLENET),
-    "ShuffleNet, g=8": Figure(None, _SHUFFLED, _SHUFFLENET),
-    "Deep Roots, root-8": Figure(0.04, "33% of the parameters", _DEEP_ROOTS),
-    "Deep Roots, root-16": Figure(-0.44, "sd of dense 0.13 over five seeds", _DEEP_ROOTS),
-    "Deep Roots, column-16": Figure(-0.91, "sd of dense 0.13 over five seeds", _DEEP_ROOTS),
+    "ResNeXt, C=2": PublishedGain(0.9, _TABLE_3, f"{_RESNEXT}, table 3"),
+    "ResNeXt, C=4": PublishedGain(1.3, _TABLE_3, f"{_RESNEXT}, table 3"),
+    "ResNeXt, C=8": PublishedGain(1.6, _TABLE_3, f"{_RESNEXT}, table 3"),
+    "ResNeXt, C=16": PublishedGain(1.7, f"{_TABLE_3}, C=32", f"{_RESNEXT}, table 3"),
+    "ResNeXt, depth": PublishedGain(1.3, _TABLE_4, f"{_RESNEXT}, table 4"),
+    "ResNeXt, width": PublishedGain(0.9, _TABLE_4, f"{_RESNEXT}, table 4"),
+    "ShuffleNet, g=3": PublishedGain(None, _SHUFFLED, _SHUFFLENET),
+    "ShuffleNet, g=8": PublishedGain(None, _SHUFFLED, _SHUFFLENET),
+    "Deep Roots, root-8": PublishedGain(0.04, "33% of the parameters", _DEEP_ROOTS),
+    "Deep Roots, root-16": PublishedGain(-0.44, "sd of dense 0.13 over five seeds", _DEEP_ROOTS),
+    "Deep Roots, column-16": PublishedGain(-0.91, "sd of dense 0.13 over five seeds", _DEEP_ROOTS),
 }
 
 
 @dataclasses.dataclass(frozen=True)
-class Beside:
+class GainBeside:
     """A published figure beside a comparison of ours."""
 
-    figure: Figure
+    figure: PublishedGain
     judged: Judged
     direction: str
 
 
-def besides(found: Iterable[Judged]) -> list[Beside]:
+def besides(found: Iterable[Judged]) -> list[GainBeside]:
     """The comparisons of which somebody published a figure."""
     return [
-        Beside(figure, one, _direction(figure, one.verdict))
+        GainBeside(figure, one, _direction(figure, one.verdict))
         for one in found
         if (figure := FIGURES.get(one.comparison.published)) is not None
     ]
 
 
-def _direction(figure: Figure, verdict: str) -> str:
+def _direction(figure: PublishedGain, verdict: str) -> str:
     """Of ours beside a published one, a gain where only the direction is known; next to nothing has no direction."""
     points = math.inf if figure.points is None else figure.points
     if abs(points) < _NOTHING_POINTS:

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from grouped_bench.analyse.statistics.stats import FAMILY_ALPHA, Interval, student_interval
-from grouped_bench.space.learning import Comparison, Study
+from grouped_bench.space.learning import NetworkPair, Study
 from grouped_bench.store.learning import SEED, Training
 
 # A sign test of fewer seeds cannot reach 5% (arXiv 2511.19794).
@@ -36,7 +36,7 @@ class Judged:
         is_failed: whether a training of either network failed.
     """
 
-    comparison: Comparison
+    comparison: NetworkPair
     difference: Interval | None
     verdict: str
     seeds: int
@@ -103,7 +103,7 @@ def _without_failures(one: Judged, made: Sequence[Training]) -> Judged:
 
 
 def _judged(
-    comparison: Comparison, network: Mapping[int, float], beside: Mapping[int, float], comparisons: int
+    comparison: NetworkPair, network: Mapping[int, float], beside: Mapping[int, float], comparisons: int
 ) -> Judged:
     shared = sorted(network.keys() & beside.keys())
     differences = [network[seed] - beside[seed] for seed in shared]

@@ -48,7 +48,7 @@ _LONGER = 1.2
 _BUDGET, _USER, _SETTLED, _SEEDS = "budget", "user", "settled", "seeds"
 
 
-class Ask(Protocol):
+class AskWorker(Protocol):
     """What a new worker answers to one or several requests in turn."""
 
     def __call__(self, *requests: Json, held: str | None = None) -> list[Json]:
@@ -224,7 +224,7 @@ class LearningRun:
     def __init__(
         self,
         request: LearnRequest,
-        ask: Ask,
+        ask: AskWorker,
         examples: Examples,
         path: str,
         progress: Progress,

@@ -5,7 +5,7 @@ import json
 import textwrap
 from collections.abc import Sequence
 
-from grouped_bench.analyse.learning.published import Beside, besides
+from grouped_bench.analyse.learning.published import GainBeside, besides
 from grouped_bench.analyse.learning.summary import Summary, summaries
 from grouped_bench.analyse.learning.verdicts import Judged, judged
 from grouped_bench.report.learning.sentences import POINTS, findings, headline, others, points
@@ -52,7 +52,7 @@ def sheets(trainings: Sequence[Training], facts: Facts) -> list[Sheet]:
     ]
     if told := besides(asked):
         notes = tuple(dict.fromkeys(f"{one.figure.source}: {one.figure.setting}." for one in told))
-        found.append(Sheet("Beside what was published", _PUBLISHED, tuple(map(_published_row, told)), notes))
+        found.append(Sheet("GainBeside what was published", _PUBLISHED, tuple(map(_published_row, told)), notes))
     return found
 
 
@@ -101,7 +101,7 @@ def _comparison_row(one: Judged) -> tuple[str, ...]:
     return (*named, told, one.verdict, str(one.seeds))
 
 
-def _published_row(one: Beside) -> tuple[str, ...]:
+def _published_row(one: GainBeside) -> tuple[str, ...]:
     published = "more" if one.figure.points is None else f"{one.figure.points:+g} {POINTS}".replace("-", "−")
     ours = cells.DASH if one.judged.difference is None else points(one.judged.difference)
     named = cells.clean(one.judged.comparison.network), cells.clean(one.judged.comparison.beside)

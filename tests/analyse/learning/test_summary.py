@@ -8,7 +8,7 @@ from trainings import STUDY, facts, network, responses, training, trainings
 from grouped_bench.analyse.learning.published import NOT_SHOWN, OPPOSITE, SAME, besides
 from grouped_bench.analyse.learning.summary import filters, last_groups, pareto, summaries
 from grouped_bench.analyse.learning.verdicts import judged
-from grouped_bench.space.learning import Network, Part
+from grouped_bench.space.learning import Network, NetworkPart
 
 GROWN = {
     "dense": {"before": responses(1), "after": responses(1)},
@@ -57,7 +57,11 @@ def test_a_network_whose_responses_were_not_kept_has_no_picture():
 def test_the_groups_are_those_of_the_last_part_that_has_any():
     assert last_groups(network("x", 4)) == 4
     assert last_groups(network("x", 1)) == 1
-    parts = (Part("convolution", 8, groups=2), Part("shuffle", groups=4), Part("convolution", 8, groups=0))
+    parts = (
+        NetworkPart("convolution", 8, groups=2),
+        NetworkPart("shuffle", groups=4),
+        NetworkPart("convolution", 8, groups=0),
+    )
     assert last_groups(Network("x", parts)) == 2
 
 

@@ -10,13 +10,13 @@ from grouped_bench.analyse.learning.summary import most_groups, of_groups
 from grouped_bench.report.advice import formats
 from grouped_bench.report.learning.accuracy import accuracy_json, accuracy_sheet
 from grouped_bench.space.case import Setting
-from grouped_bench.space.learning import STUDIES, Network, Part
+from grouped_bench.space.learning import STUDIES, Network, NetworkPart
 
 MADE = trainings({"g4": 0.05}, 9), facts()
 
 
 def advice(groups):
-    network = Network("n", (Part("convolution", 8), Part("convolution", 8, groups=groups)))
+    network = Network("n", (NetworkPart("convolution", 8), NetworkPart("convolution", 8, groups=groups)))
     case = [case for _, case in network.stages((12, 1))][1]
     return Advice(question(case, Setting("tensorflow", "graph", "cpu")), abstains="nothing is known")
 

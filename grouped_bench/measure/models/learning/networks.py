@@ -15,7 +15,7 @@ from grouped_bench import variants
 from grouped_bench.backends.base import Backend
 from grouped_bench.space.case import Case
 from grouped_bench.space.choices import DEPTHWISE, MERGED, NATIVE, is_worth_a_trial
-from grouped_bench.space.learning import Network, Part
+from grouped_bench.space.learning import Network, NetworkPart
 from grouped_bench.variants.base import Variant
 from grouped_bench.variants.reference.convolution import Weights
 
@@ -26,7 +26,7 @@ _GROUPED = (MERGED, NATIVE, DEPTHWISE, "split_concat", "batched_matmul")
 _BLOCKS = ("resnext_concat", "resnext_native", "resnext_grouped")
 
 
-def candidates(part: Part, case: Case) -> tuple[str, ...]:
+def candidates(part: NetworkPart, case: Case) -> tuple[str, ...]:
     """Variants that may compute a part, all of the same function; none where Keras' own layer does."""
     if part.kind == "shuffle" or (part.kind == "convolution" and case.groups == 1):
         return ()
@@ -37,7 +37,7 @@ def candidates(part: Part, case: Case) -> tuple[str, ...]:
     return tuple(name for name in _GROUPED if is_worth_a_trial(name, case))
 
 
-def carrier_key(part: Part, case: Case) -> str:
+def carrier_key(part: NetworkPart, case: Case) -> str:
     """What tells the cases of a study apart for the choice of a carrier."""
     return " ".join([*([part.form] if part.form else []), case.title()])
 
@@ -98,7 +98,7 @@ class Trainee:
 
     def _part(
         self,
-        part: Part,
+        part: NetworkPart,
         case: Case,
         backend: Backend,
         carriers: Mapping[str, tuple[str, str | None]],

@@ -10,19 +10,19 @@ from grouped_bench import backends, variants
 from grouped_bench.measure.models.learning import data
 from grouped_bench.measure.models.learning.networks import Trainee, candidates, carrier_key, moments, response_layers
 from grouped_bench.measure.models.learning.training import Recipe, Trainer
-from grouped_bench.space.learning import STUDIES, Network, Part
+from grouped_bench.space.learning import STUDIES, Network, NetworkPart
 
 SHAPE, CLASSES, BATCH = (16, 1), 4, 20
 GROUPED = Network(
     "grouped",
     (
-        Part("convolution", 16),
-        Part("convolution", 16, kernel=1, groups=4),
-        Part("shuffle", groups=4),
-        Part("convolution", 16, groups=0, stride=2),
+        NetworkPart("convolution", 16),
+        NetworkPart("convolution", 16, kernel=1, groups=4),
+        NetworkPart("shuffle", groups=4),
+        NetworkPart("convolution", 16, groups=0, stride=2),
     ),
 )
-BLOCKS = Network("blocks", (Part("convolution", 8), Part("block", groups=2, width=3)))
+BLOCKS = Network("blocks", (NetworkPart("convolution", 8), NetworkPart("block", groups=2, width=3)))
 
 
 @pytest.fixture(scope="module")
@@ -154,8 +154,8 @@ def test_only_exact_variants_may_carry():
 
 
 def test_a_form_that_is_compared_is_the_only_one():
-    part = Part("block", groups=2, width=3, form="resnext_sum")
-    (case,) = [case for _, case in Network("n", (Part("convolution", 8), part)).stages(SHAPE)][1:]
+    part = NetworkPart("block", groups=2, width=3, form="resnext_sum")
+    (case,) = [case for _, case in Network("n", (NetworkPart("convolution", 8), part)).stages(SHAPE)][1:]
     assert candidates(part, case) == ("resnext_sum",)
     assert carrier_key(part, case) != carrier_key(dataclasses.replace(part, form=None), case)
 
