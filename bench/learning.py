@@ -45,7 +45,11 @@ def preset(name: str, data: str | None, minutes: float, *, smoke: bool) -> evide
     """The table of a preset, and how likely its spread lets 20 seeds see a difference of two points."""
     start = read_clock()
     with tempfile.TemporaryDirectory() as out:
-        limits = {"epochs": 1, "data": "digits", "budget": "20s"} if smoke else {"data": data, "budget": 60 * minutes}
+        limits = (
+            {"epochs": 1, "data": "digits", "budget": "20s", "backend": "tensorflow"}
+            if smoke
+            else {"data": data, "budget": 60 * minutes}
+        )
         run = gb.learn(name, out=out, quiet=smoke, **limits)
     spreads = {one.comparison.key: _spread(run, one) for one in run.comparisons}
     known = [one for one in spreads.values() if one is not None]

@@ -103,6 +103,7 @@ TINY = Study(
 )
 
 
+@pytest.mark.long
 def test_a_real_run_from_examples_to_page(monkeypatch, tmp_path, request):
     """Of two tiny networks, six seeds each; its file is read again, and goes on where it was cut."""
     pytest.importorskip("sklearn")

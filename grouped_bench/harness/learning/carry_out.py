@@ -40,6 +40,8 @@ from grouped_bench.units import counted, format_clock
 # Of silence: a compilation, or an epoch of a user's own examples.
 _PATIENCE_S = 900.0
 _CARRIER_VISIT_S = 0.05
+# Of the budget, what may pass until trainings begin.
+_CARRIERS_SHARE = 0.25
 # The first of them traces and compiles.
 _TIMED_EPOCHS = 3
 _USUAL_BACKEND = "tensorflow"
@@ -408,6 +410,8 @@ class LearningRun:
         for number, (key, (case, names)) in enumerate(todo.items()):
             if self._stop():
                 return _USER
+            if self._request.budget and self._clock() - self._began > _CARRIERS_SHARE * self._request.budget:
+                return None  # what is left is computed by what every machine trains
             self._progress.say(f"timing who computes a layer · {number + 1}/{len(todo)} · {key}")
             self.facts["carriers"][key] = self._carrier(case, names)
         return None

@@ -129,6 +129,15 @@ def test_a_variant_that_fails_computes_nothing(learn):
     assert all("merged_groups" not in one["seconds"] for one in run.facts["carriers"].values())
 
 
+def test_carriers_take_no_more_than_their_share_of_the_budget(learn):
+    class Slow(Workers):
+        def _answer(self, request):
+            self.clock.now += 20.0 if request["op"] == "visit" else 0.0
+            return super()._answer(request)
+
+    assert len(learn(Slow(spread=0.08), budget=200.0).facts["carriers"]) == 1
+
+
 def test_what_is_trained_is_asked_with_its_carriers(learn):
     workers = Workers({"g4": 0.1, "wide": -0.1})
     run = learn(workers)
