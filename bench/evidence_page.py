@@ -11,7 +11,7 @@ import evidence_figures as drawing
 import jinja2
 from matplotlib.figure import Figure
 
-from grouped_bench.space.learning import STUDIES
+from grouped_bench.space.studies import STUDIES
 from grouped_bench.store.temporary import replace
 
 TEMPLATE = Path(__file__).with_name("evidence.md.jinja")

@@ -17,10 +17,10 @@ from grouped_bench.analyse.learning import verdicts
 from grouped_bench.analyse.learning.published import besides
 from grouped_bench.analyse.learning.summary import Summary, filters, summaries
 from grouped_bench.analyse.statistics.stats import Interval
-from grouped_bench.harness.learning.carry_out import Asked
 from grouped_bench.harness.learning.examples import made
+from grouped_bench.harness.learning.workers import Asked
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.space.learning import STUDIES
+from grouped_bench.space.studies import STUDIES
 
 _SAME, _SEEDS, _EPOCHS, _RATE = 20, 6, 10, 0.1
 _SIMULATED, _GAIN = 2000, 0.02

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from grouped_bench.errors import SpaceError
 from grouped_bench.space.facts import Json
-from grouped_bench.space.learning import Study, study_named
+from grouped_bench.space.learning import Study
+from grouped_bench.space.studies import study_named
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.units import parse_duration
 
@@ -118,7 +119,8 @@ def learn(
         OutputError: the folder cannot be written.
         RunError: the run to resume is not there, or cannot go on here.
     """
-    from grouped_bench.harness.learning.carry_out import LearnRequest, carry_out
+    from grouped_bench.harness.learning.carry_out import carry_out
+    from grouped_bench.harness.learning.learning_run import LearnRequest
     from grouped_bench.store import learning as store
 
     study = study_named(preset)

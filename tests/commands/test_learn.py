@@ -10,7 +10,7 @@ import grouped_bench as gb
 from grouped_bench.commands.main import cli
 from grouped_bench.errors import GroupedBenchError
 from grouped_bench.harness.learning import carry_out
-from grouped_bench.space import learning as space
+from grouped_bench.space import studies
 from grouped_bench.space.learning import Network, NetworkPair, NetworkPart, Study
 from grouped_bench.store import learning as store
 
@@ -107,7 +107,7 @@ TINY = Study(
 def test_a_real_run_from_examples_to_page(monkeypatch, tmp_path, request):
     """Of two tiny networks, six seeds each; its file is read again, and goes on where it was cut."""
     pytest.importorskip("sklearn")
-    monkeypatch.setitem(space.STUDIES, "tiny", TINY)
+    monkeypatch.setitem(studies.STUDIES, "tiny", TINY)
     backend = request.config.getoption("backend")
     found = gb.learn("tiny", backend=backend, seeds=6, out=tmp_path, budget=None)
     assert len(found.trainings) == 2 * (4 + 6)

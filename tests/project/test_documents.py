@@ -18,8 +18,8 @@ import grouped_bench as gb
 from grouped_bench.commands.main import cli
 from grouped_bench.harness.processes import probing
 from grouped_bench.space.axes import AXIS_NAMES, OPTION_AXES, Axes, Control, validate
-from grouped_bench.space.learning import study_named
 from grouped_bench.space.space import Space
+from grouped_bench.space.studies import study_named
 from grouped_bench.variants import blocks as block_variants
 from grouped_bench.variants import layers as layer_variants
 from grouped_bench.variants import plugins

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from grouped_bench.errors import SpaceError
-from grouped_bench.space.learning import STUDIES, Network, NetworkPart, are_equal, matched_width, study_named
+from grouped_bench.space.learning import Network, NetworkPart, are_equal
+from grouped_bench.space.studies import STUDIES, matched_width, study_named
 
 SHAPE, CLASSES = (40, 1), 10
 EACH = pytest.mark.parametrize("study", STUDIES.values(), ids=STUDIES)

@@ -10,7 +10,8 @@ from grouped_bench.analyse.learning.summary import most_groups, of_groups
 from grouped_bench.report.advice import formats
 from grouped_bench.report.learning.accuracy import accuracy_json, accuracy_sheet
 from grouped_bench.space.case import Setting
-from grouped_bench.space.learning import STUDIES, Network, NetworkPart
+from grouped_bench.space.learning import Network, NetworkPart
+from grouped_bench.space.studies import STUDIES
 
 MADE = trainings({"g4": 0.05}, 9), facts()
 

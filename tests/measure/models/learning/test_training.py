@@ -10,7 +10,8 @@ from grouped_bench import backends, variants
 from grouped_bench.measure.models.learning import data
 from grouped_bench.measure.models.learning.networks import Trainee, candidates, carrier_key, moments, response_layers
 from grouped_bench.measure.models.learning.training import Recipe, Trainer
-from grouped_bench.space.learning import STUDIES, Network, NetworkPart
+from grouped_bench.space.learning import Network, NetworkPart
+from grouped_bench.space.studies import STUDIES
 
 SHAPE, CLASSES, BATCH = (16, 1), 4, 20
 GROUPED = Network(

@@ -10,8 +10,9 @@ from trainings import CLASSES, SHAPE, STUDY, responses
 
 from grouped_bench import backends
 from grouped_bench.errors import CutShortError, HostError, RunError
-from grouped_bench.harness.learning.carry_out import LearningRun, LearnRequest, backend_seconds
+from grouped_bench.harness.learning.learning_run import LearningRun, LearnRequest
 from grouped_bench.harness.learning.study import RATES
+from grouped_bench.harness.learning.workers import backend_seconds
 from grouped_bench.harness.progress import Progress
 from grouped_bench.measure.models.learning.data import Examples
 from grouped_bench.store import learning as store
