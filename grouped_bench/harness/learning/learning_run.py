@@ -145,6 +145,7 @@ class LearningRun:
         else:
             folder = self._request.out / str(self.facts["machine"])
             self.path = folder / f"{self.facts['run_id']}{SUFFIX}"
+            self._write()  # a place that takes no file is noticed before anything is trained
 
     def _resume(self, path: Path) -> None:
         trainings, facts = store.read(path)
@@ -167,6 +168,7 @@ class LearningRun:
         decided = not plan.next_seeds(self.study, self.trainings, 1 << 16)
         self.facts |= {"finished": why != _USER, "stopped_by": why or (_SETTLED if decided else _SEEDS)}
         if why == _USER and not self.trainings:
+            self.path.unlink(missing_ok=True)
             raise CutShortError("A run must end before it is judged", received="an interrupt", remedy="Run it again")
         self._write()
 

@@ -9,7 +9,7 @@ from fake_clock import FakeClock
 from trainings import CLASSES, SHAPE, STUDY, responses
 
 from grouped_bench import backends
-from grouped_bench.errors import CutShortError, HostError, RunError
+from grouped_bench.errors import CutShortError, HostError, OutputError, RunError
 from grouped_bench.harness.learning.learning_run import LearningRun, LearnRequest
 from grouped_bench.harness.learning.study import RATES
 from grouped_bench.harness.learning.workers import backend_seconds
@@ -151,6 +151,17 @@ def test_memory_and_responses_are_kept(learn):
     made, facts = store.read(learn(Workers({"g4": 0.1, "wide": -0.1})).path)
     assert {one.peak_memory_bytes for one in made} == {4096}
     assert set(facts["responses"]) == {"dense", "g4"}
+
+
+def test_a_place_that_takes_no_file_is_noticed_before_anything_is_asked(learn, tmp_path, monkeypatch):
+    def full(*arguments):
+        raise OutputError("The file must be writable", received="a full disk", remedy="Free space")
+
+    monkeypatch.setattr(store, "write", full)
+    workers = Workers()
+    with pytest.raises(OutputError, match="a full disk"):
+        learn(workers)
+    assert workers.asked == []
 
 
 def test_seeds_end_the_run(learn):
