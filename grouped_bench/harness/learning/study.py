@@ -10,7 +10,7 @@ from grouped_bench.store.learning import SEED, TUNING, Training
 
 # The same for every network, so that none is favoured: each is trained once at each rate, on other seeds than those
 # that are compared.
-RATES = (0.02, 0.05, 0.1, 0.2)
+RATES = (0.05, 0.1, 0.2, 0.4)
 TUNING_SEED = 1000
 
 

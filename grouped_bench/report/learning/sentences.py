@@ -23,7 +23,7 @@ from grouped_bench.units import counted, significant
 
 # The unit of a difference of accuracies, which is never one of them.
 POINTS = "points"
-# GainBeside the comparisons, only what differs by more than this is said of time.
+# Beside the comparisons, only what differs by more than this is said of time.
 _TELLING = 1.25
 _ORDER = {BETTER: 0, WORSE: 0, EQUIVALENT: 1, UNDECIDED: 2}
 

@@ -52,7 +52,7 @@ def sheets(trainings: Sequence[Training], facts: Facts) -> list[Sheet]:
     ]
     if told := besides(asked):
         notes = tuple(dict.fromkeys(f"{one.figure.source}: {one.figure.setting}." for one in told))
-        found.append(Sheet("GainBeside what was published", _PUBLISHED, tuple(map(_published_row, told)), notes))
+        found.append(Sheet("Beside what was published", _PUBLISHED, tuple(map(_published_row, told)), notes))
     return found
 
 

@@ -55,7 +55,7 @@ def test_it_has_the_answer_the_findings_and_the_tables(text):
         "Findings",
         "Networks",
         "Comparisons",
-        "GainBeside what was published",
+        "Beside what was published",
     ):
         assert words in text
 

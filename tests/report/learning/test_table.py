@@ -107,7 +107,7 @@ def test_the_answer_comes_first_and_the_tables_last():
     lines = table.render(CLEAR, facts(), "table").splitlines()
     assert "reaches" in lines[0]
     assert len([line for line in lines if "reaches" in line]) == 2
-    assert lines.index("Networks") < lines.index("Comparisons") < lines.index("GainBeside what was published")
+    assert lines.index("Networks") < lines.index("Comparisons") < lines.index("Beside what was published")
     assert any("5% of runs" in line for line in lines)
 
 
