@@ -231,21 +231,19 @@ class LearningRun:
         self._write()
 
     def _say(self, turn: Turn) -> None:
-        left = len(self._tuning())
-        tuned = len(self.study.networks) * len(plan.RATES) - left
-        left += plan.seeds_left(self.study, self.trainings, self._request.most_seeds)
-        seconds = left * plan.typical_seconds(self._seconds)
-        told = f"at least {format_clock(seconds)} left · " if seconds else ""
-        what = f"learning rate {turn.learning_rate:g}" if turn.phase != SEED else f"seed {turn.seed + 1}"
-        spent = self._clock() - self._began
-        stage = (
-            f"tuning {tuned}/{tuned + len(self._tuning())}"
-            if turn.phase != SEED
-            else counted(len(self.trainings), "training")
-        )
-        self._progress.say(
-            f"{told}{stage} · {turn.network.name}, {what}", spent / (spent + seconds) if seconds else None
-        )
+        to_tune, all_tunings = len(self._tuning()), len(self.study.networks) * len(plan.RATES)
+        spent, limit = self._clock() - self._began, self._request.budget
+        left = to_tune + plan.seeds_left(self.study, self.trainings, self._request.most_seeds)
+        needed = left * plan.typical_seconds(self._seconds)
+        # Seeds are added until all is decided, and the budget ends that.
+        seconds = needed if limit is None else min(needed, max(0.0, limit - spent))
+        told = f"{'at least ' if seconds == needed else ''}{format_clock(seconds)} left · " if needed else ""
+        if turn.phase == SEED:
+            now = f"{counted(len(self.trainings), 'training')} · {turn.network.name}, seed {turn.seed + 1}"
+        else:
+            rate = f"learning rate {turn.learning_rate:g}"
+            now = f"tuning {all_tunings - to_tune}/{all_tunings} · {turn.network.name}, {rate}"
+        self._progress.say(told + now, spent / (spent + seconds) if needed else None)
 
     def _asked(self, network: Network, what: str, seed: int, rate: float, *, responses: bool = False) -> Json:
         recipe = {

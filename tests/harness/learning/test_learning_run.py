@@ -178,6 +178,24 @@ def test_the_budget_ends_the_run_and_what_there_is_is_kept(learn):
     assert len(made) == facts["seconds"] / TRAINING_S
 
 
+@pytest.mark.parametrize(
+    ("budget", "first", "last"),
+    [
+        (None, "at least 1:27 left · tuning 1/12", "at least 0:21 left · 29 trainings"),
+        (60.0, "0:57 left · tuning 1/12", ""),
+    ],
+)
+def test_progress_says_what_is_left(learn, monkeypatch, budget, first, last):
+    """12 trainings for rates and 18 until the first look, of 3 s each; or what is left of the budget."""
+    said = []
+    monkeypatch.setattr(Progress, "say", lambda self, text, share=None: said.append((text, share)))
+    learn(Workers({"g4": 0.1, "wide": -0.1}), budget=budget)
+    told = [(text, share) for text, share in said if "left" in text]
+    assert told[0][0].startswith(first)
+    assert told[-1][0].startswith(last)
+    assert all(0 < share < 1 for _, share in told)
+
+
 def test_a_training_that_fails_is_a_row_and_ends_its_comparison(learn):
     fault = {"status": "oom", "reason": "no memory"}
     run = learn(Workers({"g4": 0.1, "wide": -0.1}, faults={("g4", 2): fault}))
