@@ -655,7 +655,7 @@ REFUSED = [
     (("plan", "--preset", "quick", "--model", "a"), "A space must come from one option. Received: --preset and --"),
     (("run", "--open", "--no-report"), "--open must go with a page. Received: --no-report. Leave one of them out."),
     (("run", "--input-shape", "8,8,3"), "Received: no --model. Name a network with --model. Try `grouped-bench run "),
-    (("run", "--model", "none.keras"), "A model must be a .keras file, or keras.applications:NAME. Received: No such "),
+    (("run", "--model", "none.keras"), "or in Python a Keras model. Received: No such file or directory: none.keras. "),
     (("plan", "--model", "binary"), "Received: another ending: binary. Name a file that model.save() wrote."),
     (("plan", "--model", "keras.applications:A", "--input-shape", "8x8"), "An input shape must be 1 to 4 integers "),
     (("plan", "--model", "binary.keras", "--backend", "nope"), "A backend must be known. Received: nope. Use one of "),

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from grouped_bench import backends, variants
 from grouped_bench.errors import HostError, SpaceError, shown
 from grouped_bench.harness.processes.ipc import scratch, tail
+from grouped_bench.measure.models.network import CONFIG
 from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
 from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
@@ -22,6 +24,9 @@ from grouped_bench.store.temporary import TemporaryFolder
 from grouped_bench.units import counted
 
 APPLICATIONS = "keras.applications:"
+_WHAT_IS_READ = f"A model must be a .keras file, {APPLICATIONS}NAME, or in Python a Keras model"
+# Names of other libraries' networks, which look like files.
+_NOT_OF_KERAS = ("timm:", "torchvision:", "keras_hub:")
 MOST_SPLIT_GROUPS = 64
 # Begins what says of variants, not of layers, that they are left out.
 OF_VARIANTS = "Left out of"
@@ -30,11 +35,11 @@ _MOST_DIMENSIONS = 4
 _LONGEST_NAME = 56
 
 
-def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, backend: str = "tensorflow") -> Space:
+def read_network(model: Any, input_shape: str | Sequence[int] | None = None, *, backend: str = "tensorflow") -> Space:
     """The distinct convolutions of a Keras model, each with how often one pass makes it.
 
     Args:
-        model: path of a .keras file, or `keras.applications:NAME`, which is built without its weights.
+        model: path of a .keras file, `keras.applications:NAME`, which is built without its weights, or a `keras.Model`.
         input_shape: extents of an example, such as `224,224,3`; the model's own unless given.
         backend: which of Keras' backends reads it.
 
@@ -42,9 +47,9 @@ def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, 
         SpaceError: not a model that can be read, or one without a convolution.
         HostError: Keras does not start.
     """
-    source = model if model.startswith(APPLICATIONS) else Path(model).name
-    request = {"name": model.removeprefix(APPLICATIONS)} if model.startswith(APPLICATIONS) else {"file": _file(model)}
-    told = _ask({**request, "input_shape": extents_of(input_shape)}, backend, source)
+    extents = extents_of(input_shape)
+    with _asked(model) as (request, source):
+        told = _ask({**request, "input_shape": extents}, backend, source)
     if "refused" in told:
         refused = told["refused"]
         raise SpaceError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
@@ -56,6 +61,38 @@ def read_network(model: str, input_shape: str | Sequence[int] | None = None, *, 
         )
     cases = distinct(told["convolutions"])
     return Space(cases=cases, left_out=[*left_out(told["left_out"]), *_without_splits(cases)], source=source)
+
+
+@contextlib.contextmanager
+def _asked(model: Any) -> Iterator[tuple[Json, str]]:
+    """What the child is asked of a model while the block lasts, and what to call the model. Raises SpaceError."""
+    if isinstance(model, str | Path):
+        named = str(model)
+        if named.startswith(APPLICATIONS):
+            yield {"name": named.removeprefix(APPLICATIONS)}, named
+        else:
+            yield {"file": _file(named)}, Path(named).name
+        return
+    if not hasattr(model, "to_json"):
+        module, _, _ = type(model).__module__.partition(".")
+        raise SpaceError(
+            _WHAT_IS_READ,
+            received=f"{type(model).__name__} of {module}",
+            remedy="Give its convolutions as a TOML space",
+        )
+    with TemporaryFolder() as folder:
+        file = Path(folder) / "network.keras"
+        try:
+            # Without its weights, which nobody reads.
+            with zipfile.ZipFile(file, "w") as archive:
+                archive.writestr(CONFIG, model.to_json())
+        except Exception as problem:  # whatever a model of one's own raises
+            raise SpaceError(
+                "A model must be one that Keras can save and load",
+                received=f"{type(model).__name__} ({problem})",
+                remedy="Use Keras' own layers",
+            ) from None
+        yield {"file": str(file)}, str(model.name)
 
 
 @contextlib.contextmanager
@@ -159,6 +196,8 @@ def _label(name: str, times: int) -> str:
 
 
 def _file(model: str) -> str:
+    if model.startswith(_NOT_OF_KERAS):
+        raise SpaceError(_WHAT_IS_READ, received=model, remedy="Give its convolutions as a TOML space")
     path = Path(model)
     problem = None
     try:
@@ -170,7 +209,7 @@ def _file(model: str) -> str:
         problem = str(getattr(error, "strerror", None) or error)
     if problem:
         raise SpaceError(
-            f"A model must be a .keras file, or {APPLICATIONS}NAME",
+            _WHAT_IS_READ,
             received=f"{problem}: {model}",
             remedy="Name a file that model.save() wrote",
         )

@@ -270,8 +270,40 @@ def test_a_path_that_is_no_keras_file_is_refused(model, words, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model.h5").write_bytes(b"")
     told = refused(read_network, model)
-    assert told.startswith("A model must be a .keras file, or keras.applications:NAME. Received: ")
+    assert told.startswith(
+        "A model must be a .keras file, keras.applications:NAME, or in Python a Keras model. Received: "
+    )
     assert words in told
+
+
+@pytest.mark.parametrize("name", ["timm:resnext50_32x4d", "torchvision:resnet18", "keras_hub:resnet"])
+def test_a_network_of_another_library_is_no_missing_file(name):
+    told = refused(read_network, name)
+    assert told.endswith(f"Received: {name}. Give its convolutions as a TOML space.")
+
+
+def test_a_model_in_memory_is_read_as_its_file_is(keras, tmp_path):
+    layers = (keras.layers.Conv2D(8, 3, groups=1), keras.layers.DepthwiseConv2D(3))
+    model = sequence(keras, *layers)
+    model.save(tmp_path / "net.keras")
+    found = read_network(model)
+    assert found.tables == read_network(tmp_path / "net.keras").tables
+    assert (len(found.tables), found.source) == (2, model.name)
+
+
+def test_what_is_no_model_of_keras_is_refused_in_words():
+    torch = pytest.importorskip("torch")
+    assert refused(read_network, torch.nn.Conv2d(3, 3, 3)).startswith("A model must be a .keras file")
+    assert "Received: Conv2d of torch." in refused(read_network, torch.nn.Conv2d(3, 3, 3))
+    assert "Received: dict of builtins." in refused(read_network, {})
+
+
+def test_a_model_of_a_class_of_its_own_is_refused_in_words(keras):
+    class Own(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    assert "must" in refused(read_network, Own())
 
 
 @pytest.mark.parametrize("shape", ["", "a", "0,1", "-1", "1,2,3,4,5", "224x224x3", "9" * 12, [1.5], ["a"], []])
