@@ -18,7 +18,8 @@ from grouped_bench.analyse.learning.published import besides
 from grouped_bench.analyse.learning.summary import Summary, filters, summaries
 from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.harness.learning.examples import made
-from grouped_bench.harness.learning.workers import Asked
+from grouped_bench.harness.learning.workers import Asked, training_request
+from grouped_bench.measure.models.learning.training import Recipe
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.studies import STUDIES
 
@@ -90,12 +91,8 @@ def same(smoke: bool) -> evidence.Findings:
         path = Path(folder) / "examples.npz"
         made("digits", study.examples, 0).write(path)
         for seed in range(2 * _SEEDS * pairs):
-            recipe = {
-                **{"data": str(path), "epochs": epochs, "batch_size": study.batch_size},
-                **{"learning_rate": _RATE, "seed": seed, "responses": False},
-            }
-            asked = {"op": "learn", "what": "train", "network": network.to_json(), "recipe": recipe, "carriers": {}}
-            accuracies.append(ask(asked, held="network")[-1]["accuracy"])
+            recipe = Recipe(str(path), epochs, study.batch_size, _RATE, seed)
+            accuracies.append(ask(training_request(network, recipe, {}), held="network")[-1]["accuracy"])
             if not seed % _SEEDS:
                 evidence.say(f"{seed} of {2 * _SEEDS * pairs} trainings")
     differences = np.diff(np.reshape(accuracies, (pairs, 2, _SEEDS)), axis=1)[:, 0]

@@ -107,11 +107,11 @@ def _judged(
 ) -> Judged:
     shared = sorted(network.keys() & beside.keys())
     differences = [network[seed] - beside[seed] for seed in shared]
+    found = None
     # A verdict stands once it was given: later looks have an error of their own.
     for count in (look for look in LOOKS if look <= len(shared)):
         found = interval(differences[:count], comparisons)
         if verdict(found) != UNDECIDED:
             return Judged(comparison, found, verdict(found), count)
-    found = interval(differences, comparisons)
     why = "" if found else f"{len(shared)} of at least {LEAST_SEEDS} seeds"
     return Judged(comparison, found, UNDECIDED, len(shared), why)

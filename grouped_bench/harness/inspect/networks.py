@@ -87,11 +87,7 @@ def _asked(model: Any) -> Iterator[tuple[Json, str]]:
             with zipfile.ZipFile(file, "w") as archive:
                 archive.writestr(CONFIG, model.to_json())
         except Exception as problem:  # whatever a model of one's own raises
-            raise SpaceError(
-                "A model must be one that Keras can save and load",
-                received=f"{type(model).__name__} ({problem})",
-                remedy="Use Keras' own layers",
-            ) from None
+            raise _unsaved(model, problem) from None
         yield {"file": str(file)}, str(model.name)
 
 
@@ -131,12 +127,16 @@ def file_of(model: Any) -> Iterator[tuple[str, str]]:
         try:
             model.save(file)
         except Exception as problem:  # whatever a model of one's own raises
-            raise SpaceError(
-                "A model must be one that Keras can save and load",
-                received=f"{type(model).__name__} ({problem})",
-                remedy="Use Keras' own layers",
-            ) from None
+            raise _unsaved(model, problem) from None
         yield file, str(model.name)
+
+
+def _unsaved(model: Any, problem: Exception) -> SpaceError:
+    return SpaceError(
+        "A model must be one that Keras can save and load",
+        received=f"{type(model).__name__} ({problem})",
+        remedy="Use Keras' own layers",
+    )
 
 
 def distinct(convolutions: Sequence[Json]) -> list[Json]:

@@ -13,12 +13,13 @@ from grouped_bench.errors import CutShortError, RunError
 from grouped_bench.harness.facts.commit import read_commit
 from grouped_bench.harness.learning import study as plan
 from grouped_bench.harness.learning.study import Turn
-from grouped_bench.harness.learning.workers import AskWorker
+from grouped_bench.harness.learning.workers import AskWorker, training_request
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.session import new_name
 from grouped_bench.measure.machine import environment
 from grouped_bench.measure.models.learning.data import Examples
 from grouped_bench.measure.models.learning.networks import candidates, carrier_key
+from grouped_bench.measure.models.learning.training import Recipe
 from grouped_bench.measure.rounds import Clock
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Json
@@ -246,12 +247,9 @@ class LearningRun:
         self._progress.say(told + now, spent / (spent + seconds) if needed else None)
 
     def _asked(self, network: Network, what: str, seed: int, rate: float, *, responses: bool = False) -> Json:
-        recipe = {
-            **{"data": self._data, "epochs": self.study.epochs, "batch_size": self.study.batch_size},
-            **{"learning_rate": rate, "seed": seed, "responses": responses},
-        }
+        recipe = Recipe(self._data, self.study.epochs, self.study.batch_size, rate, seed, responses)
         carriers = {key: one["carrier"] for key, one in self.facts["carriers"].items()}
-        request = {"op": "learn", "what": what, "network": network.to_json(), "recipe": recipe, "carriers": carriers}
+        request = training_request(network, recipe, carriers, what)
         return self._ask(request, held=network.name if what == "train" else None)[-1]
 
     def _choose_carriers(self) -> str | None:

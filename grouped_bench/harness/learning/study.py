@@ -58,8 +58,7 @@ def next_seeds(study: Study, made: Sequence[Training], most: int = MOST_SEEDS) -
     """
     rates = best_rates(study, made)
     done = {(one.network, one.seed) for one in made if one.phase == SEED}
-    open_ = [one for one in judged(study, made) if not one.is_decided]
-    needed = dict.fromkeys(name for one in open_ for name in (one.comparison.network, one.comparison.beside))
+    needed = _undecided(study, made)
     for seed in range(most):
         turns = [
             Turn(study.network(name), SEED, seed, rates[name])
@@ -81,14 +80,18 @@ def seeds_left(study: Study, made: Sequence[Training], most: int = MOST_SEEDS) -
     for one in made:
         if one.phase == SEED:
             counts[one.network] += 1
-    open_ = [one for one in judged(study, made) if not one.is_decided]
-    names = {name for one in open_ for name in (one.comparison.network, one.comparison.beside)}
-    return sum(max(0, min(most, _next_look(counts[name])) - counts[name]) for name in names)
+    return sum(max(0, min(most, _next_look(counts[name])) - counts[name]) for name in _undecided(study, made))
 
 
 def typical_seconds(seconds: Sequence[float]) -> float:
     """What a training takes; 0 before the first."""
     return statistics.fmean(seconds) if seconds else 0.0
+
+
+def _undecided(study: Study, made: Sequence[Training]) -> tuple[str, ...]:
+    """Names of the networks of comparisons that more seeds may decide, each once."""
+    open_ = [one.comparison for one in judged(study, made) if not one.is_decided]
+    return tuple(dict.fromkeys(name for one in open_ for name in (one.network, one.beside)))
 
 
 def _next_look(count: int) -> int:

@@ -1,5 +1,6 @@
 """Hosts of trainings: a worker that stays for each network, and how fast each backend trains."""
 
+import dataclasses
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -11,8 +12,9 @@ from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.harness.processes.probing import probe_host
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError, Worker
 from grouped_bench.harness.progress import Progress
+from grouped_bench.measure.models.learning.training import Recipe
 from grouped_bench.space.facts import Json
-from grouped_bench.space.learning import Study
+from grouped_bench.space.learning import Network, Study
 
 # Of silence: a compilation, or an epoch of a user's own examples.
 _PATIENCE_S = 900.0
@@ -30,6 +32,18 @@ class AskWorker(Protocol):
             *requests: in their order, of one worker.
             held: name of a worker that stays for further questions; a new one that ends unless given.
         """
+
+
+def training_request(network: Network, recipe: Recipe, carriers: Json, what: str = "train") -> Json:
+    """What a worker is asked of a network.
+
+    Args:
+        network, recipe: which, and how it is trained.
+        carriers: a variant and its choice for each case.
+        what: `train`, or `memory` for the peak of a step.
+    """
+    asked: Json = {"op": "learn", "what": what, "network": network.to_json(), "carriers": carriers}
+    return {**asked, "recipe": dataclasses.asdict(recipe)}
 
 
 class Asked:
@@ -87,14 +101,10 @@ def backend_seconds(
     names = [name for name in backends.names() if backends.named(name).installed()]
     for name in names if len(names) > 1 else ():
         progress.say(f"timing a training by {name}")
-        recipe = {
-            **{"data": path, "epochs": _TIMED_EPOCHS, "batch_size": study.batch_size},
-            **{"learning_rate": plan.RATES[0], "seed": plan.TUNING_SEED, "responses": False},
-        }
-        request: Json = {"op": "learn", "what": "train", "network": study.networks[0].to_json(), "carriers": {}}
+        recipe = Recipe(path, _TIMED_EPOCHS, study.batch_size, plan.RATES[0], plan.TUNING_SEED)
         try:
             with starts(name) as ask:
-                told = ask({**request, "recipe": recipe})[-1]
+                told = ask(training_request(study.networks[0], recipe, {}))[-1]
         except (HostError, UnavailableError):
             continue
         if "training_s" in told:

@@ -50,9 +50,10 @@ def drawings(trainings: Sequence[Training], facts: Facts, inches: float = _WIDE,
         inches: how wide.
         end: of their names, where a page has them twice.
     """
+    networks = summaries(trainings, facts)
     makers: dict[str, Callable[[], Sketch | None]] = {
-        "accuracy": lambda: _accuracy(summaries(trainings, facts), inches),
-        "curves": lambda: _curves(trainings, [one.name for one in summaries(trainings, facts)], inches),
+        "accuracy": lambda: _accuracy(networks, inches),
+        "curves": lambda: _curves(trainings, [one.name for one in networks], inches),
         "filters": lambda: _filters(filters(facts), inches),
     }
     found = []
