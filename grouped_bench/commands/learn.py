@@ -46,7 +46,7 @@ def learn(format_: str, no_report: bool, **options: Any) -> int:
     question needs it.
 
     Each layer is computed by the variant that is fastest here. Each network gets
-    its learning rate by the same four trainings. Then all are trained from the same
+    its learning rate by the same rule. Then all are trained from the same
     seeds, at least six, until every comparison is decided: better, worse, or
     equivalent within 0.5 points. Any verdict is wrong in at most 5% of runs.
 

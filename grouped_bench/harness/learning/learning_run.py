@@ -26,7 +26,7 @@ from grouped_bench.space.facts import Json
 from grouped_bench.space.learning import Network, Study
 from grouped_bench.store import identity
 from grouped_bench.store import learning as store
-from grouped_bench.store.learning import SEED, SUFFIX, Training
+from grouped_bench.store.learning import SEED, SUFFIX, TUNING, Training
 from grouped_bench.units import counted, format_clock
 
 _CARRIER_VISIT_S = 0.05
@@ -232,7 +232,7 @@ class LearningRun:
         self._write()
 
     def _say(self, turn: Turn) -> None:
-        to_tune, all_tunings = len(self._tuning()), len(self.study.networks) * len(plan.RATES)
+        to_tune, tuned = len(self._tuning()), sum(one.phase == TUNING for one in self.trainings)
         spent, limit = self._clock() - self._began, self._request.budget
         left = to_tune + plan.seeds_left(self.study, self.trainings, self._request.most_seeds)
         needed = left * plan.typical_seconds(self._seconds)
@@ -243,7 +243,7 @@ class LearningRun:
             now = f"{counted(len(self.trainings), 'training')} · {turn.network.name}, seed {turn.seed + 1}"
         else:
             rate = f"learning rate {turn.learning_rate:g}"
-            now = f"tuning {all_tunings - to_tune}/{all_tunings} · {turn.network.name}, {rate}"
+            now = f"tuning {tuned}/{tuned + to_tune} · {turn.network.name}, {rate}"
         self._progress.say(told + now, spent / (spent + seconds) if needed else None)
 
     def _asked(self, network: Network, what: str, seed: int, rate: float, *, responses: bool = False) -> Json:

@@ -8,9 +8,10 @@ from grouped_bench.analyse.learning.verdicts import LOOKS, MOST_SEEDS, judged
 from grouped_bench.space.learning import Network, Study
 from grouped_bench.store.learning import SEED, TUNING, Training
 
-# The same for every network, so that none is favoured: each is trained once at each rate, on other seeds than those
-# that are compared.
-RATES = (0.05, 0.1, 0.2, 0.4)
+# The same rule for every network, so that none is favoured: each is trained once at each rate, and at half or twice the
+# best one while that is the last that was tried; on another seed than those that are compared.
+RATES = (0.1, 0.2, 0.4)
+LOWEST_RATE, HIGHEST_RATE = RATES[0] / 16, 16 * RATES[0]
 TUNING_SEED = 1000
 
 
@@ -26,26 +27,43 @@ class Turn:
 
 def tuning(study: Study, made: Iterable[Training]) -> list[Turn]:
     """Trainings by which learning rates are chosen, without those that were made."""
-    done = {(one.network, one.learning_rate) for one in made if one.phase == TUNING}
+    tried: dict[str, list[Training]] = {network.name: [] for network in study.networks}
+    for one in made:
+        if one.phase == TUNING:
+            tried[one.network].append(one)
     return [
         Turn(network, TUNING, TUNING_SEED, rate)
         for network in study.networks
-        for rate in RATES
-        if (network.name, rate) not in done
+        for rate in _rates_to_try(tried[network.name])
     ]
+
+
+def _rates_to_try(tried: Sequence[Training]) -> list[float]:
+    done = {one.learning_rate for one in tried}
+    if left := [rate for rate in RATES if rate not in done]:
+        return left
+    # Where nothing was learnt, a lower rate may still learn.
+    best = best_rate(tried) or min(done)
+    if best == max(done) < HIGHEST_RATE:
+        return [2 * best]
+    return [best / 2] if best == min(done) > LOWEST_RATE else []
 
 
 def best_rates(study: Study, made: Sequence[Training]) -> dict[str, float]:
     """Of each network the learning rate with the best validation accuracy; none where every training failed."""
     found: dict[str, float] = {}
     for network in study.networks:
-        tried = [
-            one for one in made if one.phase == TUNING and one.network == network.name and one.accuracy is not None
-        ]
-        if tried:
-            best = max(tried, key=lambda one: (one.validation_accuracy or 0.0, -one.learning_rate))
-            found[network.name] = best.learning_rate
+        best = best_rate([one for one in made if one.phase == TUNING and one.network == network.name])
+        if best is not None:
+            found[network.name] = best
     return found
+
+
+def best_rate(tried: Iterable[Training]) -> float | None:
+    """Of a network's trainings the learning rate with the best validation accuracy; None where all failed."""
+    learnt = [one for one in tried if one.accuracy is not None]
+    best = max(learnt, key=lambda one: (one.validation_accuracy or 0.0, -one.learning_rate), default=None)
+    return best.learning_rate if best else None
 
 
 def next_seeds(study: Study, made: Sequence[Training], most: int = MOST_SEEDS) -> list[Turn]:

@@ -63,7 +63,7 @@ class Workers:
             return fault
         rng = np.random.default_rng([recipe["seed"], *name.encode()])
         accuracy = (
-            0.8 + self.gains.get(name, 0.0) + float(rng.normal(0, self.spread)) - abs(recipe["learning_rate"] - 0.1)
+            0.8 + self.gains.get(name, 0.0) + float(rng.normal(0, self.spread)) - abs(recipe["learning_rate"] - 0.2)
         )
         found = {
             **{"accuracy": accuracy, "validation_accuracy": accuracy, "losses": [1.0, 0.5]},
@@ -109,7 +109,7 @@ def test_all_is_trained_until_every_comparison_has_its_verdict(learn):
     made, facts = store.read(learn(workers).path)
     assert (facts["stopped_by"], facts["finished"]) == ("settled", True)
     assert len(made) == 3 * (len(RATES) + 6)
-    assert {one.learning_rate for one in made if one.phase == store.SEED} == {0.1}
+    assert {one.learning_rate for one in made if one.phase == store.SEED} == {0.2}
 
 
 def test_trainings_of_one_network_are_of_one_worker_that_stays(learn):
@@ -181,12 +181,12 @@ def test_the_budget_ends_the_run_and_what_there_is_is_kept(learn):
 @pytest.mark.parametrize(
     ("budget", "first", "last"),
     [
-        (None, "at least 1:27 left · tuning 1/12", "at least 0:21 left · 29 trainings"),
-        (60.0, "0:57 left · tuning 1/12", ""),
+        (None, "at least 1:18 left · tuning 1/9", "at least 0:21 left · 26 trainings"),
+        (60.0, "0:57 left · tuning 1/9", ""),
     ],
 )
 def test_progress_says_what_is_left(learn, monkeypatch, budget, first, last):
-    """12 trainings for rates and 18 until the first look, of 3 s each; or what is left of the budget."""
+    """9 trainings for rates and 18 until the first look, of 3 s each; or what is left of the budget."""
     said = []
     monkeypatch.setattr(Progress, "say", lambda self, text, share=None: said.append((text, share)))
     learn(Workers({"g4": 0.1, "wide": -0.1}), budget=budget)
