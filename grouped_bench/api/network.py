@@ -7,12 +7,15 @@ from grouped_bench.space.space import Space
 
 
 def network(model: Any, input_shape: str | Sequence[int] | None = None, *, backend: str = "tensorflow") -> Space:
-    """The distinct convolutions of a Keras model as a space, each with how often the model makes it.
+    """The distinct convolutions of a network as a space, each with how often one pass makes it.
 
     Args:
-        model: path of a .keras file, `keras.applications:NAME`, which is built without its weights, or a `keras.Model`.
-        input_shape: extents of an example, such as `224,224,3`; the model's own unless given.
-        backend: which of Keras' backends reads it, in a process of its own.
+        model: path of a .keras, .h5, .onnx or .pt2 file; `keras.applications:NAME`, `timm:NAME` or `torchvision:NAME`,
+            which are built without their weights; `MODULE:FUNCTION` that returns a model; or a model in memory, a
+            `keras.Model` or a `torch.nn.Module`.
+        input_shape: extents of an example as the network takes them: `224,224,3` for Keras, `3,224,224` for PyTorch and
+            ONNX; the network's own unless given.
+        backend: which of Keras' backends reads a network of Keras, in a process of its own.
 
     Raises:
         SpaceError: not a model that can be read, or one without a convolution.

@@ -70,7 +70,7 @@ def grouped_layers(
     """
     from grouped_bench.analyse.network.parts import OWN_GROUPED
     from grouped_bench.harness.inspect.networks import OF_VARIANTS, read_network
-    from grouped_bench.measure.models.network import DEPTHWISE_PART
+    from grouped_bench.measure.models.reading.keras_networks import DEPTHWISE_PART
 
     backend = str(options.get("backend", "tensorflow"))
     space, _ = resolved(read_network(file, input_shape, backend=backend), options)

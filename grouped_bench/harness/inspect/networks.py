@@ -15,7 +15,9 @@ from typing import Any
 from grouped_bench import backends, variants
 from grouped_bench.errors import HostError, SpaceError, shown
 from grouped_bench.harness.processes.ipc import scratch, tail
-from grouped_bench.measure.models.network import CONFIG
+from grouped_bench.measure.models.reading import torch_networks
+from grouped_bench.measure.models.reading.keras_files import CONFIG, SUFFIXES
+from grouped_bench.measure.models.reading.refused import RefusedError
 from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
 from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
@@ -24,9 +26,16 @@ from grouped_bench.store.temporary import TemporaryFolder
 from grouped_bench.units import counted
 
 APPLICATIONS = "keras.applications:"
-_WHAT_IS_READ = f"A model must be a .keras file, {APPLICATIONS}NAME, or in Python a Keras model"
-# Names of other libraries' networks, which look like files.
-_NOT_OF_KERAS = ("timm:", "torchvision:", "keras_hub:")
+_WHAT_IS_READ = (
+    f"A model must be a file ({', '.join(SUFFIXES)}, .onnx, .pt2), {APPLICATIONS}NAME, timm:NAME, torchvision:NAME, "
+    "MODULE:FUNCTION, or in Python a model of Keras or PyTorch"
+)
+# By what a name begins with, the reader of the process.
+_LIBRARIES = {APPLICATIONS: "applications", "timm:": "timm", "torchvision:": "torchvision"}
+_FILES = {**dict.fromkeys(SUFFIXES, "file"), ".onnx": "onnx", ".pt2": "pt2"}
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+# What a network may take beside its framework.
+_MEMORY = 512 * 2**20
 MOST_SPLIT_GROUPS = 64
 # Begins what says of variants, not of layers, that they are left out.
 OF_VARIANTS = "Left out of"
@@ -36,42 +45,53 @@ _LONGEST_NAME = 56
 
 
 def read_network(model: Any, input_shape: str | Sequence[int] | None = None, *, backend: str = "tensorflow") -> Space:
-    """The distinct convolutions of a Keras model, each with how often one pass makes it.
+    """The distinct convolutions of a network, each with how often one pass makes it.
 
     Args:
-        model: path of a .keras file, `keras.applications:NAME`, which is built without its weights, or a `keras.Model`.
-        input_shape: extents of an example, such as `224,224,3`; the model's own unless given.
-        backend: which of Keras' backends reads it.
+        model: path of a file, the name of a network, which is built without its weights, `MODULE:FUNCTION`, or a model
+            of Keras or PyTorch in memory.
+        input_shape: extents of an example, such as `224,224,3`, as the network takes them; its own unless given.
+        backend: which of Keras' backends reads a network of Keras.
 
     Raises:
         SpaceError: not a model that can be read, or one without a convolution.
         HostError: Keras does not start.
     """
     extents = extents_of(input_shape)
-    with _asked(model) as (request, source):
-        told = _ask({**request, "input_shape": extents}, backend, source)
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(model, torch.nn.Module):
+        source, told = type(model).__name__, _of_module(model, extents)
+    else:
+        with _asked(model) as (request, source):
+            told = _ask({**request, "input_shape": extents}, backend, source)
     if "refused" in told:
         refused = told["refused"]
         raise SpaceError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
+    others = left_out(told["left_out"], told.get("macs", 0))
     if not told["convolutions"]:
         raise SpaceError(
             "A model must contain a convolution that can be measured",
-            received="; ".join([source, *left_out(told["left_out"])]),
+            received="; ".join([source, *others]),
             remedy="Name another model",
         )
     cases = distinct(told["convolutions"])
-    return Space(cases=cases, left_out=[*left_out(told["left_out"]), *_without_splits(cases)], source=source)
+    # A network is measured in the framework that it is of.
+    usual = {"backend": told["backend"]} if "backend" in told else {}
+    return Space(cases=cases, left_out=[*others, *_without_splits(cases)], source=source, **usual)
+
+
+def _of_module(model: Any, extents: list[int] | None) -> Json:
+    try:
+        return torch_networks.read_module(model, tuple(extents) if extents else None)
+    except RefusedError as refused:
+        return {"refused": refused.told}
 
 
 @contextlib.contextmanager
 def _asked(model: Any) -> Iterator[tuple[Json, str]]:
     """What the child is asked of a model while the block lasts, and what to call the model. Raises SpaceError."""
     if isinstance(model, str | Path):
-        named = str(model)
-        if named.startswith(APPLICATIONS):
-            yield {"name": named.removeprefix(APPLICATIONS)}, named
-        else:
-            yield {"file": _file(named)}, Path(named).name
+        yield _request_of(str(model))
         return
     if not hasattr(model, "to_json"):
         module, _, _ = type(model).__module__.partition(".")
@@ -88,7 +108,17 @@ def _asked(model: Any) -> Iterator[tuple[Json, str]]:
                 archive.writestr(CONFIG, model.to_json())
         except Exception as problem:  # whatever a model of one's own raises
             raise _unsaved(model, problem) from None
-        yield {"file": str(file)}, str(model.name)
+        yield {"kind": "file", "name": str(file)}, str(model.name)
+
+
+def _request_of(named: str) -> tuple[Json, str]:
+    for beginning, kind in _LIBRARIES.items():
+        if named.startswith(beginning):
+            return {"kind": kind, "name": named.removeprefix(beginning)}, named
+    if _FUNCTION.fullmatch(named):
+        return {"kind": "function", "name": named}, named
+    path = _file(named)
+    return {"kind": _FILES[Path(named).suffix], "name": path}, Path(named).name
 
 
 @contextlib.contextmanager
@@ -154,15 +184,31 @@ def distinct(convolutions: Sequence[Json]) -> list[Json]:
     ]
 
 
-def left_out(layers: Sequence[Json]) -> list[str]:
-    """A sentence for each kind of layer that is left out and each reason."""
-    found: dict[tuple[str, str], list[str]] = {}
+def left_out(layers: Sequence[Json], macs: int = 0) -> list[str]:
+    """A sentence for each kind of layer that is left out and each reason, with its share of the work where it is known.
+
+    Args:
+        layers: as the process tells them.
+        macs: of an example in the layers that are not left out.
+    """
+    found: dict[tuple[str, str], list[Json]] = {}
     for layer in layers:
-        found.setdefault((layer["kind"], layer["reason"]), []).append(layer["name"])
+        found.setdefault((layer["kind"], layer["reason"]), []).append(layer)
+    counts = [layer.get("macs") for layer in layers]
+    # A share is of the whole, so all of it must be known.
+    total = macs + sum(counts) if macs and None not in counts else 0
     return [
-        f"Left out: {len(names)} × {kind} ({shown(', '.join(dict.fromkeys(names)))}): {reason}"
-        for (kind, reason), names in found.items()
+        f"Left out: {len(ones)} × {kind} ({shown(', '.join(dict.fromkeys(one['name'] for one in ones)))})"
+        f"{_share(ones, total)}: {reason}"
+        for (kind, reason), ones in found.items()
     ]
+
+
+def _share(layers: Sequence[Json], total: int) -> str:
+    if not total:
+        return ""
+    percent = 100 * sum(layer["macs"] for layer in layers) / total
+    return f", {percent:.0f}% of the MACs" if percent >= 1 else ", less than 1% of the MACs"
 
 
 def _without_splits(cases: Sequence[Json]) -> list[str]:
@@ -196,23 +242,24 @@ def _label(name: str, times: int) -> str:
 
 
 def _file(model: str) -> str:
-    if model.startswith(_NOT_OF_KERAS):
-        raise SpaceError(_WHAT_IS_READ, received=model, remedy="Give its convolutions as a TOML space")
-    path = Path(model)
+    path, remedy = Path(model), "Name a file that is there"
     problem = None
     try:
-        if not path.is_file():
+        if path.is_dir() and (path / "saved_model.pb").exists():
+            problem = "a SavedModel, which no longer has layers"
+            remedy = (
+                f"Load it with tf-keras and save it as .keras, or `python -m tf2onnx.convert --saved-model {model}`"
+            )
+        elif not path.is_file():
             problem = "not a file" if path.exists() else "No such file or directory"
-        elif path.suffix != ".keras":
+            if ":" in model:
+                remedy = "Build the network in a function of yours, and name that as MODULE:FUNCTION"
+        elif path.suffix not in _FILES:
             problem = "another ending"
     except (OSError, ValueError) as error:
         problem = str(getattr(error, "strerror", None) or error)
     if problem:
-        raise SpaceError(
-            _WHAT_IS_READ,
-            received=f"{problem}: {model}",
-            remedy="Name a file that model.save() wrote",
-        )
+        raise SpaceError(_WHAT_IS_READ, received=f"{problem}: {model}", remedy=remedy)
     return str(path.absolute())
 
 
@@ -237,8 +284,8 @@ def _ask(request: Json, backend: str, source: str) -> Json:
     with scratch() as printed:
         try:
             ended = subprocess.run(
-                [sys.executable, "-m", "grouped_bench.measure.models.network"],
-                input=json.dumps(request).encode(),
+                [sys.executable, "-m", "grouped_bench.measure.models.reading.process"],
+                input=json.dumps({**request, "memory": _MEMORY}).encode(),
                 stdout=subprocess.PIPE,
                 stderr=printed,
                 env={**os.environ, **variables},
@@ -251,7 +298,7 @@ def _ask(request: Json, backend: str, source: str) -> Json:
             ) from None
         if ended.returncode or not ended.stdout:
             raise HostError(
-                "Keras must be able to read the model",
+                f"Keras must be able to read {source}",
                 received=tail(printed).rpartition(" | ")[2] or f"exit code {ended.returncode}",
                 remedy="Try `python -c 'import keras'` in this environment, with KERAS_BACKEND set",
             )

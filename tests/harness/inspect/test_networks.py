@@ -11,8 +11,8 @@ from grouped_bench.errors import HostError, SpaceError
 from grouped_bench.harness.inspect import networks
 from grouped_bench.harness.inspect.networks import MOST_SPLIT_GROUPS, distinct, left_out, read_network
 from grouped_bench.harness.plan import make_plan
-from grouped_bench.measure.models import network
-from grouped_bench.measure.models.network import RefusedError
+from grouped_bench.measure.models.reading import keras_files, keras_networks
+from grouped_bench.measure.models.reading.refused import RefusedError
 from grouped_bench.space.space import Space
 
 SMALL = (8, 8, 3)
@@ -32,7 +32,7 @@ def told(keras, tmp_path):
     def read(model, shape=None):
         path = tmp_path / "net.keras"
         model.save(path)
-        return network._read({"file": str(path), "input_shape": shape})
+        return keras_networks.of_file(str(path), shape and tuple(shape))
 
     return read
 
@@ -149,9 +149,9 @@ def test_what_is_left_out_is_told_with_its_reason(keras, told):
     )
     assert answer["convolutions"] == []
     assert left_out(answer["left_out"]) == [
+        "Left out: 1 × Conv2D (steps): called once for every step of a sequence",
         "Left out: 1 × ConvLSTM2D (memory): a recurrent convolution",
         "Left out: 1 × Conv2DTranspose (up): a transposed convolution, which has no groups in Keras",
-        "Left out: 1 × Conv2D (steps): called once for every step of a sequence",
     ]
 
 
@@ -161,7 +161,7 @@ def test_a_dtype_in_which_nothing_is_measured_is_left_out(keras, told):
 
 
 def test_networks_of_keras_are_built_by_name_without_weights(keras):
-    found = network._read({"name": "MobileNet", "input_shape": None})["convolutions"]
+    found = keras_networks.of_name("MobileNet", None)["convolutions"]
     tables = distinct(found)
     assert len(found) == 28
     assert sum(table["multiplicity"] for table in tables) == 28
@@ -177,7 +177,7 @@ def test_networks_of_keras_are_built_by_name_without_weights(keras):
 
 
 def test_an_unknown_network_is_refused_with_those_there_are(keras):
-    answer = refused(network._read, {"name": "Nope", "input_shape": None})
+    answer = refused(keras_networks.of_name, "Nope", None)
     assert answer["received"] == "Nope"
     assert "EfficientNetV2B0, " in answer["remedy"]
 
@@ -200,7 +200,7 @@ def test_reading_leaves_keras_as_it_was(keras, told):
         ("no_json.keras", {"config.json": b"{"}),
         ("list.keras", {"config.json": b"[1]"}),
         ("deep.keras", {"config.json": b"[" * 100_000}),
-        ("bomb.keras", {"config.json": b" " * (network.LARGEST_CONFIG + 1)}),
+        ("bomb.keras", {"config.json": b" " * (keras_files.LARGEST_CONFIG + 1)}),
     ],
 )
 def test_a_file_that_holds_no_model_is_refused(name, content, tmp_path):
@@ -211,8 +211,8 @@ def test_a_file_that_holds_no_model_is_refused(name, content, tmp_path):
                 archive.writestr(member, data)
     else:
         path.write_bytes(content)
-    answer = refused(network._config, str(path))
-    assert answer["rule"] == "A model must be a file that model.save() wrote as .keras"
+    answer = refused(keras_files.config_of, str(path))
+    assert answer["rule"] == "A model must be a file that model.save() wrote"
     assert answer["received"].startswith(f"{name} (")
 
 
@@ -230,7 +230,7 @@ def test_a_config_of_something_else_is_refused(config, keras, tmp_path):
     path = tmp_path / "net.keras"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps(config))
-    answer = refused(network._read, {"file": str(path), "input_shape": None})
+    answer = refused(keras_networks.of_file, str(path), None)
     assert answer["rule"].startswith(
         ("A model must consist of Keras' own layers", "A .keras file must contain a model")
     )
@@ -261,25 +261,34 @@ def test_a_lambda_layer_is_refused_before_anything_of_it_runs(keras, told, tmp_p
     [
         ("none.keras", "No such file or directory: none.keras"),
         (".", "not a file: ."),
-        ("model.h5", "another ending: model.h5"),
+        ("model.pb", "another ending: model.pb"),
         ("nul\0", "nul"),
         ("x" * 5000 + ".keras", "File name too long"),
     ],
 )
 def test_a_path_that_is_no_keras_file_is_refused(model, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "model.h5").write_bytes(b"")
+    (tmp_path / "model.pb").write_bytes(b"")
     told = refused(read_network, model)
     assert told.startswith(
-        "A model must be a .keras file, keras.applications:NAME, or in Python a Keras model. Received: "
+        "A model must be a file (.keras, .h5, .hdf5, .onnx, .pt2), keras.applications:NAME, timm:NAME"
     )
     assert words in told
 
 
-@pytest.mark.parametrize("name", ["timm:resnext50_32x4d", "torchvision:resnet18", "keras_hub:resnet"])
-def test_a_network_of_another_library_is_no_missing_file(name):
-    told = refused(read_network, name)
-    assert told.endswith(f"Received: {name}. Give its convolutions as a TOML space.")
+def test_a_name_of_a_library_that_is_not_read_is_told_what_helps():
+    told = refused(read_network, "keras_hub:resnet-18")
+    assert told.endswith(
+        "Received: No such file or directory: keras_hub:resnet-18. "
+        "Build the network in a function of yours, and name that as MODULE:FUNCTION."
+    )
+
+
+def test_a_saved_model_is_told_how_to_convert_it(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"")
+    told = refused(read_network, tmp_path)
+    assert "a SavedModel, which no longer has layers" in told
+    assert "tf2onnx.convert --saved-model" in told
 
 
 def test_a_model_in_memory_is_read_as_its_file_is(keras, tmp_path):
@@ -291,10 +300,7 @@ def test_a_model_in_memory_is_read_as_its_file_is(keras, tmp_path):
     assert (len(found.tables), found.source) == (2, model.name)
 
 
-def test_what_is_no_model_of_keras_is_refused_in_words():
-    torch = pytest.importorskip("torch")
-    assert refused(read_network, torch.nn.Conv2d(3, 3, 3)).startswith("A model must be a .keras file")
-    assert "Received: Conv2d of torch." in refused(read_network, torch.nn.Conv2d(3, 3, 3))
+def test_what_is_no_network_is_refused_in_words():
     assert "Received: dict of builtins." in refused(read_network, {})
 
 
@@ -320,7 +326,9 @@ def test_a_child_that_takes_too_long_or_ends_early_is_told_in_words(monkeypatch)
     )
     monkeypatch.setattr(networks, "_SECONDS", 60.0)
     monkeypatch.setattr(networks.sys, "executable", "false")
-    with pytest.raises(HostError, match=r"Keras must be able to read the model. Received: exit code 1\. Try "):
+    with pytest.raises(
+        HostError, match=r"Keras must be able to read keras.applications:VGG16. Received: exit code 1\. Try "
+    ):
         read_network("keras.applications:VGG16")
 
 
@@ -394,7 +402,7 @@ def test_a_model_is_planned_like_any_space_and_what_it_leaves_out_is_told(keras,
     )  # fmt: skip
     assert ended.returncode == 0
     assert ended.stderr == (
-        "Left out: 1 × Conv2DTranspose (up): a transposed convolution, which has no groups in Keras\n"
+        "Left out: 1 × Conv2DTranspose (up), 31% of the MACs: a transposed convolution, which has no groups in Keras\n"
     )
     tasks = json.loads(ended.stdout)["tasks"]
     assert [(task["variant"], task["groups"]) for task in tasks][:2] == [("regular", 1), ("regular", 4)]

@@ -11,7 +11,6 @@ import numpy as np
 from grouped_bench import backends
 from grouped_bench.measure import memory, rounds
 from grouped_bench.measure.attempt import reason_of
-from grouped_bench.measure.models.network import RefusedError, calls_in, inputs_of
 from grouped_bench.measure.models.project.subject import (
     MEMORY_CALLS,
     SETTLING_CALLS,
@@ -19,8 +18,10 @@ from grouped_bench.measure.models.project.subject import (
     Project,
     ProjectPart,
     ProjectSubject,
-    imported,
+    imported_by,
 )
+from grouped_bench.measure.models.reading.keras_networks import calls_in, inputs_of
+from grouped_bench.measure.models.reading.refused import RefusedError
 from grouped_bench.space.case import format_extents
 from grouped_bench.space.facts import Json
 
@@ -39,7 +40,7 @@ class ModelProject(Project):
         self._left_out: list[str] = []
         self._wait = self._backend.synchroniser(subject.device)
         with self.on():
-            self._model = self._made(imported(subject.name))
+            self._model = self._made(imported_by(subject.name))
             self._inputs = self._examples()
         outputs = getattr(self._model, "outputs", None) or [None]
         if len(self._inputs) != 1 or len(outputs) != 1:

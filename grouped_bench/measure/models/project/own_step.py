@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from grouped_bench.measure import memory
-from grouped_bench.measure.models.network import RefusedError
 from grouped_bench.measure.models.project.subject import (
     MEMORY_CALLS,
     SETTLING_CALLS,
@@ -15,8 +14,9 @@ from grouped_bench.measure.models.project.subject import (
     Project,
     ProjectPart,
     ProjectSubject,
-    imported,
+    imported_by,
 )
+from grouped_bench.measure.models.reading.refused import RefusedError
 
 
 class StepProject(Project):
@@ -24,7 +24,7 @@ class StepProject(Project):
 
     def __init__(self, subject: ProjectSubject) -> None:
         self._subject = subject
-        self._function = imported(subject.name)
+        self._function = imported_by(subject.name)
 
     def parts(self) -> dict[str, ProjectPart]:
         """The step."""

@@ -24,10 +24,10 @@ from grouped_bench.measure.machine import disturbance
 from grouped_bench.measure.machine.in_force import in_force
 from grouped_bench.measure.machine.versions import library_versions
 from grouped_bench.measure.marks import end_with_parent, marker
-from grouped_bench.measure.models.network import RefusedError
 from grouped_bench.measure.models.project.keras_model import ModelProject
 from grouped_bench.measure.models.project.own_step import StepProject
 from grouped_bench.measure.models.project.subject import WHOLE, Project, ProjectSubject
+from grouped_bench.measure.models.reading.refused import RefusedError
 from grouped_bench.space.facts import Json
 
 _REFERENCE = f"{rounds.REFERENCE} machine)"

@@ -2,15 +2,13 @@
 
 import contextlib
 import dataclasses
-import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 from grouped_bench.measure import rounds
-from grouped_bench.measure.attempt import reason_of
-from grouped_bench.measure.models.network import RefusedError
+from grouped_bench.measure.models.reading.functions import imported
 from grouped_bench.space.facts import Json
 
 WHOLE = "whole step"
@@ -101,22 +99,10 @@ class Project(ABC):
         return {}
 
 
-def imported(name: str) -> Callable[[], Any]:
-    """The function that `MODULE:FUNCTION` names. Raises RefusedError."""
-    module, _, path = name.partition(":")
-    try:
-        found: Any = importlib.import_module(module)
-    except BaseException as error:
-        is_missing = isinstance(error, ModuleNotFoundError) and module.startswith(str(error.name))
-        name_it = "Install the project there, or name the folder that holds MODULE with --base-path and --head-path"
-        raise RefusedError(
-            "MODULE must be importable in the interpreter and folder of each side",
-            f"{module} ({reason_of(error)})",
-            name_it if is_missing else f"Correct it; `python -c 'import {module}'` shows the whole error",
-        ) from None
-    for part in path.split("."):
-        found = getattr(found, part, None)
-    if not callable(found):
-        there = "no function" if found is None else f"a {type(found).__name__}"
-        raise RefusedError("FUNCTION must be a function of MODULE", f"{name}, {there}", "Write it like train:step")
-    return found  # type: ignore[no-any-return]
+def imported_by(name: str) -> Callable[[], Any]:
+    """The function that `MODULE:FUNCTION` names on one side. Raises RefusedError."""
+    return imported(
+        name,
+        "MODULE must be importable in the interpreter and folder of each side",
+        "Install the project there, or name the folder that holds MODULE with --base-path and --head-path",
+    )
