@@ -92,9 +92,9 @@ def _if_any(context: click.Context, parameter: click.Parameter, value: tuple[str
 def space_options(function: F) -> F:
     """The options that `run` and `plan` share: where the space comes from, its axes, its controls."""
     function = axis_options(OPTION_AXES)(_controls(function, tuple(Control.model_fields)))
-    shape = "Extents of the network's input, such as 224,224,3.  [default: the network's own]"
+    shape = "Extents of the network's input, such as 224,224,3, or 3,224,224 for PyTorch.  [default: its own]"
     function = click.option("--input-shape", metavar="LIST", help=shape)(function)
-    model = "Network whose convolutions are measured: a .keras file, or keras.applications:NAME."
+    model = "Network whose convolutions are measured: a file, a library's network, or a function of yours."
     function = click.option("--model", metavar="MODEL", help=model)(function)
     function = import_option(function)
     function = click.option("--space", "space_file", metavar="FILE", help="TOML file of axes.")(function)

@@ -194,9 +194,9 @@ def left_out(layers: Sequence[Json], macs: int = 0) -> list[str]:
     found: dict[tuple[str, str], list[Json]] = {}
     for layer in layers:
         found.setdefault((layer["kind"], layer["reason"]), []).append(layer)
-    counts = [layer.get("macs") for layer in layers]
+    known = [layer["macs"] for layer in layers if layer.get("macs") is not None]
     # A share is of the whole, so all of it must be known.
-    total = macs + sum(counts) if macs and None not in counts else 0
+    total = macs + sum(known) if macs and len(known) == len(layers) else 0
     return [
         f"Left out: {len(ones)} × {kind} ({shown(', '.join(dict.fromkeys(one['name'] for one in ones)))})"
         f"{_share(ones, total)}: {reason}"

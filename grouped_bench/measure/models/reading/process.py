@@ -1,10 +1,10 @@
 """The child process that reads a network: the convolutions that one pass through it makes.
 
 Run as `python -m grouped_bench.measure.models.reading.process`, with KERAS_BACKEND set. Takes a request as JSON on its
-input, `{"kind": one of READERS, "name": NAME or PATH, "input_shape": [...] or null, "memory": BYTES}`, and answers on
-its output with `{"convolutions": [...], "left_out": [...], "macs": MACs of the convolutions}`, with `"backend"` where it is
-not Keras' choice, or `{"refused": {"rule", "received", "remedy"}}`. Nothing is computed and no weight is read: a network is traced without
-values.
+input, `{"kind": one of READERS, "name": NAME or PATH, "input_shape": [...] or null, "memory": BYTES}`. Answers on its
+output with `{"convolutions": [...], "left_out": [...], "macs": MACs of the convolutions}`, and `"backend"` where the
+network is of another than Keras' own; or with `{"refused": {"rule", "received", "remedy"}}`. Nothing is computed and no
+weight is read: a network is traced without values.
 """
 
 import contextlib
