@@ -105,15 +105,16 @@ class Case:
         return (*self.kernel_size, self.in_channels // groups, self.out_channels)
 
     def problem(self) -> str | None:
-        """Why the case makes no sense, or None. The rules are Keras' own, those of blocks, and one of 64-bit counts."""
+        """Why the case makes no sense, or None. The rules are Keras' own, those of blocks, and one of 64-bit counts.
+
+        What a framework refuses of a case that makes sense, its own variants say.
+        """
         found = self._extents_problem() or (self._block_problem() if self.scope == "block" else None)
         if found:
             return found
         for name, channels in (("input", self.in_channels), ("output", self.out_channels)):
             if channels % self.groups:
                 return f"{counted(self.groups, 'group')} do not divide {counted(channels, f'{name} channel')}"
-        if max(self.stride) > 1 and max(self.dilation) > 1:
-            return "Keras refuses stride > 1 together with dilation > 1"
         if self.padding == "causal" and self.rank != 1:
             return "causal padding exists for rank 1 only"
         if min(self.output_size) < 1:

@@ -95,7 +95,6 @@ def test_mixed_dtypes_compute_short_and_hold_weights_long(dtype, compute, variab
         ({"kernel_size": (3, 3, 3)}, "kernel_size 3x3x3 has 3 extents, rank 2 needs 2"),
         ({"groups": 3}, "3 groups do not divide 64 input channels"),
         ({"groups": 32, "out_channels": 48}, "32 groups do not divide 48 output channels"),
-        ({"stride": (2, 1), "dilation": (1, 2)}, "Keras refuses stride > 1 together with dilation > 1"),
         ({"padding": "causal"}, "causal padding exists for rank 1 only"),
         (
             {"padding": "valid", "kernel_size": (3, 29)},
@@ -120,6 +119,7 @@ def test_a_case_without_sense_says_why(changes, reason):
         {"kernel_size": (29, 29)},
         {"stride": (2, 2)},
         {"dilation": (2, 2)},
+        {"stride": (2, 2), "dilation": (3, 3)},
         {"rank": 1, "padding": "causal", **dict.fromkeys(("size", "kernel_size", "stride", "dilation"), (1,))},
     ],
 )
