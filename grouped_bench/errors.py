@@ -2,6 +2,9 @@
 
 from pathlib import PurePath
 
+# Characters of a value that an error shows.
+SHOWN = 120
+
 
 class GroupedBenchError(Exception):
     """A command that cannot be carried out as asked.
@@ -11,11 +14,12 @@ class GroupedBenchError(Exception):
             is named. It never states what is false at that moment.
         received: the offending value, shown as it came.
         remedy: an imperative that suits the command line and Python, a sentence without its full stop.
+        limit: characters of `received` that are shown: more where it ends with a reason, which is not to be cut.
     """
 
-    def __init__(self, rule: str, *, received: object, remedy: str) -> None:
+    def __init__(self, rule: str, *, received: object, remedy: str, limit: int = SHOWN) -> None:
         self.rule, self.received, self.remedy = rule, received, remedy
-        super().__init__(_printable(f"{rule}. Received: {shown(received)}. {remedy}."))
+        super().__init__(_printable(f"{rule}. Received: {shown(received, limit)}. {remedy}."))
 
 
 class SpaceError(GroupedBenchError):
@@ -44,10 +48,6 @@ class HostError(GroupedBenchError):
 
 class CutShortError(GroupedBenchError):
     """A run that ended before its file was written; its journal keeps what was measured."""
-
-
-# Characters of a value that an error shows.
-SHOWN = 120
 
 
 def shown(value: object, limit: int = SHOWN) -> str:

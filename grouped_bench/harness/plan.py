@@ -190,9 +190,9 @@ def make_plan(space: Space) -> Plan:
         whole = "the case" if len(skipped) == 1 else f"at least one of {counted(len(skipped), 'case')}"
         raise SpaceError(
             f"{space.source}: {whole} must be valid",
-            # The reason names a limit; what is cut to fit is the case.
-            received=f"{shown(first.cohort.case.title(), max(24, SHOWN - 2 - len(first.reason)))}: {first.reason}",
+            received=f"{shown(first.cohort.case.title())}: {first.reason}",
             remedy="Change the axis named in the reason",
+            limit=SHOWN + 2 + len(first.reason),
         )
     return Plan(tuple(cohorts.values()), tuple(skipped))
 

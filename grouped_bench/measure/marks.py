@@ -7,20 +7,23 @@ import sys
 from collections.abc import Callable
 
 MARK_BYTES = 128
+# Of a variant's turn, what it is doing: no stage is that which the request names.
+CHOOSING, COMPILING, CHECKING, SAMPLING = "choosing", "compiling", "checking", "sampling"
+Mark = Callable[..., None]
 _PR_SET_PDEATHSIG = 1
 
 
-def marker(descriptor: int) -> Callable[[str], None]:
-    """A function that writes a name of one word, and the number of the turn before it, into a file.
+def marker(descriptor: int) -> Mark:
+    """A function that writes into a file the number of the turn, a name of one word, and the stage of the turn, if any.
 
-    A file, not the socket: a message would wake the parent in the middle of a sample.
+    A new stage is no new turn. A file, not the socket: a message would wake the parent in the middle of a sample.
     """
     turns = 0
 
-    def mark(name: str) -> None:
+    def mark(name: str, stage: str = "") -> None:
         nonlocal turns
-        turns += 1
-        os.pwrite(descriptor, f"{turns} {name}".ljust(MARK_BYTES).encode()[:MARK_BYTES], 0)
+        turns += not stage
+        os.pwrite(descriptor, f"{turns} {name} {stage}".ljust(MARK_BYTES).encode()[:MARK_BYTES], 0)
 
     return mark
 

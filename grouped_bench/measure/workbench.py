@@ -15,6 +15,7 @@ from grouped_bench.measure import cold, memory, rounds, verify
 from grouped_bench.measure.attempt import attempt
 from grouped_bench.measure.machine import disturbance
 from grouped_bench.measure.machine.energy import joules_a_call
+from grouped_bench.measure.marks import CHECKING, CHOOSING, COMPILING, SAMPLING, Mark
 from grouped_bench.measure.reference_workloads import MACHINE, References, kind_of
 from grouped_bench.measure.search import Search
 from grouped_bench.space.case import Case, Setting
@@ -50,7 +51,7 @@ class Workbench:
         setting: Setting,
         seed: int,
         backend: Backend,
-        mark: Callable[[str], None],
+        mark: Mark,
         choices: Mapping[str, str] | None = None,
     ) -> None:
         self.case, self.setting, self.backend, self.mark = case, setting, backend, mark
@@ -138,10 +139,10 @@ class Workbench:
         """
         current = [names[0]]
 
-        def mark(name: str) -> None:
+        def mark(name: str, stage: str = "") -> None:
             if not rounds.is_reference(name):  # what fails in its turn was left behind by the variant before it
                 current[0] = name
-                self.mark(name)
+                self.mark(name, stage)
 
         def timed() -> Json:
             beside = self.references.of_variants(names, reference)
@@ -178,7 +179,7 @@ class Workbench:
             result = self._attempt(timed)
         return {"samples": {}, "failed": {current[0]: result}} if "status" in result else result
 
-    def _check_again(self, names: list[str], seed: int, mark: Callable[[str], None]) -> Json:
+    def _check_again(self, names: list[str], seed: int, mark: Mark) -> Json:
         """What is wrong with the results of a sample's last call, by variant, on inputs that no step has seen.
 
         They lie where the old ones did: what has remembered its answer gives it again.
@@ -197,6 +198,7 @@ class Workbench:
         judge = verify.Judge(problem, self.backend, seed)
         for name in names:
             mark(name)
+            mark(name, CHECKING)
             read = self._operands_of[name](self.iterations[name])
             if problem is not self.problem and read.inputs is not shared.inputs:
                 self._overwrite(read, problem)  # a copy, of cold calls
@@ -302,7 +304,9 @@ class Workbench:
     ) -> Json:
         clock = rounds.read_clock
         with self.backend.on(self.setting.device):
+            self.mark(name, CHOOSING)
             chosen = self._chosen(name)
+            self.mark(name, COMPILING)
             variant = self.variant(name)
             make_step = self._step_maker(name)
             start = clock()
@@ -311,6 +315,7 @@ class Workbench:
             self.synchronise(outputs)
             result: Json = {"first_call_s": clock() - start, "verify_s": 0.0, **chosen}
             if judge is not None:
+                self.mark(name, CHECKING)
                 start = clock()
                 error, wrong = judge.judged(outputs, variant)
                 result |= {"relative_error": error, "verify_s": clock() - start}
@@ -321,6 +326,7 @@ class Workbench:
             if expected_s is not None and expected_s > rounds.DEAR_S:
                 found, sample_s, spent = 1, expected_s, 0.0
             else:
+                self.mark(name, SAMPLING)
                 found, sample_s, spent = rounds.calibrate(step, self.synchronise)
         self.steps[name] = self._own_steps[name] = step
         self.iterations[name] = iterations or found

@@ -1,7 +1,6 @@
 """What `optimize` found: as text, as Markdown, as JSON, and the module beside the copy."""
 
 import dataclasses
-import itertools
 import json
 import os
 import textwrap
@@ -41,8 +40,6 @@ _COMPILING = {
     "graph": "Compile the model with jit_compile=False.",
 }
 _MOVES = 4
-# So many letters in common are left out.
-_LONG = 6
 # A lead must be so much faster: it rests on one process.
 _LEAD = 0.1
 _MODULE = '''"""Layers of {model}: import this file before loading it.
@@ -82,18 +79,7 @@ def _table(found: "Optimized", rows: tuple[tuple[str, ...], ...], width: int) ->
     title = textwrap.wrap(cells.clean(_title(found)), width)
     if not rows:
         return title
-    names = _without_prefix([name for name, *_ in rows])
-    short = tuple((name, *rest) for name, (_, *rest) in zip(names, rows, strict=True))
-    return [*title, *sheet.lines(sheet.Sheet("", _HEADERS, short, spare=_HEADERS.index("shape")), width)]
-
-
-def _without_prefix(names: Sequence[str]) -> list[str]:
-    """Names of layers without how all of them begin, where that is long: what tells them apart would be cut off."""
-    if len(names) < 2:
-        return list(names)
-    first, last = min(names), max(names)  # in order, so that what both begin with all do
-    length = len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))))
-    return [f"…{name[length:]}" if length > _LONG else name for name in names]
+    return [*title, *sheet.lines(sheet.Sheet("", _HEADERS, rows, spare=_HEADERS.index("shape")), width)]
 
 
 def _title(found: "Optimized") -> str:

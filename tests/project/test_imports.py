@@ -41,6 +41,10 @@ OPTIONAL = {
     "measure.machine.environment": {"psutil"},
     "measure.machine.available_memory": {"psutil"},
     "measure.machine.gpu": {"pynvml"},
+    # Of the networks that are read.
+    "measure.models.reading.keras_files": {"h5py"},
+    "measure.models.reading.onnx_networks": {"onnx"},
+    "measure.models.reading.torch_networks": {"torchvision"},
 }
 CLOCKS = {
     *("time", "time_ns", "perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "process_time"),

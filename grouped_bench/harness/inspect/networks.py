@@ -15,6 +15,7 @@ from typing import Any
 from grouped_bench import backends, variants
 from grouped_bench.errors import HostError, SpaceError, shown
 from grouped_bench.harness.processes.ipc import scratch, tail
+from grouped_bench.measure.attempt import LONGEST_REASON
 from grouped_bench.measure.models.reading import torch_networks
 from grouped_bench.measure.models.reading.keras_files import CONFIG, SUFFIXES
 from grouped_bench.measure.models.reading.refused import RefusedError
@@ -42,6 +43,7 @@ OF_VARIANTS = "Left out of"
 _SECONDS = 300.0
 _MOST_DIMENSIONS = 4
 _LONGEST_NAME = 56
+_MOST_NAMES = 3
 
 
 def read_network(model: Any, input_shape: str | Sequence[int] | None = None, *, backend: str = "tensorflow") -> Space:
@@ -66,7 +68,8 @@ def read_network(model: Any, input_shape: str | Sequence[int] | None = None, *, 
             told = _ask({**request, "input_shape": extents}, backend, source)
     if "refused" in told:
         refused = told["refused"]
-        raise SpaceError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
+        received = refused["received"]
+        raise SpaceError(refused["rule"], received=received, remedy=refused["remedy"], limit=LONGEST_REASON)
     others = left_out(told["left_out"], told.get("macs", 0))
     if not told["convolutions"]:
         raise SpaceError(
@@ -198,10 +201,17 @@ def left_out(layers: Sequence[Json], macs: int = 0) -> list[str]:
     # A share is of the whole, so all of it must be known.
     total = macs + sum(known) if macs and len(known) == len(layers) else 0
     return [
-        f"Left out: {len(ones)} × {kind} ({shown(', '.join(dict.fromkeys(one['name'] for one in ones)))})"
-        f"{_share(ones, total)}: {reason}"
+        f"Left out: {len(ones)} × {kind} ({_listed(ones)}){_share(ones, total)}: {reason}"
         for (kind, reason), ones in found.items()
     ]
+
+
+def _listed(layers: Sequence[Json]) -> str:
+    """Names, each once: all of a few, and of many the first two."""
+    names = list(dict.fromkeys(str(layer["name"]) for layer in layers))
+    if len(names) > _MOST_NAMES:
+        return f"{shown(', '.join(names[:2]))} and {len(names) - 2} more"
+    return shown(", ".join(names))
 
 
 def _share(layers: Sequence[Json], total: int) -> str:
@@ -247,13 +257,11 @@ def _file(model: str) -> str:
     try:
         if path.is_dir() and (path / "saved_model.pb").exists():
             problem = "a SavedModel, which no longer has layers"
-            remedy = (
-                f"Load it with tf-keras and save it as .keras, or `python -m tf2onnx.convert --saved-model {model}`"
-            )
+            remedy = f"Save it as .keras with tf-keras, or run `python -m tf2onnx.convert --saved-model {model}`"
         elif not path.is_file():
             problem = "not a file" if path.exists() else "No such file or directory"
             if ":" in model:
-                remedy = "Build the network in a function of yours, and name that as MODULE:FUNCTION"
+                remedy = "Name a function of yours that builds the network, as MODULE:FUNCTION"
         elif path.suffix not in _FILES:
             problem = "another ending"
     except (OSError, ValueError) as error:

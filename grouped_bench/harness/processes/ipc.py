@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import select
 import socket
 import tempfile
@@ -15,6 +16,16 @@ from grouped_bench.space.facts import Json
 _TAIL_BYTES = 2000
 _PUNCH_HOLE_KEEP_SIZE = 0x03
 _MOST_PRINTED_BYTES = 16 * 2**20
+# How TensorFlow and XLA begin a line of their log: severity, time, process and place in their source.
+_LOGGED = re.compile(
+    r"([IWEF])\d{4} \d\d:\d\d:\d+\.\d+\s+\d+ \S+:\d+\] |\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: ([IWEF]) \S+:\d+\] "
+)
+# What they print at every start on a machine without a GPU, whatever comes of it.
+_AT_START = (
+    *("All log messages before absl", "cuInit", "Could not find cuda", "cuDNN factory", "cuBLAS factory"),
+    *("cuFFT factory", "computation placer", "TensorRT", "oneDNN custom operations", "This TensorFlow binary"),
+    "To enable the following instructions",
+)
 
 
 class Channel:
@@ -76,10 +87,18 @@ def _punched(file: Any, count: int) -> bool:
 
 
 def tail(file: Any) -> str:
-    """The last printed lines in `file`, on one line."""
+    """The last printed lines in `file` that say something, on one line."""
     text = _end(file).replace(b"\0", b"").decode(errors="replace")  # `bound` leaves a hole
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [told for line in text.splitlines() if (told := _told(line.strip()))]
     return " | ".join(lines[-3:])
+
+
+def _told(line: str) -> str:
+    """A line without its time and process, which make like reasons differ; nothing of what every start prints."""
+    logged = _LOGGED.match(line)
+    told = line[logged.end() :] if logged else line
+    is_start = any(word in told for word in _AT_START) and not (logged and "F" in logged.groups())
+    return "" if is_start or (logged and {"I", "W"} & set(logged.groups())) else told
 
 
 def _end(file: Any) -> bytes:

@@ -13,7 +13,7 @@ import psutil
 from grouped_bench.errors import HostError
 from grouped_bench.harness.processes.ipc import Channel, bound, tail
 from grouped_bench.measure.machine.available_memory import memory_left, memory_total
-from grouped_bench.measure.marks import MARK_BYTES
+from grouped_bench.measure.marks import MARK_BYTES, SAMPLING
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.facts import Json
 from grouped_bench.units import format_bytes
@@ -23,6 +23,8 @@ from grouped_bench.units import format_bytes
 _TICK_S, _BUILD_TICK_S = 0.5, 0.1
 # Less memory than this left, and a machine begins to swap or to kill: the larger of a share of all and a size.
 _LEAST_LEFT_SHARE, _LEAST_LEFT_BYTES = 0.03, 256 * 2**20
+# What a worker is doing, by the request, where it has not said more.
+_STAGES = {"build": "starting", "visit": SAMPLING, "memory": "its memory was read"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,14 +83,14 @@ class Worker:
         samples = request["op"] == "visit"
         tick = min(_TICK_S if samples else _BUILD_TICK_S, self._limits.seconds)
         try:
-            turn, since = self._turn(), read_clock()
+            turn, since = self._turn()[:2], read_clock()
             while (answer := self._channel.receive(tick)) is None:
-                if (now := self._turn()) != turn:
+                if (now := self._turn()[:2]) != turn:
                     turn, since = now, read_clock()
                 self._hold_to_limits(request, read_clock() - since, with_children=not samples)
         except (EOFError, BrokenPipeError, ConnectionResetError):
-            variant = self._variant(request)
-            status, reason = self._death(self._end())
+            variant, stage = self._variant(request), self._stage(request)
+            status, reason = self._death(self._end(), stage)
             raise TaskFailedError(variant, status, reason) from None
         return answer
 
@@ -111,7 +113,7 @@ class Worker:
         # To find children takes milliseconds, which samples would show.
         status, reason = "oom", self._excess([self.pid, *(_children(self.pid) if with_children else [])])
         if silent_s > self._limits.seconds:
-            status, reason = "timeout", f"not finished within {self._limits.seconds:g} s"
+            status, reason = "timeout", f"not finished within {self._limits.seconds:g} s{self._stage(request)}"
         if reason is not None:
             variant = self._variant(request)
             self.close()
@@ -141,17 +143,23 @@ class Worker:
         for thing in (self._channel.connection, self._printed, self._marks):
             thing.close()
 
-    def _turn(self) -> bytes:
-        return os.pread(self._marks.fileno(), MARK_BYTES, 0)
+    def _turn(self) -> list[str]:
+        """Whose turn it is: its number, the variant, and its stage where it has told one."""
+        return os.pread(self._marks.fileno(), MARK_BYTES, 0).decode(errors="replace").split()
 
     def _variant(self, request: Json) -> str:
-        words = self._turn().decode(errors="replace").split()
+        words = self._turn()
         return words[1] if len(words) > 1 else str(request["variants"][0])
 
-    def _death(self, code: int) -> tuple[str, str]:
+    def _stage(self, request: Json) -> str:
+        """` while compiling`; nothing where nobody knows."""
+        stage = next(iter(self._turn()[2:]), _STAGES.get(request["op"]))
+        return f" while {stage}" if stage else ""
+
+    def _death(self, code: int, stage: str) -> tuple[str, str]:
         if code == -signal.SIGKILL and kernel_oom_kills() > self._oom_kills:
-            return "oom", "killed by the kernel for lack of memory"
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            return "oom", f"killed by the kernel for lack of memory{stage}"
+        how = (signal.Signals(-code).name if code < 0 else f"exit code {code}") + stage
         return "crashed", f"{how}: {self._last_words}" if self._last_words else how
 
 

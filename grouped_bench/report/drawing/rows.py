@@ -11,7 +11,7 @@ from grouped_bench.report.drawing.axes import width, wrapped
 from grouped_bench.report.drawing.names import case_name, setting_name, setting_of, shape_of
 from grouped_bench.report.drawing.panels import NothingToDrawError
 from grouped_bench.report.drawing.registry import Drawable
-from grouped_bench.report.text import cells
+from grouped_bench.report.text.names import told_apart
 from grouped_bench.units import counted
 
 # Neither faster nor slower: how things are.
@@ -62,7 +62,7 @@ def names(lines: Sequence[Line], among: Sequence[Line] | None = None) -> list[st
     """
     varied = shape_of([line.own for line in among or lines])
     longest = _LONGEST_NAME[is_wide()]
-    told = [cells.shorten(case_name(line.own, varied, brief=not is_wide()), longest) for line in lines]
+    told = told_apart([case_name(line.own, varied, brief=not is_wide()) for line in lines], longest)
     return [f"{name} ×{line.times}" if line.times > 1 else name for name, line in zip(told, lines, strict=True)]
 
 

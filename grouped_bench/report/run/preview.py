@@ -14,6 +14,7 @@ from grouped_bench.report.run.headline import headline
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import run_name
 from grouped_bench.report.text.factors import as_known
+from grouped_bench.report.text.names import told_apart
 from grouped_bench.report.text.sheet import Sheet, grid
 from grouped_bench.space.facts import Facts
 from grouped_bench.store.schema import COHORT_KEY, Task
@@ -50,8 +51,10 @@ def as_text(sheet: Sheet, columns: int) -> str:
     """The sheet in at most 20 lines, as wide as a terminal of so many columns."""
     wide = min(max(columns, _NARROWEST), _WIDEST)
     head = [line for part in sheet.title.split("\n") for line in textwrap.wrap(part, wide, max_lines=2)]
+    first, others = [row[0] for row in sheet.rows], [row[1:] for row in sheet.rows]
     grids = (
-        grid([(cells.shorten(row[0], width), *row[1:]) for row in sheet.rows], sheet.headers) for width in _NAME_WIDTHS
+        grid([(name, *rest) for name, rest in zip(told_apart(first, width), others, strict=True)], sheet.headers)
+        for width in _NAME_WIDTHS
     )
     table = next((lines for lines in grids if max(map(cells.display_width, lines)) <= wide), [])
     notes = [line for note in sheet.notes for line in textwrap.wrap(note, wide)]

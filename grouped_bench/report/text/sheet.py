@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tabulate
 
 from grouped_bench.report.text import cells
+from grouped_bench.report.text.names import told_apart
 
 _NAME_WIDTHS = (40, 30, 24, 18, 12)
 
@@ -43,7 +44,8 @@ def grid(rows: Sequence[Sequence[object]], headers: Sequence[str]) -> list[str]:
 
 
 def _grid(sheet: Sheet, name_width: int) -> list[str]:
-    return grid([(cells.shorten(row[0], name_width), *row[1:]) for row in sheet.rows], sheet.headers)
+    named = told_apart([row[0] for row in sheet.rows], name_width)
+    return grid([(name, *row[1:]) for name, row in zip(named, sheet.rows, strict=True)], sheet.headers)
 
 
 def _paragraph(headers: Sequence[str], row: Sequence[str], width: int) -> list[str]:

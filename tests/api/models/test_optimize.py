@@ -297,13 +297,6 @@ def test_layers_are_asked_about_where_they_have_other_forms(backend_name, save_a
     assert "merged_groups" in tried["wide"] or save_as == "builtin"
 
 
-def test_names_that_begin_alike_are_told_apart():
-    names = ["expanded_conv_1_depthwise", "expanded_conv_2_depthwise"]
-    assert optimization._without_prefix(names) == ["…1_depthwise", "…2_depthwise"]
-    assert optimization._without_prefix(["conv_1", "conv_2"]) == ["conv_1", "conv_2"]
-    assert optimization._without_prefix(names[:1]) == names[:1]
-
-
 def test_where_time_goes_is_said_where_the_layers_promise_something_else():
     sides = (StepCost(Estimate(one, one * 0.9, one * 1.1), 2.0) for one in (0.3, 0.29))
     whole = Whole(*sides, Estimate(1.03, 0.98, 1.09), "undecided", 1e-7)

@@ -280,7 +280,7 @@ def test_a_name_of_a_library_that_is_not_read_is_told_what_helps():
     told = refused(read_network, "keras_hub:resnet-18")
     assert told.endswith(
         "Received: No such file or directory: keras_hub:resnet-18. "
-        "Build the network in a function of yours, and name that as MODULE:FUNCTION."
+        "Name a function of yours that builds the network, as MODULE:FUNCTION."
     )
 
 

@@ -119,11 +119,11 @@ def test_without_onednn_grouped_native_does_not_train_and_is_unsupported(fork):
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("leaves", "exit code 7: .*last words"),
-        ("segfaults", "SIGSEGV"),
-        ("aborts", "SIGABRT: .*terminate called"),
-        ("illegal", "SIGILL"),
-        ("shouts", "exit code 3: .*these are the last words$"),
+        ("leaves", "exit code 7 while compiling: .*last words"),
+        ("segfaults", "SIGSEGV while compiling"),
+        ("aborts", "SIGABRT while compiling: .*terminate called"),
+        ("illegal", "SIGILL while compiling"),
+        ("shouts", "exit code 3 while compiling: .*these are the last words$"),
     ],
 )
 def test_a_dead_worker_is_told_with_its_variant_and_last_words(name, reason, fork):
@@ -139,7 +139,8 @@ def test_a_worker_that_the_kernel_killed_for_memory_is_oom(fork, monkeypatch):
     os.kill(worker.pid, signal.SIGKILL)
     with pytest.raises(TaskFailedError) as caught:
         worker.ask(build("regular"))
-    assert (caught.value.status, caught.value.reason) == ("oom", "killed by the kernel for lack of memory")
+    told = "killed by the kernel for lack of memory while starting"
+    assert (caught.value.status, caught.value.reason) == ("oom", told)
 
 
 def test_a_worker_that_someone_killed_is_crashed(fork):
@@ -157,7 +158,7 @@ def test_a_hanging_worker_is_ended(name, fork):
     with pytest.raises(TaskFailedError) as caught:
         worker.ask(build("group_parallel", name))  # the first is refused at once, so its turn is short
     assert (caught.value.variant, caught.value.status) == (name, "timeout")
-    assert caught.value.reason == "not finished within 5 s"
+    assert caught.value.reason == "not finished within 5 s while compiling"
     with pytest.raises(ProcessLookupError):
         os.kill(worker.pid, 0)
 

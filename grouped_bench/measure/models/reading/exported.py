@@ -40,7 +40,7 @@ def read_exported(path: str, shape: tuple[int, ...] | None) -> Json:
     """
     if shape is not None:
         raise RefusedError(
-            "A .pt2 file has the input shape that it was exported with",
+            "An input shape must be left out with a .pt2 file, which has its own",
             f"--input-shape {','.join(map(str, shape))}",
             "Leave it out, or export the network anew",
         )
@@ -100,7 +100,7 @@ def _extents(tensor: Json, path: str) -> tuple[int, ...]:
     if not all("as_int" in one for one in tensor["sizes"]):
         raise RefusedError(
             "A .pt2 file must have known extents", f"{Path(path).name}, which leaves some open",
-            "Export it without dynamic_shapes",
+            "Leave dynamic_shapes out of torch.export.export",
         )  # fmt: skip
     return tuple(one["as_int"] for one in tensor["sizes"])
 

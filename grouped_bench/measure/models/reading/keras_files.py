@@ -49,7 +49,7 @@ def model_of(path: str) -> Any:
             raise RefusedError(
                 "A model must be one that Keras 3 can rebuild",
                 f"{Path(path).name}, saved by Keras {version} ({told})",
-                "Load it with tf-keras and save it anew, or write its convolutions as a TOML space",
+                "Save it anew with tf-keras, or write its convolutions as a TOML space",
             ) from None
         raise _refused(path, told) from None
     if not isinstance(model, keras.Model):

@@ -42,7 +42,7 @@ def read_onnx(path: str, shape: tuple[int, ...] | None) -> Json:
         from onnx import inliner
     except ImportError:
         raise RefusedError(
-            "onnx must be installed to read an ONNX file", "no such package", "pip install onnx"
+            "An ONNX file takes the library onnx to be read", "no such package", "Install onnx"
         ) from None
     name = Path(path).name
     model = _loaded(path, onnx)
@@ -55,7 +55,7 @@ def read_onnx(path: str, shape: tuple[int, ...] | None) -> Json:
         raise RefusedError(
             "ONNX must infer the shapes of the network",
             f"{name} ({one_line(problem)})",
-            "Export it with an opset that this onnx knows",
+            "Use an opset that this onnx knows, or a newer onnx",
         ) from None
     return _answer(model.graph, batch)
 

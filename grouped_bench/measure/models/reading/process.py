@@ -136,7 +136,7 @@ def of_function(name: str, shape: Shape) -> Json:
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
         raise RefusedError("FUNCTION must return a Keras model or a module of PyTorch",
-                           f"{name} returned a {type(model).__name__}", "Return the network")  # fmt: skip
+                           f"{name} returned a {type(model).__name__}", "Make it return the network")  # fmt: skip
     return torch_networks.read_module(model, shape)
 
 

@@ -75,7 +75,7 @@ def _built(name: str, make: Any) -> Any:
             raise RefusedError(
                 "A network must be built without weights",
                 f"{name} ({one_line(problem)})",
-                "Build it in a function of yours, and name that as MODULE:FUNCTION",
+                "Name a function of yours that builds it, as MODULE:FUNCTION",
             ) from None
 
 

@@ -55,7 +55,7 @@ def test_open_extents_and_another_shape_are_refused(tmp_path):
     told = graph()
     told["graph_module"]["graph"]["tensor_values"]["x"]["sizes"][2] = {"as_expr": {"expr_str": "s0"}}
     path = written(told, tmp_path / "net.pt2")
-    assert refused(path)["remedy"] == "Export it without dynamic_shapes"
+    assert refused(path)["remedy"] == "Leave dynamic_shapes out of torch.export.export"
     assert refused(path, (8, 10, 10))["remedy"] == "Leave it out, or export the network anew"
 
 

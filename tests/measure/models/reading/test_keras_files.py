@@ -92,7 +92,7 @@ def test_an_old_file_that_cannot_be_rebuilt_says_its_version(keras, tmp_path):
     rewrite(tmp_path / "old.keras", config, "2.15.0")
     told = refused(tmp_path / "old.keras")
     assert "saved by Keras 2.15.0" in told["received"]
-    assert told["remedy"].startswith("Load it with tf-keras and save it anew")
+    assert told["remedy"].startswith("Save it anew with tf-keras")
 
 
 def test_a_file_of_weights_alone_is_refused(keras, tmp_path):
