@@ -14,12 +14,6 @@ from typing import Any
 
 import evidence
 
-os.environ["KERAS_BACKEND"] = (
-    "torch"  # before Keras is imported; networks are read by the backend of a process of its own
-)
-
-import keras
-
 import grouped_bench as gb
 from grouped_bench.errors import GroupedBenchError
 from grouped_bench.harness.plan import make_plan
@@ -39,6 +33,7 @@ Counted = tuple[int, int]
 def main() -> None:
     parser = evidence.make_parser(__doc__)
     given = evidence.parse(parser)
+    os.environ["KERAS_BACKEND"] = "torch"  # of this process, which counts; networks are read in others
     found: evidence.Findings = {"networks": [], "unread": []}
     with evidence.as_far_as_it_goes(found):
         for name, count in _asked(smoke=given.smoke):
@@ -58,6 +53,8 @@ def main() -> None:
 
 def _asked(*, smoke: bool) -> list[tuple[str, Callable[[], Counted]]]:
     """Names of networks, each with what counts it."""
+    import keras
+
     known = sorted(name for name, one in vars(keras.applications).items() if name[0].isupper() and callable(one))
     of_keras = [(f"keras.applications:{name}", lambda name=name: _of_keras(name)) for name in known]
     if smoke:
@@ -121,12 +118,13 @@ def _of_torch(name: str) -> Counted:
 
 def _of_keras(name: str) -> Counted:
     """Of a network that computes, on Keras' backend torch."""
+    import keras
     import torch
 
     keras.backend.clear_session()
     model = getattr(keras.applications, name)(weights=None)
     layers = [one for one in model._flatten_layers(include_self=False) if "Conv" in type(one).__name__]
-    macs = _counted(lambda: model(torch.zeros(1, *model.input_shape[1:]), training=False))
+    macs = _counted(lambda: model(torch.zeros(1, *(extent or 224 for extent in model.input_shape[1:])), training=False))
     return macs, sum(math.prod(weight.shape) for layer in layers for weight in layer.trainable_weights)
 
 

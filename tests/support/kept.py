@@ -177,6 +177,19 @@ def calls_run():
     return {"calls": [{"backend": "torch", "execution": "eager", "call_s": 3.7e-5}], "targets": []}
 
 
+def architectures_run():
+    known = {"calls": 53, "distinct": 24, "left_out": [], "macs": 4228431872, "params": 22911680}
+    counted = {"counted_macs": 4228431872, "counted_params": 22911680, "same": True, "uncounted": None}
+    uncounted = {"counted_macs": None, "counted_params": None, "same": False, "uncounted": "not built on torch"}
+    networks = [
+        {"name": "timm:resnext50_32x4d", **known, **counted},
+        {"name": "timm:other", **known, **counted, "counted_macs": 1, "same": False},
+        {"name": "keras.applications:NASNetMobile", **known, **uncounted},
+    ]
+    targets = [evidence.target("networks whose MACs differ from another counter's", 1, 0, "networks")]
+    return {"networks": networks, "unread": [{"name": "timm:odd", "reason": "no shape"}], "targets": targets}
+
+
 def advice_run():
     def found(worst):
         return {"cases": 9, "failed": 1, "unsure": 1, "median": 0.01, "ninety": 0.2, "worst": worst}
@@ -385,6 +398,7 @@ def everything():
         "advice": advice_run(),
         "across": across.summary(across_rows()),
         "across-1": across.summary(across_rows()),
+        "architectures": architectures_run(),
         "calls": calls_run(),
         "history": history_run(),
         "pages": pages_run(),

@@ -263,7 +263,7 @@ def _file(model: str) -> str:
             if ":" in model:
                 remedy = "Name a function of yours that builds the network, as MODULE:FUNCTION"
         elif path.suffix not in _FILES:
-            problem = "another ending"
+            problem, remedy = "another ending", "Name a file of one of these kinds"
     except (OSError, ValueError) as error:
         problem = str(getattr(error, "strerror", None) or error)
     if problem:

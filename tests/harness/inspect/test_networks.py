@@ -176,6 +176,11 @@ def test_networks_of_keras_are_built_by_name_without_weights(keras):
     assert not plan.skipped
 
 
+def test_an_architecture_that_leaves_its_extents_open_has_the_usual_ones(keras):
+    found = keras_networks.of_name("MobileNetV3Small", None)["convolutions"]
+    assert found == keras_networks.of_name("MobileNetV3Small", (224, 224, 3))["convolutions"]
+
+
 def test_an_unknown_network_is_refused_with_those_there_are(keras):
     answer = refused(keras_networks.of_name, "Nope", None)
     assert answer["received"] == "Nope"

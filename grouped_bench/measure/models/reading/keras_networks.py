@@ -20,6 +20,8 @@ _REASONS = {
     "LSTM": "a recurrent convolution",
 }
 _DENSE = ("Dense", "EinsumDense")
+# Of an example, where an architecture leaves its extents open: what Keras documents for MobileNetV3.
+_USUAL_SHAPE = (224, 224, 3)
 _NO_CONVOLUTION = "no convolution, which is not measured"
 Shape = tuple[int | None, ...]
 
@@ -37,7 +39,9 @@ def of_name(name: str, shape: tuple[int, ...] | None) -> Json:
     import keras
 
     with keras.StatelessScope(initialize_variables=False):
-        return traced(_application(name, shape), shape)
+        model = _application(name, shape)
+        is_open = None in model.input_shape[1:]
+        return traced(model, shape or (_USUAL_SHAPE if is_open else None))
 
 
 def inputs_of(model: Any, shape: tuple[int, ...] | None) -> list[Any]:
