@@ -21,9 +21,9 @@ from grouped_bench.store.schema import NAMES
 _PRIVATE = ("kind", "tasks", "order")
 RESUMED = "resumed"
 _UNREACHED = {
-    "budget": "the budget ended before its first visit",
-    "user": "interrupted by the user before its first visit",
-    None: "the run is unfinished and has not reached its first visit",
+    "budget": "the budget ended before it was measured",
+    "user": "the user interrupted the run before it was measured",
+    None: "the run is unfinished and has not measured it yet",
 }
 
 

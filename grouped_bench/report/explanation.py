@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from grouped_bench.analyse.reasons.causes import FAR_ABOVE
 from grouped_bench.analyse.reasons.reasons import explained
 from grouped_bench.report.text.cells import clean
 from grouped_bench.space.facts import Facts
@@ -112,7 +113,8 @@ def _used(look: Facts) -> str:
 
 
 def _of_peak(share: float | None) -> str:
-    return "" if share is None else f" ({format_percent(share, 2)} of the peak)"
+    # Far above a peak, the machine was busy while that was read, or a cache delivered.
+    return "" if share is None or share > FAR_ABOVE else f" ({format_percent(share, 2)} of the peak)"
 
 
 def _rate(value: float, unit: str) -> str:

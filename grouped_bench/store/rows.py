@@ -37,7 +37,7 @@ def _row(task: Json, records: Sequence[Json], unreached: str) -> Json:
     row: Json = {name: task.get(name) for name in NAMES}
     row.update(
         status=failure.get("status", "ok" if measured else "interrupted"),
-        reason=failure.get("reason", None if measured else unreached),
+        reason=failure.get("reason", None if measured else _unreached(visits, unreached)),
         relative_error=_relative_error(built, failure),
         first_calls_s=[build["first_call_s"] for build in built],
         peak_memory_bytes=memory.get("peak_bytes"),
@@ -57,6 +57,12 @@ def _row(task: Json, records: Sequence[Json], unreached: str) -> Json:
     row |= {name: [visit.get(name.removeprefix(_OF_VISITS)) for visit in timed] for name in _VISIT_COLUMNS}
     row["macs"] = next((build["macs"] for build in built if "macs" in build), row["macs"])
     return row
+
+
+def _unreached(visits: Sequence[Json], why: str) -> str:
+    """Why a task has no samples though it did not fail: which other ended its visit, if it had one."""
+    failed = [(name, one["status"]) for visit in visits for name, one in visit["failed"].items()]
+    return f"{failed[-1][0]} ended its visit ({failed[-1][1]}), and {why}" if failed else why
 
 
 def _visit_samples(visit: Json, variant: str) -> list[float | None]:

@@ -71,6 +71,13 @@ def test_without_peaks_nothing_is_said_of_them():
     assert "peak" not in text and "The libraries logged no kernels." in text
 
 
+def test_a_share_far_above_a_peak_is_not_said():
+    """A peak that was read on a busy moment would be said to be reached 29 times over."""
+    used = explanation.tell(look(share_of_peak=29.0, share_of_bandwidth=1.1)).used
+    assert "%" not in used.partition("least traffic")[0]
+    assert used.endswith("(110% of the peak)")
+
+
 def test_traces_of_time_are_left_out():
     parts = [primitive(seconds=0.1), primitive("reorder", seconds=0.0009)]
     assert explanation.tell(look(primitives=parts)).ran == explanation.tell(look(primitives=parts[:1])).ran

@@ -91,6 +91,12 @@ def test_the_first_failure_is_the_one_that_is_told():
     assert outcome(made["grouped"]) == ("timeout", "first")
 
 
+def test_a_task_whose_visit_another_ended_says_so():
+    """The budget did not end before its visit: the memory of another did."""
+    made = rows(visit(failed={"grouped": {"status": "oom", "reason": "killed"}}))
+    assert outcome(made["regular"]) == ("interrupted", "grouped ended its visit (oom), and the budget ended")
+
+
 @pytest.mark.parametrize("reason", ["the budget ended", "interrupted by the user"])
 def test_a_task_that_no_visit_reached_is_interrupted(reason):
     made = rows(unreached=reason)

@@ -8,7 +8,7 @@ from grouped_bench.units import counted, format_count, format_percent, format_se
 
 _MOST = 0.5
 # From here on a peak is what holds a call back, rather than something else that takes as long.
-_NEAR_PEAK, _FAR_ABOVE = 0.7, 1.15
+_NEAR_PEAK, FAR_ABOVE = 0.7, 1.15
 _REORDERS = 0.3
 _PASSES = {"training": 3, "inference": 1}
 # A path of a block that has convolutions of its own has two or more; three are in a block of one path too.
@@ -40,7 +40,7 @@ def _base_dilated(look: Facts) -> str | None:
 def _reference(look: Facts) -> str | None:
     """oneDNN falls back on code that is right and not fast."""
     total, seconds = _primitives_s(look), look["primitive_seconds"].get("ref", 0.0)
-    if seconds <= _MOST * total:
+    if seconds <= _MOST * total or _exceeds_its_call(look):
         return None
     names = dict.fromkeys(p["implementation"] for p in look["primitives"] if p["implementation"].startswith("ref"))
     return (
@@ -64,7 +64,7 @@ def _split(look: Facts) -> str | None:
 def _reorders(look: Facts) -> str | None:
     """Time goes into layouts, not into arithmetic."""
     total, seconds = _primitives_s(look), look["primitive_seconds"].get("reorder", 0.0)
-    if seconds <= _REORDERS * total:
+    if seconds <= _REORDERS * total or _exceeds_its_call(look):
         return None
     count = look["primitive_counts"].get("reorder", 0)
     return (
@@ -110,7 +110,7 @@ def _arithmetic(look: Facts) -> str | None:
 
 def _is_near(share: float | None) -> bool:
     """Whether a peak holds it back; far above a peak, it is the peak that was held back while it was read."""
-    return share is not None and _NEAR_PEAK <= share <= _FAR_ABOVE
+    return share is not None and _NEAR_PEAK <= share <= FAR_ABOVE
 
 
 _RULES: tuple[Callable[[Facts], str | None], ...] = (
@@ -131,6 +131,12 @@ def _groups(look: Facts) -> int:
 
 def _primitives_s(look: Facts) -> float:
     return float(sum(look["primitive_seconds"].values()))
+
+
+def _exceeds_its_call(look: Facts) -> bool:
+    """Whether the parts take longer than the call that they are of, so that one of both figures is wrong."""
+    whole = look["logged_s"]
+    return whole is not None and _primitives_s(look) > FAR_ABOVE * whole
 
 
 def _convolutions(instructions: Iterable[Mapping[str, Any]]) -> int:

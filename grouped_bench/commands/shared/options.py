@@ -94,7 +94,10 @@ def space_options(function: F) -> F:
     function = axis_options(OPTION_AXES)(_controls(function, tuple(Control.model_fields)))
     shape = "Extents of the network's input, such as 224,224,3, or 3,224,224 for PyTorch.  [default: its own]"
     function = click.option("--input-shape", metavar="LIST", help=shape)(function)
-    model = "Network whose convolutions are measured: a file, a library's network, or a function of yours."
+    model = (
+        "Network whose convolutions are measured: a .keras, .h5, .onnx or .pt2 file, keras.applications:NAME, "
+        "timm:NAME, torchvision:NAME, or MODULE:FUNCTION."
+    )
     function = click.option("--model", metavar="MODEL", help=model)(function)
     function = import_option(function)
     function = click.option("--space", "space_file", metavar="FILE", help="TOML file of axes.")(function)

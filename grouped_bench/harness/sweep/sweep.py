@@ -101,7 +101,7 @@ class Sweep:
     def run(self) -> str:
         """Measure, and leave the workers to the end of their hosts.
 
-        Returns why it ended: `settled`, `visits`, `budget` or `user` (`stop` said so).
+        Returns why it ended: `settled`, `visits`, `budget`, `failed` (every task has) or `user` (`stop` said so).
         """
         for number, now, make_record in self._work():
             if self._stop():
@@ -111,6 +111,8 @@ class Sweep:
             self._record(make_record)
         if any(standing.active for standing in self.standings):
             return "budget"
+        if not any(standing.visits for standing in self.standings):
+            return "failed"
         return "visits" if any(standing.capped for standing in self.standings) else "settled"
 
     def visit(self, number: int, process: int) -> None:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from grouped_bench.analyse.environment.differences import unread_variables
 from grouped_bench.analyse.leads import Part
-from grouped_bench.analyse.rows import VERDICTS, CohortTasks, cohorts, is_ok, plain
+from grouped_bench.analyse.rows import VERDICTS, CohortTasks, baseline_name, cohorts, is_baseline, is_ok, plain
 from grouped_bench.analyse.statistics.limits import IMPLAUSIBLE
 from grouped_bench.analyse.statistics.stability import FLAGS, UNSTABLE
 from grouped_bench.report.findings import claims, limits
@@ -57,12 +57,16 @@ def of_rows(rows: Sequence[Task], metadata: Sequence[Facts] = ()) -> list[Findin
     of_time = [*environment_findings(rows), *(one for kind in _OF_TIME for one in kind(part))]
     told = sorted(of_time, key=lambda one: -one.effect) + [one for kind in _BESIDES for one in kind(part)]
     notes = [*_unread(metadata), *limits.failures(rows), *_open(found), *_flags(rows), *_twins(found)]
-    told = told[: max(_FEWEST_CLAIMS, MOST_FINDINGS - len(notes))] or [_nothing_decided(metadata)]
+    told = told[: max(_FEWEST_CLAIMS, MOST_FINDINGS - len(notes))] or [_nothing_decided(rows, metadata)]
     return [*told, *notes[: MOST_FINDINGS - len(told)]]
 
 
-def _nothing_decided(metadata: Sequence[Facts]) -> Finding:
-    """What to do where no claim can be made: a run that has not ended can be continued."""
+def _nothing_decided(rows: Sequence[Task], metadata: Sequence[Facts]) -> Finding:
+    """What to do where no claim can be made: a run may lack what to compare with, or have more to measure."""
+    if not any(map(is_baseline, rows)):
+        names = cells.listed(dict.fromkeys(map(baseline_name, rows)))
+        told = f"There are no verdicts, since nothing was compared: the run has no {names}. Latencies are in the table"
+        return Finding(f"{told}; `--variant` adds what to compare with.")
     more = "; `--resume` continues the run" if any(facts.get("finished") is False for facts in metadata) else ""
     return Finding(f"No comparison has a decided verdict yet. Latencies are in the table{more}.")
 

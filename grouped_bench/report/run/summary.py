@@ -16,6 +16,7 @@ STOPS = {
     "settled": "stopped when every verdict was settled",
     "visits": "stopped when its visits were used up",
     "budget": "stopped when its budget was spent",
+    "failed": "stopped when every task had failed",
     "user": "was stopped by the user",
 }
 

@@ -115,6 +115,13 @@ def test_what_the_machine_holds_back_is_told():
     assert causes(look(primitives=[FULL], share_of_peak=1.5)) == []  # a peak that was read too low
 
 
+def test_parts_that_take_longer_than_their_call_are_no_cause():
+    """One of both figures is wrong, and nobody knows which."""
+    slow = [primitive("reorder", seconds=0.02), primitive(implementation="ref:any", seconds=0.05)]
+    assert causes(look(primitives=slow, logged_s=0.01)) == []
+    assert len(causes(look(primitives=slow, logged_s=0.08))) == 1
+
+
 def test_nothing_is_said_of_what_failed_or_told_nothing():
     assert causes(look(instructions=[DILATED], status="oom", reason="64 GiB wanted")) == []
     assert causes(look()) == []

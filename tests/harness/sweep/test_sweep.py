@@ -117,6 +117,12 @@ def test_a_cohort_is_checked_once():
     assert checked.count(True) == 2
 
 
+def test_a_run_in_which_every_task_fails_says_so():
+    """Nothing is settled where nothing was measured."""
+    run = Sweeping(TWINS, host=FakeHost(None, TWINS, faults={name: crash(name) for name in TWINS}))
+    assert run.stopped_by == "failed"
+
+
 def test_a_crash_is_that_tasks_outcome_and_the_sweep_goes_on():
     host = FakeHost(None, APART, faults={"grouped": crash("grouped")})
     rows = {row["variant"]: row for row in Sweeping(APART, host=host).rows()}

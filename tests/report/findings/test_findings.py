@@ -415,7 +415,10 @@ def test_nothing_measured_and_no_verdicts():
     made = training()
     assert [f.text for f in findings(made.head(0))] == ["Nothing was measured, so there are no findings."]
     bare = training(variants=["grouped"]).assign(verdict=None, speedup=None)
-    assert [f.text for f in findings(bare)] == ["No comparison has a decided verdict yet. Latencies are in the table."]
+    assert [f.text for f in findings(bare)] == [
+        "There are no verdicts, since nothing was compared: the run has no regular. Latencies are in the table; "
+        "`--variant` adds what to compare with."
+    ]
 
 
 def test_a_missing_baseline_and_null_latencies_are_no_crash():
