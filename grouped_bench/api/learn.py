@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from grouped_bench.errors import SpaceError
 from grouped_bench.space.facts import Json
-from grouped_bench.space.learning import Study
+from grouped_bench.space.learning import EPOCHS, SEEDS, Study
 from grouped_bench.space.studies import study_named
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.units import parse_duration
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from grouped_bench.analyse.learning.verdicts import Judged
     from grouped_bench.store.learning import Training
-
-_LEAST, _MOST = 6, 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,13 +123,13 @@ def learn(
 
     study = study_named(preset)
     if epochs is not None:
-        study = dataclasses.replace(study, epochs=_whole(epochs, "epochs", 1, 1000))
+        study = dataclasses.replace(study, epochs=_whole(epochs, "epochs", *EPOCHS))
     request = LearnRequest(
         study=study,
         data=str(data or study.data),
         out=Path(out),
         backend=backend,
-        most_seeds=_whole(seeds, "seeds", _LEAST, _MOST),
+        most_seeds=_whole(seeds, "seeds", *SEEDS),
         budget=None if budget is None else _seconds(budget),
         seed=seed,
         quiet=quiet,

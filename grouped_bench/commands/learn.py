@@ -6,6 +6,7 @@ import click
 
 from grouped_bench.commands.shared.options import whole_number
 from grouped_bench.commands.shared.output import OK, terminal_width
+from grouped_bench.space.learning import EPOCHS, SEEDS
 
 
 @click.command()
@@ -18,11 +19,11 @@ from grouped_bench.commands.shared.output import OK, terminal_width
     help="mnist1d, digits, shapes, or an .npz file with x_train, y_train, x_test, y_test.  [default: the preset's]",
 )
 @click.option("--backend", metavar="NAME", help="tensorflow, jax or torch.  [default: the fastest here]")
-@click.option("--seeds", default=20, callback=whole_number(6, 100, example=20), metavar="N", show_default=True,
+@click.option("--seeds", default=20, callback=whole_number(*SEEDS, example=20), metavar="N", show_default=True,
               help="Seeds of each network, at most.")  # fmt: skip
 @click.option(
     "--epochs",
-    callback=whole_number(1, 1000, example=30),
+    callback=whole_number(*EPOCHS, example=30),
     metavar="N",
     help="Epochs of a training.  [default: the preset's]",
 )

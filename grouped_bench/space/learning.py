@@ -14,6 +14,8 @@ from grouped_bench.space.counts import Counts, block_counts, convolution_counts
 from grouped_bench.space.facts import Json
 
 PartKind = Literal["convolution", "block", "shuffle"]
+# What may be asked for of a study: seeds of each network at most, and epochs of a training. Fewer seeds decide nothing.
+SEEDS, EPOCHS = (6, 100), (1, 1000)
 # Two costs are equal up to this share of the larger.
 EQUAL = 0.05
 # Of scale and offset a channel; moving statistics are not learned.

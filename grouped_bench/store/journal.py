@@ -14,7 +14,7 @@ from grouped_bench.errors import OutputError, RunError, UnavailableError, shown
 from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.store.schema import SCHEMA_VERSION
-from grouped_bench.store.temporary import new_file
+from grouped_bench.store.temporary import new_file, unwritable
 
 SUFFIX = ".journal"
 KIND = "grouped-bench journal"
@@ -27,17 +27,11 @@ class Journal:
     def __init__(self, path: Path, header: Json) -> None:
         self.path, self.header = path, {"kind": KIND, **header}
         self._file: BinaryIO
-        try:
+        with unwritable("The output folder must be writable", path.parent, "Name another folder for the output"):
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             self._file = new_file(path)  # a journal without a header is none
-        except OSError as error:
-            raise OutputError(
-                "The output folder must be writable",
-                received=f"{path.parent} ({error.strerror})",
-                remedy="Name another folder for the output",
-            ) from None
         fresh = Path(self._file.name)
         try:
             self.append(self.header)
@@ -58,31 +52,23 @@ class Journal:
         """
         journal = cls.__new__(cls)
         journal.path, journal.header = path, header
-        try:
+        with unwritable("The journal of a resumed run must be writable", path.name, "Change its permissions"):
             journal._file = path.open("r+b")
             _own(journal._file, path)
             journal._file.truncate(path.read_bytes().rindex(b"\n") + 1)
             journal._file.seek(0, os.SEEK_END)
-        except OSError as error:
-            raise OutputError(
-                "The journal of a resumed run must be writable",
-                received=f"{path.name} ({error.strerror})",
-                remedy="Change its permissions",
-            ) from None
         return journal
 
     def append(self, record: Json) -> None:
         """Write `record` and wait until it is on disk. Raises OutputError when the disk refuses."""
-        try:
+        with unwritable(
+            "A visit's record must reach the disk before the next visit",
+            self.path.name,
+            "Free disk space, or name another folder for the output",
+        ):
             self._file.write(json.dumps(record).encode() + b"\n")
             self._file.flush()
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise OutputError(
-                "A visit's record must reach the disk before the next visit",
-                received=f"{self.path.name} ({error.strerror})",
-                remedy="Free disk space, or name another folder for the output",
-            ) from None
 
     def close(self) -> None:
         """Close the file; what the disk refused before may be refused again."""

@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from grouped_bench.errors import OutputError, RunError, SpaceError
+from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.learning import Network, NetworkPair, Study
 from grouped_bench.store.checks import LARGEST_METADATA, MOST_ROWS
 from grouped_bench.store.runs import LATEST, LEARNING
 from grouped_bench.store.schema import METADATA_KEY, Column, column
-from grouped_bench.store.temporary import beside
+from grouped_bench.store.temporary import beside, unwritable
 
 SUFFIX = LEARNING
 SCHEMA_VERSION = 1
@@ -61,17 +61,12 @@ def write(path: Path, trainings: Sequence[Training], facts: Facts) -> None:
     """Put trainings and facts at `path`, in one step. Raises OutputError."""
     rows = [dataclasses.asdict(one) for one in trainings]
     table = pa.Table.from_pylist(rows, schema=_SCHEMA.with_metadata({METADATA_KEY: json.dumps(facts).encode()}))
-    try:
+    remedy = "Free space, or name another folder with --out"
+    with unwritable("The file of a learning run must be writable", path, remedy):
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside(path) as fresh:
             pq.write_table(table, fresh, compression="zstd")
             fresh.replace(path)
-    except OSError as error:
-        raise OutputError(
-            "The file of a learning run must be writable",
-            received=f"{path} ({error.strerror or error})",
-            remedy="Free space, or name another folder with --out",
-        ) from None
 
 
 def read(path: Path) -> tuple[list[Training], Json]:

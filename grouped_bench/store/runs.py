@@ -17,7 +17,7 @@ from grouped_bench.store.identity import identified
 from grouped_bench.store.journal import SUFFIX, synchronise_folder
 from grouped_bench.store.older import as_now
 from grouped_bench.store.schema import LATER, METADATA_KEY, SCHEMA_VERSION, arrow_schema
-from grouped_bench.store.temporary import beside
+from grouped_bench.store.temporary import beside, unwritable
 from grouped_bench.units import counted
 
 LATEST = "latest"
@@ -37,7 +37,7 @@ def write_run(frame: pd.DataFrame, metadata: Facts, path: Path, *, compact: bool
     """
     facts = {METADATA_KEY: json.dumps(metadata).encode()}
     schema = arrow_schema().with_metadata(facts)
-    try:
+    with unwritable("The file of a run must be writable", path, "Free disk space, or name another folder"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with beside(path) as fresh:
             with pq.ParquetWriter(fresh, schema, compression="zstd", **(_COMPACT if compact else {})) as writer:
@@ -51,12 +51,6 @@ def write_run(frame: pd.DataFrame, metadata: Facts, path: Path, *, compact: bool
                 os.fsync(file.fileno())
             fresh.replace(path)
         synchronise_folder(path.parent)
-    except OSError as error:
-        raise OutputError(
-            "The file of a run must be writable",
-            received=f"{path} ({error.strerror or error})",
-            remedy="Free disk space, or name another folder",
-        ) from None
     return path
 
 

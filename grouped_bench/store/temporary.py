@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from grouped_bench.errors import OutputError
+
 # Of files and folders alike; those of earlier versions, which lock none, have other names.
 _NAME = re.compile(r"\.?grouped-bench\.[a-z0-9_]{8}(-.*)?", re.DOTALL)
 # A name may have 255 bytes, and a character up to four.
@@ -67,6 +69,21 @@ def beside(path: Path, ending: str = ".part") -> Iterator[Path]:
         finally:
             with contextlib.suppress(OSError):
                 fresh.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def unwritable(rule: str, path: Path | str, remedy: str) -> Iterator[None]:
+    """A context in which a system that refuses to write is an OutputError.
+
+    Args:
+        rule: that is broken then.
+        path: of what is written, as it is shown.
+        remedy: what helps.
+    """
+    try:
+        yield
+    except OSError as problem:
+        raise OutputError(rule, received=f"{path} ({problem.strerror or problem})", remedy=remedy) from None
 
 
 def replace(path: Path, content: bytes) -> None:

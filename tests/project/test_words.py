@@ -20,7 +20,7 @@ SCRIPTS = sorted((ROOT.parent / ".github/actions/grouped-bench").glob("*.sh"))
 # What makes an error out of rule, value and remedy, by name: the errors, and the functions that pass a rule on.
 MAKERS = {
     *(name for name, kind in vars(errors).items() if isinstance(kind, type)),
-    *("RefusedError", "_broken", "_answered", "usage_error"),
+    *("RefusedError", "_broken", "_answered", "unwritable", "usage_error"),
 }
 # Rules that another process or function states, where they are literals.
 PASSED_ON = {"rule", "told.rule", "error.rule", "refused['rule']"}

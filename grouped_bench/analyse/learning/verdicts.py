@@ -10,11 +10,11 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 
 from grouped_bench.analyse.statistics.stats import FAMILY_ALPHA, Interval, student_interval
-from grouped_bench.space.learning import NetworkPair, Study
+from grouped_bench.space.learning import SEEDS, NetworkPair, Study
 from grouped_bench.store.learning import SEED, Training
 
 # A sign test of fewer seeds cannot reach 5% (arXiv 2511.19794).
-LEAST_SEEDS, MOST_SEEDS = 6, 20
+LEAST_SEEDS, MOST_SEEDS = SEEDS[0], 20
 LOOKS = (6, 9, 13, 20)
 # Share of a comparison's error at each look.
 _SHARES = (0.1, 0.15, 0.25, 0.5)

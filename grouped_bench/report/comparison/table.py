@@ -8,11 +8,11 @@ from pathlib import Path
 from grouped_bench.analyse.compare.compare import Compared
 from grouped_bench.analyse.compare.measurements import Measurement
 from grouped_bench.analyse.compare.side_selection import Judgement
-from grouped_bench.errors import OutputError, SpaceError
+from grouped_bench.errors import SpaceError
 from grouped_bench.report.comparison import exports, headline, words
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import grid
-from grouped_bench.store.temporary import replace
+from grouped_bench.store.temporary import replace, unwritable
 from grouped_bench.units import counted
 
 # What the name of a file ends in, and the format that this implies.
@@ -59,15 +59,9 @@ def format_of(name: str) -> str:
 
 def save(text: str, path: Path) -> None:
     """Put `text` at `path`, in place of what is there. Raises OutputError."""
-    try:
+    with unwritable("The file of the answer must be writable", path, "Name another file"):
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, text.encode())
-    except OSError as error:
-        raise OutputError(
-            "The file of the answer must be writable",
-            received=f"{path} ({error.strerror or error})",
-            remedy="Name another file",
-        ) from None
 
 
 def _table(judgement: Judgement, *, everything: bool = False, width: int = 80) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from grouped_bench.errors import OutputError, SpaceError
+from grouped_bench.errors import SpaceError
 from grouped_bench.report.drawing.svg import DPI, STYLE, Sketch, svg
-from grouped_bench.store.temporary import replace
+from grouped_bench.store.temporary import replace, unwritable
 from grouped_bench.units import parse_length
 
 FORMATS = ("svg", "png", "pdf")
@@ -137,15 +137,9 @@ def write(made: dict[str, dict[str, bytes]], folder: Path) -> dict[str, tuple[Pa
     Raises:
         OutputError: `folder` cannot be made or written.
     """
-    try:
+    with unwritable("The folder of figures must be writable", folder, "Name another folder"):
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in made.items():
             for suffix, raw in content.items():
                 replace(folder / f"{name}.{suffix}", raw)
-    except OSError as problem:
-        raise OutputError(
-            "The folder of figures must be writable",
-            received=f"{folder} ({problem.strerror or problem})",
-            remedy="Name another folder",
-        ) from problem
     return {name: tuple(folder / f"{name}.{suffix}" for suffix in content) for name, content in made.items()}

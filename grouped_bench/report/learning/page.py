@@ -7,18 +7,16 @@ from pathlib import Path
 from markupsafe import Markup
 
 from grouped_bench.analyse.learning.verdicts import LEAST_SEEDS, LOOKS, MARGIN
-from grouped_bench.errors import OutputError
 from grouped_bench.report.drawing.night import night_rules
 from grouped_bench.report.drawing.svg import Drawn
 from grouped_bench.report.learning.figures import drawings
 from grouped_bench.report.learning.sentences import POINTS, headline, others
 from grouped_bench.report.learning.table import how, sheets
 from grouped_bench.report.page.drawings import NARROW, inline
-from grouped_bench.report.page.html import environment
+from grouped_bench.report.page.html import environment, put
 from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Facts
 from grouped_bench.store.learning import TUNING, Training, study_of
-from grouped_bench.store.temporary import replace
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
@@ -56,15 +54,7 @@ def page(trainings: Sequence[Training], facts: Facts) -> str:
 
 def write(trainings: Sequence[Training], facts: Facts, path: Path) -> Path:
     """Write the page to `path` in one step, and return it. Raises OutputError."""
-    try:
-        replace(path, page(trainings, facts).encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise OutputError(
-            "A page must have a file name in a writable folder",
-            received=f"{path} ({error.strerror or error})",
-            remedy="Create the folder, or name another file",
-        ) from error
-    return path
+    return put(page(trainings, facts), path)
 
 
 def _method(trainings: Sequence[Training], facts: Facts) -> list[str]:

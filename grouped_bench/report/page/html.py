@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from grouped_bench.analyse.history.history import of_enough
 from grouped_bench.analyse.rows import case_title, cohorts, is_ok, plain
-from grouped_bench.errors import OutputError
 from grouped_bench.report import explanation, history
 from grouped_bench.report.drawing.registry import Drawable
 from grouped_bench.report.findings import findings
@@ -25,7 +24,7 @@ from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import schema
-from grouped_bench.store.temporary import replace
+from grouped_bench.store.temporary import replace, unwritable
 from grouped_bench.units import counted
 
 _MOST_REASONS = 100
@@ -101,16 +100,14 @@ def write(frame: pd.DataFrame, metadata: Sequence[Facts], path: str | Path) -> P
     Raises:
         OutputError: the file cannot be written there.
     """
-    path = Path(path)
-    content = page(frame, metadata).encode("utf-8", "backslashreplace")
-    try:
-        replace(path, content)
-    except OSError as problem:
-        raise OutputError(
-            "A page must have a file name in a writable folder",
-            received=f"{path} ({problem.strerror or problem})",
-            remedy="Create the folder, or name another file",
-        ) from problem
+    return put(page(frame, metadata), Path(path))
+
+
+def put(content: str, path: Path) -> Path:
+    """Put a page at `path` in one step, and return it. Raises OutputError."""
+    remedy = "Create the folder, or name another file"
+    with unwritable("A page must have a file name in a writable folder", path, remedy):
+        replace(path, content.encode("utf-8", "backslashreplace"))
     return path
 
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from grouped_bench.errors import OutputError, RunError
+from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.checks import LONGEST_TEXT, MOST_ROWS, Elapsed, Sampled, Tally, metadata_problem
 from grouped_bench.store.gate.json_file import DoubledKeyError, UnreadableError, read_tree
 from grouped_bench.store.schema import STATUSES
-from grouped_bench.store.temporary import replace
+from grouped_bench.store.temporary import replace, unwritable
 
 SUFFIX = ".steps.json"
 _Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
@@ -68,15 +68,9 @@ class _File(BaseModel):
 def write_steps(path: Path, facts: Facts, rows: list[StepRow]) -> None:
     """Put a side's steps at `path`, in one step. Raises OutputError."""
     told = {**facts, "steps": [row.model_dump() for row in rows]}
-    try:
+    with unwritable("The file of the steps must be writable", path, "Free space, or name another folder with --out"):
         path.parent.mkdir(parents=True, exist_ok=True)
         replace(path, (json.dumps(told, allow_nan=False) + "\n").encode())
-    except OSError as error:
-        raise OutputError(
-            "The file of the steps must be writable",
-            received=f"{path} ({error.strerror or error})",
-            remedy="Free space, or name another folder with --out",
-        ) from None
 
 
 def read_steps(path: Path) -> tuple[list[StepRow], Json]:
