@@ -9,11 +9,11 @@ from collections.abc import Callable
 MARK_BYTES = 128
 # Of a variant's turn, what it is doing: no stage is that which the request names.
 CHOOSING, COMPILING, CHECKING, SAMPLING = "choosing", "compiling", "checking", "sampling"
-Mark = Callable[..., None]
+TurnMark = Callable[..., None]
 _PR_SET_PDEATHSIG = 1
 
 
-def marker(descriptor: int) -> Mark:
+def marker(descriptor: int) -> TurnMark:
     """A function that writes into a file the number of the turn, a name of one word, and the stage of the turn, if any.
 
     A new stage is no new turn. A file, not the socket: a message would wake the parent in the middle of a sample.

@@ -15,7 +15,7 @@ from grouped_bench.measure import cold, memory, rounds, verify
 from grouped_bench.measure.attempt import attempt
 from grouped_bench.measure.machine import disturbance
 from grouped_bench.measure.machine.energy import joules_a_call
-from grouped_bench.measure.marks import CHECKING, CHOOSING, COMPILING, SAMPLING, Mark
+from grouped_bench.measure.marks import CHECKING, CHOOSING, COMPILING, SAMPLING, TurnMark
 from grouped_bench.measure.reference_workloads import MACHINE, References, kind_of
 from grouped_bench.measure.search import Search
 from grouped_bench.space.case import Case, Setting
@@ -51,7 +51,7 @@ class Workbench:
         setting: Setting,
         seed: int,
         backend: Backend,
-        mark: Mark,
+        mark: TurnMark,
         choices: Mapping[str, str] | None = None,
     ) -> None:
         self.case, self.setting, self.backend, self.mark = case, setting, backend, mark
@@ -179,7 +179,7 @@ class Workbench:
             result = self._attempt(timed)
         return {"samples": {}, "failed": {current[0]: result}} if "status" in result else result
 
-    def _check_again(self, names: list[str], seed: int, mark: Mark) -> Json:
+    def _check_again(self, names: list[str], seed: int, mark: TurnMark) -> Json:
         """What is wrong with the results of a sample's last call, by variant, on inputs that no step has seen.
 
         They lie where the old ones did: what has remembered its answer gives it again.

@@ -22,7 +22,7 @@ from grouped_bench.measure.attempt import attempt
 from grouped_bench.measure.machine.in_force import in_force
 from grouped_bench.measure.machine.mentions import unread
 from grouped_bench.measure.machine.versions import library_versions
-from grouped_bench.measure.marks import Mark, end_with_parent, marker
+from grouped_bench.measure.marks import TurnMark, end_with_parent, marker
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.measure.workbench import Workbench
 from grouped_bench.space.case import Case, Setting
@@ -130,13 +130,13 @@ def _probe(backend: Backend, variables: Sequence[str]) -> Json:
     }
 
 
-def _bench(backend: Backend, mark: Mark, request: Json) -> Workbench:
+def _bench(backend: Backend, mark: TurnMark, request: Json) -> Workbench:
     mark(request["variants"][0])
     case, setting = Case.from_columns(request["case"]), Setting(**request["setting"])
     return Workbench(case, setting, request["seed"], backend, mark, request.get("choices"))
 
 
-def _build(benches: list[Workbench], backend: Backend, mark: Mark, request: Json) -> Json:
+def _build(benches: list[Workbench], backend: Backend, mark: TurnMark, request: Json) -> Json:
     benches.append(_bench(backend, mark, request))
     return benches[0].build(
         request["variants"], request["iterations"], request.get("expected_s", {}), check=request["check"]
@@ -154,7 +154,7 @@ def _visit(bench: Workbench, request: Json, seal: Seal) -> Json:
     return answer
 
 
-def _memory(backend: Backend, mark: Mark, request: Json) -> Json:
+def _memory(backend: Backend, mark: TurnMark, request: Json) -> Json:
     from grouped_bench.measure import memory
 
     memory.give_back_pages()
@@ -168,7 +168,7 @@ def _peaks(backend: Backend, request: Json) -> Json:
     return attempt(backend, lambda: peaks.peaks(backend, request["device"], request["dtype"]))
 
 
-def _explain(backend: Backend, mark: Mark, request: Json) -> Json:
+def _explain(backend: Backend, mark: TurnMark, request: Json) -> Json:
     from grouped_bench.measure.explain import explanation
 
     name = request["variants"][0]
@@ -219,7 +219,7 @@ def _learn(trainers: "list[Trainer]", backend: Backend, request: Json) -> Json:
     return attempt(backend, learned)
 
 
-def _empty(backend: Backend, mark: Mark, request: Json) -> Json:
+def _empty(backend: Backend, mark: TurnMark, request: Json) -> Json:
     from grouped_bench.measure.explain import explanation
 
     return attempt(backend, lambda: {"call_s": explanation.empty_call_s(_bench(backend, mark, request))})

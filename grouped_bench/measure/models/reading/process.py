@@ -23,7 +23,6 @@ from grouped_bench.measure.models.reading.functions import imported
 from grouped_bench.measure.models.reading.refused import RefusedError
 from grouped_bench.space.facts import Json
 
-Shape = tuple[int, ...] | None
 _LOOK_S = 0.02
 # What each reader imports.
 _LIBRARIES = {
@@ -109,7 +108,7 @@ def _resident() -> int:
         return 0
 
 
-def of_function(name: str, shape: Shape) -> Json:
+def of_function(name: str, shape: tuple[int, ...] | None) -> Json:
     """The convolutions of what a function of the user's own returns: a Keras model, or a module of PyTorch.
 
     Args:
@@ -140,7 +139,7 @@ def of_function(name: str, shape: Shape) -> Json:
     return torch_networks.read_module(model, shape)
 
 
-READERS: dict[str, Callable[[str, Shape], Json]] = {
+READERS: dict[str, Callable[[str, tuple[int, ...] | None], Json]] = {
     "file": keras_networks.of_file,
     "applications": keras_networks.of_name,
     "timm": torch_networks.of_timm,
