@@ -249,7 +249,7 @@ def test_a_step_that_dies_is_told_by_its_name(step):
     with pytest.raises(TaskFailedError) as told:
         visit(step, "dies", "whole step")
     assert (told.value.variant, told.value.status) == ("part-0", "crashed")
-    assert told.value.reason == "SIGKILL: importing is noisy"
+    assert told.value.reason == "SIGKILL while sampling: importing is noisy"
 
 
 def test_a_step_that_hangs_is_ended(step):

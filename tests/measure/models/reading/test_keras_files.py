@@ -19,7 +19,7 @@ def network(keras):
     found = layers.SeparableConv2D(8, 3, name="separable")(layers.ReLU()(found))
     found = layers.Conv2DTranspose(4, 2, name="up")(found)
     inner = keras.Sequential([layers.Conv2D(4, 1, name="inner")], name="block")
-    return keras.Model(inputs, layers.Dense(3)(layers.GlobalAveragePooling2D()(inner(found))))
+    return keras.Model(inputs, layers.Dense(3, name="scores")(layers.GlobalAveragePooling2D()(inner(found))))
 
 
 @pytest.fixture
