@@ -106,7 +106,7 @@ def answer(name: str, threads: int | None) -> None:
         for line in sys.stdin:
             case = Case.from_columns(json.loads(line))
             setting = Setting(name, backend.executions[0], "cpu", "hot")
-            bench = Workbench(case, setting, 0, backend, lambda _: None)
+            bench = Workbench(case, setting, 0, backend)
             with tempfile.TemporaryFile() as log:
                 os.dup2(log.fileno(), 1)
                 told = bench.build([across.OWN], {}, check=False)["failed"]

@@ -31,7 +31,7 @@ def make_steps() -> tuple[dict[str, Any], float]:
     backend = backends.load("tensorflow")
     import_s = time.perf_counter() - start
     cohort = make_plan(Space(**CASE)).cohorts[0]
-    bench = Workbench(cohort.case, cohort.setting, 0, backend, mark=lambda turn: None)
+    bench = Workbench(cohort.case, cohort.setting, 0, backend)
     bench.build(list(cohort.variants), {}, check=False)
     return bench.steps, import_s
 

@@ -25,7 +25,7 @@ TASKS = [
 @pytest.fixture(scope="module")
 def workbench(request, backend):
     """The workloads of one cohort, whose inputs and reference weights are drawn once."""
-    return Workbench(request.param.case, request.param.setting, 0, backend, mark=lambda turn: None)
+    return Workbench(request.param.case, request.param.setting, 0, backend)
 
 
 @pytest.mark.parametrize(("workbench", "name"), TASKS, indirect=["workbench"])

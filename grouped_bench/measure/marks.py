@@ -28,6 +28,10 @@ def marker(descriptor: int) -> TurnMark:
     return mark
 
 
+def unmarked(name: str, stage: str = "") -> None:
+    """Tells nobody, where there is no parent."""
+
+
 def end_with_parent() -> None:
     """Have the system end this process with its parent, on Linux; Ctrl-C is for the parent alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

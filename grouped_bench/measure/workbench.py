@@ -15,7 +15,7 @@ from grouped_bench.measure import cold, memory, rounds, verify
 from grouped_bench.measure.attempt import attempt
 from grouped_bench.measure.machine import disturbance
 from grouped_bench.measure.machine.energy import joules_a_call
-from grouped_bench.measure.marks import CHECKING, CHOOSING, COMPILING, SAMPLING, TurnMark
+from grouped_bench.measure.marks import CHECKING, CHOOSING, COMPILING, SAMPLING, TurnMark, unmarked
 from grouped_bench.measure.reference_workloads import MACHINE, References, kind_of
 from grouped_bench.measure.search import Search
 from grouped_bench.space.case import Case, Setting
@@ -51,7 +51,7 @@ class Workbench:
         setting: Setting,
         seed: int,
         backend: Backend,
-        mark: TurnMark,
+        mark: TurnMark = unmarked,
         choices: Mapping[str, str] | None = None,
     ) -> None:
         self.case, self.setting, self.backend, self.mark = case, setting, backend, mark

@@ -50,7 +50,7 @@ def ask(host):
 
 
 def workbench(backend, execution, **more):
-    return Workbench(make_case(groups=2), Setting(backend.name, execution, "cpu", **more), 0, backend, lambda *_: None)
+    return Workbench(make_case(groups=2), Setting(backend.name, execution, "cpu", **more), 0, backend)
 
 
 def test_the_processor_is_a_device_and_the_set_up_is_told(ask, name):

@@ -56,9 +56,7 @@ def brought(call, make=own):
 
 def bench_of(backend, case=CASE, execution=None):
     execution = execution or backend.executions[0]
-    return Workbench(
-        case, dataclasses.replace(GRAPH, backend=backend.name, execution=execution), 0, backend, lambda *_: None
-    )
+    return Workbench(case, dataclasses.replace(GRAPH, backend=backend.name, execution=execution), 0, backend)
 
 
 def outcome(backend, case=CASE, execution=None, *, check=True):
@@ -455,7 +453,7 @@ def test_the_steps_of_others_are_not_to_be_wrapped(backend):
 def test_what_is_right_is_right_in_every_visit(pass_, cache, backend):
     setting = dataclasses.replace(GRAPH, backend=backend.name, execution=backend.executions[0], cache=cache)
     case = dataclasses.replace(make_case(groups=2, channels=(256, 256), size=8, bias=True), pass_=pass_)
-    bench = Workbench(case, setting, 0, backend, lambda *_: None)
+    bench = Workbench(case, setting, 0, backend)
     bench.build(["regular", "split_concat"], {}, check=True)
     inputs = [bench.problem.x]
     for seed in (1, 2, 3):

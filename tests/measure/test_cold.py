@@ -30,7 +30,7 @@ def caches(monkeypatch):
 
 
 def workbench(backend, execution="graph", cache="cold", case=CASE):
-    return Workbench(case, dataclasses.replace(GRAPH, execution=execution, cache=cache), 0, backend, lambda *_: None)
+    return Workbench(case, dataclasses.replace(GRAPH, execution=execution, cache=cache), 0, backend)
 
 
 @pytest.mark.parametrize(

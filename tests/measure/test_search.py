@@ -139,14 +139,14 @@ def test_a_workbench_searches_where_it_is_given_no_choice(pass_, backend):
         make_case(groups=4, channels=(8, 8), pass_=pass_),
         Setting(backend.name, backend.executions[0], "cpu"),
     )
-    built = Workbench(case, setting, 0, backend, lambda *_: None).build(["merged_groups"], {}, check=True)
+    built = Workbench(case, setting, 0, backend).build(["merged_groups"], {}, check=True)
     told = built["built"]["merged_groups"]
     assert told["choice"] in variants.get("merged_groups").choices(case)
     assert told["search_s"] > 0
     merged = int(told["choice"].removeprefix("m="))
     assert told["macs"] == merged * variants.get("grouped").counts(case).macs
     given = {"merged_groups": "m=2"}
-    built = Workbench(case, setting, 0, backend, lambda *_: None, given).build(["merged_groups"], {}, check=True)
+    built = Workbench(case, setting, 0, backend, choices=given).build(["merged_groups"], {}, check=True)
     assert built["built"]["merged_groups"]["choice"] == "m=2"
 
 
@@ -154,7 +154,7 @@ def test_an_unlawful_choice_is_no_crash(backend):
     case = make_case(groups=4, channels=(8, 8))
     for choice in ("m=3", "m=0", "4", "m=4; import os"):
         setting = Setting(backend.name, backend.executions[0], "cpu")
-        bench = Workbench(case, setting, 0, backend, lambda *_: None, {"merged_groups": choice})
+        bench = Workbench(case, setting, 0, backend, choices={"merged_groups": choice})
         failed = bench.build(["merged_groups"], {}, check=True)["failed"]["merged_groups"]
         assert failed["status"] == "unsupported"
         assert choice in failed["reason"]

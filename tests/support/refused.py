@@ -34,7 +34,7 @@ def _task(backend, variant, execution=None, **shape):
     """A call of a variant, as a worker makes it."""
     case = make_case(**{**_SMALL, **shape})
     setting = Setting(backend.name, execution or backend.executions[0], "cpu")
-    bench = Workbench(case, setting, 1, backend, lambda *_: None)
+    bench = Workbench(case, setting, 1, backend)
 
     def call():
         with backend.on("cpu"):

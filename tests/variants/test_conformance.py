@@ -311,7 +311,7 @@ def test_counts_agree_with_independent_ones(name, pass_, rank, backend):
     case = make_case(rank=rank, groups=2, pass_=pass_, bias=True)
     if not supported(name, case, backend):
         pytest.skip("the variant has no such operation")
-    bench = Workbench(case, Setting(backend.name, backend.executions[0], "cpu"), 0, backend, lambda *_: None)
+    bench = Workbench(case, Setting(backend.name, backend.executions[0], "cpu"), 0, backend)
     counts, operands = variants.get(name).counts(case), bench._operands(name)
     step = bench._hot_step(name, operands)
     outputs = unless_refused(step, name, case, backend)

@@ -185,7 +185,7 @@ def test_a_workbench_searches_a_composition_and_verifies_it(pass_, backend):
         make_case(groups=4, channels=(8, 8), pass_=pass_),
         Setting(backend.name, backend.executions[0], "cpu"),
     )
-    told = Workbench(case, setting, 0, backend, lambda *_: None).build(["composed"], {}, check=True)
+    told = Workbench(case, setting, 0, backend).build(["composed"], {}, check=True)
     built = told["built"]["composed"]
     assert str(Composition.of(built["choice"], case)).startswith("forward=")
     assert built["relative_error"] < 1e-5
