@@ -16,6 +16,15 @@ LARGEST_COUNT = 10**17  # thrice it in MACs, and some 32 bytes for each of it, s
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 
+def same_pads(
+    size: tuple[int, ...], kernel_size: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> tuple[tuple[int, int], ...]:
+    """Zeros before and after each spatial axis that give ⌈n/s⌉ outputs; the odd one comes after."""
+    axes = zip(size, kernel_size, stride, dilation, strict=True)
+    missing = [max(0, (math.ceil(n / s) - 1) * s + d * (k - 1) + 1 - n) for n, k, s, d in axes]
+    return tuple((count // 2, count - count // 2) for count in missing)
+
+
 @dataclasses.dataclass(frozen=True)
 class Case:
     """One convolution, or one residual block: shape, groups, dtype and pass.
@@ -72,13 +81,11 @@ class Case:
     @property
     def pads(self) -> tuple[tuple[int, int], ...]:
         """Zeros put before and after each spatial axis; TensorFlow's rule gives `same` the odd one after."""
-        axes = zip(self.size, self.output_size, self.kernel_size, self.stride, self.dilation, strict=True)
         if self.padding == "valid":
             return ((0, 0),) * self.rank
         if self.padding == "causal":
-            return tuple((d * (k - 1), 0) for _, _, k, _, d in axes)
-        missing = [max(0, (o - 1) * s + d * (k - 1) + 1 - n) for n, o, k, s, d in axes]
-        return tuple((count // 2, count - count // 2) for count in missing)
+            return tuple((d * (k - 1), 0) for k, d in zip(self.kernel_size, self.dilation, strict=True))
+        return same_pads(self.size, self.kernel_size, self.stride, self.dilation)
 
     @property
     def pad_before(self) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from grouped_bench.measure.models.reading.refused import RefusedError
 from grouped_bench.space.case import DTYPE_BYTES, Case
+from grouped_bench.space.counts import convolution_counts
 from grouped_bench.space.facts import Json
 
 FoundConvolution = dict[str, Any]
@@ -67,12 +68,6 @@ class Called:
         pixels = self.input_shape[2:] if self.transposed else self._case().output_size
         return self.input_shape[0] * math.prod(pixels) * math.prod(self.kernel_shape) // self.batch
 
-    @property
-    def params(self) -> int:
-        """Weights and biases."""
-        channels = self.kernel_shape[1] * self.groups if self.transposed else self.kernel_shape[0]
-        return math.prod(self.kernel_shape) + self.bias * channels
-
     def to_facts(self) -> FoundConvolution:
         """The convolution in the terms of a case: padding other than the usual ones widens the input."""
         case = self._case()
@@ -128,10 +123,10 @@ def macs_of(convolutions: Sequence[FoundConvolution]) -> int:
     """Multiply-accumulates of an example in all of them."""
     total = 0
     for one in convolutions:
-        (channels, filters), groups = one["channels"], one["groups"]
+        channels, filters = one["channels"]
         columns = {**one, "in_channels": channels, "out_channels": filters, "batch_size": 1, "pass": "inference"}
         case = Case.from_columns({"data_format": "channels_last", "scope": "layer", **columns, **_NO_BLOCK})
-        total += math.prod(case.output_size) * math.prod(case.kernel_shape(groups))
+        total += convolution_counts(case, one["groups"]).macs
     return total
 
 

@@ -3,7 +3,6 @@
 Source: https://onnx.ai/onnx/operators/onnx__Conv.html; https://protobuf.dev/programming-guides/encoding/.
 """
 
-import math
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from grouped_bench.measure.models.reading.found import Called, answer_of, no_shape, one_line
 from grouped_bench.measure.models.reading.refused import RefusedError
+from grouped_bench.space.case import same_pads
 from grouped_bench.space.facts import Json
 
 # What a tensor may hold and is still read: shapes are computed from such.
@@ -270,7 +270,5 @@ def _pads(
         return tuple(zip(pads[: len(size)], pads[len(size) :], strict=True))
     if rule == "VALID":
         return ((0, 0),) * len(size)
-    axes = zip(size, kernel, stride, dilation, strict=True)
-    missing = [max(0, (math.ceil(n / s) - 1) * s + d * (k - 1) + 1 - n) for n, k, s, d in axes]
-    halves = [(one // 2, one - one // 2) for one in missing]
-    return tuple(halves if rule == "SAME_UPPER" else [(after, before) for before, after in halves])
+    pads = same_pads(size, kernel, stride, dilation)
+    return pads if rule == "SAME_UPPER" else tuple((after, before) for before, after in pads)
