@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from grouped_bench.api.models.optimize import optimize, restore_file
     from grouped_bench.api.models.optimized import Optimized
     from grouped_bench.api.network import network
+    from grouped_bench.api.plan import plan
     from grouped_bench.api.runs import Run, load, load_all, plan_run, resume, run, show, write_figures, write_report
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
@@ -64,6 +65,7 @@ __all__ = [
     "load_learning",
     "network",
     "optimize",
+    "plan",
     "plan_run",
     "prune_baselines",
     "restore_file",

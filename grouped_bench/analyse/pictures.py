@@ -5,12 +5,13 @@ from collections.abc import Iterable, Sequence
 from grouped_bench.analyse.answer import Answer
 from grouped_bench.analyse.crossings import FROM, crossings, settled
 from grouped_bench.analyse.rows import family, gathered, groups_of, is_baseline, is_timed
+from grouped_bench.space.case import SETTING
 from grouped_bench.store.schema import Task
 
 # Names of figures: each is a module of `report.figures`.
 SAVINGS, WINNERS, RANKING = "savings", "winners", "ranking"
 _CHANNELS = ("in_channels", "out_channels", "width")
-_SETTING = ("run_id", "scope", "rank", "pass", "backend", "execution", "device", "cache", "env", "threads", "dtype")
+_SETTING = ("run_id", "scope", "rank", "pass", *SETTING, "dtype")
 _COLUMNS = {"latency": "latency_s", "memory": "peak_memory_bytes", "first_call": "first_calls_s"}
 # A line through fewer points is no trend.
 _LEAST_POINTS = 3

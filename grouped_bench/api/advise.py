@@ -227,7 +227,7 @@ def questions_of(
     from grouped_bench.analyse.advise.advise import questions
 
     if space is not None:
-        return _questions(resolved(space, options)[0], computes)
+        return _questions(resolved(space, {**_usual_layout(options), **options})[0], computes)
     every = questions(rows, computes)
     if not options:
         return every
@@ -235,6 +235,12 @@ def questions_of(
     wanted = [one.columns() for one in _questions(resolved(Space(source="options"), options)[0], computes)]
     agreed = [[one[name] for name in names] for one in wanted]
     return [one for one in every if [one.columns()[name] for name in names] in agreed]
+
+
+def _usual_layout(options: Mapping[str, Any]) -> Json:
+    """Who asks for PyTorch has modules of PyTorch."""
+    of_torch = options.get("backend") in ("torch", ["torch"], ("torch",))
+    return {"layout": backends.named("torch").layouts[0]} if of_torch else {}
 
 
 def _questions(space: Space, computes: str | None) -> "list[Question]":
@@ -296,7 +302,8 @@ def _table(asked: "Question", here: "Here", how: Measuring) -> Json:
     if columns.pop("env") is None and how.environments:
         env = _environments(asked, here)
     tried = (*how.tried, *variants.own(how.files))
-    same = [name for name in tried if variants.get(name).computes == asked.computes and how.takes(name, asked.case)]
+    known = (name for name in tried if asked.setting.layout is None or variants.get(name).has_module)
+    same = [name for name in known if variants.get(name).computes == asked.computes and how.takes(name, asked.case)]
     axes = {name: [value] for name, value in columns.items() if value is not None}
     named = {name: getattr(asked, name) for name in ("label", "in_use", "multiplicity")} if how.network else {}
     told = {name: value for name, value in named.items() if value is not None}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _EXACT = ("dense", "grouped")
 # What all layers of a module have in common: a variant that is the fastest in one may not be in another.
-_COMMON = ("backend", "execution", "device", "cache", "threads", "pass", "batch_size")
+_COMMON = ("backend", "execution", "device", "cache", "layout", "threads", "pass", "batch_size")
 
 
 def layer_code(
@@ -64,6 +64,12 @@ def layer_code(
     rows, machines = evidence(runs, Path(out))
     asked = questions_of(space, rows, function, options)
     refuse_several(asked)
+    if any(one.setting.layout for one in asked):
+        raise SpaceError(
+            "A module must be of layers of Keras",
+            received=f"--layout {asked[0].setting.layout}",
+            remedy="Leave out --code: the answer on one case ends with its code",
+        )
     if variant is None:
         found = [advised(one) for one in answers(asked, rows, machines, how, measure=measure)]
     else:
@@ -128,7 +134,7 @@ def _tried(one: "Replacement", here: "Here") -> "Replacement":
     code = (
         None
         if one.stays or one.variant is None
-        else snippet(one.variant, case, asked.backend, asked.execution, one.choice)
+        else snippet(one.variant, case, asked.backend, asked.execution, one.choice, layout=asked.layout)
     )
     if code is None:
         return one

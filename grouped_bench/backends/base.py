@@ -58,7 +58,7 @@ class Device:
 
 @dataclasses.dataclass(frozen=True)
 class Kernel:
-    """A kernel that a call ran on a GPU: its name, how often, and the seconds of all times."""
+    """A kernel on a GPU, or an operator on a processor: its name, how often a call ran it, and the seconds of all."""
 
     name: str
     count: int
@@ -83,6 +83,8 @@ class Backend(ABC):
     # That of `composed`, a convolution with the gradients of others; whether XLA may compile some of them by itself.
     composed_code: ClassVar[Code]
     compiles_parts: ClassVar[bool] = False
+    # Memory formats in which it computes by plain modules of its own, besides layers of Keras.
+    layouts: ClassVar[tuple[str, ...]] = ()
     # Whether a processor may refuse what another one computes.
     refuses_by_processor: ClassVar[bool] = False
     # That of `placed`, where the parts of a step may be on several devices.
@@ -136,6 +138,14 @@ class Backend(ABC):
     @abstractmethod
     def array(self, values: np.ndarray, dtype: str) -> Tensor:
         """`values` as a tensor of `dtype`, in memory that the framework allocated."""
+
+    def laid_out(self, tensor: Tensor, layout: str | None) -> Tensor:
+        """`tensor` in the memory format of one of `layouts`; itself for None."""
+        return tensor
+
+    def plain_layer(self, made: Any, layout: str) -> Any:
+        """A plain module, on the device of `on` and in a memory format, as `step` takes layers."""
+        raise NotImplementedError(f"{self.name} has layers of Keras alone")
 
     @abstractmethod
     def overwrite(self, tensor: Tensor, values: np.ndarray, dtype: str) -> None:
@@ -253,7 +263,10 @@ class Backend(ABC):
         return {}
 
     def kernels(self, step: Step, device: str) -> list[Kernel]:
-        """The kernels that one call ran on a GPU; none on a processor, or where the backend has none to ask."""
+        """The kernels that one call ran on a GPU, or the framework's operators on a processor.
+
+        Empty where the backend has nothing to ask.
+        """
         return []
 
     @abstractmethod

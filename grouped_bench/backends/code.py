@@ -22,6 +22,9 @@ Arguments = Mapping[str, Any]
 # A step defines something, or assigns values to names.
 Code = tuple[Definition | dict[str, Any], ...]
 
+# Layers that `Conv` may be, with a place for the rank.
+KERAS_CONV, KERAS_DEPTHWISE = "keras.layers.Conv{}D", "keras.layers.DepthwiseConv{}D"
+TORCH_CONV = "torch.nn.Conv{}d"
 _CONV = "Conv"
 
 
@@ -72,30 +75,35 @@ def written(code: Code, rank: int, arguments: Arguments) -> str:
         arguments: of the class, by name; the first two are written without it, and what Keras takes by itself is not.
     """
     source = Source()
-    name = source.add(code, rank)
-    source.put(f"layer = {name}({_called(arguments, rank)})")
+    name, ones = source.add(code, rank), (1,) * rank
+    usual = {"groups": 1, "strides": ones, "dilation_rate": ones, "use_bias": True, "dtype": "float32"}
+    source.put(f"layer = {called(name, arguments, usual, positional=2)}")
     return str(source)
 
 
 class Source:
-    """Several codes as one text. A step is written once; where its name is taken by another, it gets a new one."""
+    """Several codes as one text. A step is written once; where its name is taken by another, it gets a new one.
 
-    def __init__(self) -> None:
-        self._imports = {"import keras"}
+    Args:
+        framework: the import of the framework that the layers are of.
+    """
+
+    def __init__(self, framework: str = "import keras") -> None:
+        self._imports = {framework}
         self._texts: list[tuple[str, bool]] = []
         self._written: dict[Any, dict[str, str]] = {}
         self._ranks: dict[str, int] = {}
 
-    def add(self, code: Code, rank: int, kind: str = _CONV) -> str:
-        """Write what is new of `code`, and give the name of what its last step defines; Keras' layer without a step.
+    def add(self, code: Code, rank: int, kind: str = KERAS_CONV) -> str:
+        """Write what is new of `code`, and give the name of what its last step defines; that of `Conv` without a step.
 
         Args:
             code: steps as `define` takes them.
             rank: number of spatial axes of `Conv`, 1 to 3.
-            kind: what Keras calls the layers that `Conv` is one of, without the rank.
+            kind: the layers that `Conv` is one of.
         """
         names: dict[str, str] = {}
-        name = conv = f"keras.layers.{kind}{rank}D"
+        name = conv = kind.format(rank)
         if any(_CONV in _needs(step) for step in code if callable(step)):
             code = ({_CONV: Defined(conv)}, *code)
         for step in code:
@@ -231,10 +239,10 @@ def literal(value: Any) -> str:
     return json.dumps(value) if isinstance(value, str) and not isinstance(value, Defined) else repr(value)
 
 
-def _called(arguments: Arguments, rank: int) -> str:
-    ones = (1,) * rank
-    usual = {"groups": 1, "strides": ones, "dilation_rate": ones, "use_bias": True, "dtype": "float32"}
-    first, second, *others = arguments.items()
-    given = [literal(value) for _, value in (first, second)]
-    given += [f"{name}={literal(value)}" for name, value in others if usual.get(name) != value]
-    return "".join(f"\n    {argument}," for argument in given) + "\n"
+def called(name: str, arguments: Arguments, usual: Arguments, positional: int) -> str:
+    """The call of `name`, an argument a line; what is usual is left out, and the first ones are not named."""
+    every = list(arguments.items())
+    given = [literal(value) for _, value in every[:positional]]
+    others = ((name, value) for name, value in every[positional:] if name not in usual or usual[name] != value)
+    given += [f"{name}={literal(value)}" for name, value in others]
+    return f"{name}(" + "".join(f"\n    {argument}," for argument in given) + "\n)"

@@ -25,13 +25,17 @@ from grouped_bench.backends.convolutions.depthwise import define_depthwise
 from grouped_bench.backends.convolutions.padding import define_pads
 from grouped_bench.space.facts import Json
 
+# By the number of axes, batch and channels among them.
+_CHANNELS_LAST = {4: "channels_last", 5: "channels_last_3d"}
+
 
 class Torch(Backend):
-    """Keras on PyTorch; `execution` says whether `torch.compile` compiles the layer's call."""
+    """Keras on PyTorch, or plain modules of it; `execution` says whether `torch.compile` compiles the layer's call."""
 
     name = "torch"
     module = "torch"
     executions = ("eager", "compile")
+    layouts = ("contiguous", "channels_last")
     variables: ClassVar[dict[str, str]] = {
         "KERAS_BACKEND": "torch",
         # Keras asks for a GPU when it is imported; asked through NVML, that starts no CUDA, which no fork survives.
@@ -96,6 +100,23 @@ class Torch(Backend):
 
         return torch.tensor(values, dtype=getattr(torch, dtype), device=get_device())
 
+    def laid_out(self, tensor: Tensor, layout: str | None) -> Tensor:
+        import torch
+
+        if layout is None:
+            return tensor
+        if layout == "contiguous" or tensor.ndim not in _CHANNELS_LAST:
+            return tensor.contiguous()
+        return tensor.contiguous(memory_format=getattr(torch, _CHANNELS_LAST[tensor.ndim]))
+
+    def plain_layer(self, made: Any, layout: str) -> "ModuleLayer":
+        from keras.src.backend.torch.core import get_device
+
+        made.to(get_device())
+        for parameter in made.parameters():
+            parameter.data = self.laid_out(parameter.data, layout)
+        return ModuleLayer(made)
+
     def overwrite(self, tensor: Tensor, values: np.ndarray, dtype: str) -> None:
         """Put `values`, as `dtype`, where those of `tensor` lie; by its `data`, since its version would tell."""
         tensor.data.copy_(self.array(values, dtype))
@@ -155,18 +176,13 @@ class Torch(Backend):
         return int(torch.cuda.max_memory_allocated(index)) or None
 
     def operations(self, step: Step) -> dict[str, float]:
-        import torch.profiler
-
-        step()
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
-            step()
-        return {one.key: one.self_cpu_time_total / 1e6 for one in profile.key_averages()}
+        return {one.name: one.seconds for one in _operators(step)}
 
     def kernels(self, step: Step, device: str) -> list[Kernel]:
         import torch
 
         if device.startswith("cpu"):
-            return []
+            return [one for one in _operators(step) if one.seconds > 0]
         synchronise = self.synchroniser(device)
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
             synchronise(step())
@@ -180,6 +196,32 @@ class Torch(Backend):
             return "oom"
         refused = isinstance(error, (NotImplementedError, ValueError, TypeError))
         return "unsupported" if refused or "not implemented for" in told else "error"
+
+
+class _Parameter:
+    """A parameter as Keras has variables."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.value.shape)
+
+    def assign(self, value: Tensor) -> None:
+        """Put the numbers of `value` where its own lie."""
+        self.value.data.copy_(value)
+
+
+class ModuleLayer:
+    """A plain module where a step takes a layer of Keras."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.trainable_variables = [_Parameter(one) for one in module.parameters()]
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        """Nothing: it has its parameters."""
 
 
 def _allocations(step: Step) -> list[int]:
@@ -198,6 +240,17 @@ def largest_sum(sizes: Iterable[int]) -> int:
     return max(itertools.accumulate(sizes, initial=0))
 
 
+def _operators(step: Step) -> list[Kernel]:
+    """PyTorch's operators in one call on the processor, each without those that it calls."""
+    import torch.profiler
+
+    step()
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        step()
+    averages = profile.key_averages()
+    return [Kernel(str(one.key), int(one.count), one.self_cpu_time_total / 1e6) for one in averages]
+
+
 def kernels_of(events: Iterable[Any]) -> list[Kernel]:
     """Averages of a profile that ran on a GPU; the runtime's own calls and the operators above take no time there."""
     timed = [(event, float(event.self_device_time_total)) for event in events]
@@ -208,7 +261,11 @@ def _function(layer: Any, training: bool, execution: str) -> TensorFunction:
     """The pass as a function of input and, for training, upstream gradient, by the layer's own parameters."""
     import torch
 
-    call = torch.compile(layer) if execution == "compile" else layer
+    is_plain = isinstance(layer, ModuleLayer)
+    called = layer.module if is_plain else layer
+    call = torch.compile(called) if execution == "compile" else called
+    # A plain module is in training unless it was put out of it, and a convolution does not ask.
+    options = {} if is_plain else {"training": True}
     weights = [variable.value for variable in layer.trainable_variables]
 
     # The guards of what torch.compile made do not hold for tensors of the inference mode.
@@ -219,7 +276,7 @@ def _function(layer: Any, training: bool, execution: str) -> TensorFunction:
             return (call(x),)
 
     def trained(x: Tensor, dy: Tensor) -> tuple[Tensor, ...]:
-        y = call(x, training=True)
+        y = call(x, **options)
         return (y, *torch.autograd.grad(y, [x, *weights], dy))
 
     return trained if training else inference

@@ -10,7 +10,7 @@ from grouped_bench.backends import onednn
 from grouped_bench.errors import SHOWN, SpaceError, shown
 from grouped_bench.space import variables
 from grouped_bench.space.axes import Control, validate
-from grouped_bench.space.case import Case, Setting
+from grouped_bench.space.case import KERAS_LAYOUT, Case, Setting
 from grouped_bench.space.counts import Counts
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Point, Space
@@ -21,15 +21,6 @@ from grouped_bench.variants.base import ALL
 PROCESSES = 6
 # Visits before anything settles: as many as there must be for an interval.
 LEAST_VISITS = 3
-
-# What the estimate assumes, since it measures nothing: a machine of 50 GMAC/s and 10 GB/s, a first call of a
-# quarter second in each process, a tenth of a second of samples a task and visit, a memory pass of a quarter second.
-_MACS_A_SECOND = 50e9
-_BYTES_A_SECOND = 10e9
-_FIRST_CALL_S = 0.25
-_VISIT_S = 0.1
-_MEMORY_S = 0.25
-_START_S = 6.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,28 +131,6 @@ class Plan:
         numbers = (number for number, cohort in enumerate(self.cohorts) for _ in cohort.variants)
         return [{"cohort": number, **columns} for number, columns in zip(numbers, self.to_columns(), strict=True)]
 
-    def to_dict(self, control: Control) -> Json:
-        """The plan under the keys of `plan --format json`."""
-        return {
-            "schema": 1,
-            "tasks": self.to_columns(),
-            "skipped": [skip.to_columns() for skip in self.skipped],
-            "estimate": {"seconds": self.estimate_seconds(control), "peak_bytes": self.estimate_bytes()},
-        }
-
-    def estimate_seconds(self, control: Control) -> float:
-        """A rough guess of the run's time in seconds, at most its budget. It knows no slow implementation."""
-        total = _START_S
-        for row in self.to_columns():
-            call = row["macs"] / _MACS_A_SECOND + row["min_bytes"] / _BYTES_A_SECOND
-            visits = min(control.visits, max(3 * LEAST_VISITS, control.least_visits))
-            total += PROCESSES * (_FIRST_CALL_S + call) + visits * max(call, _VISIT_S) + _MEMORY_S + 4 * call
-        return total if control.budget is None else min(total, control.budget)
-
-    def estimate_bytes(self) -> int:
-        """Analytic lower bound of the largest task's memory in bytes."""
-        return max(int(row["min_bytes"]) for row in self.to_columns())
-
 
 _LABEL_JOIN = "; "
 # Where a host finds its temporary files and this package.
@@ -211,11 +180,14 @@ def _cohorts(space: Space) -> Iterator[Cohort]:
             continue
         chosen = _baseline_first(_named(point, space.source), point.case.baseline)
         for setting in _settings(point):
-            yield Cohort(point.case, setting, chosen, point.multiplicity, point.label, point.in_use)
+            names = _in_layout(chosen, setting.layout)
+            if names:
+                yield Cohort(point.case, setting, names, point.multiplicity, point.label, point.in_use)
 
 
 def _named(point: Point, source: str) -> list[str]:
     scope = point.case.scope
+    _refuse_missing_modules(point, source)
     named = [variants.get(name) for name in point.variants if name != ALL]
     for variant in named:
         if variant.scope != scope:
@@ -231,8 +203,45 @@ def _baseline_first(names: Iterable[str], baseline: str) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: name != baseline))
 
 
+def _in_layout(names: Sequence[str], layout: str | None) -> tuple[str, ...]:
+    """Those of the variants that are measured in a layout."""
+    return tuple(name for name in names if layout is None or variants.get(name).has_module)
+
+
+def _refuse_missing_modules(point: Point, source: str) -> None:
+    """SpaceError for a variant that the user named and that none of the layouts has."""
+    if KERAS_LAYOUT in point.layouts or not point.names_variants:
+        return
+    lacking = [name for name in point.variants if name != ALL and not variants.get(name).has_module]
+    if lacking:
+        known = [name for name in variants.names(point.case.scope) if variants.get(name).has_module]
+        raise SpaceError(
+            f"{source}: a variant must have a form of torch.nn to be measured in a layout of it",
+            received=", ".join(lacking),
+            remedy=f"Use one of {', '.join(known)}, or --layout {KERAS_LAYOUT}" if known else "Leave the layout out",
+        )
+
+
+def _layouts(point: Point) -> dict[str, list[str | None]]:
+    """Of each backend the layouts that it has; None is that of Keras."""
+    found: dict[str, list[str | None]] = {}
+    for name in point.backends:
+        known = (KERAS_LAYOUT, *backends.get(name).layouts)
+        found[name] = [None if one == KERAS_LAYOUT else one for one in point.layouts if one in known]
+    missing = [one for one in point.layouts if one != KERAS_LAYOUT and not any(one in has for has in found.values())]
+    if missing:
+        having = [name for name in backends.names() if missing[0] in backends.named(name).layouts]
+        raise SpaceError(
+            "`layout` must be one that a chosen backend has",
+            received=f"{missing[0]} with {', '.join(point.backends)}",
+            remedy=f"Use --backend {','.join(having)}, or --layout {KERAS_LAYOUT}",
+        )
+    return found
+
+
 def _settings(point: Point) -> Iterator[Setting]:
     _refuse_own_variables(point)
+    layouts = _layouts(point)
     known = {name: backends.get(name).executions for name in point.backends}
     for execution in point.executions or ():
         if not any(execution in executions for executions in known.values()):
@@ -244,7 +253,7 @@ def _settings(point: Point) -> Iterator[Setting]:
     for backend, executions in known.items():
         wanted = [e for e in point.executions or executions[:1] if e in executions]
         for execution in wanted:
-            for place in itertools.product(point.devices, point.caches, point.envs, point.threads):
+            for place in itertools.product(point.devices, point.caches, point.envs, point.threads, layouts[backend]):
                 yield Setting(backend, execution, *place)
 
 

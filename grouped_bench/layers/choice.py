@@ -131,7 +131,13 @@ def _is_usual(row: "Task", onednn: bool | None) -> bool:
     from grouped_bench.analyse.reasons.reasons import onednn_of
 
     is_hot = row.cache in (None, "hot") and row.execution == backends.get(row.backend).executions[0]
-    return is_hot and str(row.device).startswith("cpu") and row.threads is None and onednn_of(row.in_force) == onednn
+    return (
+        is_hot
+        and row.layout is None
+        and str(row.device).startswith("cpu")
+        and row.threads is None
+        and onednn_of(row.in_force) == onednn
+    )
 
 
 @functools.cache

@@ -10,6 +10,7 @@ from grouped_bench.measure import verify
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Json
 from grouped_bench.variants.base import Variant
+from grouped_bench.variants.torch_modules import in_layout
 
 
 def try_code(
@@ -28,15 +29,21 @@ def try_code(
         Whatever the code or the framework raises, and ValueError for an output of a wrong shape or without a number.
     """
     names: Json = {"__name__": "pasted"}
+    case, layout = setting.laid_out(case), setting.layout
     exec(compile(code, "pasted.py", "exec"), names)
     layer, problem = names["layer"], verify.make_problem(case, seed=0)
-    known = variants.find(variant) if variant else None
+    found = variants.find(variant) if variant else None
+    known = in_layout(found.with_choice(choice), layout) if found is not None else None
+    if layout is not None:
+        layer = backend.plain_layer(layer, layout)
     with backend.on(setting.device):
         layer.build(case.input_shape)
         if known is not None:
             _assign(backend, layer, known, problem)
-        inputs = backend.array(problem.x, case.compute_dtype)
-        upstream = None if problem.upstream is None else backend.array(problem.upstream, case.compute_dtype)
+        inputs, upstream = (
+            None if one is None else backend.laid_out(backend.array(one, case.compute_dtype), layout)
+            for one in (problem.x, problem.upstream)
+        )
         outputs = list(backend.step(layer, inputs, upstream, setting.execution)())
         backend.synchroniser(setting.device)(outputs[0])
         shape = tuple(map(int, outputs[0].shape))
@@ -46,7 +53,7 @@ def try_code(
             raise ValueError("an output or a gradient that is not finite")
         if known is None:
             return {}
-        _, wrong = verify.Judge(problem, backend).judged(outputs, known.with_choice(choice))
+        _, wrong = verify.Judge(problem, backend).judged(outputs, known)
     return {"status": "incorrect", "reason": wrong} if wrong else {}
 
 

@@ -21,6 +21,7 @@ from grouped_bench.measure.search import Search
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.facts import Json
 from grouped_bench.variants.base import PassPart, Variant
+from grouped_bench.variants.torch_modules import in_layout
 
 # What fails so may leave a device or a memory behind that no other variant in the process can use.
 _SPOILING = ("oom", "error")
@@ -54,7 +55,7 @@ class Workbench:
         mark: TurnMark = unmarked,
         choices: Mapping[str, str] | None = None,
     ) -> None:
-        self.case, self.setting, self.backend, self.mark = case, setting, backend, mark
+        self.case, self.setting, self.backend, self.mark = setting.laid_out(case), setting, backend, mark
         self.seed, self.choices = seed, dict(choices or {})
         self.steps: dict[str, Step] = {}
         self._own_steps: dict[str, Step] = {}
@@ -72,8 +73,7 @@ class Workbench:
     def tensors(self) -> tuple[Tensor, Tensor | None]:
         """Input and, for training, upstream gradient on the device."""
         dtype, upstream = self.case.compute_dtype, self.problem.upstream
-        x = self.backend.array(self.problem.x, dtype)
-        return x, None if upstream is None else self.backend.array(upstream, dtype)
+        return self._array(self.problem.x, dtype), None if upstream is None else self._array(upstream, dtype)
 
     @functools.cached_property
     def synchronise(self) -> rounds.Synchronise:
@@ -277,7 +277,7 @@ class Workbench:
 
     def variant(self, name: str) -> Variant:
         """The variant called `name`, with the cohort's choice where it has one."""
-        return variants.get(name).with_choice(self.choices.get(name))
+        return in_layout(variants.get(name).with_choice(self.choices.get(name)), self.setting.layout)
 
     def hot_step(self, name: str) -> Step:
         """The step of `name` on the shared inputs, called by nobody yet; to be made where `Backend.on` says."""
@@ -370,8 +370,11 @@ class Workbench:
     def _operands(self, name: str) -> Operands:
         variant, case = self.variant(name), self.case
         values = variant.to_layer(self.problem.weights(variant.function(case)), case)
-        weights = (self.backend.array(value, case.variable_dtype) for value in values)
+        weights = (self._array(value, case.variable_dtype) for value in values)
         return Operands(tuple(weights), *self.tensors)
+
+    def _array(self, values: np.ndarray, dtype: str) -> Tensor:
+        return self.backend.laid_out(self.backend.array(values, dtype), self.setting.layout)
 
     def _layer(self, variant: Variant, operands: Operands) -> Any:
         layer = variant.layer(self.case, self.backend)

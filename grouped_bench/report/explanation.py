@@ -163,7 +163,8 @@ def _primitive(one: Facts) -> str:
 
 
 def _kernel(one: Facts) -> str:
-    return f"GPU {one['count']} × {one['name']}, {format_seconds(one['seconds'], 2)}"
+    where = "PyTorch" if one["name"].startswith("aten::") else "GPU"
+    return f"{where} {one['count']} × {one['name']}, {format_seconds(one['seconds'], 2)}"
 
 
 def _wrapped(text: str, indent: str = "", *, width: int) -> list[str]:

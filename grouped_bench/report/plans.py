@@ -111,9 +111,24 @@ def _headline(plan: Json, cohorts: int, width: int) -> str:
     return textwrap.fill(
         f"{counted(cohorts, 'cohort')}, {counted(len(plan['tasks']), 'task')}, "
         f"{counted(len(plan['skipped']), 'case')} left out. "
-        f"About {format_clock(estimate['seconds'])}, if no implementation is slow. "
+        f"About {format_clock(estimate['seconds'])}{_basis(estimate, len(plan['tasks']))} "
         f"The largest task needs at least {format_bytes(estimate['peak_bytes'])}.",
         width,
+    )
+
+
+def _basis(estimate: Json, tasks: int) -> str:
+    """On what the time rests."""
+    known = estimate["measured"] + estimate["tried"]
+    told = [
+        *([f"runs on this machine for {estimate['measured']}"] if estimate["measured"] else []),
+        *([f"a first call of {estimate['tried']}"] if estimate["tried"] else []),
+    ]
+    by = f", by {' and '.join(told)} of {counted(tasks, 'task')}" if told else ""
+    return (
+        f"{by}."
+        if known == tasks
+        else f"{by}, if no {'other ' if told else ''}implementation is slow (--try finds out)."
     )
 
 

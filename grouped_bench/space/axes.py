@@ -17,7 +17,7 @@ from pydantic import (
 
 from grouped_bench.errors import SpaceError, shown
 from grouped_bench.space import variables
-from grouped_bench.space.case import LONGEST_NAME, NAME_PATTERN
+from grouped_bench.space.case import KERAS_LAYOUT, LONGEST_NAME, NAME_PATTERN
 from grouped_bench.space.facts import Json
 from grouped_bench.units import parse_bytes, parse_duration, parse_share
 
@@ -146,6 +146,11 @@ class Axes(BaseModel):
         ("hot",), description="takes hot or cold: whether calls find their inputs and weights in the cache",
         examples=["hot,cold"],
     )  # fmt: skip
+    layout: Axis[Literal["keras", "contiguous", "channels_last"]] = Field(
+        (KERAS_LAYOUT,),
+        description="takes keras (layers of Keras), or contiguous or channels_last (torch.nn in that memory format)",
+        examples=["keras,channels_last"],
+    )
     env: Annotated[variables.Choices, BeforeValidator(variables.choices)] | None = Field(
         None,
         description="takes NAME=value,value: environment variables of the measuring processes; NAME= unsets one",

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import Final
 
 from grouped_bench.space.facts import Columns, Json
 from grouped_bench.units import counted
@@ -14,6 +15,8 @@ LONGEST_NAME = 80
 MIXED_PREFIX = "mixed_"
 LARGEST_COUNT = 10**17  # thrice it in MACs, and some 32 bytes for each of it, still fit 64 bits
 DTYPE_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+# What measures a layer of Keras; other layouts are memory formats of plain modules.
+KERAS_LAYOUT: Final = "keras"
 
 
 def same_pads(
@@ -214,7 +217,7 @@ class Setting:
 
     With `cache` hot, calls in a row read the same inputs and weights; cold, each reads others that no cache holds.
     `env` holds the values that environment variables are given, `threads` in how many the backend computes; None leaves
-    either as it is.
+    either as it is. `layout` is the memory format of plain modules of PyTorch; None stands for layers of Keras.
     """
 
     backend: str
@@ -223,6 +226,7 @@ class Setting:
     cache: str = "hot"
     env: str | None = None
     threads: int | None = None
+    layout: str | None = None
 
     @property
     def host(self) -> "HostKey":
@@ -234,6 +238,10 @@ class Setting:
         """The setting but for its environment: those that agree in it are compared with each other."""
         return dataclasses.replace(self, env=None, threads=None)
 
+    def laid_out(self, case: Case) -> Case:
+        """The case as it is computed here: a plain module takes channels first, wherever they lie in memory."""
+        return case if self.layout is None else dataclasses.replace(case, data_format="channels_first")
+
     def to_columns(self) -> Json:
         """The setting under the column names of the record."""
         return dataclasses.asdict(self)
@@ -241,14 +249,18 @@ class Setting:
     def title(self) -> str:
         """One line that names the setting to a person."""
         title = f"{self.backend} {self.execution} on {self.device}"
+        layout = layout_title(self.layout) if self.layout else ""
         cache = f"{self.cache} cache" if self.cache != "hot" else ""
-        return ", ".join(filter(None, (title, cache, self.host.surroundings)))
+        return ", ".join(filter(None, (title, layout, cache, self.host.surroundings)))
 
     @classmethod
     def from_columns(cls, columns: Columns) -> "Setting":
         """The setting of a row of the record; a row of an older one has no environment."""
         cache, env, threads = columns["cache"] or "hot", columns["env"], columns["threads"]
-        return cls(columns["backend"], columns["execution"], columns["device"], cache, env, threads)
+        return cls(columns["backend"], columns["execution"], columns["device"], cache, env, threads, columns["layout"])
+
+
+SETTING = tuple(field.name for field in dataclasses.fields(Setting))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,6 +283,11 @@ class HostKey:
     def title(self) -> str:
         """One line that names the host to a person."""
         return ", ".join(filter(None, (self.backend, self.surroundings)))
+
+
+def layout_title(layout: str | None) -> str:
+    """What computes a layer in a layout, in words."""
+    return f"torch.nn, {layout}" if layout else "Keras layers"
 
 
 def format_extents(extents: tuple[int, ...] | list[int]) -> str:

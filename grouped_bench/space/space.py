@@ -48,12 +48,14 @@ class Point:
     executions: tuple[str, ...] | None
     devices: tuple[str, ...]
     caches: tuple[str, ...]
+    layouts: tuple[str, ...]
     envs: tuple[str | None, ...]
     threads: tuple[int | None, ...]
     multiplicity: int | None
     label: str | None
     in_use: str | None = None
     only: str | None = None
+    names_variants: bool = False
 
 
 class Space:
@@ -182,12 +184,14 @@ class Space:
                     executions=product.execution,
                     devices=product.device,
                     caches=product.cache,
+                    layouts=product.layout,
                     envs=_envs(product),
                     threads=product.threads or (None,),
                     multiplicity=product.multiplicity,
                     label=product.label,
                     in_use=product.in_use,
                     only=product.only,
+                    names_variants=product.variant is not None,
                 )
 
     def to_dict(self) -> Json:
@@ -276,7 +280,7 @@ def _envs(product: Axes) -> tuple[str | None, ...]:
 
 
 def _count(product: Axes) -> int:
-    axes = (*_CASE_AXES, "variant", "backend", "device", "execution", "cache", "threads")
+    axes = (*_CASE_AXES, "variant", "backend", "device", "execution", "cache", "layout", "threads")
     envs = math.prod(map(len, (product.env or {}).values()))
     return envs * sum(math.prod(len(_values(product, axis, scope)) for axis in axes) for scope in product.scope)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from grouped_bench.space.case import Case, format_extents
+from grouped_bench.space.case import SETTING, Case, format_extents
 
 SCHEMA_VERSION = 1
 METADATA_KEY = b"grouped_bench"
@@ -163,6 +163,9 @@ class Task:
     )
     choice: str | None = column(pa.string(), "", "what the run chose where the variant leaves it open, such as m=4")
     in_use: str | None = column(pa.string(), "", "variant that the network uses for the case; null if unknown")
+    layout: str | None = column(
+        pa.string(), "", "contiguous or channels_last: memory format of a torch.nn module; null for a Keras layer"
+    )
 
     @property
     def seconds(self) -> float:
@@ -191,21 +194,23 @@ ATTRIBUTES = {field.name.rstrip("_"): field.name for field in dataclasses.fields
 COLUMNS = tuple(Column(field.name.rstrip("_"), **field.metadata) for field in dataclasses.fields(Task))
 
 NAMES = tuple(column.name for column in COLUMNS)
-ANALYTIC = (*NAMES[NAMES.index("backend") : NAMES.index("status")], "env", "threads")
+ANALYTIC = (*NAMES[NAMES.index("backend") : NAMES.index("status")], "env", "threads", "layout")
 COHORT_KEY = (
     *("scope", "rank", "batch_size", "in_channels", "out_channels", "groups", "cardinality", "width"),
     *("size", "kernel_size", "stride", "dilation", "padding", "bias", "dtype", "data_format", "pass"),
-    *("backend", "execution", "device", "cache", "env", "threads"),
+    *SETTING,
 )
+_NULLABLE = ("env", "threads", "layout", "cardinality", "width", "multiplicity", "label")
 # Never null in a row, whatever became of its task.
 REQUIRED = (
     *("run_id", "machine", "started_at", "status"),
-    *(name for name in ANALYTIC if name not in ("env", "threads", "cardinality", "width", "multiplicity", "label")),
+    *(name for name in ANALYTIC if name not in _NULLABLE),
 )
 # Came after the first files: one that lacks them is read, and they are null.
 LATER = (
     *("visit_stolen", "visit_throttled", "reference", "env", "in_force", "threads"),
     *("env_speedup", "env_speedup_low", "env_speedup_high", "env_verdict", "visit_turn", "choice", "in_use"),
+    "layout",
 )
 RAW = ("samples_s", "reference_s")
 EXTENTS = ("size", "kernel_size", "stride", "dilation")

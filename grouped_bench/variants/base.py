@@ -104,6 +104,22 @@ class Variant:
         """
         raise NotImplementedError(f"{self.name} has a layer and no code")
 
+    def module_code(self, case: Case) -> Code:
+        """The same of a module of `torch.nn`, which is called with the arguments of its convolutions.
+
+        Raises NotImplementedError where there is none.
+        """
+        raise NotImplementedError(f"{self.name} has no form of torch.nn")
+
+    @property
+    def has_module(self) -> bool:
+        """Whether it has such a module, so that it can be measured in a layout of PyTorch's own.
+
+        Not where a class below the one of `module_code` computes in another way.
+        """
+        home = _home(type(self), "module_code")
+        return home is not Variant and issubclass(home, _home(type(self), "code"))
+
     def arguments(self, case: Case) -> Arguments:
         """What the class is called with: the arguments of Keras' convolutions, in their order."""
         return {

@@ -16,7 +16,7 @@ from killed_runs import fake_host
 from small_runs import result, small
 
 from grouped_bench.analyse.advise.advice import Advice, Option
-from grouped_bench.api import advise, catalogue, explain, layer_code, network, runs
+from grouped_bench.api import advise, catalogue, explain, layer_code, network, plan, runs
 from grouped_bench.commands import main
 from grouped_bench.commands.shared import output
 from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
@@ -49,7 +49,7 @@ COMMANDS = (
     "learn",
 )
 # What a command calls of the library.
-CALLS = {"run": "run", "plan": "plan_run"}
+CALLS = {"run": (runs, "run"), "plan": (plan, "plan")}
 COSTLY = ("tensorflow", "keras", "pandas", "scipy", "matplotlib", "pyarrow")
 FRAMEWORKS = ("tensorflow", "keras", "jax", "torch")
 
@@ -180,7 +180,7 @@ def test_a_resumed_run_without_a_page_names_none_unless_it_is_to_be_opened(call,
 @pytest.mark.parametrize("axis", OPTION_AXES)
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_an_axis_starts_from_the_defaults_unless_a_preset_or_file_is_given(command, axis, call, calls):
-    calls(runs, CALLS[command], KeyboardInterrupt())
+    calls(*CALLS[command], KeyboardInterrupt())
     value = {"bias": True, "env": ("A=1,2",)}.get(axis, "1,2")
     words = [f"--{axis.replace('_', '-')}", *([] if axis == "bias" else ["A=1,2"] if axis == "env" else ["1,2"])]
     Path("my.toml").write_text("groups = 4")
@@ -197,7 +197,7 @@ def test_an_axis_starts_from_the_defaults_unless_a_preset_or_file_is_given(comma
 def test_a_model_is_a_space_whose_axes_are_replaced(command, call, calls):
     space = Space(cases=[{"label": "c"}], left_out=["Left out: 1 × Conv2DTranspose (up): a reason"], source="net.keras")
     calls(network, "network", space)
-    calls(runs, CALLS[command], OutputError("A rule", received="this", remedy="Mend it"))
+    calls(*CALLS[command], OutputError("A rule", received="this", remedy="Mend it"))
     words = ("--model", "net.keras", "--input-shape", "8,8,3", "--pass", "training", "--backend", "tensorflow, other")
     err = call(command, *words)[2]
     (name, positional, keywords), (_, (used,), given) = calls.made
@@ -209,11 +209,11 @@ def test_a_model_is_a_space_whose_axes_are_replaced(command, call, calls):
 
 @pytest.mark.parametrize("control", [name.replace("_", "-") for name in Control.model_fields])
 def test_a_control_alone_leaves_the_preset_quick(control, call, calls):
-    calls(runs, "plan_run", KeyboardInterrupt())
+    calls(plan, "plan", KeyboardInterrupt())
     call("plan", f"--{control}", "3")
     ((_, (space,), keywords),) = calls.made
     assert space.source == "quick.toml"
-    assert keywords == {control.replace("-", "_"): "3"}
+    assert keywords == {control.replace("-", "_"): "3", "first_calls": False, "out": "results", "quiet": False}
 
 
 def test_plan_renders_the_plan_and_measures_nothing(call, calls):
@@ -588,8 +588,8 @@ def test_a_run_that_was_cut_short_exits_130_and_says_how_to_go_on(call, calls):
 
 @pytest.mark.parametrize("words", [("run",), ("plan",), ("show", "a"), ("report", "a")])
 def test_ctrl_c_exits_130_without_a_traceback(words, call, calls):
-    for name in ("run", "plan_run", "load_all"):
-        calls(runs, name, KeyboardInterrupt())
+    for home, name in ((runs, "run"), (plan, "plan"), (runs, "load_all")):
+        calls(home, name, KeyboardInterrupt())
     code, out, err = call(*words)
     assert (code, out) == (130, "")
     assert err.strip() == "grouped-bench: interrupted"

@@ -7,6 +7,7 @@ import pytest
 
 from grouped_bench import backends, variants
 from grouped_bench.errors import SpaceError, UnavailableError
+from grouped_bench.harness.estimate import estimate, to_dict
 from grouped_bench.harness.plan import make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.space import Space
@@ -21,6 +22,7 @@ TASK_KEYS = {
         "cache",
         "env",
         "threads",
+        "layout",
         "scope",
         "variant",
         "computes",
@@ -36,6 +38,10 @@ TASK_KEYS = {
 
 def plan(**axes):
     return make_plan(Space(**axes))
+
+
+def told(made):
+    return to_dict(made, estimate(made, Control(), {}))
 
 
 def test_a_cohort_holds_every_variant_of_one_case_and_setting():
@@ -142,12 +148,12 @@ def test_a_case_of_two_tables_is_one_cohort_of_both():
 
 
 def test_the_json_of_a_plan_has_the_keys_of_the_contract():
-    made = json.loads(json.dumps(plan(groups=[1, 3], variant="regular,grouped").to_dict(Control()), allow_nan=False))
+    made = json.loads(json.dumps(told(plan(groups=[1, 3], variant="regular,grouped")), allow_nan=False))
     assert set(made) == {"schema", "tasks", "skipped", "estimate"}
     assert made["schema"] == 1
     assert [set(task) for task in made["tasks"]] == [TASK_KEYS] * 2
     assert [set(skip) for skip in made["skipped"]] == [TASK_KEYS | {"reason"}]
-    assert set(made["estimate"]) == {"seconds", "peak_bytes"}
+    assert set(made["estimate"]) == {"seconds", "peak_bytes", "measured", "tried"}
 
 
 def test_a_task_of_the_json_says_what_it_is_and_costs():
@@ -163,15 +169,3 @@ def test_a_skip_counts_nothing():
     (skip,) = plan(groups=[1, 3]).skipped
     nothing = {"variant": None, "computes": None, "params": None, "params_total": None, "macs": None, "min_bytes": None}
     assert skip.to_columns() | nothing == skip.to_columns()
-
-
-def test_the_estimate_grows_with_the_work_and_stops_at_the_budget():
-    small, large = plan(), plan(channels=[64, 128])
-    assert 0 < small.estimate_seconds(Control()) < large.estimate_seconds(Control())
-    assert large.estimate_seconds(Control.model_validate({"budget": "7s"})) == 7.0
-
-
-def test_the_memory_estimate_is_that_of_the_largest_task():
-    made = plan(channels=[64, 128])
-    assert made.estimate_bytes() == max(row["min_bytes"] for row in made.to_columns())
-    assert made.estimate_bytes() == 4 * (2 * 8 * 28 * 28 * 128 + 9 * 128 * 128)

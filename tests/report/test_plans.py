@@ -5,6 +5,7 @@ import json
 import pytest
 
 import grouped_bench as gb
+from grouped_bench.harness.estimate import estimate, to_dict
 from grouped_bench.harness.plan import make_plan
 from grouped_bench.report.plans import listing, render
 from grouped_bench.space.axes import Control
@@ -13,11 +14,16 @@ from grouped_bench.space.space import Space
 LONG = "a long label, " * 5
 
 
+def planned(space):
+    made = make_plan(space)
+    return to_dict(made, estimate(made, Control(), {}))
+
+
 @pytest.fixture
 def plan():
     tables = [{"groups": [1, 3], "multiplicity": 4, "label": LONG}, {"groups": [5, 7], "rank": 3, "size": [2**20]}]
     tables += [{"groups": [3], "channels": "64:32"}, {"groups": 4, "rank": 3, "padding": "valid"}]
-    return make_plan(Space(cases=tables)).to_dict(Control())
+    return planned(Space(cases=tables))
 
 
 def test_no_line_is_wider_than_a_terminal(plan):
@@ -27,10 +33,23 @@ def test_no_line_is_wider_than_a_terminal(plan):
 def test_the_headline_counts_and_says_that_the_time_is_the_least(plan):
     headline = " ".join(render(plan, "table").split("\n\n")[0].split())
     assert headline.startswith("2 cohorts, 10 tasks, 4 cases left out. About 0:")
-    assert "if no implementation is slow." in headline
+    assert "if no implementation is slow (--try finds out)." in headline
     assert headline.endswith("The largest task needs at least 77.6 MiB.")
     largest = 4 * 64 * (8 * 28**3 + 8 * 26**3 + 27 * 64)  # input, output and weights of the dense one
     assert largest == pytest.approx(77.6 * 2**20, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("measured", "tried", "words"),
+    [
+        (10, 0, "About 0:30, by runs on this machine for 10 of 10 tasks. The largest"),
+        (4, 6, "About 0:30, by runs on this machine for 4 and a first call of 6 of 10 tasks. The largest"),
+        (4, 0, "by runs on this machine for 4 of 10 tasks, if no other implementation is slow (--try finds out)."),
+    ],
+)
+def test_the_headline_says_on_what_the_time_rests(measured, tried, words, plan):
+    plan["estimate"] |= {"seconds": 30.0, "measured": measured, "tried": tried}
+    assert words in " ".join(render(plan, "table").split("\n\n")[0].split())
 
 
 def test_a_cohort_is_a_title_and_a_line_a_task(plan):
@@ -55,7 +74,7 @@ def test_reasons_are_told_once_with_their_number(plan):
 
 
 def test_the_same_case_hot_and_cold_are_two_titles():
-    titles = render(make_plan(Space(cache=["hot", "cold"])).to_dict(Control()), "table").split("\n\n")[1:]
+    titles = render(planned(Space(cache=["hot", "cold"])), "table").split("\n\n")[1:]
     assert ["cold cache" in " ".join(title.split()) for title in titles] == [False, True]
 
 

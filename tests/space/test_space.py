@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from grouped_bench.api import runs
+from grouped_bench.api import plan, runs
 from grouped_bench.commands.main import cli
 from grouped_bench.errors import GroupedBenchError, SpaceError
 from grouped_bench.harness.plan import make_plan
@@ -39,6 +39,7 @@ SPELLINGS = {
     "execution": ("graph,xla", '["graph", "xla"]', ["graph", "xla"]),
     "device": ("cpu,gpu:1", '["cpu", "gpu:1"]', ["cpu", "gpu:1"]),
     "cache": ("hot,cold", '["hot", "cold"]', ["hot", "cold"]),
+    "layout": ("keras,contiguous", '["keras", "contiguous"]', ["keras", "contiguous"]),
     "env": ("A=0,1", '{A = ["0", "1"]}', {"A": ["0", "1"]}),
     "threads": ("1,2", "[1, 2]", [1, 2]),
 }
@@ -53,7 +54,7 @@ class CapturedError(Exception):
 
 @pytest.fixture
 def space_of_options(monkeypatch):
-    def capture(space, **given_):
+    def capture(space, *, first_calls, out, quiet, **given_):
         raise CapturedError(space.replace(**given_))
 
     def parse(*words):
@@ -61,7 +62,7 @@ def space_of_options(monkeypatch):
         assert isinstance(error, CapturedError)
         return error.args[0]
 
-    monkeypatch.setattr(runs, "plan_run", capture)
+    monkeypatch.setattr(plan, "plan", capture)
     return parse
 
 

@@ -38,6 +38,7 @@ ADDED = {
     **{"env_verdict": TEXT, "visit_turn": pa.list_(WHOLE)},
     "choice": pa.string(),
     "in_use": pa.string(),
+    "layout": pa.string(),
 }
 
 
@@ -70,7 +71,7 @@ def test_keys_name_columns_once_each(names):
 def test_the_key_of_a_cohort_is_the_case_and_the_setting_and_not_the_variant():
     case = {"scope", "rank", "pass", "dtype", "data_format", "padding", "bias", "batch_size", "in_channels"}
     case |= {"out_channels", "groups", "cardinality", "width", "size", "kernel_size", "stride", "dilation"}
-    assert set(schema.COHORT_KEY) == case | {"backend", "execution", "device", "cache", "env", "threads"}
+    assert set(schema.COHORT_KEY) == case | {"backend", "execution", "device", "cache", "env", "threads", "layout"}
 
 
 def test_statuses_are_those_of_the_contract():

@@ -21,7 +21,7 @@ from machines import machine, recorded
 import grouped_bench as gb
 from grouped_bench import variants
 from grouped_bench.analyse.rows import plain
-from grouped_bench.api import runs
+from grouped_bench.api import plan, runs
 from grouped_bench.commands import main
 from grouped_bench.errors import RunError, VariantError
 from grouped_bench.harness import interrupts
@@ -634,10 +634,8 @@ def test_a_package_that_cannot_be_loaded_is_told(package):
 
 @pytest.mark.parametrize("command", ["run", "plan"])
 def test_files_reach_the_library(command, call, monkeypatch):
-    made = []
-    monkeypatch.setattr(
-        runs, {"plan": "plan_run"}.get(command, command), lambda space, **given: made.append((space, given)) or 1 / 0
-    )
+    made, home = [], {"plan": plan, "run": runs}[command]
+    monkeypatch.setattr(home, command, lambda space, **given: made.append((space, given)) or 1 / 0)
     with pytest.raises(ZeroDivisionError):
         monkeypatch.setattr(sys, "argv", ["grouped-bench", command, "--import", "a.py", "--import", "b.py"])
         main.main()

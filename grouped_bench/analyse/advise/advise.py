@@ -15,7 +15,7 @@ from grouped_bench.analyse.advise.advice import (
 from grouped_bench.analyse.advise.estimated import from_neighbours
 from grouped_bench.analyse.advise.measured import from_measured
 from grouped_bench.analyse.rows import gathered, is_timed
-from grouped_bench.space.case import Case, Setting
+from grouped_bench.space.case import SETTING, Case, Setting
 from grouped_bench.space.facts import Columns
 from grouped_bench.store.schema import COHORT_KEY, Task
 from grouped_bench.units import counted
@@ -23,7 +23,7 @@ from grouped_bench.units import counted
 # Cases that differ in one of these say nothing of each other.
 KIND = (
     *("scope", "rank", "padding", "bias", "dtype", "data_format", "pass"),
-    *("backend", "execution", "device", "cache", "env", "threads"),
+    *SETTING,
 )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from grouped_bench.analyse.rows import gathered, is_timed
-from grouped_bench.space.case import BASELINE
+from grouped_bench.space.case import BASELINE, SETTING
 from grouped_bench.store.schema import Task
 
 OWN_GROUPED = "grouped"
@@ -11,7 +11,7 @@ OWN_GROUPED = "grouped"
 OWN_BLOCK = "resnext_grouped"
 # What is the same for every layer of a network that runs: rows that differ in these are of different networks.
 PART = (
-    *("run_id", "backend", "execution", "device", "cache", "env", "threads"),
+    *("run_id", *SETTING),
     *("dtype", "data_format", "pass", "batch_size"),
 )
 # With one group these are the same function.

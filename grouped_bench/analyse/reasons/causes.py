@@ -1,5 +1,6 @@
 """Why a call takes its time, where the evidence shows it: one rule for each cause, and no guesses."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ _MOST = 0.5
 _NEAR_PEAK, FAR_ABOVE = 0.7, 1.15
 _REORDERS = 0.3
 _PASSES = {"training": 3, "inference": 1}
+# Operators of PyTorch by which it convolves without oneDNN, on a processor.
+_SLOW_OPERATOR = re.compile(r"aten::_?(slow_conv|thnn_conv)")
 # A path of a block that has convolutions of its own has two or more; three are in a block of one path too.
 _OF_PATH, _OF_GROUP = 2, 1
 
@@ -46,6 +49,20 @@ def _reference(look: Facts) -> str | None:
     return (
         f"oneDNN has no optimised kernel for this here: its reference implementation ({', '.join(names) or 'ref'}) "
         f"takes {_share(seconds / total)} of its primitives' time."
+    )
+
+
+def _outside_onednn(look: Facts) -> str | None:
+    """PyTorch has loops of its own for what it does not hand to oneDNN."""
+    total = sum(one["seconds"] for one in look["kernels"])
+    slow = [one for one in look["kernels"] if _SLOW_OPERATOR.match(one["name"])]
+    seconds = sum(one["seconds"] for one in slow)
+    if not total or seconds <= _MOST * total:
+        return None
+    names = dict.fromkeys(one["name"] for one in slow)
+    return (
+        f"PyTorch computes this outside oneDNN: {', '.join(names)} {'takes' if len(names) == 1 else 'take'} "
+        f"{_share(seconds / total)} of its operators' time."
     )
 
 
@@ -116,6 +133,7 @@ def _is_near(share: float | None) -> bool:
 _RULES: tuple[Callable[[Facts], str | None], ...] = (
     _base_dilated,
     _reference,
+    _outside_onednn,
     _call,
     _split,
     _reorders,

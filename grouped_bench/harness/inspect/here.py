@@ -20,7 +20,7 @@ from grouped_bench.units import counted
 
 # The machine of each run, by its id; None where its facts do not say.
 Machines = dict[str, Identity | None]
-_PLACE = ("backend", "execution", "device", "cache")
+_PLACE = ("backend", "execution", "device", "cache", "layout")
 
 
 @dataclasses.dataclass(frozen=True)

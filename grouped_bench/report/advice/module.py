@@ -76,7 +76,7 @@ def module_of(answer: Answer) -> str | None:
 def _of_line(line: Line) -> Substitute | None:
     """What takes the place of a layer; None where its own is no layer of the module's, or the form has no code."""
     own = own_variant(line.own)
-    if line.best is None or own not in (BASELINE, OWN_GROUPED):
+    if line.best is None or line.own.layout is not None or own not in (BASELINE, OWN_GROUPED):
         return None
     try:
         case = Case.from_columns(line.own)

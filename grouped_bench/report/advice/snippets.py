@@ -1,8 +1,9 @@
-"""Keras layers to paste: the source of what was measured, with the call that makes the layer of a case."""
+"""Layers of Keras or PyTorch to paste: the source of what was measured, and the call that makes the layer of a case."""
 
-from grouped_bench import variants
+from grouped_bench import backends, variants
 from grouped_bench.space.case import DTYPE_BYTES, MIXED_PREFIX, Case
 from grouped_bench.variants.base import Printed
+from grouped_bench.variants.torch_modules import TorchModule
 
 _PADDINGS = ("same", "valid", "causal")
 _FORMATS = ("channels_last", "channels_first")
@@ -18,19 +19,40 @@ _COMPILED = {
 }
 
 
-def snippet(variant: str, case: Case, backend: str, execution: str, choice: str | None = None) -> str | None:
+def snippet(
+    variant: str, case: Case, backend: str, execution: str, choice: str | None = None, *, layout: str | None = None
+) -> str | None:
     """Python code that ends in `layer = …`, the case by `variant`; None for a variant that has none to paste.
 
     Args:
         variant, backend, execution: names, as a record has them.
         case: what the layer computes.
         choice: what a run chose for a variant that leaves something open; the likeliest unless given.
+        layout: memory format of a module of PyTorch's own; None for a layer of Keras.
     """
+    if layout is not None:
+        module = _module(variant, case, layout)
+        return None if module is None else "".join(f"# {note}\n" for note in _torch_notes(execution, layout)) + module
     found = printed(variant, case, backend, choice)
     if found is None:
         return None
     told = _notes(backend, execution, is_a_guess=is_a_guess(variant, case, choice))
     return "".join(f"# {note}\n" for note in told) + found.text()
+
+
+def _module(variant: str, case: Case, layout: str) -> str | None:
+    found = variants.find(variant)
+    if found is None or _unknown(case) or layout not in backends.named("torch").layouts:
+        return None
+    try:
+        return TorchModule(found, layout).module(case).text()
+    except (NotImplementedError, OSError):  # no such module, no such source
+        return None
+
+
+def _torch_notes(execution: str, layout: str) -> list[str]:
+    notes = ["Measured through torch.compile(layer)."] if execution == "compile" else []
+    return [*notes, *(["Its input lies in the same memory format."] if layout == "channels_last" else [])]
 
 
 def printed(variant: str, case: Case, backend: str, choice: str | None = None) -> Printed | None:

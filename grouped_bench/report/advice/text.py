@@ -9,10 +9,10 @@ from grouped_bench.analyse.advise.advice import FAILURES, MEASURED, TIME, Advice
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.network.parts import OWN_GROUPED
 from grouped_bench.analyse.rows import case_title, gathered
-from grouped_bench.report.advice import quantities
+from grouped_bench.report.advice import plain_jax, quantities
 from grouped_bench.report.advice.snippets import snippet
 from grouped_bench.report.text import cells
-from grouped_bench.report.text.forms import KERAS
+from grouped_bench.report.text.forms import own_form
 from grouped_bench.report.text.paragraphs import Paragraph, Piece
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.case import BASELINE
@@ -69,7 +69,8 @@ def alone(advice: Advice, command: str) -> Iterator[Piece]:
     yield Paragraph(f"{use} {_named(best)}: {quantities.latency(best)} per call.")
     for name, told in gains(advice, best):
         is_the_same = name == advice.question.keras or advice.question.case.groups == 1
-        yield Paragraph(cells.clean(f"{told} ({KERAS[name]}{'' if is_the_same else ', another function'})"), 2)
+        own = own_form(name, advice.question.setting.layout)
+        yield Paragraph(cells.clean(f"{told} ({own}{'' if is_the_same else ', another function'})"), 2)
     yield ""
     yield Paragraph(f"Certainty: {_how_sure(advice)}")
     yield Paragraph(f"Cost: {_cost(advice, best)}")
@@ -129,7 +130,7 @@ def _elsewhere(advice: Advice, command: str) -> Iterator[Piece]:
     if best is not None:
         yield Paragraph(f"Fastest there: {cells.clean(best.variant)}, {quantities.latency(best)} per call.")
         for name, told in gains(advice, best):
-            yield Paragraph(cells.clean(f"{told} ({KERAS[name]})"), 2)
+            yield Paragraph(cells.clean(f"{told} ({own_form(name, advice.question.setting.layout)})"), 2)
         yield ""
     yield Paragraph("Another variant may be the fastest here, and what works there may fail here.")
     yield ""
@@ -273,6 +274,20 @@ def _paste(advice: Advice, title: str) -> Iterator[Piece]:
     yield Paragraph(title)
     yield ""
     yield from code.splitlines()
+    if advice.question.setting.backend == "jax":
+        yield from _in_plain_jax(advice.question, best.variant)
+
+
+def _in_plain_jax(asked: Question, variant: str) -> Iterator[Piece]:
+    """The same without Keras, where it has such a form."""
+    same = ", which XLA compiles to the same program" if asked.setting.execution == "xla" else ""
+    for framework, code in (
+        (f"In plain JAX{same}", plain_jax.plain(variant, asked.case)),
+        ("In Flax", plain_jax.flax_layer(variant, asked.case)),
+    ):
+        if code is not None:
+            yield from ("", Paragraph(f"{framework}:"), "")
+            yield from code.splitlines()
 
 
 def code_of(advice: Advice) -> str | None:
@@ -281,4 +296,4 @@ def code_of(advice: Advice) -> str | None:
     if advice.best is None or advice.why_elsewhere:
         return None
     best, setting = advice.best, question.setting
-    return snippet(best.variant, question.case, setting.backend, setting.execution, best.choice)
+    return snippet(best.variant, question.case, setting.backend, setting.execution, best.choice, layout=setting.layout)

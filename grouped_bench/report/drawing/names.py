@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.rows import case_title, varying
 from grouped_bench.report.text import cells
-from grouped_bench.space.case import format_extents
+from grouped_bench.space import case
+from grouped_bench.space.case import format_extents, layout_title
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
 
 SETTING = (
-    *("run_id", "machine", "pass", "backend", "execution", "device", "cache", "env", "threads"),
+    *("run_id", "machine", "pass"),
+    *case.SETTING,
     *("dtype", "data_format"),
 )
 SHAPE = tuple(name for name in schema.COHORT_KEY if name not in SETTING)
@@ -73,8 +75,14 @@ def _as_number(value: object) -> object:
 
 def setting_name(row: Task, varied: Iterable[str]) -> str:
     """The setting in a few words: the columns `varied`."""
-    told = [_SEVERAL.get(name, "{}").format(row[name]) for name in varied if row[name] is not None]
-    return cells.clean(", ".join(told)) or "as it is"
+    told = [_setting_words(row, name) for name in varied]
+    return cells.clean(", ".join(filter(None, told))) or "as it is"
+
+
+def _setting_words(row: Task, name: str) -> str:
+    if name == "layout":
+        return layout_title(row.layout)
+    return "" if row[name] is None else _SEVERAL.get(name, "{}").format(row[name])
 
 
 def setting_of(rows: Sequence[Task]) -> list[str]:

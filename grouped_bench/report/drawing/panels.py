@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from grouped_bench.analyse.rows import groups_of, key_of, varying, widths
 from grouped_bench.report.text.cells import clean, column_text, shorten
+from grouped_bench.space.case import layout_title
 from grouped_bench.store import schema
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted
@@ -46,6 +47,7 @@ _UNSAID = {
     "padding": "same",
     "bias": "no",
     "data_format": "channels_last",
+    "layout": "",
 }
 
 
@@ -138,6 +140,8 @@ def describe(row: Task, names: Iterable[str], *, brief: bool = False) -> str:
 
 
 def _words(row: Task, name: str, names: Sequence[str]) -> str:
+    if name == "layout":
+        return layout_title(row.layout)
     if row[name] is None or (name == "scope" and row[name] == "layer"):
         return ""
     if name == "in_channels":
@@ -151,6 +155,8 @@ def _words(row: Task, name: str, names: Sequence[str]) -> str:
 
 
 def _usual(row: Task, name: str) -> bool:
+    if name == "layout":
+        return row.layout is None
     return name == "run_id" or set(column_text(row, name).split("x")) == {_UNSAID[name]}
 
 

@@ -17,12 +17,13 @@ from grouped_bench.report.drawing.style import mark_of
 from grouped_bench.report.drawing.svg import Sketch
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.crossings import in_words
+from grouped_bench.space.case import SETTING
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted
 
 _SETTING = (
     *("run_id", "machine", "scope", "rank", "pass", "dtype", "data_format"),
-    *("backend", "execution", "device", "cache", "env", "threads"),
+    *SETTING,
 )
 _SHAPE = tuple(name for name in FAMILY if name not in _SETTING)
 _MOST_LANES = 54

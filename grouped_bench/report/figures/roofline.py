@@ -14,13 +14,14 @@ from grouped_bench.report.drawing.panels import NothingToDrawError, Panel, split
 from grouped_bench.report.drawing.points import alt, positive, scatter, thinned
 from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.text import cells
+from grouped_bench.space.case import SETTING
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted, format_percent, significant
 
 PEAKS = {"peak_flops_per_s": "flops_per_s", "peak_bytes_per_s": "bytes_per_s"}
 _OF_PEAK = ("backend", "env", "threads", "device", "dtype")
-_PANEL = ("run_id", "machine", "backend", "execution", "device", "cache", "env", "threads", "dtype", "pass")
+_PANEL = ("run_id", "machine", *SETTING, "dtype", "pass")
 _GIGA = 1e9
 # What no machine has, and no axis can hold.
 _LEAST, _MOST = 1.0, 1e21

@@ -5,10 +5,11 @@ from grouped_bench.report.drawing.panels import split
 from grouped_bench.report.drawing.points import alt, reach, saving_words, scatter, thinned, with_savings
 from grouped_bench.report.drawing.registry import Drawable, figure
 from grouped_bench.report.drawing.svg import Sketch, times
+from grouped_bench.space.case import SETTING
 
 _SETTING = (
     *("run_id", "machine", "scope", "rank", "pass", "dtype", "data_format"),
-    *("backend", "execution", "device", "cache", "env", "threads"),
+    *SETTING,
 )
 
 

@@ -1,6 +1,7 @@
 """Claims about the variants of cohorts, each with the rows that support it and the least effect that they show."""
 
 import collections
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -10,19 +11,34 @@ from grouped_bench.analyse.crossings import FROM, OPEN, Crossing, crossings, set
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import Part, gain, is_clearly_faster, latency
 from grouped_bench.analyse.network.parts import own_variant
-from grouped_bench.analyse.rows import DENSE, GROUPED, baseline_name, by_function, is_baseline, is_ok, is_timed, key_of
+from grouped_bench.analyse.rows import (
+    DENSE,
+    GROUPED,
+    baseline_name,
+    by_function,
+    gathered,
+    is_baseline,
+    is_ok,
+    is_timed,
+    key_of,
+)
+from grouped_bench.report.drawing.panels import describe
 from grouped_bench.report.findings.sentences import Finding, at, in_cases, setting
 from grouped_bench.report.run.summary import compared
 from grouped_bench.report.text import cells, factors
 from grouped_bench.report.text.crossings import in_words
-from grouped_bench.report.text.forms import KERAS
+from grouped_bench.report.text.forms import own_form_of
 from grouped_bench.store.schema import COHORT_KEY, Task
 from grouped_bench.units import counted, format_seconds
 
 _FEWER = 1.05
 # What a case has on every backend, its function too: with one group all functions are one.
-_SHARED = key_of((*(name for name in COHORT_KEY if name not in ("backend", "execution", "env", "threads")), "run_id"))
+_SHARED = key_of(
+    (*(name for name in COHORT_KEY if name not in ("backend", "execution", "env", "threads", "layout")), "run_id")
+)
 _MOST_VARIANTS = 4
+# Axes along which work changes little or predictably, and from which factor on it is told that time does not.
+_TRENDS, _STRANGE = ("groups", "dilation", "data_format"), 1.5
 
 
 def totals(part: Part) -> list[Finding]:
@@ -51,7 +67,7 @@ def _gain(part: Part, form: str, lines: Sequence[Line]) -> Finding:
     tried = [(row, line.own) for line in lines for row in line.forms if row.variant == form]
     faster = [(row, own) for row, own in tried if is_clearly_faster(row, own)]
     row, own = max(faster, key=lambda pair: gain(*pair).low or 0.0)
-    named = KERAS.get(own.variant, cells.text_of(own.variant))
+    named = cells.text_of(own_form_of(own))
     text = f"{cells.text_of(form)} is {_change(gain(row, own))} than {named} ({at(part, row)})."
     rows = tuple(task for pair in faster for task in pair)
     return Finding(text + _often("is clearly faster", len(faster), len(tried)), rows, _least(gain(row, own)))
@@ -86,6 +102,47 @@ def _first_two(rows: Sequence[Task]) -> tuple[Task, Task] | None:
         best.setdefault(row.backend, row)
     first, second, *_ = (*best.values(), None, None)
     return (first, second) if first is not None and second is not None else None
+
+
+def trends(part: Part) -> list[Finding]:
+    """Of each variant and axis the worst pair of cases that differ in it alone, where less or equal work takes longer.
+
+    Without groups a case is another function, so of the groups there must be more than one.
+    """
+    found = []
+    for axis in _TRENDS:
+        rows = [row for row in part.rows if _is_sure(row) and (axis != "groups" or (row.groups or 1) > 1)]
+        others = tuple(name for name in COHORT_KEY if name != axis)
+        worst: dict[str, tuple[Estimate, Task, Task]] = {}
+        for alike in gathered(rows, ("run_id", "variant", *others)):
+            for less, more in itertools.permutations(alike, 2):
+                slower = latency(less).over(latency(more))
+                if less.macs <= more.macs and slower.exceeds(_STRANGE):
+                    kept = worst.get(less.variant)
+                    if kept is None or _least(slower) > _least(kept[0]):
+                        worst[less.variant] = (slower, less, more)
+        found += [_trend(part, axis, *pair) for pair in worst.values()]
+    return found
+
+
+def _is_sure(row: Task) -> bool:
+    """Whether what is known of a case may be held against another's, with which no round pairs it."""
+    return is_timed(row) and bool(row.macs) and (is_baseline(row) or settled(row) is not None)
+
+
+def _trend(part: Part, axis: str, slower: Estimate, less: Task, more: Task) -> Finding:
+    ends = [_on_axis(row, axis) for row in (less, more)]
+    work = "less arithmetic" if less.macs < more.macs else "as much arithmetic"
+    where = ", ".join(filter(None, [describe(less, [n for n in part.varying_shape if n != axis]), setting(part, less)]))
+    text = f"{cells.text_of(less.variant)} is {_change(slower.turned())} with {ends[0]} than with {ends[1]}, for {work}"
+    return Finding(f"{text}{f' ({where})' if where else ''}.", (less, more), _least(slower))
+
+
+def _on_axis(row: Task, axis: str) -> str:
+    if axis == "groups":
+        return counted(row.groups, "group")
+    value = cells.column_text(row, axis)
+    return value if axis == "data_format" else f"{axis} {value}"
 
 
 def losses(part: Part) -> list[Finding]:

@@ -30,7 +30,7 @@ MOST_FINDINGS = 7
 _FEWEST_CLAIMS = 4
 # Of each kind, what is said of time; then what is said besides, where there is room.
 _OF_TIME: tuple[Callable[[Part], list[Finding]], ...] = (
-    *(claims.totals, claims.gains, claims.backends, claims.losses, claims.paying, claims.winning),
+    *(claims.totals, claims.gains, claims.backends, claims.losses, claims.trends, claims.paying, claims.winning),
 )
 _BESIDES: tuple[Callable[[Part], list[Finding]], ...] = (limits.memory, claims.crossing)
 

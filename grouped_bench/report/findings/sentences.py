@@ -6,12 +6,14 @@ from grouped_bench.analyse.leads import Part
 from grouped_bench.analyse.rows import varying
 from grouped_bench.report.drawing.panels import describe
 from grouped_bench.report.text import cells
+from grouped_bench.space.case import SETTING
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted
 
 # By what a case and its place may differ besides its shape and its groups.
 _SETTING = (
-    *("rank", "scope", "dtype", "data_format", "pass", "backend", "execution", "device", "cache", "env", "threads"),
+    *("rank", "scope", "dtype", "data_format", "pass"),
+    *SETTING,
     *("machine", "run_id"),
 )
 

@@ -96,17 +96,21 @@ def _compared(one: Judged, found: dict[str, Summary]) -> str:
     if one.difference is None:
         return f"{costs}, {name} beside {beside}: undecided, {one.why}."
     seeds = counted(one.seeds, "seed")
-    told = points(one.difference)
+    told = _more_or_less(one.difference)
     if one.verdict == EQUIVALENT:
         margin = f"{100 * MARGIN:g}"
-        return f"{costs}, {name} learns as well as {beside}, within {margin} {POINTS}: {told} more, {seeds}."
+        return f"{costs}, {name} learns as well as {beside}, within {margin} {POINTS}: {told}, {seeds}."
     if one.verdict == UNDECIDED:
         why = f" ({one.why})" if one.why else ""
-        return f"{costs}, {name} beside {beside} is undecided after {seeds}: {told} more{why}."
-    if one.verdict == BETTER:
-        return f"{costs}, {name} reaches {told} more than {beside} ({seeds})."
-    less = Interval(-one.difference.estimate, -one.difference.high, -one.difference.low)
-    return f"{costs}, {name} reaches {points(less)} less than {beside} ({seeds})."
+        return f"{costs}, {name} beside {beside} is undecided after {seeds}: {told}{why}."
+    return f"{costs}, {name} reaches {told} than {beside} ({seeds})."
+
+
+def _more_or_less(difference: Interval) -> str:
+    """`0.4 points [0.2 to 0.7] less`."""
+    if difference.estimate >= 0:
+        return f"{points(difference)} more"
+    return f"{points(Interval(-difference.estimate, -difference.high, -difference.low))} less"
 
 
 def _time(one: Judged, found: dict[str, Summary]) -> str:

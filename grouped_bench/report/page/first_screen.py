@@ -110,7 +110,8 @@ def _code(line: Line) -> str | None:
         case = Case.from_columns(line.own)
     except (TypeError, ValueError, KeyError):
         return None
-    return snippet(line.best.variant, case, line.own.backend, line.own.execution, line.best.choice)
+    own, best = line.own, line.best
+    return snippet(best.variant, case, own.backend, own.execution, best.choice, layout=own.layout)
 
 
 def disturbed(rows: Sequence[Task]) -> str | None:

@@ -12,13 +12,14 @@ from grouped_bench.analyse.rows import case_title, varying
 from grouped_bench.report.drawing.panels import describe
 from grouped_bench.report.text import cells, ink
 from grouped_bench.report.text.factors import as_known
-from grouped_bench.report.text.forms import KERAS
+from grouped_bench.report.text.forms import own_form_of
+from grouped_bench.space.case import SETTING
 from grouped_bench.store.schema import COHORT_KEY, Task
 from grouped_bench.units import counted, format_seconds, significant
 
 _MOST_CASES = 8
 _NARROWEST_NAME = 12
-_SETTING = ("backend", "execution", "device", "cache", "env", "threads", "dtype", "data_format", "pass")
+_SETTING = (*SETTING, "dtype", "data_format", "pass")
 _WORDS = {FASTER: "faster too", BEST: "nothing to gain", OPEN: "undecided"}
 _OF_NETWORKS = ("setting", "as it is", "best forms", "faster")
 _OF_SWEEPS = ("setting", "best total", "faster in", "the best form", "faster")
@@ -111,8 +112,7 @@ def _forms(line: Line, room: int, width: int) -> list[str]:
         sure = is_clearly_faster(own, row) if is_slower else is_clearly_faster(row, own)
         style = ink.faint if not sure else ink.bad if is_slower else ink.good
         rows.append(((row.variant, format_seconds(row.seconds, 3), told), style))
-    against = KERAS.get(own.variant, own.variant)
-    return _grid(rows, ("form", "time", f"against {against}"), width)
+    return _grid(rows, ("form", "time", f"against {own_form_of(own)}"), width)
 
 
 def _settings(found: Sequence[Answer], room: int, width: int) -> list[str]:

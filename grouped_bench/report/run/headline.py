@@ -12,7 +12,7 @@ from grouped_bench.analyse.network.parts import own_variant
 from grouped_bench.analyse.rows import groups_of
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.factors import WIDE, as_known, bare, is_wide
-from grouped_bench.report.text.forms import KERAS
+from grouped_bench.report.text.forms import own_form_of
 from grouped_bench.units import counted, format_percent, format_seconds
 
 # More winning forms than these are not named.
@@ -51,8 +51,8 @@ def _effect(answer: Answer) -> str:
     noun = "layer" if answer.is_network else "case"
     if all(line.state == BEST for line in answer.lines):
         where = f"every {noun}"
-        return f"Nothing to gain: {_keras_forms(answer.lines)} is the fastest form in {where}."
-    own = _keras_forms(answer.lines)
+        return f"Nothing to gain: {_own_forms(answer.lines)} is the fastest form in {where}."
+    own = _own_forms(answer.lines)
     return f"No winner in {counted(len(answer.lines), noun)}: no form is clearly faster than {own}."
 
 
@@ -68,8 +68,8 @@ def _of_sweep(answer: Answer) -> str:
     where = _share(len(faster), len(may_gain(answer)))
     if len(faster) > 1 and not any(map(is_wide, gains)):
         least, most = (one(gains, key=lambda found: found.value) for one in (min, max))
-        return f"{who} {_keras_forms(faster)} in {where}, by {as_known(least)} to {as_known(most)}."
-    return f"{who} {_keras_forms(faster)} in {where}; the best by {as_known(max(gains, key=_surely))}."
+        return f"{who} {_own_forms(faster)} in {where}, by {as_known(least)} to {as_known(most)}."
+    return f"{who} {_own_forms(faster)} in {where}; the best by {as_known(max(gains, key=_surely))}."
 
 
 def may_gain(answer: Answer) -> list[Line]:
@@ -84,7 +84,7 @@ def _surely(found: Estimate) -> float:
 
 def _of_case(line: Line) -> str:
     """A single case: the fastest form, or what is known of the order where there is none."""
-    own = KERAS.get(own_variant(line.own), own_variant(line.own))
+    own = own_form_of(line.own, own_variant(line.own))
     if line.best is not None:
         times = f"{format_seconds(line.own.seconds)} → {format_seconds(line.best.seconds)} a call"
         return f"{line.best.variant} is {as_known(line.gain)} faster than {own} ({times})."
@@ -124,9 +124,9 @@ def _action(answer: Answer) -> str:
     if answer.is_network:
         where += f" ({counted(sum(line.times for line in faster), 'convolution')})"
     if len(forms) == 1:
-        return f"Replace {_keras_forms(faster)} by {forms[0][0]} in {where}. Same function, checked."
+        return f"Replace {_own_forms(faster)} by {forms[0][0]} in {where}. Same function, checked."
     told = cells.listed(f"{name} in {count}" for name, count in forms)
-    return f"Replace {_keras_forms(faster)} in {where}: {told}. Same functions, checked."
+    return f"Replace {_own_forms(faster)} in {where}: {told}. Same functions, checked."
 
 
 def _certainty(answer: Answer) -> str:
@@ -163,9 +163,10 @@ def _clearness(line: Line) -> str:
     return f"{told} {others[0].variant} is next, {as_known(gain(line.best, others[0]))} slower."
 
 
-def _keras_forms(lines: Sequence[Line]) -> str:
-    names = dict.fromkeys(own_variant(line.own) for line in lines)
-    return KERAS.get(next(iter(names)), next(iter(names))) if len(names) == 1 else "Keras' own form"
+def _own_forms(lines: Sequence[Line]) -> str:
+    names = dict.fromkeys(own_form_of(line.own, own_variant(line.own)) for line in lines)
+    framework = "Keras'" if any(line.own.layout is None for line in lines) else "torch.nn's"
+    return next(iter(names)) if len(names) == 1 else f"{framework} own form"
 
 
 def _share(count: int, total: int) -> str:

@@ -1,18 +1,18 @@
 """Tasks that were measured in several runs or settings, side by side: machines, devices, backends, old and new."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from grouped_bench.analyse.rows import case_title, is_ok, varying
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import Sheet
-from grouped_bench.space.case import Setting
+from grouped_bench.space.case import Setting, layout_title
 from grouped_bench.store.schema import COHORT_KEY, Task
 from grouped_bench.units import counted
 
 # Where and how a task was measured; the rest of a row's key says what.
-_WHERE = ("machine", "run_id", "backend", "execution", "device", "cache")
+_WHERE = ("machine", "run_id", "backend", "execution", "device", "cache", "layout")
 _WHAT = tuple(name for name in COHORT_KEY if name not in _WHERE)
 _MOST_PLACES, _MOST_CASES = 6, 30
 _NOTE = (
@@ -25,7 +25,7 @@ ByPlace = dict[Place, Task]
 
 
 def side_by_side(rows: Sequence[Task]) -> list[Sheet]:
-    """A table for each case with a variant that was measured in several places: a row a variant, a column a place."""
+    """A table for each case of which a variant was measured in several places: a row a variant, a column a place."""
     firsts: dict[Place, Task] = {}
     cases: dict[tuple[Any, ...], dict[str, ByPlace]] = {}
     for row in rows:
@@ -33,8 +33,8 @@ def side_by_side(rows: Sequence[Task]) -> list[Sheet]:
         firsts.setdefault(place, row)
         case = cases.setdefault(tuple(row[name] for name in _WHAT), {})
         case.setdefault(row.variant, {})[place] = row
-    shared = [[task for task in case.values() if sum(map(is_ok, task.values())) > 1] for case in cases.values()]
-    shared = [tasks for tasks in shared if tasks]
+    # All variants of a case that several places have: the fastest may be one that a single backend has.
+    shared = [list(tasks.values()) for tasks in cases.values() if _meets(tasks.values())]
     meeting = {place for tasks in shared for task in tasks for place in task}
     places = [place for place in firsts if place in meeting]
     shown = places[:_MOST_PLACES]
@@ -46,6 +46,10 @@ def side_by_side(rows: Sequence[Task]) -> list[Sheet]:
     return found
 
 
+def _meets(tasks: Iterable[ByPlace]) -> bool:
+    return any(sum(map(is_ok, task.values())) > 1 for task in tasks)
+
+
 def _sheet(tasks: Sequence[ByPlace], headers: tuple[str, ...], places: Sequence[Place]) -> Sheet:
     row = next(iter(tasks[0].values()))
     case = ", ".join(filter(None, (case_title(row), Setting.from_columns(row).host.surroundings)))
@@ -53,7 +57,7 @@ def _sheet(tasks: Sequence[ByPlace], headers: tuple[str, ...], places: Sequence[
 
 
 def _place_name(row: Task, names: Sequence[str]) -> str:
-    return " ".join(cells.text_of(row[name]) for name in names)
+    return " ".join(layout_title(row.layout) if name == "layout" else cells.text_of(row[name]) for name in names)
 
 
 def _texts(task: ByPlace, places: Sequence[Place]) -> tuple[str, ...]:

@@ -19,3 +19,6 @@ class Grouped(Variant):
 
     def code(self, case: Case, backend: Backend) -> Code:
         return ()
+
+    def module_code(self, case: Case) -> Code:
+        return ()

@@ -19,5 +19,8 @@ class Regular(Variant):
     def code(self, case: Case, backend: Backend) -> Code:
         return ()
 
+    def module_code(self, case: Case) -> Code:
+        return ()
+
     def arguments(self, case: Case) -> Arguments:
         return {**super().arguments(case), "groups": 1}

@@ -29,6 +29,9 @@ class SplitConcat(PartsVariant):
     def code(self, case: Case, backend: Backend) -> Code:
         return define_parts_conv, define_split_concat_conv
 
+    def module_code(self, case: Case) -> Code:
+        return (define_split_concat_module,)
+
 
 def define_split_concat_conv(PartsConv: Any) -> Any:
     """`SplitConcatConv`."""
@@ -44,5 +47,26 @@ def define_split_concat_conv(PartsConv: Any) -> Any:
 
         def join(self, outputs):
             return keras.ops.concatenate(outputs, axis=self.channel_axis)
+
+    return SplitConcatConv
+
+
+def define_split_concat_module(Conv: Any) -> Any:
+    """`SplitConcatConv`, a module of `torch.nn`."""
+    import torch
+
+    class SplitConcatConv(torch.nn.Module):
+        """A convolution for each group of channels, outputs concatenated."""
+
+        def __init__(self, inputs, outputs, kernel_size, groups=1, **options):
+            super().__init__()
+            each = inputs // groups, outputs // groups, kernel_size
+            parts = (Conv(*each, **options) for _ in range(groups))
+            self.branches = torch.nn.ModuleList(parts)
+
+        def forward(self, x):
+            parts = x.chunk(len(self.branches), dim=1)
+            pairs = zip(self.branches, parts, strict=True)
+            return torch.cat([branch(part) for branch, part in pairs], dim=1)
 
     return SplitConcatConv

@@ -25,6 +25,9 @@ class SplitSum(PartsVariant):
     def code(self, case: Case, backend: Backend) -> Code:
         return define_parts_conv, define_split_sum_conv
 
+    def module_code(self, case: Case) -> Code:
+        return (define_split_sum_module,)
+
 
 def define_split_sum_conv(PartsConv: Any) -> Any:
     """`SplitSumConv`."""
@@ -41,5 +44,31 @@ def define_split_sum_conv(PartsConv: Any) -> Any:
 
         def join(self, outputs):
             return functools.reduce(operator.add, outputs)
+
+    return SplitSumConv
+
+
+def define_split_sum_module(Conv: Any) -> Any:
+    """`SplitSumConv`, a module of `torch.nn`."""
+    import torch
+
+    class SplitSumConv(torch.nn.Module):
+        """A convolution to all outputs for each group of inputs, summed.
+
+        The bias is that of the first.
+        """
+
+        def __init__(self, inputs, outputs, kernel_size, groups=1, bias=True, **options):
+            super().__init__()
+            each = inputs // groups, outputs, kernel_size
+            owns = (bias and not part for part in range(groups))
+            parts = (Conv(*each, bias=own, **options) for own in owns)
+            self.branches = torch.nn.ModuleList(parts)
+
+        def forward(self, x):
+            parts = x.chunk(len(self.branches), dim=1)
+            pairs = zip(self.branches, parts, strict=True)
+            first, *others = (branch(part) for branch, part in pairs)
+            return sum(others, first)
 
     return SplitSumConv

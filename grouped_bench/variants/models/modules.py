@@ -4,7 +4,7 @@ import dataclasses
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from grouped_bench.backends.code import Arguments, Source, literal
+from grouped_bench.backends.code import KERAS_DEPTHWISE, Arguments, Source, literal
 from grouped_bench.space.case import BASELINE, Case
 from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
@@ -133,7 +133,7 @@ def _may_be_refused(one: Substitute) -> bool:
 
 def _class(source: Source, one: Substitute) -> str:
     code, rank = one.printed.code, one.printed.rank
-    return source.add(depthwise(code), rank, "DepthwiseConv") if one.keras == DEPTHWISE else source.add(code, rank)
+    return source.add(depthwise(code), rank, KERAS_DEPTHWISE) if one.keras == DEPTHWISE else source.add(code, rank)
 
 
 def _with_forms(source: Source, substitutes: Sequence[Substitute], names: Sequence[str], remarks: Iterable[str]) -> str:

@@ -442,3 +442,48 @@ def test_counts_tell_each_run_and_how_it_stopped():
     assert lines[-1] == "Run b stopped when its budget was spent."
     assert counts([], [{}]) == ["0 tasks.", "The run does not say how it stopped."]
     assert counts([], [{"finished": False, "stopped_by": None}])[-1] == "The run is not finished."
+
+
+# Trends
+
+
+def dilated(variant, factor, **changes):
+    """A run in which `variant` takes `factor` times as long with dilation 2 as with 1."""
+    made = training(groups=[4], channels=[64])
+    apart = made.assign(dilation=[(2, 2)] * len(made), **changes)
+    for name in ("latency_s", "latency_low_s", "latency_high_s"):
+        apart[name] = apart[name].where(apart["variant"] != variant, apart[name] * factor)
+    return pd.concat([made, apart], ignore_index=True)
+
+
+def test_time_that_grows_along_an_axis_where_work_does_not_is_told():
+    found = only(dilated("grouped_native", 6.0), "dilation 2x2 than")
+    assert re.fullmatch(
+        r"grouped_native is 6\.\d× \[5\.\d–6\.\d\] slower with dilation 2x2 than with dilation 1x1, "
+        r"for as much arithmetic\.",
+        found.text,
+    )
+    assert [row.dilation for row in found.rows] == [(2, 2), (1, 1)]
+    assert np.log(5.5) < found.effect < np.log(6.0)
+
+
+def test_fewer_channels_a_group_that_take_longer_are_told_with_the_groups():
+    found = only(training(channels=[64]), "than with 4 groups")
+    assert found.text.startswith("grouped is 8")
+    assert "slower with 32 groups than with 4 groups, for less arithmetic." in found.text
+    assert "than with 1 group" not in said(training())  # without groups it is another function
+
+
+@pytest.mark.parametrize("factor", [1.0, 1.3])
+def test_time_that_hardly_grows_is_no_trend(factor):
+    assert "than with dilation" not in said(dilated("grouped_native", factor))
+
+
+def test_more_time_for_more_work_is_no_trend():
+    made = dilated("grouped_native", 6.0)
+    made["macs"] = made["macs"].where(made["dilation"].map(max) == 1, made["macs"] + 1)
+    assert "than with dilation" not in said(made)
+
+
+def test_what_differs_in_its_setting_too_is_no_trend():
+    assert "than with dilation" not in said(dilated("grouped_native", 6.0, execution="xla"))

@@ -43,10 +43,25 @@ def test_what_failed_is_told_by_its_status_and_what_is_absent_by_a_dash():
     assert native[2] == "oom" and "±" in native[3]
 
 
-def test_a_task_measured_once_is_left_out():
+def test_a_variant_that_one_place_alone_has_is_a_row_of_the_case():
+    """It may be the fastest of all."""
     whole, other = small(run_id="a"), small(run_id="b")
     (found,) = tables(whole, fail(other, other["variant"] == "grouped_native", "oom", None))
-    assert [row[0] for row in found.rows] == ["regular"]
+    assert [row[0] for row in found.rows] == ["regular", "grouped_native"]
+    assert "±" in found.rows[1][1] and found.rows[1][2] == "oom"
+    (found,) = tables(whole, other[other["variant"] == "regular"])
+    assert found.rows[1][2] == "—"
+
+
+def test_a_case_of_which_no_variant_meets_is_left_out():
+    whole, other = small(run_id="a"), small(run_id="b")
+    assert tables(whole[whole["variant"] == "regular"], other[other["variant"] != "regular"]) == []
+
+
+def test_layouts_stand_side_by_side_under_their_names():
+    torch = {"backend": "torch", "execution": "eager"}
+    (found,) = tables(small(**torch), small(**torch, layout="contiguous"), small(**torch, layout="channels_last"))
+    assert found.headers[1:] == ("Keras layers", "torch.nn, contiguous", "torch.nn, channels_last")
 
 
 def test_more_than_fits_is_said():

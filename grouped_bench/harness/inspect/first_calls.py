@@ -1,0 +1,72 @@
+"""A first call of each task of a plan, to know what a run of it will take."""
+
+import dataclasses
+import functools
+import operator
+import statistics
+from collections.abc import Callable, Collection
+
+from grouped_bench.harness.estimate import Key, Known, key_of
+from grouped_bench.harness.plan import Cohort
+from grouped_bench.harness.processes.slots import WorkerLike, in_worker
+from grouped_bench.harness.processes.workers import Limits
+from grouped_bench.harness.request import RunRequest
+from grouped_bench.harness.session import Session, opened
+from grouped_bench.measure.rounds import LEAST_ROUNDS
+from grouped_bench.space.facts import Json
+
+# Tasks whose memory is read: those that must hold most.
+_MOST_READ = 3
+
+
+def first_calls(request: RunRequest, known: Collection[Key]) -> dict[Key, Known]:
+    """What one process of each task shows, but for those that are known; what fails is left out.
+
+    Args:
+        request: the run.
+        known: tasks by `key_of` that need no call.
+
+    Raises:
+        UnavailableError: a device is not there, or another run is measuring.
+        HostError: a backend cannot start.
+    """
+    tasks = [(cohort, name) for cohort in request.plan.cohorts for name in cohort.variants]
+    open_ = [task for task in tasks if key_of(*task) not in known]
+    found: dict[Key, Known] = {}
+    if not open_:
+        return found
+    with opened(request) as session:
+        for cohort, name in open_:  # each alone: one that ends its process takes no other with it
+            session.progress.say(f"calling {name} once, {cohort.title()}")
+            told = _in_worker(session, cohort, functools.partial(_called, session, cohort, name))
+            if "call_s" in told:
+                found[key_of(cohort, name)] = Known(**told)
+        called = [task for task in open_ if key_of(*task) in found]
+        for cohort, name in sorted(called, key=lambda task: -task[0].counts(task[1]).min_bytes)[:_MOST_READ]:
+            session.progress.say(f"reading the memory of {name}, {cohort.title()}")
+            key = key_of(cohort, name)
+            asked = {"op": "memory", **_request(session, cohort, name), "expected_s": {name: found[key].call_s}}
+            read = _in_worker(session, cohort, operator.methodcaller("ask", asked))
+            found[key] = dataclasses.replace(found[key], peak_bytes=read.get("peak_bytes"))
+    return found
+
+
+def _called(session: Session, cohort: Cohort, name: str, worker: WorkerLike) -> Json:
+    """Seconds of the first call in `worker`, and of one in a short visit after it; nothing of what fails."""
+    request = _request(session, cohort, name)
+    built = worker.ask({"op": "build", **request, "iterations": {}, "expected_s": {}, "check": False})["built"]
+    if name not in built:
+        return {}
+    visited = worker.ask({"op": "visit", **request, "rounds": LEAST_ROUNDS})
+    samples = [sample for sample in visited["samples"].get(name, ()) if sample is not None]
+    return {"first_call_s": built[name]["first_call_s"], "call_s": statistics.median(samples)} if samples else {}
+
+
+def _request(session: Session, cohort: Cohort, name: str) -> Json:
+    return cohort.request([name], session.request.seed)
+
+
+def _in_worker(session: Session, cohort: Cohort, action: Callable[[WorkerLike], Json]) -> Json:
+    control = session.request.control
+    limits = Limits(control.task_timeout, control.memory_limit)
+    return in_worker(session.side.hosts[cohort.setting.host], limits, action)
