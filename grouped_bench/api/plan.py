@@ -28,7 +28,7 @@ def plan(space: "Space", *, out: str | Path = DEFAULT_OUT, first_calls: bool = F
     Raises:
         The errors of `run`; without `first_calls` nothing is started.
     """
-    from grouped_bench.harness.estimate import estimate, known_of, to_dict
+    from grouped_bench.harness.inspect.estimate import estimate, known_of, to_dict
     from grouped_bench.harness.inspect.first_calls import first_calls as called
     from grouped_bench.harness.request import RunRequest
     from grouped_bench.layers.choice import rows_here

@@ -240,7 +240,14 @@ def literal(value: Any) -> str:
 
 
 def called(name: str, arguments: Arguments, usual: Arguments, positional: int) -> str:
-    """The call of `name`, an argument a line; what is usual is left out, and the first ones are not named."""
+    """The call of `name`, with an argument a line.
+
+    Args:
+        name: what is called.
+        arguments: by name, in their order.
+        usual: values that are left out.
+        positional: how many of the first are not named.
+    """
     every = list(arguments.items())
     given = [literal(value) for _, value in every[:positional]]
     others = ((name, value) for name, value in every[positional:] if name not in usual or usual[name] != value)

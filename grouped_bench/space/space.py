@@ -167,6 +167,9 @@ class Space:
         tables = [{**table, **axes} for table in self.tables]
         if _SHAPE_AXES & set(axes):  # another case than the network's
             tables = [{name: value for name, value in table.items() if name != "in_use"} for table in tables]
+        if "backend" in axes and "layout" not in axes:  # of the backend that it was given with
+            chosen = validate(Axes, {"backend": axes["backend"]}, "options").backend
+            tables = [_without_layout(old, new, chosen) for old, new in zip(self.tables, tables, strict=True)]
         published = [] if _SHAPE_AXES & set(axes) else _plain(self.published)
         return Space(
             cases=tables, control=self.control, published=published, left_out=self.left_out, source=self.source
@@ -199,6 +202,12 @@ class Space:
         more = {"published": _plain(self.published), "left_out": self.left_out}
         told = {name: value for name, value in more.items() if value}
         return {"source": self.source, "cases": self.tables, "control": self.control, **told}
+
+
+def _without_layout(old: Json, new: Json, chosen: tuple[str, ...]) -> Json:
+    """`new` without its layout, unless `chosen` are the backends that `old` has."""
+    known = validate(Axes, {"backend": old["backend"]} if "backend" in old else {}, "Space").backend
+    return new if known == chosen else {name: value for name, value in new.items() if name != "layout"}
 
 
 def preset_names() -> list[str]:

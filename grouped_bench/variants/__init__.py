@@ -12,6 +12,7 @@ from grouped_bench.errors import UnavailableError
 from grouped_bench.space.case import BASELINES, Case
 from grouped_bench.variants import blocks, layers, plugins
 from grouped_bench.variants.base import ALL, REGISTRY, Printed, Variant
+from grouped_bench.variants.torch_modules import TorchModule
 
 Files = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -98,3 +99,20 @@ def printed(name: str, case: Case, backend: str, choice: str | None = None) -> P
     except (NotImplementedError, ValueError, OSError):  # no such layer, no such choice, no such source
         return None
     return defined
+
+
+def printed_module(name: str, case: Case, layout: str) -> str | None:
+    """The module of PyTorch of a variant as code to paste; None where it has none.
+
+    Args:
+        name: of the variant.
+        case: what the module computes.
+        layout: memory format of its tensors.
+    """
+    found = find(name)
+    if found is None or not any(layout in backends.named(one).layouts for one in backends.names()):
+        return None
+    try:
+        return TorchModule(found, layout).module(case).text()
+    except (NotImplementedError, OSError):  # no such module, no such source
+        return None

@@ -16,6 +16,7 @@ from grouped_bench.analyse.compare.compare import REGRESSION, UNCHANGED
 from grouped_bench.errors import OutputError, RunError, SpaceError
 from grouped_bench.report import baselines as telling
 from grouped_bench.store.runs import read_run, to_table
+from grouped_bench.units import format_bytes
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 LOOK = {
@@ -229,8 +230,8 @@ def test_the_table_tells_commit_date_tasks_and_size():
     lines = telling.render([one.to_dict() for one in gb.baselines("runs")], "table").splitlines()
     assert lines[0] == MACHINE
     assert lines[1].split() == ["commit", "date", "tasks", "size", "rounds", "run"]
-    size = f"{Path('runs/r1.parquet').stat().st_size / 1024:.3g}"
-    assert lines[3].split() == [f"{COMMIT[:10]}+", "2026-11-23", "4", size, "KiB", "all", "r1"]
+    size = format_bytes(Path("runs/r1.parquet").stat().st_size).split()
+    assert lines[3].split() == [f"{COMMIT[:10]}+", "2026-11-23", "4", *size, "all", "r1"]
     assert lines[4].split()[:3] == ["—", "2026-11-23", "4"]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from grouped_bench import backends, variants
 from grouped_bench.errors import SpaceError, UnavailableError
-from grouped_bench.harness.estimate import estimate, to_dict
+from grouped_bench.harness.inspect.estimate import estimate, to_dict
 from grouped_bench.harness.plan import make_plan
 from grouped_bench.space.axes import Control
 from grouped_bench.space.space import Space

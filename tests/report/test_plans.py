@@ -5,7 +5,7 @@ import json
 import pytest
 
 import grouped_bench as gb
-from grouped_bench.harness.estimate import estimate, to_dict
+from grouped_bench.harness.inspect.estimate import estimate, to_dict
 from grouped_bench.harness.plan import make_plan
 from grouped_bench.report.plans import listing, render
 from grouped_bench.space.axes import Control
@@ -32,7 +32,7 @@ def test_no_line_is_wider_than_a_terminal(plan):
 
 def test_the_headline_counts_and_says_that_the_time_is_the_least(plan):
     headline = " ".join(render(plan, "table").split("\n\n")[0].split())
-    assert headline.startswith("2 cohorts, 10 tasks, 4 cases left out. About 0:")
+    assert headline.startswith("2 cohorts, 10 tasks, 4 cases left out. About 1:2")
     assert "if no implementation is slow (--try finds out)." in headline
     assert headline.endswith("The largest task needs at least 77.6 MiB.")
     largest = 4 * 64 * (8 * 28**3 + 8 * 26**3 + 27 * 64)  # input, output and weights of the dense one
@@ -79,7 +79,7 @@ def test_the_same_case_hot_and_cold_are_two_titles():
 
 
 def test_nothing_is_said_of_skips_where_there_are_none():
-    assert "Left out" not in render(make_plan(Space()).to_dict(Control()), "table")
+    assert "Left out" not in render(planned(Space()), "table")
 
 
 def test_json_is_the_plan_itself(plan):

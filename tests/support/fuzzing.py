@@ -28,6 +28,7 @@ import grouped_bench as gb
 from grouped_bench.api.runs import joined
 from grouped_bench.errors import GroupedBenchError
 from grouped_bench.harness import session
+from grouped_bench.harness.inspect.estimate import estimate, to_dict
 from grouped_bench.harness.plan import make_plan
 from grouped_bench.harness.processes import probing
 from grouped_bench.report.comparison.table import render
@@ -206,7 +207,8 @@ class Fuzzer:
 
     def plan(self, space):
         if sum(1 for _ in space.points()) <= MOST_PLANNED:
-            make_plan(space).to_dict(Control())
+            made = make_plan(space)
+            to_dict(made, estimate(made, Control(), {}))
 
     def show(self, names):
         runs = gb.load_all(names)

@@ -1,6 +1,7 @@
 """Variants as plain modules of PyTorch: exact in every layout, in the memory format that is asked, and printed."""
 
 import ast
+import importlib.util
 import itertools
 
 import numpy as np
@@ -19,6 +20,7 @@ from grouped_bench.variants.torch_modules import TorchModule, in_layout
 
 NAMES = ("regular", "grouped", "split_concat", "split_sum")
 LAYOUTS = ("contiguous", "channels_last")
+NEEDS_TORCH = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="no PyTorch")
 CASES = {
     "1D": make_case(rank=1, size=9),
     "2D": make_case(),
@@ -125,7 +127,7 @@ def test_what_is_printed_computes_the_function(case, name, layout, backend, torc
 
 
 def test_printed_code_that_computes_another_function_is_seen(backend, torch):
-    case = make_case(groups=2, channels=(4, 8))
+    case = make_case(pass_="inference")
     code = snippet("grouped", case, "torch", "eager", layout="contiguous")
     wrong = code.replace("padding=1", "padding=0")
     assert wrong != code
@@ -191,6 +193,7 @@ def test_which_variants_have_a_module():
 # The axis
 
 
+@NEEDS_TORCH
 def test_a_layout_is_a_setting_of_its_own():
     plan = make_plan(Space(backend="torch", layout="keras,contiguous,channels_last", groups=4, variant="all"))
     settings = [cohort.setting for cohort in plan.cohorts]
@@ -205,6 +208,7 @@ def test_a_layout_is_a_setting_of_its_own():
     assert {cohort.case.data_format for cohort in plan.cohorts} == {"channels_last"}
 
 
+@NEEDS_TORCH
 def test_a_backend_without_layouts_keeps_that_of_keras():
     plan = make_plan(Space(backend="tensorflow,torch", layout="keras,contiguous"))
     assert [(one.setting.backend, one.setting.layout) for one in plan.cohorts] == [
@@ -214,6 +218,7 @@ def test_a_backend_without_layouts_keeps_that_of_keras():
     ]
 
 
+@NEEDS_TORCH
 @pytest.mark.parametrize(
     ("axes", "words"),
     [

@@ -6,7 +6,7 @@ import operator
 import statistics
 from collections.abc import Callable, Collection
 
-from grouped_bench.harness.estimate import Key, Known, key_of
+from grouped_bench.harness.inspect.estimate import Known, TaskKey, key_of
 from grouped_bench.harness.plan import Cohort
 from grouped_bench.harness.processes.slots import WorkerLike, in_worker
 from grouped_bench.harness.processes.workers import Limits
@@ -19,7 +19,7 @@ from grouped_bench.space.facts import Json
 _MOST_READ = 3
 
 
-def first_calls(request: RunRequest, known: Collection[Key]) -> dict[Key, Known]:
+def first_calls(request: RunRequest, known: Collection[TaskKey]) -> dict[TaskKey, Known]:
     """What one process of each task shows, but for those that are known; what fails is left out.
 
     Args:
@@ -32,7 +32,7 @@ def first_calls(request: RunRequest, known: Collection[Key]) -> dict[Key, Known]
     """
     tasks = [(cohort, name) for cohort in request.plan.cohorts for name in cohort.variants]
     open_ = [task for task in tasks if key_of(*task) not in known]
-    found: dict[Key, Known] = {}
+    found: dict[TaskKey, Known] = {}
     if not open_:
         return found
     with opened(request) as session:

@@ -1,9 +1,8 @@
 """Layers of Keras or PyTorch to paste: the source of what was measured, and the call that makes the layer of a case."""
 
-from grouped_bench import backends, variants
+from grouped_bench import variants
 from grouped_bench.space.case import DTYPE_BYTES, MIXED_PREFIX, Case
 from grouped_bench.variants.base import Printed
-from grouped_bench.variants.torch_modules import TorchModule
 
 _PADDINGS = ("same", "valid", "causal")
 _FORMATS = ("channels_last", "channels_first")
@@ -31,23 +30,13 @@ def snippet(
         layout: memory format of a module of PyTorch's own; None for a layer of Keras.
     """
     if layout is not None:
-        module = _module(variant, case, layout)
+        module = None if _unknown(case) else variants.printed_module(variant, case, layout)
         return None if module is None else "".join(f"# {note}\n" for note in _torch_notes(execution, layout)) + module
     found = printed(variant, case, backend, choice)
     if found is None:
         return None
     told = _notes(backend, execution, is_a_guess=is_a_guess(variant, case, choice))
     return "".join(f"# {note}\n" for note in told) + found.text()
-
-
-def _module(variant: str, case: Case, layout: str) -> str | None:
-    found = variants.find(variant)
-    if found is None or _unknown(case) or layout not in backends.named("torch").layouts:
-        return None
-    try:
-        return TorchModule(found, layout).module(case).text()
-    except (NotImplementedError, OSError):  # no such module, no such source
-        return None
 
 
 def _torch_notes(execution: str, layout: str) -> list[str]:

@@ -9,7 +9,7 @@ from grouped_bench.analyse.advise.advice import FAILURES, MEASURED, TIME, Advice
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.network.parts import OWN_GROUPED
 from grouped_bench.analyse.rows import case_title, gathered
-from grouped_bench.report.advice import plain_jax, quantities
+from grouped_bench.report.advice import quantities
 from grouped_bench.report.advice.snippets import snippet
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.forms import own_form
@@ -17,6 +17,7 @@ from grouped_bench.report.text.paragraphs import Paragraph, Piece
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.case import BASELINE
 from grouped_bench.units import counted, format_count, format_percent
+from grouped_bench.variants import plain_jax
 
 # What to do where a measurement gave no answer, by what kept it from one, and whether more time would help.
 _WAYS_OUT = {

@@ -165,8 +165,14 @@ def _clearness(line: Line) -> str:
 
 def _own_forms(lines: Sequence[Line]) -> str:
     names = dict.fromkeys(own_form_of(line.own, own_variant(line.own)) for line in lines)
-    framework = "Keras'" if any(line.own.layout is None for line in lines) else "torch.nn's"
-    return next(iter(names)) if len(names) == 1 else f"{framework} own form"
+    if len(names) == 1:
+        return next(iter(names))
+    of_keras = {line.own.layout is None for line in lines}
+    return (
+        "the framework's own form"
+        if len(of_keras) > 1
+        else f"{'Keras' if of_keras == {True} else 'torch.nn'}' own form"
+    )
 
 
 def _share(count: int, total: int) -> str:

@@ -58,9 +58,9 @@ def define_split_concat_module(Conv: Any) -> Any:
     class SplitConcatConv(torch.nn.Module):
         """A convolution for each group of channels, outputs concatenated."""
 
-        def __init__(self, inputs, outputs, kernel_size, groups=1, **options):
+        def __init__(self, inputs, outputs, kernel, groups=1, **options):
             super().__init__()
-            each = inputs // groups, outputs // groups, kernel_size
+            each = inputs // groups, outputs // groups, kernel
             parts = (Conv(*each, **options) for _ in range(groups))
             self.branches = torch.nn.ModuleList(parts)
 

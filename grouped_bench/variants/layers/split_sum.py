@@ -58,9 +58,9 @@ def define_split_sum_module(Conv: Any) -> Any:
         The bias is that of the first.
         """
 
-        def __init__(self, inputs, outputs, kernel_size, groups=1, bias=True, **options):
+        def __init__(self, inputs, outputs, kernel, groups=1, bias=True, **options):
             super().__init__()
-            each = inputs // groups, outputs, kernel_size
+            each = inputs // groups, outputs, kernel
             owns = (bias and not part for part in range(groups))
             parts = (Conv(*each, bias=own, **options) for own in owns)
             self.branches = torch.nn.ModuleList(parts)

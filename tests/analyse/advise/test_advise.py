@@ -1,6 +1,7 @@
 """Advice: known truths, what it rests on, and where it says nothing."""
 
 import dataclasses
+import importlib.util
 import json
 import re
 from dataclasses import replace
@@ -14,16 +15,18 @@ from frames import HOSTILE, IN_FORCE, fail, frame, metadata, true_speedup
 from machines import machine, recorded
 
 import grouped_bench as gb
-from grouped_bench.analyse.advise.advice import COSTLY, Advice, leaders, question
+from grouped_bench.analyse.advise.advice import COSTLY, MEASURED, Advice, Option, leaders, question
 from grouped_bench.analyse.advise.advise import advise, questions, sensible, without
 from grouped_bench.analyse.advise.kriging import estimate, outside, within_reach
 from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.rows import plain
 from grouped_bench.api import runs
+from grouped_bench.api.advise import questions_of
 from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.harness.inspect.here import looked_at
 from grouped_bench.harness.processes.probing import Probe
 from grouped_bench.report.advice import formats as telling
+from grouped_bench.report.advice.text import code_of
 from grouped_bench.space.case import Case, Setting
 from grouped_bench.space.space import Space
 from grouped_bench.store import identity
@@ -779,3 +782,35 @@ def test_text_from_a_foreign_record_is_shown_and_not_obeyed():
     text = told([ask(made)])
     assert "There is no code to paste" in text
     assert "\x1b" not in told([ask(made), ask(made, groups=4)])
+
+
+NEEDS_TORCH = pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="no PyTorch")
+
+
+@NEEDS_TORCH
+@pytest.mark.parametrize(
+    ("options", "layouts"),
+    [
+        ({"backend": "torch"}, ["contiguous"]),
+        ({"backend": "torch", "layout": "keras"}, [None]),
+        ({"backend": "torch", "layout": "channels_last,keras"}, ["channels_last", None]),
+        ({"backend": "tensorflow,torch"}, [None, None]),
+        ({}, [None]),
+    ],
+)
+def test_who_asks_for_pytorch_has_its_own_modules(options, layouts):
+    asked = questions_of(Space(source="options"), [], None, options)
+    assert [one.setting.layout for one in asked] == layouts
+
+
+@NEEDS_TORCH
+def test_code_of_pytorch_is_what_is_pasted():
+    asked = questions_of(Space(source="options"), [], None, {"backend": "torch", "groups": 4})[0]
+    found = Advice(asked, MEASURED, options=(Option("grouped", Estimate(0.001), None, None, None, False, 9),))
+    assert code_of(found) == "import torch\n\nlayer = torch.nn.Conv2d(64, 64, 3, padding=1, groups=4, bias=False)"
+
+
+@NEEDS_TORCH
+def test_the_code_of_all_layers_is_of_keras_and_says_so():
+    with pytest.raises(SpaceError, match="must be of layers of Keras"):
+        gb.layer_code(Space(source="options"), [], variant="split_concat", backend="torch", groups=4)

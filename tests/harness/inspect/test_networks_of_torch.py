@@ -10,7 +10,6 @@ import pytest
 from grouped_bench.errors import SpaceError
 from grouped_bench.harness.inspect.networks import read_network
 from grouped_bench.harness.plan import make_plan
-from grouped_bench.space.space import Space
 
 torch = pytest.importorskip("torch")
 OPERATORS = Path(__file__).parents[2] / "torchvision_operators"
@@ -34,8 +33,22 @@ def test_a_module_in_memory_is_a_space_of_its_framework():
     space = read_network(model(), (3, 12, 12))
     assert (space.source, {table["backend"] for table in map(dict, space.tables)}) == ("Sequential", {"torch"})
     assert {cohort.setting.backend for cohort in make_plan(space).cohorts} == {"torch"}
-    other = Space(**{**space.to_dict(), "backend": "tensorflow"})
+    other = space.replace(backend="tensorflow")
     assert make_plan(other).cohorts[0].case == make_plan(space).cohorts[0].case
+
+
+def test_a_module_is_measured_by_modules_unless_another_layout_or_backend_is_asked():
+    space = read_network(model(), (3, 12, 12))
+    grouped = make_plan(space).cohorts[-1]
+    assert grouped.setting.layout == "contiguous"
+    assert set(grouped.variants) == {"regular", "grouped", "split_concat", "split_sum"}
+
+    def layouts(**axes):
+        return {cohort.setting.layout for cohort in make_plan(space.replace(**axes)).cohorts}
+
+    assert layouts(backend="torch") == layouts(backend=["torch"], groups=2) == {"contiguous"}
+    assert layouts(layout="channels_last,keras") == {"channels_last", None}
+    assert layouts(backend="tensorflow") == layouts(backend="jax,torch") == {None}
 
 
 def test_a_module_without_a_shape_is_refused_with_the_way_out():
@@ -64,8 +77,10 @@ def test_files_of_other_frameworks_are_the_module_itself(tmp_path):
         ],
     )
     onnx.save_model(helper.make_model(graph), str(tmp_path / "net.onnx"))
-    without = [{name: value for name, value in table.items() if name != "backend"} for table in tables]
-    assert read_network(tmp_path / "net.onnx").tables == without
+    of_a_framework = ("backend", "layout", "variant")
+    found = (tables, read_network(tmp_path / "net.onnx").tables)
+    ours, theirs = ([{k: v for k, v in one.items() if k not in of_a_framework} for one in some] for some in found)
+    assert ours == theirs
 
 
 @pytest.mark.long

@@ -37,8 +37,8 @@ def test_as_well_is_said_as_more_or_as_less():
     found = sentences.findings(trainings({"g4": -0.001, "wide": 0.001}, 12, spread=0.0005), facts())
     (less,) = [one for one in found if "g4" in one]
     (more,) = [one for one in found if "wide" in one]
-    assert re.search(r"g4 learns as well as dense, within 0\.5 points: 0\.1 points \[.*\] less, 12 seeds\.$", less)
-    assert re.search(r"wide learns as well as dense, within 0\.5 points: 0\.1 points \[.*\] more, 12 seeds\.$", more)
+    assert re.search(r"g4 learns as well as dense, within 0\.5 points: 0\.1 points \[.*\] less, \d+ seeds\.$", less)
+    assert re.search(r"wide learns as well as dense, within 0\.5 points: 0\.1 points \[.*\] more, \d+ seeds\.$", more)
 
 
 def test_the_largest_difference_is_the_headline():

@@ -55,6 +55,16 @@ def test_a_gain_on_a_busy_machine_is_told_by_the_bound_that_holds():
     assert of(wide).effect.startswith("At least ")
 
 
+def test_the_form_of_a_module_is_that_of_its_framework():
+    torch = {"backend": "torch", "execution": "eager", "layout": "contiguous"}
+    assert (
+        " by split_concat in 2 layers" in of(network(**torch, variants=["regular", "grouped", "split_concat"])).action
+    )
+    assert of(network(**torch)).action.startswith("Replace torch.nn's groups= by grouped_native")
+    alone = frame(groups=[32], channels=[64], passes=["training"], **torch)
+    assert " faster than torch.nn's groups= (" in of(alone).effect
+
+
 def test_one_case_says_how_clear_its_fastest_form_is_and_which_is_next():
     found = of(frame(groups=[32], channels=[64], passes=["training"]))
     assert found.effect.startswith("grouped_native is ") and " faster than Keras' groups= (" in found.effect

@@ -20,7 +20,7 @@ _VISITS, _OVERHEAD_S = 3 * LEAST_VISITS, 0.1
 _READING_S, _AT_ONCE = 0.6, 2
 _START_S = 6.0
 
-Key = tuple[Any, ...]
+TaskKey = tuple[Any, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,13 +55,13 @@ class RunEstimate:
     tried: int = 0
 
 
-def key_of(cohort: Cohort, variant: str) -> Key:
+def key_of(cohort: Cohort, variant: str) -> TaskKey:
     """What names a task wherever it is recorded."""
     columns = {**cohort.setting.to_columns(), **cohort.case.to_columns()}
     return (*(columns[name] for name in COHORT_KEY), variant)
 
 
-def known_of(rows: Iterable[Any]) -> dict[Key, Known]:
+def known_of(rows: Iterable[Any]) -> dict[TaskKey, Known]:
     """What rows of this machine say of their tasks, the newest of several.
 
     Args:
@@ -76,7 +76,7 @@ def known_of(rows: Iterable[Any]) -> dict[Key, Known]:
     return found
 
 
-def estimate(plan: Plan, control: Control, known: Mapping[Key, Known]) -> RunEstimate:
+def estimate(plan: Plan, control: Control, known: Mapping[TaskKey, Known]) -> RunEstimate:
     """What a run of `plan` will take.
 
     Args:

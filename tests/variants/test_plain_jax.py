@@ -10,7 +10,7 @@ from cases import make_case
 
 from grouped_bench import variants
 from grouped_bench.measure import verify
-from grouped_bench.report.advice.plain_jax import flax_layer, plain
+from grouped_bench.variants.plain_jax import flax_layer, plain
 
 NAMES = ("regular", "grouped", "grouped_native", "split_concat")
 CASES = {

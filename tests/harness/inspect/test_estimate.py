@@ -8,7 +8,7 @@ from killed_runs import SPACE, begin, fake_host
 import grouped_bench as gb
 from grouped_bench.errors import UnavailableError
 from grouped_bench.harness import lock
-from grouped_bench.harness.estimate import Known, estimate, key_of, known_of
+from grouped_bench.harness.inspect.estimate import Known, estimate, key_of, known_of
 from grouped_bench.harness.plan import make_plan
 from grouped_bench.harness.processes import probing
 from grouped_bench.layers import choice
