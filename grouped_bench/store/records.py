@@ -83,6 +83,13 @@ class Built(TypedDict):
     search_s: NotRequired[Duration]
 
 
+class CutShort(TypedDict):
+    """Whose turn it was when the run's time ended."""
+
+    variant: str | None
+    reason: str
+
+
 class VisitRecord(TypedDict):
     """One visit of a cohort."""
 
@@ -98,6 +105,7 @@ class VisitRecord(TypedDict):
     failed: dict[str, Failure]
     samples: dict[str, SampleList]
     turn: NotRequired[Tally]
+    cut_short: NotRequired[CutShort]
     reference: NotRequired[SampleList | dict[str, SampleList] | None]
     beside: NotRequired[dict[str, str] | None]
     stolen: NotRequired[Fraction | None]

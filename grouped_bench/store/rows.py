@@ -37,7 +37,7 @@ def _row(task: Json, records: Sequence[Json], unreached: str) -> Json:
     row: Json = {name: task.get(name) for name in NAMES}
     row.update(
         status=failure.get("status", "ok" if measured else "interrupted"),
-        reason=failure.get("reason", None if measured else _unreached(visits, unreached)),
+        reason=failure.get("reason", None if measured else _unreached(visits, unreached, variant)),
         relative_error=_relative_error(built, failure),
         first_calls_s=[build["first_call_s"] for build in built],
         peak_memory_bytes=memory.get("peak_bytes"),
@@ -49,7 +49,7 @@ def _row(task: Json, records: Sequence[Json], unreached: str) -> Json:
             for visit, name in zip(timed, beside, strict=True)
         ],
         iterations=built[0]["iterations"] if built else None,
-        flags=["memory_failed"] if "status" in memory else [],
+        flags=["memory_failed"] if memory.get("status") not in (None, "interrupted") else [],
         reference=reference,
         visit_turn=[visit["turn"] for visit in timed] if all("turn" in visit for visit in timed) and timed else None,
         choice=next((build["choice"] for build in built if "choice" in build), None),
@@ -59,8 +59,12 @@ def _row(task: Json, records: Sequence[Json], unreached: str) -> Json:
     return row
 
 
-def _unreached(visits: Sequence[Json], why: str) -> str:
+def _unreached(visits: Sequence[Json], why: str, variant: str) -> str:
     """Why a task has no samples though it did not fail: which other ended its visit, if it had one."""
+    cut = next((visit["cut_short"] for visit in reversed(visits) if "cut_short" in visit), None)
+    if cut is not None:
+        whose = "" if cut["variant"] in (variant, None) else f", in the turn of {cut['variant']}"
+        return f"{cut['reason']}{whose}"
     failed = [(name, one["status"]) for visit in visits for name, one in visit["failed"].items()]
     return f"{failed[-1][0]} ended its visit ({failed[-1][1]}), and {why}" if failed else why
 

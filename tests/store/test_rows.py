@@ -97,6 +97,23 @@ def test_a_task_whose_visit_another_ended_says_so():
     assert outcome(made["regular"]) == ("interrupted", "grouped ended its visit (oom), and the budget ended")
 
 
+def test_what_the_end_of_the_time_cut_short_has_not_failed_and_says_in_whose_turn_it_was():
+    cut = {"variant": "grouped", "reason": "the budget ended while compiling"}
+    made = rows(visit(built={"regular": built()}, cut_short=cut))
+    assert outcome(made["grouped"]) == ("interrupted", "the budget ended while compiling")
+    assert outcome(made["regular"]) == ("interrupted", "the budget ended while compiling, in the turn of grouped")
+    measured = visit(built={"regular": built(), "grouped": built()}, samples={"regular": [1.0], "grouped": [3.0]})
+    made = rows(measured, visit(1, cut_short=cut))
+    assert outcome(made["grouped"]) == outcome(made["regular"]) == ("ok", None)
+    assert made["grouped"]["samples_s"] == [[3.0]]
+
+
+def test_a_reading_of_memory_that_was_cut_short_is_no_failure():
+    memory = {"kind": "memory", "cohort": 0, "variant": "grouped", "reason": "so"}
+    assert rows({**memory, "status": "interrupted"})["grouped"]["flags"] == []
+    assert rows({**memory, "status": "crashed"})["grouped"]["flags"] == ["memory_failed"]
+
+
 @pytest.mark.parametrize("reason", ["the budget ended", "interrupted by the user"])
 def test_a_task_that_no_visit_reached_is_interrupted(reason):
     made = rows(unreached=reason)

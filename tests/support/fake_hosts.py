@@ -32,6 +32,7 @@ class FakeHost:
         """End the host."""
 
     def fork(self, limits):
+        self.limits = limits
         self.forked += 1
         self.alive += 1
         self.most_alive = max(self.most_alive, self.alive)

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import os
 import signal
 from collections.abc import Sequence
@@ -23,16 +24,22 @@ from grouped_bench.units import format_bytes
 _TICK_S, _BUILD_TICK_S = 0.5, 0.1
 # Less memory than this left, and a machine begins to swap or to kill: the larger of a share of all and a size.
 _LEAST_LEFT_SHARE, _LEAST_LEFT_BYTES = 0.03, 256 * 2**20
+# The status of what the end of the run's time cut short: it has not failed.
+INTERRUPTED = "interrupted"
 # What a worker is doing, by the request, where it has not said more.
 _STAGES = {"build": "starting", "visit": SAMPLING, "memory": "its memory was read"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What a task may take: seconds of silence, and bytes of memory (None: what the machine has)."""
+    """What a task may take: seconds of silence, and bytes of memory (None: what the machine has).
+
+    At `deadline`, a reading of the clock, the time of the whole run is over.
+    """
 
     seconds: float
     memory_bytes: int | None = None
+    deadline: float = math.inf
 
 
 class TaskFailedError(Exception):
@@ -112,7 +119,9 @@ class Worker:
         bound(self._printed)
         # To find children takes milliseconds, which samples would show.
         status, reason = "oom", self._excess([self.pid, *(_children(self.pid) if with_children else [])])
-        if silent_s > self._limits.seconds:
+        if read_clock() > self._limits.deadline:
+            status, reason = INTERRUPTED, f"the budget ended{self._stage(request)}"
+        elif silent_s > self._limits.seconds:
             status, reason = "timeout", f"not finished within {self._limits.seconds:g} s{self._stage(request)}"
         if reason is not None:
             variant = self._variant(request)

@@ -12,7 +12,7 @@ from grouped_bench.analyse.statistics.pairs import Verdicts
 from grouped_bench.errors import HostError
 from grouped_bench.harness.plan import Plan
 from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes, Slot
-from grouped_bench.harness.processes.workers import Limits, TaskFailedError
+from grouped_bench.harness.processes.workers import INTERRUPTED, Limits, TaskFailedError
 from grouped_bench.harness.progress import Moment, Progress
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.family import Family
@@ -80,7 +80,9 @@ class Sweep:
         self._deadline = None if control.budget is None else started + control.budget - _CLOSING_S
         # Not the orders over again that the earlier part drew.
         self._rng = np.random.default_rng([seed, len(recalled)])
-        limits = Limits(control.task_timeout, control.memory_limit)
+        # What was begun may take a part of the time that is kept for the end.
+        ends = math.inf if self._deadline is None else self._deadline + _CLOSING_S / 2
+        limits = Limits(control.task_timeout, control.memory_limit, ends)
         self._processes = Processes(hosts, limits, visits_a_process)
         self._choices = {"visit_s": control.visit_time, "reference": control.reference}
         self._forecast = None if force else Forecast(control.memory_limit)
@@ -222,10 +224,13 @@ class Sweep:
                 self._sample(record, standing, slot, names)
         except TaskFailedError as failure:
             slot.worker = None
+            record["samples"] = {}
+            if failure.status == INTERRUPTED:
+                record["cut_short"] = {"variant": failure.variant, "reason": failure.reason}
+                return
             outcome = {"status": failure.status, "reason": failure.reason}
             names = standing.active if failure.variant is None else [failure.variant]
             record["failed"] |= dict.fromkeys(names, outcome)
-            record["samples"] = {}
 
     def _build(self, record: Json, standing: Standing, slot: Slot) -> None:
         names = [name for name in standing.active if name not in record["failed"]]

@@ -19,6 +19,7 @@ from grouped_bench.errors import HostError, UnavailableError
 from grouped_bench.harness.processes import ipc, workers
 from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
+from grouped_bench.measure.rounds import read_clock
 from grouped_bench.store.temporary import TemporaryFolder
 
 MIB = 2**20
@@ -161,6 +162,17 @@ def test_a_hanging_worker_is_ended(name, fork):
     assert caught.value.reason == "not finished within 5 s while compiling"
     with pytest.raises(ProcessLookupError):
         os.kill(worker.pid, 0)
+
+
+def test_a_worker_ends_with_the_time_of_its_run(host):
+    """Not as a failure of its own: the reason says what it was doing."""
+    host.fork(Limits(60.0, deadline=read_clock() + 60.0)).ask(build("regular"))
+    worker = host.fork(Limits(60.0, deadline=read_clock() + 4.0))
+    with pytest.raises(TaskFailedError) as caught:
+        worker.ask(build("group_parallel", "hangs"))
+    assert (caught.value.variant, caught.value.status) == ("hangs", "interrupted")
+    assert caught.value.reason == "the budget ended while compiling"
+    assert worker.ended
 
 
 def test_a_hanging_worker_takes_its_children_along(fork, monkeypatch):

@@ -14,6 +14,7 @@ from sweeping import Sweeping
 from grouped_bench.errors import HostError
 from grouped_bench.harness.plan import LEAST_VISITS, PROCESSES, Cohort, Plan
 from grouped_bench.harness.processes import slots as processes_module
+from grouped_bench.harness.processes.workers import INTERRUPTED, TaskFailedError
 from grouped_bench.harness.progress import Moment, Progress, moment_line
 from grouped_bench.harness.sweep import forecast
 from grouped_bench.harness.sweep.sweep import Sweep
@@ -210,6 +211,32 @@ def test_a_budget_too_short_leaves_tasks_interrupted_with_the_reason():
     statuses = {row["status"] for row in run.rows()}
     assert statuses == {"ok", "interrupted"}
     assert {row["reason"] for row in run.rows() if row["status"] == "interrupted"} == {"not reached"}
+
+
+class SlowToCompile(FakeWorker):
+    """A worker whose grouped layer compiles for a minute, unless the run's time is over before."""
+
+    def _build(self, request):
+        if "grouped" not in request["variants"]:
+            return super()._build(request)
+        self.host.clock.now = min(self.host.clock.now + 60.0, self.host.limits.deadline)
+        self.host.alive -= 1
+        raise TaskFailedError("grouped", INTERRUPTED, "the budget ended while compiling")
+
+
+def test_a_slow_first_call_does_not_outlast_the_budget():
+    """What it cut short has not failed, so that the run can be gone on with."""
+    host = FakeHost(None, TWINS)
+    host.worker = SlowToCompile
+    run = Sweeping(TWINS, host=host, cohorts=2, budget=20.0)
+    assert run.stopped_by == "budget"
+    assert run.clock.now <= 20.0
+    (cut,) = run.visits
+    assert (cut["failed"], cut["samples"]) == ({}, {})
+    assert cut["cut_short"] == {"variant": "grouped", "reason": "the budget ended while compiling"}
+    assert not any(standing.failed for standing in run.standings)
+    whole = Sweeping(TWINS, cohorts=2)
+    assert whole.host.limits.deadline == np.inf
 
 
 def test_the_most_undecided_cohorts_get_what_is_left_of_a_budget():
