@@ -1,4 +1,6 @@
-"""Does `--budget` hold, and who gets the time? A sweep of 100 tasks under budgets of 60 s and 120 s; about 3 minutes.
+"""Does `--budget` hold, and who gets the time? A sweep of 100 tasks under budgets of 60 s and 120 s; about 4 minutes.
+
+Then one of slow first calls, and of variants that fail, under 40 s beside a program that comes and goes.
 
 A run is the command as typed, in a process of its own, from its start to its end: import, memory pass and page too.
 
@@ -19,6 +21,10 @@ from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.case import BASELINE
 
 BUDGETS_S = (60, 120)
+# Keras' groups= takes seconds a call here, XLA seconds to compile; what has no room for its memory fails.
+SLOW = ["--groups", "32", "--channels", "128,256", "--size", "28", "--batch-size", "8", "--pass", "training",
+        "--backend", "tensorflow,jax", "--variant", "all", "--memory-limit", "1200MiB"]  # fmt: skip
+SLOW_S = 40
 HOLDS = 0.1
 AXES = ["--groups", "2,4,8,16,32", "--channels", "32,64", "--size", "7,14", "--batch-size", "4"]
 SMOKE_AXES = ["--groups", "2", "--channels", "8", "--size", "7", "--variant", "regular,split_sum", "--visits", "3"]
@@ -28,7 +34,8 @@ def main() -> None:
     given = evidence.parse(evidence.make_parser(__doc__))
     found = measure(smoke=given.smoke)
     for run in found["runs"]:
-        print(f"budget {run['budget_s']} s: {run['process_s']:.1f} s, {run['tasks']} tasks, visits {run['visits']}")
+        told = f"{run['process_s']:.1f} s, {run['tasks']} tasks, visits {run['visits']}"
+        print(f"budget {run['budget_s']} s{', slow and under load' * run['hog']}: {told}")
     evidence.conclude("budget", found, given)
 
 
@@ -39,14 +46,23 @@ def measure(*, smoke: bool = False) -> evidence.Findings:
         for seconds in (20,) if smoke else BUDGETS_S:
             evidence.say(f"a run of {seconds} s")
             found["runs"].append(timed_run(SMOKE_AXES if smoke else AXES, seconds))
-    over = {run["budget_s"]: run["process_s"] / run["budget_s"] - 1 for run in found["runs"]}
-    asked = [evidence.target(f"a budget of {s} s exceeded by at most 10 %", x, HOLDS, "%") for s, x in over.items()]
+        evidence.say("slow first calls under load")
+        found["runs"].append(timed_run(SMOKE_AXES if smoke else SLOW, 20 if smoke else SLOW_S, hog=True))
+    asked = [
+        evidence.target(
+            f"a budget of {run['budget_s']} s{', slow calls under load,' * run['hog']} exceeded by at most 10 %",
+            run["process_s"] / run["budget_s"] - 1,
+            HOLDS,
+            "%",
+        )
+        for run in found["runs"]
+    ]
     return {**found, "targets": asked}
 
 
-def timed_run(axes: list[str], seconds: int) -> evidence.Findings:
+def timed_run(axes: list[str], seconds: int, *, hog: bool = False) -> evidence.Findings:
     """One run of `axes` with a budget: what it took, and how its visits were spread over the cohorts."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, evidence.hogged(hog):
         command = ["run", *axes, "--budget", f"{seconds}s", "--out", folder]
         start = read_clock()
         subprocess.run(
@@ -55,7 +71,7 @@ def timed_run(axes: list[str], seconds: int) -> evidence.Findings:
         )  # fmt: skip
         process_s = read_clock() - start
         run = gb.load(folder)
-    return {"budget_s": seconds, "process_s": process_s, **spread(run)}
+    return {"budget_s": seconds, "hog": hog, "process_s": process_s, **spread(run)}
 
 
 def spread(run: gb.Run) -> dict[str, Any]:

@@ -95,8 +95,8 @@ def space_options(function: F) -> F:
     shape = "Extents of the network's input, such as 224,224,3, or 3,224,224 for PyTorch.  [default: its own]"
     function = click.option("--input-shape", metavar="LIST", help=shape)(function)
     model = (
-        "Network whose convolutions are measured: a .keras, .h5, .onnx or .pt2 file, keras.applications:NAME, "
-        "timm:NAME, torchvision:NAME, or MODULE:FUNCTION."
+        "Network whose convolutions are measured: a .keras, .h5, .onnx or .pt2 file, a SavedModel, "
+        "keras.applications:NAME, timm:NAME, torchvision:NAME, or MODULE:FUNCTION."
     )
     function = click.option("--model", metavar="MODEL", help=model)(function)
     function = import_option(function)

@@ -19,6 +19,7 @@ from grouped_bench.measure.attempt import LONGEST_REASON
 from grouped_bench.measure.models.reading import torch_networks
 from grouped_bench.measure.models.reading.keras_files import CONFIG, SUFFIXES
 from grouped_bench.measure.models.reading.refused import RefusedError
+from grouped_bench.measure.models.reading.saved_models import FILE as SAVED_MODEL
 from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
 from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
@@ -28,8 +29,8 @@ from grouped_bench.units import counted
 
 APPLICATIONS = "keras.applications:"
 _WHAT_IS_READ = (
-    f"A model must be a file ({', '.join(SUFFIXES)}, .onnx, .pt2), {APPLICATIONS}NAME, timm:NAME, torchvision:NAME, "
-    "MODULE:FUNCTION, or in Python a model of Keras or PyTorch"
+    f"A model must be a file ({', '.join(SUFFIXES)}, .onnx, .pt2), a SavedModel, {APPLICATIONS}NAME, timm:NAME, "
+    "torchvision:NAME, MODULE:FUNCTION, or in Python a model of Keras or PyTorch"
 )
 # By what a name begins with, the reader of the process.
 _LIBRARIES = {APPLICATIONS: "applications", "timm:": "timm", "torchvision:": "torchvision"}
@@ -123,7 +124,8 @@ def _request_of(named: str) -> tuple[Json, str]:
     if _FUNCTION.fullmatch(named):
         return {"kind": "function", "name": named}, named
     path = _file(named)
-    return {"kind": _FILES[Path(named).suffix], "name": path}, Path(named).name
+    kind = "saved_model" if _is_saved_model(Path(path)) else _FILES[Path(named).suffix]
+    return {"kind": kind, "name": path}, Path(named).name
 
 
 @contextlib.contextmanager
@@ -259,14 +261,17 @@ def _label(name: str, times: int) -> str:
     return name if times == 1 else f"{name} and {times - 1} more"
 
 
+def _is_saved_model(path: Path) -> bool:
+    return path.is_dir() and (path / SAVED_MODEL).is_file()
+
+
 def _file(model: str) -> str:
     path, remedy = Path(model), "Name a file that is there"
     problem = None
     try:
-        if path.is_dir() and (path / "saved_model.pb").exists():
-            problem = "a SavedModel, which no longer has layers"
-            remedy = f"Save it as .keras with tf-keras, or run `python -m tf2onnx.convert --saved-model {model}`"
-        elif not path.is_file():
+        if _is_saved_model(path):
+            return str(path.absolute())
+        if not path.is_file():
             problem = "not a file" if path.exists() else "No such file or directory"
             if ":" in model:
                 remedy = "Name a function of yours that builds the network, as MODULE:FUNCTION"

@@ -18,7 +18,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from grouped_bench.measure.attempt import reason_of
-from grouped_bench.measure.models.reading import exported, keras_networks, onnx_networks, torch_networks
+from grouped_bench.measure.models.reading import (
+    exported,
+    keras_networks,
+    onnx_networks,
+    saved_models,
+    torch_networks,
+)
 from grouped_bench.measure.models.reading.functions import imported
 from grouped_bench.measure.models.reading.refused import RefusedError
 from grouped_bench.space.facts import Json
@@ -32,6 +38,7 @@ _LIBRARIES = {
     "torchvision": ("torch._subclasses.fake_tensor", "torchvision.models"),
     "onnx": ("onnx.shape_inference", "onnx.inliner"),
     "pt2": (),
+    "saved_model": ("tensorflow", "tensorflow.python.grappler.tf_optimizer"),
 }
 
 
@@ -146,6 +153,7 @@ READERS: dict[str, Callable[[str, tuple[int, ...] | None], Json]] = {
     "torchvision": torch_networks.of_torchvision,
     "onnx": onnx_networks.read_onnx,
     "pt2": exported.read_exported,
+    "saved_model": saved_models.read_saved_model,
     "function": of_function,
 }
 
