@@ -276,7 +276,7 @@ def test_a_path_that_is_no_keras_file_is_refused(model, words, tmp_path, monkeyp
     (tmp_path / "model.pb").write_bytes(b"")
     told = refused(read_network, model)
     assert told.startswith(
-        "A model must be a file (.keras, .h5, .hdf5, .onnx, .pt2), keras.applications:NAME, timm:NAME"
+        "A model must be a file (.keras, .h5, .hdf5, .onnx, .pt2), a SavedModel, keras.applications:NAME, timm:NAME"
     )
     assert words in told
 

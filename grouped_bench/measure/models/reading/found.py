@@ -14,6 +14,7 @@ FoundConvolution = dict[str, Any]
 # Where each channel is convolved alone, the variant that the network itself uses.
 GROUPED = "grouped"
 TRANSPOSED = "a transposed convolution, which is not measured"
+NO_CONVOLUTION = "no convolution, which is not measured"
 _RANKS = (1, 2, 3)
 _NO_BLOCK = {"cardinality": None, "width": None}
 

@@ -5,7 +5,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from grouped_bench.measure.attempt import reason_of
-from grouped_bench.measure.models.reading.found import GROUPED, FoundConvolution, macs_of, no_shape, one_line
+from grouped_bench.measure.models.reading.found import (
+    GROUPED,
+    NO_CONVOLUTION,
+    FoundConvolution,
+    macs_of,
+    no_shape,
+    one_line,
+)
 from grouped_bench.measure.models.reading.keras_files import model_of
 from grouped_bench.measure.models.reading.refused import RefusedError
 from grouped_bench.space.case import DTYPE_BYTES, MIXED_PREFIX
@@ -22,7 +29,6 @@ _REASONS = {
 _DENSE = ("Dense", "EinsumDense")
 # Of an example, where an architecture leaves its extents open: what Keras documents for MobileNetV3.
 _USUAL_SHAPE = (224, 224, 3)
-_NO_CONVOLUTION = "no convolution, which is not measured"
 Shape = tuple[int | None, ...]
 
 
@@ -208,7 +214,7 @@ def _problem(layer: Any, shape: Shape | None) -> str | None:
     """Why a call of the layer is no convolution that can be measured, or None; without a shape it was not called."""
     name = type(layer).__name__
     if name in _DENSE:
-        return _NO_CONVOLUTION
+        return NO_CONVOLUTION
     if name not in _KINDS or not type(layer).__module__.startswith("keras."):
         return next((why for part, why in _REASONS.items() if part in name), "a convolution of an unsupported kind")
     if layer.dtype_policy.name.removeprefix(MIXED_PREFIX) not in DTYPE_BYTES:

@@ -5,11 +5,10 @@ Source: https://www.tensorflow.org/guide/saved_model; tensorflow/core/protobuf/s
 """
 
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from grouped_bench.measure.models.reading.found import Called, answer_of, no_shape, one_line
+from grouped_bench.measure.models.reading.found import NO_CONVOLUTION, Called, answer_of, no_shape, one_line
 from grouped_bench.measure.models.reading.refused import RefusedError
 from grouped_bench.space.case import same_pads
 from grouped_bench.space.choices import DEPTHWISE
@@ -127,10 +126,11 @@ def _answer(graph: Any, signature: Any, name: str) -> Json:
         raise _uninferred(name, problem) from None
     first = next(iter(signature.inputs.values())).tensor_shape.dim
     batch = first[0].size if first and first[0].size > 0 else 1
-    calls, left_out, in_use = [], [], []
+    calls: list[Called] = []
+    left_out: list[Json] = []
     for operation in (one for one in made.get_operations() if one in wanted):
         if operation.type == "MatMul":
-            left_out += _dense(operation)
+            left_out.append(_dense(operation))
         if operation.type not in _OPERATIONS:
             continue
         shapes = [_extents(tensor) for tensor in operation.inputs]
@@ -138,17 +138,12 @@ def _answer(graph: Any, signature: Any, name: str) -> Json:
         if given is None or kernel is None:
             why = "TensorFlow infers no extents of its input or kernel"
             left_out.append({"name": operation.name, "kind": operation.type, "reason": why})
-            continue
-        calls.append(_called(operation, given, kernel, batch))
-        in_use.append(operation.type == _DEPTHWISE)
-    return _with_depthwise(answer_of(calls, left_out), [one for one, is_known in zip(in_use, calls, strict=True)
-                                                        if is_known.problem() is None])  # fmt: skip
-
-
-def _with_depthwise(answer: Json, depthwise: list[bool]) -> Json:
-    """The answer, in which layers by TensorFlow's depthwise operation say so."""
-    for one, is_depthwise in zip(answer["convolutions"], depthwise, strict=True):
-        if is_depthwise and one["groups"] != 1:
+        else:
+            calls.append(_called(operation, given, kernel, batch))
+    answer = answer_of(calls, left_out)
+    kinds = [call.kind for call in calls if call.problem() is None]
+    for one, kind in zip(answer["convolutions"], kinds, strict=True):
+        if kind == _DEPTHWISE and one["groups"] != 1:
             one["in_use"] = DEPTHWISE
     return answer
 
@@ -181,7 +176,7 @@ def _called(operation: Any, given: tuple[int, ...], kernel: tuple[int, ...], bat
     pads = _pads(operation, size, taps, stride, dilation, spatial)
     of_one_axis = axes == 2 and operation.inputs[0].op.type == "ExpandDims" and (size[0], taps[0]) == (1, 1)
     if of_one_axis:
-        size, taps, stride, dilation, pads = (some[1:] for some in (size, taps, stride, dilation, pads))
+        size, taps, stride, dilation, pads = size[1:], taps[1:], stride[1:], dilation[1:], pads[1:]
     if folded := _folded(operation, taps):
         given, dilation, pads = folded
         size = given[1:-1]
@@ -258,12 +253,17 @@ def _label(operation: Any) -> str:
     return "/".join(parts[-2:-1] or parts[-1:] or [operation.name])
 
 
-def _dense(operation: Any) -> Iterator[Json]:
+def _dense(operation: Any) -> Json:
     """A matrix product, by its name and work."""
     result, other = _extents(operation.outputs[0]), _extents(operation.inputs[1])
     known = result is not None and other is not None
     macs = math.prod(result or ()) * (other or (0,))[0] if known else None
-    yield {"name": _label(operation), "kind": "MatMul", "reason": "no convolution, which is not measured", "macs": macs}
+    return {
+        "name": _label(operation),
+        "kind": "MatMul",
+        "reason": NO_CONVOLUTION,
+        "macs": macs,
+    }
 
 
 def _uninferred(name: str, problem: Exception) -> RefusedError:
