@@ -19,7 +19,7 @@ import grouped_bench as gb
 from grouped_bench.analyse.compare import compare
 from grouped_bench.analyse.compare.measurements import of_frames
 from grouped_bench.analyse.compare.thinning import thin
-from grouped_bench.api.baselines import ROUNDS, save_baselines
+from grouped_bench.api.gate.baselines import ROUNDS, save_baselines
 from grouped_bench.harness.progress import Progress
 
 FACTORS, NOISE = (0.90, 0.95, 1.0, 1.0, 1.05, 1.10), 0.01

@@ -8,12 +8,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from grouped_bench.api.advise import advise
-    from grouped_bench.api.baselines import baselines, prune_baselines, save_baselines
     from grouped_bench.api.catalogue import catalogue
-    from grouped_bench.api.compare import compare, run_both, step_both
     from grouped_bench.api.doctor import doctor
     from grouped_bench.api.explain import explain
-    from grouped_bench.api.history import history
+    from grouped_bench.api.gate.baselines import baselines, prune_baselines, save_baselines
+    from grouped_bench.api.gate.compare import compare, run_both, step_both
+    from grouped_bench.api.gate.history import history
     from grouped_bench.api.layer_code import layer_code
     from grouped_bench.api.learn import Learning, learn, load_learning
     from grouped_bench.api.models.faster_convolutions import faster_convolutions
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from grouped_bench.api.models.optimized import Optimized
     from grouped_bench.api.network import network
     from grouped_bench.api.plan import plan
+    from grouped_bench.api.query import query
     from grouped_bench.api.runs import Run, load, load_all, plan_run, resume, run, show, write_figures, write_report
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 
 # Names whose module has another name; a call of `api` stands in the module of its name.
 _HOMES = {
-    "prune_baselines": "api.baselines",
-    "save_baselines": "api.baselines",
-    **dict.fromkeys(("run_both", "step_both"), "api.compare"),
+    **dict.fromkeys(("baselines", "prune_baselines", "save_baselines"), "api.gate.baselines"),
+    **dict.fromkeys(("compare", "run_both", "step_both"), "api.gate.compare"),
+    "history": "api.gate.history",
     **dict.fromkeys(("Learning", "load_learning"), "api.learn"),
     "Optimized": "api.models.optimized",
     "faster_convolutions": "api.models.faster_convolutions",
@@ -68,6 +69,7 @@ __all__ = [
     "plan",
     "plan_run",
     "prune_baselines",
+    "query",
     "restore_file",
     "resume",
     "run",

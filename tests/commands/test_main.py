@@ -47,6 +47,7 @@ COMMANDS = (
     "history",
     "baseline",
     "learn",
+    "query",
 )
 # What a command calls of the library.
 CALLS = {"run": (runs, "run"), "plan": (plan, "plan")}

@@ -9,7 +9,7 @@ from histories import commit, joined, run, runs
 
 from grouped_bench.analyse.history.history import of_frame
 from grouped_bench.analyse.statistics.stats import Interval
-from grouped_bench.api.history import history_of
+from grouped_bench.api.gate.history import history_of
 from grouped_bench.errors import SpaceError
 from grouped_bench.report import history
 from grouped_bench.report.text import cells

@@ -149,7 +149,7 @@ def compare(
       grouped-bench compare base head --save answer.md --save junit.xml
     """
     import grouped_bench as gb
-    from grouped_bench.api.compare import thresholds_of
+    from grouped_bench.api.gate.compare import thresholds_of
     from grouped_bench.report.comparison import table
     from grouped_bench.store.runs import check_writable
 

@@ -10,7 +10,7 @@ from machines import machine, older, recorded
 from grouped_bench.analyse.compare.apart import OTHER_KERNELS, apart
 from grouped_bench.analyse.compare.basis import NORMALISED, RAW
 from grouped_bench.analyse.compare.compare import INCONCLUSIVE, REGRESSION, UNCHANGED
-from grouped_bench.api import compare
+from grouped_bench.api.gate import compare
 from grouped_bench.report.comparison import headline, table, words
 
 ZEN3 = machine(model="1", instruction_sets=("avx2", "fma"))

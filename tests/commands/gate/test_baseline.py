@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from drawn import COMMIT, OTHER, drawn, of_commit, saved
 
-from grouped_bench.api import baselines
+from grouped_bench.api.gate import baselines
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 

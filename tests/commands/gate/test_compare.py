@@ -13,7 +13,7 @@ from frames import fail
 
 import grouped_bench as gb
 from grouped_bench.analyse.compare.compare import DEFAULTS
-from grouped_bench.api import compare
+from grouped_bench.api.gate import compare
 from grouped_bench.space.space import Space
 from grouped_bench.store.gate.steps import StepRow, write_steps
 
@@ -263,7 +263,7 @@ def test_comparing_loads_no_framework(runs):
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules = set(ran.stdout.splitlines()[-1].split())
-    assert "grouped_bench.api.compare" in modules
+    assert "grouped_bench.api.gate.compare" in modules
     assert modules & {"tensorflow", "keras", "jax", "torch", "matplotlib"} == set()
 
 

@@ -11,7 +11,7 @@ from killed_runs import COSTS, Quick
 
 import grouped_bench as gb
 from grouped_bench.analyse.compare.again import Again
-from grouped_bench.api import compare
+from grouped_bench.api.gate import compare
 from grouped_bench.errors import CutShortError, HostError, OutputError, RunError, UnavailableError
 from grouped_bench.harness import session
 from grouped_bench.harness.processes import probing

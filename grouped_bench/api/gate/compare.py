@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from grouped_bench.api.gate.sides import Names, sides_of
 from grouped_bench.api.runs import Run
-from grouped_bench.api.sides import Names, sides_of
 from grouped_bench.errors import SpaceError, UnavailableError
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT

@@ -29,8 +29,8 @@ from grouped_bench.analyse.compare.side_selection import (
     OTHER_TERMS,
     LeftOut,
 )
-from grouped_bench.api import compare, sides
-from grouped_bench.api.baselines import save_baselines
+from grouped_bench.api.gate import compare, sides
+from grouped_bench.api.gate.baselines import save_baselines
 from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.store.runs import read_facts
 

@@ -1,0 +1,1 @@
+"""Two sides of measurements, stored ones, and their course: behind the commands that watch for regressions."""
