@@ -3,17 +3,40 @@
 Source: https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouped_bench.errors import RunError, SpaceError, UnavailableError
 from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.schema import METADATA_KEY, NAMES, RAW, SERIES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 VIEWS = ("tasks", "runs", "samples")
+# The facts of a run, in a row of its file's metadata that may be another's.
+_FACT = "TRY_CAST(decode(value) AS JSON)"
+_OF_A_RUN = {
+    **{name: f"{_FACT} ->> '{name}'" for name in ("run_id", "machine", "version", "stopped_by")},
+    "started_at": f"({_FACT} ->> 'started_at')::TIMESTAMPTZ",
+    "seconds": f"({_FACT} ->> '$.time.total_s')::DOUBLE",
+    "space": f"{_FACT} ->> '$.space.source'",
+    "file": "file_name",
+}
+# Places in the lists of a task, from 1 as DuckDB counts them.
+_PLACES = (
+    "unnest(range(1, len(samples_s) + 1)) AS v(at_visit)",
+    "unnest(range(1, len(samples_s[at_visit]) + 1)) AS r(at_round)",
+)
+# A variant that sits out a round has no sample in it.
+_MADE = " WHERE samples_s[at_visit][at_round] IS NOT NULL"
+_OF_A_SAMPLE = {
+    "visit": "at_visit - 1",
+    "round": "at_round - 1",
+    "seconds": "samples_s[at_visit][at_round]",
+    "reference_seconds": "reference_s[at_visit][at_round]",
+}
 MEMORY = "2GB"
 _EXAMPLE = "select * from tasks limit 5"
 
@@ -70,7 +93,7 @@ def _files(runs: Sequence[str], out: Path) -> list[str]:
         raise RunError(
             "A query takes runs that have ended",
             received=", ".join(map(str, found)),
-            remedy="Go on with one by `grouped-bench run --resume latest`",
+            remedy="Resume one with `grouped-bench run --resume latest`",
         )
     return ended
 
@@ -79,47 +102,46 @@ def _make_views(store: Any, files: Sequence[str]) -> None:
     """Define the views over `files`, the only ones that are open from then on."""
     import duckdb
 
-    from grouped_bench.store.schema import METADATA_KEY, RAW, SERIES, arrow_schema
+    from grouped_bench.store.schema import arrow_schema
 
-    schema = arrow_schema()
     store.execute("SET allowed_paths = ?", [list(files)])
     for setting in ("enable_external_access = false", "lock_configuration = true"):
         store.execute(f"SET {setting}")
-    # A column that no file has is null; it came after all of them.
-    store.register("nothing", schema.empty_table())
     listed = ", ".join(_text(file) for file in files)
-    facts = f"FROM parquet_kv_metadata([{listed}]) WHERE decode(key) = {_text(METADATA_KEY.decode())}"
-    every = f"SELECT * FROM read_parquet([{listed}], union_by_name = true) UNION ALL BY NAME SELECT * FROM nothing"
-    kept = ", ".join(f'"{name}"' for name in schema.names if name not in RAW)
-    named = ", ".join(f'"{name}"' for name in schema.names if name not in SERIES)
-    fact = "TRY_CAST(decode(value) AS JSON) ->> "
-    machine = "coalesce(renamed.machine, known.machine) AS machine"
+    facts = f"parquet_kv_metadata([{listed}]) WHERE decode(key) = {_text(METADATA_KEY.decode())}"
+    # A column that no file has is null; it came after all of them.
+    store.register("nothing", arrow_schema().empty_table())
+    every = f"FROM read_parquet([{listed}], union_by_name = true) UNION ALL BY NAME FROM nothing"
     try:
-        older = store.sql(
-            f"SELECT file_name {facts} AND (TRY_CAST(decode(value) AS JSON) -> 'identity') IS NULL"
-        ).fetchall()
+        older = store.sql(f"SELECT file_name FROM {facts} AND ({_FACT} -> 'identity') IS NULL").fetchall()
         store.register("renamed", _machines([Path(file) for (file,) in older]))
-        every = f"SELECT known.* REPLACE ({machine}) FROM ({every}) AS known LEFT JOIN renamed USING (run_id)"
-        store.execute(f"CREATE VIEW everything AS {every}")
-        store.execute(f"CREATE VIEW tasks AS SELECT {kept}, len(visit_process) AS visits FROM everything")
-        store.execute(
-            f"CREATE VIEW samples AS SELECT {named}, visit - 1 AS visit, round - 1 AS round, "
-            "samples_s[visit][round] AS seconds, reference_s[visit][round] AS reference_seconds FROM everything, "
-            "unnest(range(1, len(samples_s) + 1)) AS v(visit), unnest(range(1, len(samples_s[visit]) + 1)) AS r(round) "
-            "WHERE samples_s[visit][round] IS NOT NULL"
-        )
-        store.execute(
-            f"CREATE VIEW runs AS SELECT known.* REPLACE ({machine}) FROM (SELECT {fact}'run_id' AS run_id, "
-            f"{fact}'machine' AS machine, ({fact}'started_at')::TIMESTAMPTZ AS started_at, {fact}'version' AS version, "
-            f"{fact}'stopped_by' AS stopped_by, ({fact}'$.time.total_s')::DOUBLE AS seconds, "
-            f"{fact}'$.space.source' AS space, file_name AS file {facts}) AS known LEFT JOIN renamed USING (run_id)"
-        )
+        _make_view(store, "everything", {}, _as_now(every))
+        _make_view(store, "tasks", _columns(RAW) | {"visits": "len(visit_process)"}, "everything")
+        _make_view(store, "samples", _columns(SERIES) | _OF_A_SAMPLE, ", ".join(("everything", *_PLACES)) + _MADE)
+        facts_of_runs = ", ".join(f"{value} AS {name}" for name, value in _OF_A_RUN.items())
+        _make_view(store, "runs", {}, _as_now(f"SELECT {facts_of_runs} FROM {facts}"))
     except duckdb.Error as error:
         raise RunError(
             "A run must be a readable Parquet file",
             received=_first_line(error),
             remedy="Name files that `grouped-bench run` wrote",
         ) from None
+
+
+def _make_view(store: Any, name: str, columns: dict[str, str], source: str) -> None:
+    """Define a view of `columns` by their expressions; of all, where none is given."""
+    listed = ", ".join(f'{value} AS "{key}"' for key, value in columns.items()) or "*"
+    store.execute(f"CREATE VIEW {name} AS SELECT {listed} FROM {source}")
+
+
+def _columns(but: Collection[str]) -> dict[str, str]:
+    return {name: f'"{name}"' for name in NAMES if name not in but}
+
+
+def _as_now(rows: str) -> str:
+    """Rows in which each run has the machine that it has by present rules."""
+    machine = "coalesce(renamed.machine, known.machine) AS machine"
+    return f"(SELECT known.* REPLACE ({machine}) FROM ({rows}) AS known LEFT JOIN renamed USING (run_id))"
 
 
 def _machines(older: Sequence[Path]) -> "pa.Table":

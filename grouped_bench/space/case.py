@@ -22,7 +22,11 @@ KERAS_LAYOUT: Final = "keras"
 def same_pads(
     size: tuple[int, ...], kernel_size: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
 ) -> tuple[tuple[int, int], ...]:
-    """Zeros before and after each spatial axis that give ⌈n/s⌉ outputs; the odd one comes after."""
+    """Zeros before and after each spatial axis that give ⌈n/s⌉ outputs; the odd one comes after.
+
+    Args:
+        size, kernel_size, stride, dilation: an extent for each spatial axis.
+    """
     axes = zip(size, kernel_size, stride, dilation, strict=True)
     missing = [max(0, (math.ceil(n / s) - 1) * s + d * (k - 1) + 1 - n) for n, k, s, d in axes]
     return tuple((count // 2, count - count // 2) for count in missing)

@@ -66,6 +66,20 @@ def test_samples_are_a_row_each(out):
     assert found["visit"].min() == found["round"].min() == 0
 
 
+def test_a_round_that_was_sat_out_is_no_sample(out):
+    made = frame(groups=(4,), channels=(64,), passes=("training",), variants=("regular",), run_id="c")
+    made["samples_s"] = [[[0.1, None, 0.3]]]
+    made["reference_s"] = [[[0.01, 0.01, None]]]
+    made["visit_process"] = [[0]]
+    made["visit_stolen"] = made["visit_throttled"] = [[0.0]]
+    write_run(made, metadata(run_id="c"), out / "c.parquet")
+    found = rows("select visit, round, seconds, reference_seconds from samples where run_id = 'c'", out=out)
+    assert found == [
+        {"visit": 0, "round": 0, "seconds": 0.1, "reference_seconds": 0.01},
+        {"visit": 0, "round": 2, "seconds": 0.3, "reference_seconds": None},
+    ]
+
+
 def test_runs_are_a_row_each_with_their_file(out):
     found = {one["run_id"]: one for one in rows("select * from runs", out=out)}
     assert set(found) == {"a", "b"}

@@ -78,7 +78,12 @@ class Trials:
         return self._probes[key]
 
     def problem(self, case: Case, setting: Setting, paste: Paste) -> str | None:
-        """Why code does not work for the case here, in the words of what refuses it; None where it works."""
+        """Why code does not work for the case here, in the words of what refuses it; None where it works.
+
+        Args:
+            case, setting: what is computed, and where.
+            paste: the code.
+        """
         key = (case, setting, paste)
         if key not in self._problems:
             host = self._host(setting.host)
