@@ -100,6 +100,8 @@ QUESTIONS = (
     Question("Are steps in a history found where they are, and only there?", {"history": "history.py"}),
     Question("What does it cost to follow the advice on a case that was not measured?", {"advice": "advice.py"}),
     Question("Is a network read right?", {"architectures": "architectures.py"}),
+    Question("Can a plan be believed?", {"plans": "plans.py"}),
+    Question("Do queries over large stores take seconds?", {"queries": "queries.py"}),
     Question("What does a call cost before it computes anything?", {"calls": "calls.py"}),
     Question("What does a page cost, and how soon is it usable?", {"pages": "pages.py"}),
     Question("What does the measuring itself cost?", {"overhead": "overhead.py"}),

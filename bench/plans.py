@@ -66,7 +66,8 @@ def _compared(options: list[str], folder: str) -> evidence.Findings:
 
 def _factor(asked: str, told: float, found: float, within: float) -> evidence.Findings:
     """The factor by which an estimate is off, 1 or more."""
-    return evidence.target(f"{asked}, off by a factor of at most {within}", max(told / found, found / told), within, "")
+    off = max(told / found, found / told)
+    return evidence.target(f"{asked}, off by a factor of at most {within}", off, within, "×")
 
 
 def _plan(options: list[str], folder: str) -> evidence.Findings:
