@@ -12,7 +12,7 @@ from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.harness.plan import make_plan, resolved
 from grouped_bench.space import variables
 from grouped_bench.space.axes import Control, validate
-from grouped_bench.space.case import BASELINE, Case
+from grouped_bench.space.case import BASELINE, MIXED_PREFIX, Case
 from grouped_bench.space.choices import DEPTHWISE, is_worth_a_trial
 from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
@@ -227,7 +227,7 @@ def questions_of(
     from grouped_bench.analyse.advise.advise import questions
 
     if space is not None:
-        return _questions(resolved(space, {**_usual_layout(options), **options})[0], computes)
+        return _questions(resolved(space, {**_usual_layout(space, options), **options})[0], computes)
     every = questions(rows, computes)
     if not options:
         return every
@@ -237,10 +237,15 @@ def questions_of(
     return [one for one in every if [one.columns()[name] for name in names] in agreed]
 
 
-def _usual_layout(options: Mapping[str, Any]) -> Json:
-    """Who asks for PyTorch has modules of PyTorch."""
-    of_torch = options.get("backend") in ("torch", ["torch"], ("torch",))
-    return {"layout": backends.named("torch").layouts[0]} if of_torch else {}
+def _usual_layout(space: Space, options: Mapping[str, Any]) -> Json:
+    """Who asks for PyTorch alone, and names no variant and no mixed precision, has modules of PyTorch."""
+    tables = [{**table, **options} for table in space.tables]
+
+    def is_plain(table: Json) -> bool:
+        of_torch = table.get("backend") in ("torch", ["torch"], ("torch",))
+        return of_torch and not {"layout", "variant"} & set(table) and MIXED_PREFIX not in str(table.get("dtype"))
+
+    return {"layout": backends.named("torch").layouts[0]} if all(map(is_plain, tables)) else {}
 
 
 def _questions(space: Space, computes: str | None) -> "list[Question]":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from grouped_bench import variants
 from grouped_bench.api.advise import Measuring, answers, evidence, fails, questions_of
 from grouped_bench.errors import SpaceError, UnavailableError
-from grouped_bench.space.case import Setting
+from grouped_bench.space.case import KERAS_LAYOUT, Setting
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 
@@ -62,13 +62,14 @@ def layer_code(
     how = Measuring.of(out, budget, wait=wait, quiet=quiet, files=variants.import_files(files))
     function = computes if variant is None else _function(variant)
     rows, machines = evidence(runs, Path(out))
-    asked = questions_of(space, rows, function, options)
+    of_keras = {"layout": KERAS_LAYOUT} if space is not None else {}
+    asked = questions_of(space, rows, function, {**of_keras, **options})
     refuse_several(asked)
     if any(one.setting.layout for one in asked):
         raise SpaceError(
             "A module must be of layers of Keras",
             received=f"--layout {asked[0].setting.layout}",
-            remedy="Leave out --code: the answer on one case ends with its code",
+            remedy=f"Name --layout {KERAS_LAYOUT}, or leave out --code: the answer on one case ends with its code",
         )
     if variant is None:
         found = [advised(one) for one in answers(asked, rows, machines, how, measure=measure)]
@@ -134,7 +135,7 @@ def _tried(one: "Replacement", here: "Here") -> "Replacement":
     code = (
         None
         if one.stays or one.variant is None
-        else snippet(one.variant, case, asked.backend, asked.execution, one.choice, layout=asked.layout)
+        else snippet(one.variant, case, asked.backend, asked.execution, one.choice)
     )
     if code is None:
         return one

@@ -31,10 +31,10 @@ def plan(space: "Space", *, out: str | Path = DEFAULT_OUT, first_calls: bool = F
     from grouped_bench.harness.inspect.estimate import estimate, known_of, to_dict
     from grouped_bench.harness.inspect.first_calls import first_calls as called
     from grouped_bench.harness.request import RunRequest
-    from grouped_bench.layers.choice import rows_here
+    from grouped_bench.layers.choice import runs_here
 
     request = RunRequest.of(space, {"seed": 0, "out": out, **options})
-    known = known_of(rows_here(str(out)))
+    known = known_of(runs_here(str(out)))
     if first_calls:
         known |= called(request, known)
     return to_dict(request.plan, estimate(request.plan, request.control, known))

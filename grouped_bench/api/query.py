@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from grouped_bench.analyse.statistics.derive import RULES, by_present_rules
 from grouped_bench.errors import RunError, SpaceError, UnavailableError
+from grouped_bench.space.facts import Facts
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.store.schema import METADATA_KEY, NAMES, RAW, SERIES
 
@@ -70,7 +72,7 @@ def query(sql: str, runs: Sequence[str] = (), *, out: str | Path = DEFAULT_OUT) 
     with duckdb.connect(":memory:", config={"memory_limit": MEMORY, "python_enable_replacements": False}) as store:
         try:
             statements = store.extract_statements(sql)
-        except duckdb.Error as error:
+        except (duckdb.Error, TypeError, ValueError) as error:  # a text that is no UTF-8 too
             raise _refused(error) from None
         kinds = [statement.type for statement in statements]
         if kinds != [duckdb.StatementType.SELECT]:
@@ -105,27 +107,82 @@ def _make_views(store: Any, files: Sequence[str]) -> None:
     from grouped_bench.store.schema import arrow_schema
 
     store.execute("SET allowed_paths = ?", [list(files)])
-    for setting in ("enable_external_access = false", "lock_configuration = true"):
+    for setting in ("temp_directory = ''", "enable_external_access = false", "lock_configuration = true"):
         store.execute(f"SET {setting}")
-    listed = ", ".join(_text(file) for file in files)
-    facts = f"parquet_kv_metadata([{listed}]) WHERE decode(key) = {_text(METADATA_KEY.decode())}"
-    # A column that no file has is null; it came after all of them.
-    store.register("nothing", arrow_schema().empty_table())
-    every = f"FROM read_parquet([{listed}], union_by_name = true) UNION ALL BY NAME FROM nothing"
     try:
-        older = store.sql(f"SELECT file_name FROM {facts} AND ({_FACT} -> 'identity') IS NULL").fetchall()
-        store.register("renamed", _machines([Path(file) for (file,) in older]))
-        _make_view(store, "everything", {}, _as_now(every))
+        older = _older(store, files)
+        present = [file for file in files if file not in older]
+        rows, facts = _as_now(older)
+        # A column that no file has is null; it came after all of them.
+        for name, table in (("nothing", arrow_schema().empty_table()), ("older", rows), ("older_runs", facts)):
+            store.register(name, table)
+        read = f"FROM read_parquet([{_listed(present)}], union_by_name = true) UNION ALL BY NAME " if present else ""
+        told = f"SELECT {', '.join(f'{value} AS {name}' for name, value in _OF_A_RUN.items())} {_facts(present)}"
+        _make_view(store, "everything", {}, f"({read}FROM older UNION ALL BY NAME FROM nothing)")
         _make_view(store, "tasks", _columns(RAW) | {"visits": "len(visit_process)"}, "everything")
         _make_view(store, "samples", _columns(SERIES) | _OF_A_SAMPLE, ", ".join(("everything", *_PLACES)) + _MADE)
-        facts_of_runs = ", ".join(f"{value} AS {name}" for name, value in _OF_A_RUN.items())
-        _make_view(store, "runs", {}, _as_now(f"SELECT {facts_of_runs} FROM {facts}"))
+        of_present = f"{told} UNION ALL BY NAME " if present else ""
+        _make_view(store, "runs", {}, f"({of_present}FROM older_runs)")
     except duckdb.Error as error:
         raise RunError(
             "A run must be a readable Parquet file",
             received=_first_line(error),
             remedy="Name files that `grouped-bench run` wrote",
         ) from None
+
+
+def _facts(files: Sequence[str]) -> str:
+    """The metadata of files, a row each."""
+    return f"FROM parquet_kv_metadata([{_listed(files)}]) WHERE decode(key) = {_text(METADATA_KEY.decode())}"
+
+
+def _listed(files: Sequence[str]) -> str:
+    return ", ".join(map(_text, files))
+
+
+def _older(store: Any, files: Sequence[str]) -> list[str]:
+    """Files that were written before what is read now, or by older rules of verdicts."""
+    told = f"SELECT file_name, {_FACT} -> 'identity', {_FACT} -> '$.control.{RULES}' {_facts(files)}"
+    known = {file for file, *facts in store.sql(told).fetchall() if None not in facts}
+    return [file for file in files if file not in known]
+
+
+def _as_now(files: Sequence[str]) -> "tuple[pa.Table, pa.Table]":
+    """The rows of older runs as they are read now, and a row a run as of the view `runs`."""
+    import pandas as pd
+    import pyarrow as pa
+
+    from grouped_bench.store.runs import read_run, to_table
+    from grouped_bench.store.schema import arrow_schema
+
+    tables, told = [arrow_schema().empty_table()], []
+    for file in files:
+        frame, facts = by_present_rules(*read_run(Path(file)), Path(file))
+        tables.append(to_table(frame))
+        started = facts.get("started_at")
+        told.append(
+            {
+                **{name: facts.get(name) for name in ("run_id", "machine", "version", "stopped_by")},
+                "started_at": pd.Timestamp(str(started)).tz_convert("UTC") if started else None,
+                "seconds": _within(facts, "time", "total_s"),
+                "space": _within(facts, "space", "source"),
+                "file": file,
+            }
+        )
+    return pa.concat_tables(tables), pa.Table.from_pylist(told, schema=_runs_schema())
+
+
+def _within(facts: Facts, name: str, key: str) -> Any:
+    """A fact inside of another; None where an older run lacks it."""
+    whole = facts.get(name)
+    return whole.get(key) if isinstance(whole, dict) else None
+
+
+def _runs_schema() -> "pa.Schema":
+    import pyarrow as pa
+
+    kinds = {"started_at": pa.timestamp("us", tz="UTC"), "seconds": pa.float64()}
+    return pa.schema([(name, kinds.get(name, pa.string())) for name in _OF_A_RUN])
 
 
 def _make_view(store: Any, name: str, columns: dict[str, str], source: str) -> None:
@@ -136,23 +193,6 @@ def _make_view(store: Any, name: str, columns: dict[str, str], source: str) -> N
 
 def _columns(but: Collection[str]) -> dict[str, str]:
     return {name: f'"{name}"' for name in NAMES if name not in but}
-
-
-def _as_now(rows: str) -> str:
-    """Rows in which each run has the machine that it has by present rules."""
-    machine = "coalesce(renamed.machine, known.machine) AS machine"
-    return f"(SELECT known.* REPLACE ({machine}) FROM ({rows}) AS known LEFT JOIN renamed USING (run_id))"
-
-
-def _machines(older: Sequence[Path]) -> "pa.Table":
-    """The machine of each run that was made before machines had an identity, by the flags that it recorded."""
-    import pyarrow as pa
-
-    from grouped_bench.store.runs import read_facts
-
-    told = [read_facts(path) for path in older]
-    columns = {name: [str(facts.get(name)) for facts in told] for name in ("run_id", "machine")}
-    return pa.table(columns, schema=pa.schema([(name, pa.string()) for name in columns]))
 
 
 def _text(value: str) -> str:

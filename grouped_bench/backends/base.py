@@ -147,6 +147,10 @@ class Backend(ABC):
         """A plain module, on the device of `on` and in a memory format, as `step` takes layers."""
         raise NotImplementedError(f"{self.name} has layers of Keras alone")
 
+    def empty_module(self, layout: str) -> Any:
+        """A plain module that computes nothing, as `plain_layer` makes one."""
+        raise NotImplementedError(f"{self.name} has layers of Keras alone")
+
     @abstractmethod
     def overwrite(self, tensor: Tensor, values: np.ndarray, dtype: str) -> None:
         """Put `values` into the memory of `tensor`, which `array` made of as many, in `dtype`.

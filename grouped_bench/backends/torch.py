@@ -105,9 +105,10 @@ class Torch(Backend):
 
         if layout is None:
             return tensor
-        if layout == "contiguous" or tensor.ndim not in _CHANNELS_LAST:
-            return tensor.contiguous()
-        return tensor.contiguous(memory_format=getattr(torch, _CHANNELS_LAST[tensor.ndim]))
+        name = _CHANNELS_LAST.get(tensor.ndim) if layout == "channels_last" else None
+        # Of one channel or one pixel `contiguous` takes either format for the other, and kernels do not.
+        made = torch.empty_like(tensor, memory_format=getattr(torch, name or "contiguous_format"))
+        return made.copy_(tensor)
 
     def plain_layer(self, made: Any, layout: str) -> "ModuleLayer":
         from keras.src.backend.torch.core import get_device
@@ -116,6 +117,11 @@ class Torch(Backend):
         for parameter in made.parameters():
             parameter.data = self.laid_out(parameter.data, layout)
         return ModuleLayer(made)
+
+    def empty_module(self, layout: str) -> "ModuleLayer":
+        import torch
+
+        return self.plain_layer(torch.nn.Identity(), layout)
 
     def overwrite(self, tensor: Tensor, values: np.ndarray, dtype: str) -> None:
         """Put `values`, as `dtype`, where those of `tensor` lie; by its `data`, since its version would tell."""

@@ -14,7 +14,7 @@ from grouped_bench.space.facts import Json
 
 _NOT_ASKED = ("scope", "variant", "cardinality", "width")
 # Alone, beside a RUN, these choose among its layers.
-_OF_RUNS = {"passes", "batch_size", "dtype", "data_format", "backend", "execution", "device", "cache"}
+_OF_RUNS = {"passes", "batch_size", "dtype", "data_format", "backend", "execution", "device", "cache", "layout"}
 
 
 @click.command()

@@ -23,7 +23,8 @@ def plan(first_calls: bool, out: str, quiet: bool, format_: str, **options: Any)
 
     \b
     JSON: {"schema": 1, "tasks": [analytic columns], "skipped": [the same,
-    "reason"], "estimate": {"seconds", "peak_bytes", "measured", "tried"}}
+    "reason"], "estimate": {"seconds", "peak_bytes", "measured", "tried",
+    "failed"}}
     \b
     Examples:
       grouped-bench plan --preset resnext50 --pass training

@@ -154,6 +154,12 @@ def make_plan(space: Space) -> Plan:
             skipped.append(Skip(cohort, problem))
         else:
             cohorts[key] = _united(cohorts[key], cohort) if key in cohorts else cohort
+    if not cohorts and not skipped:
+        raise SpaceError(
+            f"{space.source}: at least one variant must have a form of torch.nn",
+            received=", ".join(dict.fromkeys(point.case.scope for point in space.points())),
+            remedy=f"Use --layout {KERAS_LAYOUT}, or scope layer",
+        )
     if not cohorts:
         first = skipped[0]
         whole = "the case" if len(skipped) == 1 else f"at least one of {counted(len(skipped), 'case')}"

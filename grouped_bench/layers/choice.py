@@ -5,7 +5,7 @@ import dataclasses
 import functools
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from grouped_bench.space.choices import DEPTHWISE, MERGED, NATIVE
 from grouped_bench.store import DEFAULT_OUT
 
 if TYPE_CHECKING:
+    from grouped_bench.space.facts import Facts
     from grouped_bench.store.schema import Task
 
 AUTO = "auto"
@@ -142,7 +143,15 @@ def _is_usual(row: "Task", onednn: bool | None) -> bool:
 
 @functools.cache
 def rows_here(folder: str) -> "tuple[Task, ...]":
-    """What was measured on this machine, as the runs in a folder have it; nothing where there is none."""
+    """What was measured on this machine, as the runs in a folder have it; nothing where there is none.
+
+    They are read once in a process.
+    """
+    return tuple(row for rows, _ in runs_here(folder) for row in rows)
+
+
+def runs_here(folder: str) -> "Iterator[tuple[list[Task], Facts]]":
+    """Rows and facts of each run in a folder that measured on this machine's processor."""
     from grouped_bench.analyse.advise.advise import sensible
     from grouped_bench.analyse.environment.machines import machine_differences
     from grouped_bench.analyse.rows import plain
@@ -152,15 +161,19 @@ def rows_here(folder: str) -> "tuple[Task, ...]":
     from grouped_bench.store.runs import find_runs, read_run
 
     here = of_processor(environment.describe([]))
-    rows: list[Task] = []
+    paths: list[Path] = []
     # What is no run, or none any more, is no reason to build no layer.
     with contextlib.suppress(RunError):
-        for path in find_runs(folder, Path(folder)):
-            with contextlib.suppress(RunError):
-                frame, metadata = read_run(path)
-                if not machine_differences(identity_of(metadata), here):
-                    rows += sensible(plain(by_present_rules(frame, metadata, path)[0]))
-    return tuple(rows)
+        paths = find_runs(folder, Path(folder))
+    for path in paths:
+        try:
+            frame, metadata = read_run(path)
+            if machine_differences(identity_of(metadata), here):
+                continue
+            rows = sensible(plain(by_present_rules(frame, metadata, path)[0]))
+        except RunError:
+            continue
+        yield rows, metadata
 
 
 def _folder() -> str:

@@ -34,9 +34,9 @@ def try_code(
     layer, problem = names["layer"], verify.make_problem(case, seed=0)
     found = variants.find(variant) if variant else None
     known = in_layout(found.with_choice(choice), layout) if found is not None else None
-    if layout is not None:
-        layer = backend.plain_layer(layer, layout)
     with backend.on(setting.device):
+        if layout is not None:
+            layer = backend.plain_layer(layer, layout)
         layer.build(case.input_shape)
         if known is not None:
             _assign(backend, layer, known, problem)

@@ -285,8 +285,10 @@ class Workbench:
 
     def empty_step(self) -> Step:
         """A step that computes nothing."""
-        x = self.backend.array(np.zeros((1, 1), np.float32), self.case.compute_dtype)
-        return self.backend.step(empty_layer(self.case.compute_dtype), x, None, self.setting.execution)
+        dtype, layout = self.case.compute_dtype, self.setting.layout
+        x = self.backend.array(np.zeros((1, 1), np.float32), dtype)
+        layer = empty_layer(dtype) if layout is None else self.backend.empty_module(layout)
+        return self.backend.step(layer, x, None, self.setting.execution)
 
     def _seconds_of(self, step: Step) -> float:
         """What a call takes, by one that is made now."""

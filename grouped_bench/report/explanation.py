@@ -136,7 +136,7 @@ def _ran(look: Facts) -> Iterator[str]:
     found = [
         *map(_instruction, look["instructions"][:_MOST_PARTS]),
         *map(_primitive, _telling(look["primitives"])),
-        *map(_kernel, _telling(look["kernels"])),
+        *(_kernel(one, look) for one in _telling(look["kernels"])),
     ]
     yield from map(clean, found or [_NOTHING])
 
@@ -162,8 +162,9 @@ def _primitive(one: Facts) -> str:
     return " ".join([f"oneDNN {one['count']} ×", *named]) + f", {format_seconds(one['seconds'], 2)}"
 
 
-def _kernel(one: Facts) -> str:
-    where = "PyTorch" if one["name"].startswith("aten::") else "GPU"
+def _kernel(one: Facts, look: Facts) -> str:
+    on_gpu = str(look["task"].get("device", "")).startswith("gpu")
+    where = "GPU" if on_gpu else "PyTorch"
     return f"{where} {one['count']} × {one['name']}, {format_seconds(one['seconds'], 2)}"
 
 

@@ -119,7 +119,7 @@ def _headline(plan: Json, cohorts: int, width: int) -> str:
 
 def _basis(estimate: Json, tasks: int) -> str:
     """On what the time rests."""
-    known = estimate["measured"] + estimate["tried"]
+    known = estimate["measured"] + estimate["tried"] + estimate["failed"]
     told = [
         *([f"runs on this machine for {estimate['measured']}"] if estimate["measured"] else []),
         *([f"a first call of {estimate['tried']}"] if estimate["tried"] else []),

@@ -67,6 +67,8 @@ class Space:
         published: figures from elsewhere that a report shows beside its own (see `Published`).
         left_out: what the space stands for and does not hold, in words: layers of a network.
         source: how errors name the space.
+        network: axes that a network brings along, weaker than any that is given; the variants of its cases are all that
+            it may have, and no choice of the user's. None for what is no network.
         **axes: values of an axis, a scalar, a list or a comma list; `passes` stands for `pass`.
 
     Raises:
@@ -84,12 +86,15 @@ class Space:
         published: list[Json] | None = None,
         left_out: list[str] | None = None,
         source: str = "Space",
+        network: Json | None = None,
         **axes: Any,
     ) -> None:
         if "passes" in axes:
             axes["pass"] = axes.pop("passes")
         _refuse_malformed(cases, control, source)
-        self.tables = [{**axes, **case} for case in cases] if cases else [axes]
+        self._own = [{**axes, **case} for case in cases] if cases else [axes]
+        self.network = network
+        self.tables = [{**(network or {}), **table} for table in self._own]
         self.source = source
         self.control = dict(control or {})
         where = f"{source} [control]" if control else source
@@ -164,16 +169,24 @@ class Space:
         if "passes" in axes:
             axes["pass"] = axes.pop("passes")
         validate(Axes, axes, "options")
-        tables = [{**table, **axes} for table in self.tables]
+        tables = [{**table, **axes} for table in self._own]
         if _SHAPE_AXES & set(axes):  # another case than the network's
             tables = [{name: value for name, value in table.items() if name != "in_use"} for table in tables]
-        if "backend" in axes and "layout" not in axes:  # of the backend that it was given with
-            chosen = validate(Axes, {"backend": axes["backend"]}, "options").backend
-            tables = [_without_layout(old, new, chosen) for old, new in zip(self.tables, tables, strict=True)]
         published = [] if _SHAPE_AXES & set(axes) else _plain(self.published)
+        network = self._network_beside(axes)
+        if network is not None and "variant" in axes:  # which are the user's choice then
+            tables, network = [{**network, **table} for table in tables], None
         return Space(
-            cases=tables, control=self.control, published=published, left_out=self.left_out, source=self.source
-        )
+            cases=tables, control=self.control, published=published, left_out=self.left_out, source=self.source,
+            network=network,
+        )  # fmt: skip
+
+    def _network_beside(self, axes: Json) -> Json | None:
+        """What a network brings along, beside axes that are given: its layout is of its own backend."""
+        if self.network is None or "backend" not in axes:
+            return self.network
+        chosen = validate(Axes, {"backend": axes["backend"]}, "options").backend
+        return self.network if chosen == (self.network.get("backend"),) else {}
 
     def points(self) -> Iterator[Point]:
         """Every case of every product, in order, legal or not."""
@@ -194,20 +207,15 @@ class Space:
                     label=product.label,
                     in_use=product.in_use,
                     only=product.only,
-                    names_variants=product.variant is not None,
+                    names_variants=product.variant is not None and self.network is None,
                 )
 
     def to_dict(self) -> Json:
         """The space as plain values, for the record."""
         more = {"published": _plain(self.published), "left_out": self.left_out}
         told = {name: value for name, value in more.items() if value}
-        return {"source": self.source, "cases": self.tables, "control": self.control, **told}
-
-
-def _without_layout(old: Json, new: Json, chosen: tuple[str, ...]) -> Json:
-    """`new` without its layout, unless `chosen` are the backends that `old` has."""
-    known = validate(Axes, {"backend": old["backend"]} if "backend" in old else {}, "Space").backend
-    return new if known == chosen else {name: value for name, value in new.items() if name != "layout"}
+        told |= {} if self.network is None else {"network": self.network}
+        return {"source": self.source, "cases": self._own, "control": self.control, **told}
 
 
 def preset_names() -> list[str]:

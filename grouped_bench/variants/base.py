@@ -118,7 +118,8 @@ class Variant:
         Not where a class below the one of `module_code` computes in another way.
         """
         home = _home(type(self), "module_code")
-        return home is not Variant and issubclass(home, _home(type(self), "code"))
+        others = (_home(type(self), "code"), _home(type(self), "layer"))
+        return home is not Variant and all(issubclass(home, one) for one in others)
 
     def arguments(self, case: Case) -> Arguments:
         """What the class is called with: the arguments of Keras' convolutions, in their order."""

@@ -69,12 +69,13 @@ def _indented(lines: list[str], columns: int) -> list[str]:
 
 
 def flax_layer(variant: str, case: Case) -> str | None:
-    """The same as a layer of Flax; None where Flax has none: with channels first, or by other than one operation.
+    """The same as a layer of Flax, in float32; None with channels first, or by other than one operation.
 
     Args:
         variant, case: as `plain` takes them.
     """
-    if variant not in _BY_GROUPS or case.data_format != "channels_last" or plain(variant, case) is None:
+    is_known = variant in _BY_GROUPS and case.data_format == "channels_last" and case.dtype == "float32"
+    if not is_known or plain(variant, case) is None:
         return None
     arguments = {
         "features": case.out_channels,

@@ -153,7 +153,7 @@ def test_the_json_of_a_plan_has_the_keys_of_the_contract():
     assert made["schema"] == 1
     assert [set(task) for task in made["tasks"]] == [TASK_KEYS] * 2
     assert [set(skip) for skip in made["skipped"]] == [TASK_KEYS | {"reason"}]
-    assert set(made["estimate"]) == {"seconds", "peak_bytes", "measured", "tried"}
+    assert set(made["estimate"]) == {"seconds", "peak_bytes", "measured", "tried", "failed"}
 
 
 def test_a_task_of_the_json_says_what_it_is_and_costs():

@@ -137,3 +137,4 @@ def test_what_has_no_such_form_is_not_printed():
     assert plain("merged_groups", make_case()) is None
     assert plain("grouped", make_case(dtype="mixed_bfloat16")) is None
     assert flax_layer("split_concat", make_case()) is None
+    assert flax_layer("grouped", make_case(dtype="bfloat16")) is None

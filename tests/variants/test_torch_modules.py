@@ -88,6 +88,24 @@ def test_cold_calls_are_exact_and_keep_the_format(layout, backend, torch, monkey
     assert all(one.is_contiguous(memory_format=wanted) for pair in seen for one in pair)
 
 
+@pytest.mark.parametrize(
+    "case",
+    [make_case(channels=(1, 32), groups=1), make_case(channels=(8, 8), groups=8), make_case(size=1, kernel_size=1)],
+    ids=["one channel", "a channel a group", "one pixel"],
+)
+def test_either_format_may_be_taken_for_the_other_and_is_not(case, backend, torch):
+    """With one channel or one pixel both are contiguous, but kernels go by the strides."""
+    bench = Workbench(case, setting("channels_last"), 3, backend)
+    layer = in_layout(variants.get("grouped"), "channels_last").layer(bench.case, backend)
+    printed = {}
+    exec(snippet("grouped", case, "torch", "eager", layout="channels_last"), printed)
+    own = printed["layer"].to(memory_format=torch.channels_last)
+    assert layer.module.weight.stride() == own.weight.stride()
+    x = torch.empty(bench.case.input_shape).to(memory_format=torch.channels_last)
+    assert bench.tensors[0].stride() == x.stride()
+    assert layer.module(bench.tensors[0]).stride() == own(x).stride()
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_input_weights_and_gradient_lie_as_the_layout_says(layout, backend, torch):
     case = make_case(channels=(8, 8), bias=True)
@@ -135,6 +153,33 @@ def test_printed_code_that_computes_another_function_is_seen(backend, torch):
         try_code(backend, case, setting("contiguous"), wrong, "grouped")
     late = code + "\nconvolve = layer.forward\nlayer.forward = lambda x: convolve(x) * 1.01\n"
     assert try_code(backend, case, setting("contiguous"), late, "grouped")["status"] == "incorrect"
+
+
+def test_an_empty_call_is_one_of_a_module(backend, torch):
+    """A layer of Keras takes longer than many a convolution of a plain module."""
+    bench = Workbench(make_case(pass_="inference"), setting("contiguous"), 3, backend)
+    names = {one.name for one in backend.kernels(bench.empty_step(), "cpu")}
+    assert not names & {"aten::convolution", "aten::permute"}
+    (y,) = bench.empty_step()()
+    assert tuple(y.shape) == (1, 1)
+
+
+def test_code_is_tried_on_the_device_that_is_asked(backend, torch, monkeypatch):
+    """Where a GPU is there it is Keras' default, also for what is to run on the processor."""
+    places = []
+    plain = type(backend).plain_layer
+
+    def plain_layer(self, made, layout):
+        from keras.src.backend.torch.core import get_device
+
+        places.append(str(get_device()))
+        return plain(self, made, layout)
+
+    monkeypatch.setattr(type(backend), "plain_layer", plain_layer)
+    monkeypatch.setenv("KERAS_TORCH_DEVICE", "meta")
+    code = snippet("grouped", make_case(), "torch", "eager", layout="contiguous")
+    assert try_code(backend, make_case(), setting("contiguous"), code, "grouped") == {}
+    assert places == ["cpu"]
 
 
 def test_mixed_precision_is_refused_with_what_there_is(backend, torch):
@@ -186,6 +231,14 @@ def test_what_has_no_module_is_not_printed():
     assert snippet("unheard", make_case(), "torch", "eager", layout="contiguous") is None
 
 
+def test_a_class_below_that_computes_otherwise_has_no_module():
+    class Mine(type(variants.get("grouped"))):
+        def layer(self, case, backend):
+            raise NotImplementedError
+
+    assert not Mine().has_module
+
+
 def test_which_variants_have_a_module():
     assert {name for name in variants.names() if variants.get(name).has_module} == set(NAMES)
 
@@ -219,6 +272,14 @@ def test_a_backend_without_layouts_keeps_that_of_keras():
 
 
 @NEEDS_TORCH
+def test_a_layout_of_the_users_own_outlasts_another_backend():
+    made = make_plan(Space(layout=["keras", "channels_last"]).replace(backend="torch"))
+    assert [cohort.setting.layout for cohort in made.cohorts] == [None, "channels_last"]
+    with pytest.raises(SpaceError, match="must be one that a chosen backend has"):
+        make_plan(Space(layout="channels_last", backend="torch").replace(backend="jax"))
+
+
+@NEEDS_TORCH
 @pytest.mark.parametrize(
     ("axes", "words"),
     [
@@ -232,6 +293,7 @@ def test_a_backend_without_layouts_keeps_that_of_keras():
             {"layout": "contiguous", "backend": "torch", "scope": "block", "variant": "resnext_sum"},
             "Leave the layout out",
         ),
+        ({"layout": "contiguous", "backend": "torch", "scope": "block"}, "at least one variant must have a form of"),
     ],
 )
 def test_a_layout_that_is_not_there_is_refused(axes, words):

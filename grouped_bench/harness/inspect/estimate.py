@@ -2,13 +2,13 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from grouped_bench.harness.plan import LEAST_VISITS, Cohort, Plan
 from grouped_bench.measure.rounds import DEAR_S
 from grouped_bench.space.axes import Control
-from grouped_bench.space.facts import Json
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.schema import COHORT_KEY
 
 # Where nothing is known of a task: a machine of 50 GMAC/s and 10 GB/s, and a first call of a quarter second.
@@ -19,6 +19,8 @@ _VISITS, _OVERHEAD_S = 3 * LEAST_VISITS, 0.1
 # Of the memory pass, in which two tasks run side by side, besides a first call.
 _READING_S, _AT_ONCE = 0.6, 2
 _START_S = 6.0
+# What ended a run before its tasks had all the visits that they need.
+_ENDED_BEFORE = ("budget", "user")
 
 TaskKey = tuple[Any, ...]
 
@@ -29,14 +31,16 @@ class Known:
 
     Attributes:
         first_call_s, call_s: seconds of a call in a new process, and of a later one.
-        visits: how many it took before; None where it was tried only.
+        visits: how many it took before; None where that is not known, as of a run that its budget ended.
         peak_bytes: of a call; None where it was not read.
+        is_recorded: whether a run tells, rather than a first call.
     """
 
     first_call_s: float
     call_s: float
     visits: int | None = None
     peak_bytes: int | None = None
+    is_recorded: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,13 +50,15 @@ class RunEstimate:
     Attributes:
         seconds: of the run, at most its budget.
         peak_bytes: of the task that needs most memory.
-        measured, tried: tasks that were measured here before, and of which a first call was made for this.
+        measured, tried, failed: tasks that were measured here before, of which a first call was made for this, and
+            whose first call failed.
     """
 
     seconds: float
     peak_bytes: int
     measured: int = 0
     tried: int = 0
+    failed: int = 0
 
 
 def key_of(cohort: Cohort, variant: str) -> TaskKey:
@@ -61,36 +67,40 @@ def key_of(cohort: Cohort, variant: str) -> TaskKey:
     return (*(columns[name] for name in COHORT_KEY), variant)
 
 
-def known_of(rows: Iterable[Any]) -> dict[TaskKey, Known]:
-    """What rows of this machine say of their tasks, the newest of several.
+def known_of(runs: Iterable[tuple[Sequence[Any], Facts]]) -> dict[TaskKey, Known | None]:
+    """What runs of this machine say of their tasks, the newest of several.
 
     Args:
-        rows: plain rows of the record.
+        runs: plain rows of the record and facts of each.
     """
-    found = {}
-    for row in sorted(rows, key=lambda row: str(row.started_at)):
+    found: dict[TaskKey, Known | None] = {}
+    every = ((row, facts.get("stopped_by") not in _ENDED_BEFORE) for rows, facts in runs for row in rows)
+    for row, is_whole in sorted(every, key=lambda told: str(told[0].started_at)):
         first = [seconds for seconds in row.first_calls_s or () if seconds is not None]
         if row.latency_s is not None and first:
-            told = Known(math.fsum(first) / len(first), row.latency_s, row["visits"], row.peak_memory_bytes)
+            visits = row["visits"] if is_whole else None
+            told = Known(math.fsum(first) / len(first), row.latency_s, visits, row.peak_memory_bytes, is_recorded=True)
             found[(*(row[name] for name in COHORT_KEY), row.variant)] = told
     return found
 
 
-def estimate(plan: Plan, control: Control, known: Mapping[TaskKey, Known]) -> RunEstimate:
+def estimate(plan: Plan, control: Control, known: Mapping[TaskKey, Known | None]) -> RunEstimate:
     """What a run of `plan` will take.
 
     Args:
         plan, control: of the run.
-        known: tasks by `key_of`; the others are reckoned by their counts.
+        known: tasks by `key_of`, None for one that fails; the others are reckoned by their counts.
     """
-    tasks = [(cohort, name, known.get(key_of(cohort, name))) for cohort in plan.cohorts for name in cohort.variants]
+    every = [(cohort, name, key_of(cohort, name)) for cohort in plan.cohorts for name in cohort.variants]
+    tasks = [(cohort, name, known.get(key)) for cohort, name, key in every if key not in known or known[key]]
     total = _START_S + math.fsum(_seconds(cohort, name, told, control) for cohort, name, told in tasks)
     found = [told for _, _, told in tasks if told is not None]
     return RunEstimate(
         total if control.budget is None else min(total, control.budget),
-        max(_bytes(cohort, name, told) for cohort, name, told in tasks),
-        sum(told.visits is not None for told in found),
-        sum(told.visits is None for told in found),
+        max((_bytes(cohort, name, told) for cohort, name, told in tasks), default=0),
+        sum(told.is_recorded for told in found),
+        sum(not told.is_recorded for told in found),
+        len(every) - len(tasks),
     )
 
 

@@ -19,8 +19,8 @@ from grouped_bench.space.facts import Json
 _MOST_READ = 3
 
 
-def first_calls(request: RunRequest, known: Collection[TaskKey]) -> dict[TaskKey, Known]:
-    """What one process of each task shows, but for those that are known; what fails is left out.
+def first_calls(request: RunRequest, known: Collection[TaskKey]) -> dict[TaskKey, Known | None]:
+    """What one process of each task shows, but for those that are known; None of one that fails.
 
     Args:
         request: the run.
@@ -32,22 +32,23 @@ def first_calls(request: RunRequest, known: Collection[TaskKey]) -> dict[TaskKey
     """
     tasks = [(cohort, name) for cohort in request.plan.cohorts for name in cohort.variants]
     open_ = [task for task in tasks if key_of(*task) not in known]
-    found: dict[TaskKey, Known] = {}
+    found: dict[TaskKey, Known | None] = {}
     if not open_:
         return found
     with opened(request) as session:
         for cohort, name in open_:  # each alone: one that ends its process takes no other with it
             session.progress.say(f"calling {name} once, {cohort.title()}")
             told = _in_worker(session, cohort, functools.partial(_called, session, cohort, name))
-            if "call_s" in told:
-                found[key_of(cohort, name)] = Known(**told)
-        called = [task for task in open_ if key_of(*task) in found]
+            found[key_of(cohort, name)] = Known(**told) if "call_s" in told else None
+        called = [task for task in open_ if found[key_of(*task)]]
         for cohort, name in sorted(called, key=lambda task: -task[0].counts(task[1]).min_bytes)[:_MOST_READ]:
             session.progress.say(f"reading the memory of {name}, {cohort.title()}")
             key = key_of(cohort, name)
-            asked = {"op": "memory", **_request(session, cohort, name), "expected_s": {name: found[key].call_s}}
+            told_of = found[key]
+            assert told_of is not None, "it was called"
+            asked = {"op": "memory", **_request(session, cohort, name), "expected_s": {name: told_of.call_s}}
             read = _in_worker(session, cohort, operator.methodcaller("ask", asked))
-            found[key] = dataclasses.replace(found[key], peak_bytes=read.get("peak_bytes"))
+            found[key] = dataclasses.replace(told_of, peak_bytes=read.get("peak_bytes"))
     return found
 
 

@@ -82,8 +82,8 @@ def read_network(model: Any, input_shape: str | Sequence[int] | None = None, *, 
     usual = {"backend": told["backend"]} if "backend" in told else {}
     if told.get("backend") == "torch":
         usual["layout"] = "contiguous"
-    cases = distinct(told["convolutions"], by_modules="layout" in usual)
-    return Space(cases=cases, left_out=[*others, *_without_splits(cases)], source=source, **usual)
+    cases = distinct(told["convolutions"])
+    return Space(cases=cases, left_out=[*others, *_without_splits(cases)], source=source, network=usual)
 
 
 def _of_module(model: Any, extents: list[int] | None) -> Json:
@@ -176,20 +176,15 @@ def _unsaved(model: Any, problem: Exception) -> SpaceError:
     )
 
 
-def distinct(convolutions: Sequence[Json], *, by_modules: bool = False) -> list[Json]:
-    """One table of axes for each distinct convolution, in the order of their first calls.
-
-    Args:
-        convolutions: as the process tells them.
-        by_modules: whether only variants that have a module of PyTorch's own are swept over.
-    """
+def distinct(convolutions: Sequence[Json]) -> list[Json]:
+    """One table of axes for each distinct convolution, in the order of their first calls."""
     times: Counter[str] = Counter()
     first: dict[str, Json] = {}
     for convolution in convolutions:
         axes = {name: _axis(name, value) for name, value in convolution.items() if name != "name"}
         key = json.dumps(axes)
         times[key] += 1
-        first.setdefault(key, {**axes, **_variants(convolution, by_modules=by_modules), "label": convolution["name"]})
+        first.setdefault(key, {**axes, **_variants(convolution), "label": convolution["name"]})
     return [
         {**table, "multiplicity": times[key], "label": _label(table["label"], times[key])}
         for key, table in first.items()
@@ -238,15 +233,14 @@ def _without_splits(cases: Sequence[Json]) -> list[str]:
     return [f"{told}: variants with one convolution per group, unless --variant names them"]
 
 
-def _variants(convolution: Json, *, by_modules: bool) -> Json:
+def _variants(convolution: Json) -> Json:
     """What is swept over a layer: with one group all variants are the same function."""
     groups, channels = convolution["groups"], convolution["channels"][0]
     if groups == 1:
         return {"variant": "regular"}
     is_split = groups <= MOST_SPLIT_GROUPS
     names = [name for name in DEFAULT_VARIANTS["layer"] if is_split or not variants.get(name).in_parts]
-    names += [DEPTHWISE] if groups == channels else []
-    return {"variant": [name for name in names if not by_modules or variants.get(name).has_module]}
+    return {"variant": [*names, *([DEPTHWISE] if groups == channels else [])]}
 
 
 def _axis(name: str, value: Any) -> Any:

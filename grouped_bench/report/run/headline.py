@@ -167,12 +167,8 @@ def _own_forms(lines: Sequence[Line]) -> str:
     names = dict.fromkeys(own_form_of(line.own, own_variant(line.own)) for line in lines)
     if len(names) == 1:
         return next(iter(names))
-    of_keras = {line.own.layout is None for line in lines}
-    return (
-        "the framework's own form"
-        if len(of_keras) > 1
-        else f"{'Keras' if of_keras == {True} else 'torch.nn'}' own form"
-    )
+    owners = dict.fromkeys("Keras'" if line.own.layout is None else "torch.nn's" for line in lines)
+    return f"{next(iter(owners))} own form" if len(owners) == 1 else "the framework's own form"
 
 
 def _share(count: int, total: int) -> str:

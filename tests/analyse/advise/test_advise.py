@@ -804,6 +804,21 @@ def test_who_asks_for_pytorch_has_its_own_modules(options, layouts):
 
 
 @NEEDS_TORCH
+@pytest.mark.parametrize(
+    ("space", "layouts"),
+    [
+        (Space(backend="torch"), {"contiguous"}),
+        (Space(backend="torch", layout="channels_last"), {"channels_last"}),
+        (Space(backend="torch", dtype="mixed_bfloat16"), {None}),
+        (Space.preset("resnext50"), {None}),  # whose variants are named
+    ],
+)
+def test_a_space_that_says_more_keeps_what_it_says(space, layouts):
+    asked = questions_of(space, [], None, {"backend": "torch"})
+    assert {one.setting.layout for one in asked} == layouts
+
+
+@NEEDS_TORCH
 def test_code_of_pytorch_is_what_is_pasted():
     asked = questions_of(Space(source="options"), [], None, {"backend": "torch", "groups": 4})[0]
     found = Advice(asked, MEASURED, options=(Option("grouped", Estimate(0.001), None, None, None, False, 9),))
@@ -813,4 +828,4 @@ def test_code_of_pytorch_is_what_is_pasted():
 @NEEDS_TORCH
 def test_the_code_of_all_layers_is_of_keras_and_says_so():
     with pytest.raises(SpaceError, match="must be of layers of Keras"):
-        gb.layer_code(Space(source="options"), [], variant="split_concat", backend="torch", groups=4)
+        gb.layer_code(Space(source="options"), [], variant="split_concat", backend="torch", layout="contiguous")

@@ -11,7 +11,8 @@ from grouped_bench.harness import lock
 from grouped_bench.harness.inspect.estimate import Known, estimate, key_of, known_of
 from grouped_bench.harness.plan import make_plan
 from grouped_bench.harness.processes import probing
-from grouped_bench.layers import choice
+from grouped_bench.layers.choice import runs_here
+from grouped_bench.report import plans
 from grouped_bench.space.axes import Control
 from grouped_bench.space.space import Space
 
@@ -73,43 +74,49 @@ def test_another_task_is_not_taken_for_it():
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
     monkeypatch.setattr(probing, "Host", fake_host)
-    choice.rows_here.cache_clear()
-    yield tmp_path
-    choice.rows_here.cache_clear()
+    return tmp_path
 
 
 def test_what_a_run_recorded_is_what_a_plan_of_it_tells(fake):
+    """Also in the process that made the run."""
     before = gb.plan(Space(**SPACE), out=fake)["estimate"]
-    assert (before["measured"], before["tried"]) == (0, 0)
+    assert (before["measured"], before["tried"], before["failed"]) == (0, 0, 0)
     run = begin(fake)
-    choice.rows_here.cache_clear()
     after = gb.plan(Space(**SPACE), out=fake)["estimate"]
     ok = run.frame["status"] == "ok"
     assert after["measured"] == ok.sum() > 0
     assert after["peak_bytes"] >= run.frame.loc[ok, "peak_memory_bytes"].max()
-    rows = choice.rows_here(str(fake))
-    visits = {row.variant: told.visits for row, told in zip(rows, known_of(rows).values(), strict=False)}
-    assert set(visits.values()) == {8}
+    assert {told.visits for told in known_of(runs_here(str(fake))).values()} == {8}
     assert gb.plan(Space(**SPACE), out=fake / "elsewhere")["estimate"] == before
+
+
+@pytest.mark.parametrize(("stopped_by", "visits"), [("settled", 8), ("visits", 8), ("budget", None), ("user", None)])
+def test_the_visits_of_a_run_that_ended_early_are_not_what_a_task_takes(stopped_by, visits, fake):
+    begin(fake)
+    ((rows, facts),) = runs_here(str(fake))
+    found = known_of([(rows, {**facts, "stopped_by": stopped_by})])
+    assert {told.visits for told in found.values()} == {visits}
+    assert all(told.is_recorded for told in found.values())
 
 
 def test_the_newest_of_several_runs_counts(fake):
     run = begin(fake)
-    rows = list(choice.rows_here(str(fake)))
+    ((rows, facts),) = runs_here(str(fake))
     newest = [dataclasses.replace(row, started_at="9999", latency_s=7.0) for row in rows if row.latency_s]
-    assert {told.call_s for told in known_of([*newest, *rows]).values()} == {7.0}
+    assert {told.call_s for told in known_of([(newest, facts), (rows, facts)]).values()} == {7.0}
     assert run.frame["latency_s"].max() < 7.0
 
 
-def test_what_no_run_has_is_called_once(fake):
-    told = gb.plan(Space(**SPACE), out=fake, first_calls=True)["estimate"]
-    assert told["measured"] == 0
-    works = [task for task in gb.plan(Space(**SPACE), out=fake)["tasks"] if task["variant"] != "split_concat"]
-    assert told["tried"] == len(works)  # what is refused has no time
+def test_what_no_run_has_is_called_once_and_what_fails_is_no_longer_open(fake):
+    told = gb.plan(Space(**SPACE), out=fake, first_calls=True)
+    works = [task for task in told["tasks"] if task["variant"] != "split_concat"]
+    refused = len(told["tasks"]) - len(works)
+    estimate = told["estimate"]
+    assert (estimate["measured"], estimate["tried"], estimate["failed"]) == (0, len(works), refused)
+    assert "implementation is slow" not in plans.render(told, "table")
     begin(fake)
-    choice.rows_here.cache_clear()
     again = gb.plan(Space(**SPACE), out=fake, first_calls=True)["estimate"]
-    assert (again["measured"], again["tried"]) == (len(works), 0)
+    assert (again["measured"], again["tried"], again["failed"]) == (len(works), 0, refused)
 
 
 def test_calls_wait_for_no_other_run(fake, monkeypatch):

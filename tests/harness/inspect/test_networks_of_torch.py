@@ -10,6 +10,7 @@ import pytest
 from grouped_bench.errors import SpaceError
 from grouped_bench.harness.inspect.networks import read_network
 from grouped_bench.harness.plan import make_plan
+from grouped_bench.space.space import Space
 
 torch = pytest.importorskip("torch")
 OPERATORS = Path(__file__).parents[2] / "torchvision_operators"
@@ -46,7 +47,13 @@ def test_a_module_is_measured_by_modules_unless_another_layout_or_backend_is_ask
     def layouts(**axes):
         return {cohort.setting.layout for cohort in make_plan(space.replace(**axes)).cohorts}
 
+    again = Space(**space.to_dict())  # as a run that is resumed has it
+    assert [cohort.setting for cohort in make_plan(again).cohorts] == [one.setting for one in make_plan(space).cohorts]
     assert layouts(backend="torch") == layouts(backend=["torch"], groups=2) == {"contiguous"}
+    whole = make_plan(space.replace(layout="keras")).cohorts[-1]
+    assert "grouped_native" in whole.variants  # layers of Keras have all their forms
+    with pytest.raises(SpaceError, match=r"must have a form of torch\.nn"):
+        make_plan(space.replace(variant="grouped_native"))
     assert layouts(layout="channels_last,keras") == {"channels_last", None}
     assert layouts(backend="tensorflow") == layouts(backend="jax,torch") == {None}
 

@@ -225,7 +225,7 @@ class SlowToCompile(FakeWorker):
 
 
 def test_a_slow_first_call_does_not_outlast_the_budget():
-    """What it cut short has not failed, so that the run can be gone on with."""
+    """What it cut short has not failed."""
     host = FakeHost(None, TWINS)
     host.worker = SlowToCompile
     run = Sweeping(TWINS, host=host, cohorts=2, budget=20.0)

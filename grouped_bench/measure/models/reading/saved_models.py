@@ -18,6 +18,7 @@ FILE = "saved_model.pb"
 LARGEST_GRAPH = 256 * 2**20
 _DEPTHWISE = "DepthwiseConv2dNative"
 _TRANSPOSED = ("Conv2DBackpropInput", "Conv3DBackpropInputV2")
+_PRODUCTS = ("MatMul", "BatchMatMulV2", "Einsum")
 _OPERATIONS = ("Conv2D", "Conv3D", _DEPTHWISE, *_TRANSPOSED)
 # Which signature counts, where there are several.
 _SIGNATURES = ("serving_default", "serve")
@@ -129,8 +130,8 @@ def _answer(graph: Any, signature: Any, name: str) -> Json:
     calls: list[Called] = []
     left_out: list[Json] = []
     for operation in (one for one in made.get_operations() if one in wanted):
-        if operation.type == "MatMul":
-            left_out.append(_dense(operation))
+        if operation.type in _PRODUCTS:
+            left_out.append(_product(operation))
         if operation.type not in _OPERATIONS:
             continue
         shapes = [_extents(tensor) for tensor in operation.inputs]
@@ -174,7 +175,7 @@ def _called(operation: Any, given: tuple[int, ...], kernel: tuple[int, ...], bat
     taps, (inner, outer) = kernel[:axes], kernel[axes:]
     stride, dilation = (tuple(operation.get_attr(name))[spatial] for name in ("strides", "dilations"))
     pads = _pads(operation, size, taps, stride, dilation, spatial)
-    of_one_axis = axes == 2 and operation.inputs[0].op.type == "ExpandDims" and (size[0], taps[0]) == (1, 1)
+    of_one_axis = axes == 2 and (size[0], taps[0]) == (1, 1) and _is_of_one_axis(operation.inputs[0].op)
     if of_one_axis:
         size, taps, stride, dilation, pads = size[1:], taps[1:], stride[1:], dilation[1:], pads[1:]
     if folded := _folded(operation, taps):
@@ -197,6 +198,13 @@ def _called(operation: Any, given: tuple[int, ...], kernel: tuple[int, ...], bat
         transposed=is_transposed,
         batch=batch,
     )
+
+
+def _is_of_one_axis(operation: Any) -> bool:
+    """Whether an axis was put before what the operation gives, also by way of another convolution."""
+    while operation.type in (*_OPERATIONS, "Identity"):
+        operation = operation.inputs[0].op
+    return bool(operation.type == "ExpandDims")
 
 
 def _pads(
@@ -253,17 +261,14 @@ def _label(operation: Any) -> str:
     return "/".join(parts[-2:-1] or parts[-1:] or [operation.name])
 
 
-def _dense(operation: Any) -> Json:
-    """A matrix product, by its name and work."""
-    result, other = _extents(operation.outputs[0]), _extents(operation.inputs[1])
-    known = result is not None and other is not None
-    macs = math.prod(result or ()) * (other or (0,))[0] if known else None
-    return {
-        "name": _label(operation),
-        "kind": "MatMul",
-        "reason": NO_CONVOLUTION,
-        "macs": macs,
-    }
+def _product(operation: Any) -> Json:
+    """A product of matrices, by its name and, where one rule gives it, its work."""
+    result, first = _extents(operation.outputs[0]), _extents(operation.inputs[0])
+    macs = None
+    if operation.type != "Einsum" and result is not None and first is not None:
+        is_turned = operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x")
+        macs = math.prod(result) * first[-2 if is_turned else -1]
+    return {"name": _label(operation), "kind": operation.type, "reason": NO_CONVOLUTION, "macs": macs}
 
 
 def _uninferred(name: str, problem: Exception) -> RefusedError:
