@@ -4,6 +4,7 @@ Source: https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overvie
 """
 
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,8 @@ _OF_A_SAMPLE = {
     "reference_seconds": "reference_s[at_visit][at_round]",
 }
 MEMORY = "2GB"
+# How often an interrupt is looked for, and how much of DuckDB's reason is shown: it names the columns that are alike.
+_LOOK_S, _LONGEST_REASON = 0.1, 300
 _EXAMPLE = "select * from tasks limit 5"
 
 
@@ -80,17 +83,31 @@ def query(sql: str, runs: Sequence[str] = (), *, out: str | Path = DEFAULT_OUT) 
             raise SpaceError("A query must be one SELECT", received=told, remedy=f"Write it like `{_EXAMPLE}`")
         _make_views(store, files)
         try:
-            return store.sql(statements[0].query).to_arrow_table()
+            return _answered(store, statements[0].query)
         except duckdb.Error as error:
             raise _refused(error) from None
 
 
+def _answered(store: Any, sql: str) -> "pa.Table":
+    """The rows of a query, which an interrupt ends: DuckDB itself does not hear it."""
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(lambda: store.sql(sql).to_arrow_table())
+        try:
+            while not answer.done():
+                wait([answer], timeout=_LOOK_S)
+        except BaseException:
+            store.interrupt()
+            raise
+        return answer.result()
+
+
 def _files(runs: Sequence[str], out: Path) -> list[str]:
     """The Parquet files of the runs, each once."""
+    from grouped_bench.store.journal import SUFFIX
     from grouped_bench.store.runs import find_runs
 
     found = [path for name in (runs or [str(out)]) for path in find_runs(name, out)]
-    ended = list(dict.fromkeys(str(path.absolute()) for path in found if path.suffix == ".parquet"))
+    ended = list(dict.fromkeys(str(path.absolute()) for path in found if path.suffix != SUFFIX))
     if not ended:
         raise RunError(
             "A query takes runs that have ended",
@@ -203,6 +220,12 @@ def _text(value: str) -> str:
 def _refused(error: Exception) -> SpaceError:
     import duckdb
 
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return SpaceError(
+            f"A query must do with {MEMORY} of memory",
+            received=_first_line(error),
+            remedy="Select fewer columns or rows, or sort less",
+        )
     if isinstance(error, duckdb.PermissionException):
         return SpaceError(
             "A query must read its runs alone",
@@ -212,9 +235,12 @@ def _refused(error: Exception) -> SpaceError:
     return SpaceError(
         f"A query must be valid SQL over the views {', '.join(VIEWS)}",
         received=_first_line(error),
-        remedy=f"Write it like `{_EXAMPLE}`",
+        remedy=f"Write it like `{_EXAMPLE}`; `describe tasks` lists the columns",
+        limit=_LONGEST_REASON,
     )
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".!?")
+    """What it says, without the place in the query that it draws."""
+    told = str(error).partition("\nLINE ")[0]
+    return " ".join(told.split()).rstrip(".!?") or type(error).__name__

@@ -125,11 +125,10 @@ def _basis(estimate: Json, tasks: int) -> str:
         *([f"a first call of {estimate['tried']}"] if estimate["tried"] else []),
     ]
     by = f", by {' and '.join(told)} of {counted(tasks, 'task')}" if told else ""
-    return (
-        f"{by}."
-        if known == tasks
-        else f"{by}, if no {'other ' if told else ''}implementation is slow (--try finds out)."
-    )
+    failed = f"; {counted(estimate['failed'], 'task')} cannot run here" if estimate["failed"] else ""
+    if known == tasks:
+        return f"{by}{failed}."
+    return f"{by}{failed}, if no {'other ' if told else ''}implementation is slow (--try finds out)."
 
 
 def _title(task: Json) -> str:

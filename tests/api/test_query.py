@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from checkout import importing
 from frames import frame, metadata
 from machines import recorded
 
@@ -162,7 +165,9 @@ def test_what_is_no_single_select_is_refused_and_nothing_written(sql, kind, out)
 def test_what_duckdb_refuses_is_one_line_with_an_example(sql, out):
     with pytest.raises(SpaceError) as caught:
         gb.query(sql, out=out)
-    assert str(caught.value).endswith("Write it like `select * from tasks limit 5`.")
+    assert str(caught.value).endswith(
+        "Write it like `select * from tasks limit 5`; `describe tasks` lists the columns."
+    )
     assert "\n" not in str(caught.value)
 
 
@@ -250,6 +255,76 @@ def test_the_command_prints_and_writes(out, call, tmp_path_factory):
     assert (code, "Try `grouped-bench query --help`" in error) == (2, True)
     code, _, error = call(*words, "--output", folder / "nowhere" / "x.parquet")
     assert (code, error.startswith("grouped-bench: The output must be a writable file.")) == (2, True)
+
+
+def test_no_run_is_written_over_and_nothing_put_among_them(out, call):
+    file = next(out.rglob("a.parquet"))
+    before = file.read_bytes()
+    for output in (file, out / "rows.parquet"):
+        code, _, error = call("query", "select 1 as a", "--out", out, "--format", "parquet", "--output", output)
+        assert (code, "--output must not lie among the runs" in error) == (2, True)
+    code, _, error = call("query", "select 1 as a", "--out", out, "--output", out.parent / "x.parquet")
+    assert (code, "must go with --format parquet" in error) == (2, True)
+    assert file.read_bytes() == before
+    assert len(list(out.rglob("*.parquet"))) == 2
+
+
+def test_a_table_is_a_file_with_all_its_lines(out, call, tmp_path_factory):
+    file = tmp_path_factory.mktemp("rows") / "rows.txt"
+    code, told, error = call("query", "select 1 as a", "--out", out, "--output", file)
+    assert (code, told, error) == (0, "", f"Wrote {file}: 1 row.\n")
+    assert file.read_text().split() == ["a", "---", "1"]
+    assert file.read_text().endswith("\n")
+
+
+def test_an_interrupt_ends_a_query(out):
+    """DuckDB computes in a call that Python's own handling of signals would wait for."""
+    code = f"""
+import _thread
+import threading
+
+import grouped_bench.api.query as module
+
+answered = module._answered
+
+def begun(store, sql):
+    threading.Timer(1.0, _thread.interrupt_main).start()
+    return answered(store, sql)
+
+module._answered = begun
+try:
+    sql = "select count(*) from range(1000000) a, range(1000000) b where a.range * b.range = 7"
+    module.query(sql, out={str(out)!r})
+except KeyboardInterrupt:
+    print("ended")
+"""
+    words = [sys.executable, "-c", code]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=60, env=importing(), check=False)
+    assert ran.stdout == "ended\n", ran.stderr
+
+
+def test_too_much_memory_is_said_as_that(out, monkeypatch):
+    monkeypatch.setattr("grouped_bench.api.query.MEMORY", "20MB")
+    with pytest.raises(SpaceError, match="A query must do with 20MB of memory"):
+        gb.query("select list(range) as all_of_them from range(50000000)", out=out)
+
+
+def test_what_is_not_there_is_told_with_what_is_alike(out):
+    with pytest.raises(SpaceError, match="latency_s"):
+        gb.query("select latency from tasks", out=out)
+
+
+def test_a_file_of_another_kind_is_no_unfinished_run(out):
+    other = out.parent / "page.html"
+    other.write_text("<html>")
+    with pytest.raises(RunError, match="A run must be a readable Parquet file"):
+        gb.query("select 1", [str(other)], out=out)
+
+
+def test_a_span_of_time_is_text(out):
+    found = gb.query("select interval '1 day 02:03:04' as span, interval 2 month as months", out=out)
+    (row,) = json.loads(records.render(found, "json"))["rows"]
+    assert row == {"span": "1 day 2:03:04", "months": "2 months 0:00:00"}
 
 
 def test_every_error_is_one_of_ours(out):

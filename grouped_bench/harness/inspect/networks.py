@@ -267,6 +267,8 @@ def _file(model: str) -> str:
             return str(path.absolute())
         if not path.is_file():
             problem = "not a file" if path.exists() else "No such file or directory"
+            if path.is_dir():
+                problem, remedy = f"a folder without {SAVED_MODEL}", "Name a file, or the folder of a SavedModel"
             if ":" in model:
                 remedy = "Name a function of yours that builds the network, as MODULE:FUNCTION"
         elif path.suffix not in _FILES:

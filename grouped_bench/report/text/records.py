@@ -1,5 +1,6 @@
 """Rows of any columns, as a query gives them, in a format."""
 
+import datetime
 import decimal
 import io
 import itertools
@@ -57,6 +58,10 @@ def _plain(value: Any) -> Any:
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, pa.MonthDayNano):
+        seconds = datetime.timedelta(microseconds=value.nanoseconds // 1000)
+        named = ((value.months, "month"), (value.days, "day"))
+        return " ".join([*(counted(count, noun) for count, noun in named if count), str(seconds)])
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     if isinstance(value, dict):

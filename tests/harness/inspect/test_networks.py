@@ -265,7 +265,7 @@ def test_a_lambda_layer_is_refused_before_anything_of_it_runs(keras, told, tmp_p
     ("model", "words"),
     [
         ("none.keras", "No such file or directory: none.keras"),
-        (".", "not a file: ."),
+        (".", "a folder without saved_model.pb: ."),
         ("model.pb", "another ending: model.pb"),
         ("nul\0", "nul"),
         ("x" * 5000 + ".keras", "File name too long"),

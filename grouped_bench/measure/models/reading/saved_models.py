@@ -45,7 +45,7 @@ def read_saved_model(path: str, shape: tuple[int, ...] | None) -> Json:
     except Exception as problem:  # TensorFlow's own kinds
         raise _uninferred(name, problem) from None
     _set_shape(graph, signature, shape, name)
-    return _answer(graph, signature, name)
+    return _answer(graph, signature, name, shape)
 
 
 def _loaded(file: Path, name: str) -> Any:
@@ -72,12 +72,14 @@ def _loaded(file: Path, name: str) -> Any:
 
 def _signature(whole: Any, name: str) -> Any:
     known = {key: one for key, one in whole.signature_def.items() if one.inputs and one.outputs}
-    found = next((known[key] for key in (*_SIGNATURES, *sorted(known)) if key in known), None)
-    if found is None:
+    usual = next((known[key] for key in _SIGNATURES if key in known), None)
+    if usual is None and len(known) != 1:
         raise RefusedError(
-            "A SavedModel must have a signature", f"{name} has none", "Write it by model.export(), or give signatures="
+            f"A SavedModel must have one signature, or one called {_SIGNATURES[0]}",
+            f"{name} has {', '.join(sorted(known)) or 'none'}",
+            "Write it by model.export(), or with one of signatures=",
         )
-    return found
+    return usual or next(iter(known.values()))
 
 
 def _inlined(whole: Any, signature: Any) -> Any:
@@ -99,13 +101,21 @@ def _inlined(whole: Any, signature: Any) -> Any:
 def _set_shape(graph: Any, signature: Any, shape: tuple[int, ...] | None, name: str) -> None:
     """Give the inputs the extents of one example. Raises RefusedError where that leaves one open."""
     if shape is not None and len(signature.inputs) > 1:
-        raise no_shape(f"a model with {len(signature.inputs)} inputs")
+        raise RefusedError(
+            "An input shape takes a network of one input", f"{name} with {len(signature.inputs)}", "Leave it out"
+        )
     nodes = {node.name: node for node in graph.node}
     for key, one in signature.inputs.items():
         own = [dim.size if dim.size >= 0 else None for dim in one.tensor_shape.dim]
         wanted = own[1:] if shape is None else list(shape)
         fits = len(own) - 1 == len(wanted) and all(a in (None, b) for a, b in zip(own[1:], wanted, strict=True))
         if own and (not fits or None in wanted):
+            if shape is not None and None not in own[1:]:
+                raise RefusedError(
+                    "An input shape must be the network's own where it leaves no extent open",
+                    f"{','.join(map(str, shape))} for {name}, whose {key} takes {tuple(own[1:])}",
+                    "Leave it out",
+                )
             asked = "no --input-shape" if shape is None else f"--input-shape {','.join(map(str, shape))}"
             raise no_shape(f"{asked} for {name}, whose {key} takes {tuple(own[1:])}")
         node = nodes.get(one.name.partition(":")[0])
@@ -115,7 +125,7 @@ def _set_shape(graph: Any, signature: Any, shape: tuple[int, ...] | None, name: 
                 node.attr["shape"].shape.dim.add(size=extent)
 
 
-def _answer(graph: Any, signature: Any, name: str) -> Json:
+def _answer(graph: Any, signature: Any, name: str, shape: tuple[int, ...] | None) -> Json:
     import tensorflow as tf
 
     made = tf.Graph()
@@ -124,6 +134,8 @@ def _answer(graph: Any, signature: Any, name: str) -> Json:
             tf.graph_util.import_graph_def(graph, name="")
         wanted = _needed([made.get_tensor_by_name(one.name).op for one in signature.outputs.values()])
     except Exception as problem:  # TensorFlow's own kinds
+        if shape is not None:
+            raise no_shape(f"{','.join(map(str, shape))} ({one_line(problem)})") from None
         raise _uninferred(name, problem) from None
     first = next(iter(signature.inputs.values())).tensor_shape.dim
     batch = first[0].size if first and first[0].size > 0 else 1

@@ -123,9 +123,65 @@ def test_open_extents_need_a_shape(keras, tmp_path):
     assert caught.value.told["remedy"] == "Give it like --input-shape 224,224,3"
     (found,) = read_saved_model(net, (12, 10, 3))["convolutions"]
     assert found["size"] == [12, 10]
-    for shape in ((12, 10, 4), (12, 10)):
-        with pytest.raises(RefusedError):
+    for shape in ((12, 10, 4), (12, 10), (2, 2, 3)):
+        with pytest.raises(RefusedError) as caught:
             read_saved_model(net, shape)
+        assert "--input-shape" in caught.value.told["remedy"]
+
+
+def test_a_shape_where_none_is_open_is_to_be_left_out(path):
+    with pytest.raises(RefusedError) as caught:
+        read_saved_model(path, (32, 32, 8))
+    assert caught.value.told["remedy"] == "Leave it out"
+
+
+def test_of_several_signatures_the_usual_one_counts_and_others_are_refused(keras, tmp_path):
+    import tensorflow as tf
+
+    class Two(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((1, 8, 8, 4))])
+        def one(self, x):
+            return {"y": tf.nn.conv2d(x, tf.zeros((3, 3, 4, 8)), 1, "SAME")}
+
+        @tf.function(input_signature=[tf.TensorSpec((1, 8, 8, 4))])
+        def two(self, x):
+            return {"y": tf.nn.conv2d(x, tf.zeros((1, 1, 4, 8)), 1, "SAME")}
+
+    module = Two()
+    tf.saved_model.save(module, str(tmp_path / "a"), signatures={"serving_default": module.two, "other": module.one})
+    (found,) = read_saved_model(str(tmp_path / "a"), None)["convolutions"]
+    assert found["kernel_size"] == [1, 1]
+    tf.saved_model.save(module, str(tmp_path / "b"), signatures={"first": module.two, "second": module.one})
+    with pytest.raises(RefusedError) as caught:
+        read_saved_model(str(tmp_path / "b"), None)
+    assert caught.value.told["received"] == "b has first, second"
+
+
+def test_products_are_named_with_their_work(keras, tmp_path):
+    import tensorflow as tf
+
+    class Products(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec((1, 4, 64))])
+        def __call__(self, x):
+            flat = tf.reshape(x, (4, 64))
+            turned = tf.matmul(flat, tf.zeros((7, 64)), transpose_b=True)
+            return {
+                "y": turned,
+                "z": tf.matmul(x, x, transpose_b=True),
+                "e": tf.einsum("bij,jk->bik", x, tf.zeros((64, 2))),
+            }
+
+    module = Products()
+    tf.saved_model.save(module, str(tmp_path / "net"), signatures=module.__call__)
+    left = {one["kind"]: one["macs"] for one in read_saved_model(str(tmp_path / "net"), None)["left_out"]}
+    assert left == {"MatMul": 4 * 7 * 64, "BatchMatMulV2": 4 * 4 * 64, "Einsum": None}
+
+
+def test_a_separable_layer_of_one_axis_is_one_in_both_parts(keras, tmp_path):
+    inputs = keras.Input((32, 8))
+    model = keras.Model(inputs, keras.layers.SeparableConv1D(4, 3)(inputs))
+    found = read_saved_model(exported(model, tmp_path / "net"), None)
+    assert [(one["rank"], one["size"]) for one in found["convolutions"]] == [(1, [32]), (1, [30])]
 
 
 def test_a_function_without_a_signature_is_refused(keras, tmp_path):
@@ -134,7 +190,7 @@ def test_a_function_without_a_signature_is_refused(keras, tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "net"))
     with pytest.raises(RefusedError) as caught:
         read_saved_model(str(tmp_path / "net"), None)
-    assert caught.value.told["rule"] == "A SavedModel must have a signature"
+    assert caught.value.told["rule"] == "A SavedModel must have one signature, or one called serving_default"
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 64, b"text", np.random.default_rng(0).bytes(4096)])
