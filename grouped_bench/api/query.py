@@ -83,12 +83,13 @@ def query(sql: str, runs: Sequence[str] = (), *, out: str | Path = DEFAULT_OUT) 
             raise SpaceError("A query must be one SELECT", received=told, remedy=f"Write it like `{_EXAMPLE}`")
         _make_views(store, files)
         try:
-            return _answered(store, statements[0].query)
+            (statement,) = statements
+            return _rows_of(store, statement.query)
         except duckdb.Error as error:
             raise _refused(error) from None
 
 
-def _answered(store: Any, sql: str) -> "pa.Table":
+def _rows_of(store: Any, sql: str) -> "pa.Table":
     """The rows of a query, which an interrupt ends: DuckDB itself does not hear it."""
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(lambda: store.sql(sql).to_arrow_table())
@@ -224,7 +225,7 @@ def _refused(error: Exception) -> SpaceError:
         return SpaceError(
             f"A query must do with {MEMORY} of memory",
             received=_first_line(error),
-            remedy="Select fewer columns or rows, or sort less",
+            remedy="Name fewer columns, or sort fewer rows",
         )
     if isinstance(error, duckdb.PermissionException):
         return SpaceError(

@@ -190,6 +190,19 @@ def architectures_run():
     return {"networks": networks, "unread": [{"name": "timm:odd", "reason": "no shape"}], "targets": targets}
 
 
+def plans_run():
+    told = {"seconds": 70.0, "peak_bytes": 2**24, "measured": 0, "tried": 30, "failed": 0}
+    run = {"options": ["--preset", "quick"], "run_s": 81.0, "peak_bytes": 2**24}
+    targets = [evidence.target("the time of --preset quick, off by a factor of at most 1.5", 1.2, 1.5, "×")]
+    return {"runs": [{**run, "counted": told, "tried": told, "recorded": told}], "targets": targets}
+
+
+def queries_run():
+    asked = [{"what": "best variant", "seconds": 4.0, "peak_bytes": 2**30, "rows": 1200}]
+    told = {"tasks": 10**7, "files": 100, "runs": 10**4, "queries": asked, "disk_bytes": 2**30, "listed_s": 0.9}
+    return {**told, "targets": [evidence.target("seconds to list 10,000 runs", 0.9, 1.0, "s")]}
+
+
 def advice_run():
     def found(worst):
         return {"cases": 9, "failed": 1, "unsure": 1, "median": 0.01, "ninety": 0.2, "worst": worst}
@@ -399,6 +412,8 @@ def everything():
         "across": across.summary(across_rows()),
         "across-1": across.summary(across_rows()),
         "architectures": architectures_run(),
+        "plans": plans_run(),
+        "queries": queries_run(),
         "calls": calls_run(),
         "history": history_run(),
         "pages": pages_run(),

@@ -97,7 +97,7 @@ def estimate(plan: Plan, control: Control, known: Mapping[TaskKey, Known | None]
     found = [told for _, _, told in tasks if told is not None]
     return RunEstimate(
         total if control.budget is None else min(total, control.budget),
-        max((_bytes(cohort, name, told) for cohort, name, told in tasks), default=0),
+        max(_bytes(tasks), default=0),
         sum(told.is_recorded for told in found),
         sum(not told.is_recorded for told in found),
         len(every) - len(tasks),
@@ -118,9 +118,19 @@ def _seconds(cohort: Cohort, name: str, told: Known | None, control: Control) ->
     return visits * (told.first_call_s + sampling + _OVERHEAD_S) + reading
 
 
-def _bytes(cohort: Cohort, name: str, told: Known | None) -> int:
-    least = cohort.counts(name).min_bytes
-    return max(least, told.peak_bytes or 0) if told else least
+def _bytes(tasks: Sequence[tuple[Cohort, str, Known | None]]) -> list[int]:
+    """What each task holds: as it was read, or as many times the least as another of its variant, setting and pass."""
+    factors: dict[tuple[Any, ...], float] = {}
+    for cohort, name, told in tasks:
+        if told is not None and told.peak_bytes:
+            kind = name, cohort.setting, cohort.case.pass_
+            factors[kind] = max(factors.get(kind, 1.0), told.peak_bytes / cohort.counts(name).min_bytes)
+    found = []
+    for cohort, name, told in tasks:
+        factor = factors.get((name, cohort.setting, cohort.case.pass_), 1.0)
+        read = told.peak_bytes if told is not None else None
+        found.append(read or int(factor * cohort.counts(name).min_bytes))
+    return found
 
 
 def to_dict(plan: Plan, found: RunEstimate) -> Json:

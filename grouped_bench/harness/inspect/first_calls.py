@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import operator
 import statistics
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 from grouped_bench.harness.inspect.estimate import Known, TaskKey, key_of
 from grouped_bench.harness.plan import Cohort
@@ -13,10 +13,8 @@ from grouped_bench.harness.processes.workers import Limits
 from grouped_bench.harness.request import RunRequest
 from grouped_bench.harness.session import Session, opened
 from grouped_bench.measure.rounds import LEAST_ROUNDS
+from grouped_bench.space.case import Setting
 from grouped_bench.space.facts import Json
-
-# Tasks whose memory is read: those that must hold most.
-_MOST_READ = 3
 
 
 def first_calls(request: RunRequest, known: Collection[TaskKey]) -> dict[TaskKey, Known | None]:
@@ -41,7 +39,7 @@ def first_calls(request: RunRequest, known: Collection[TaskKey]) -> dict[TaskKey
             told = _in_worker(session, cohort, functools.partial(_called, session, cohort, name))
             found[key_of(cohort, name)] = Known(**told) if "call_s" in told else None
         called = [task for task in open_ if found[key_of(*task)]]
-        for cohort, name in sorted(called, key=lambda task: -task[0].counts(task[1]).min_bytes)[:_MOST_READ]:
+        for cohort, name in _largest(called):
             session.progress.say(f"reading the memory of {name}, {cohort.title()}")
             key = key_of(cohort, name)
             told_of = found[key]
@@ -50,6 +48,14 @@ def first_calls(request: RunRequest, known: Collection[TaskKey]) -> dict[TaskKey
             read = _in_worker(session, cohort, operator.methodcaller("ask", asked))
             found[key] = dataclasses.replace(told_of, peak_bytes=read.get("peak_bytes"))
     return found
+
+
+def _largest(tasks: Sequence[tuple[Cohort, str]]) -> list[tuple[Cohort, str]]:
+    """Of each variant, setting and pass the task that must hold most: how much more it takes, the others take too."""
+    found: dict[tuple[str, Setting, str], tuple[Cohort, str]] = {}
+    for cohort, name in sorted(tasks, key=lambda task: task[0].counts(task[1]).min_bytes):
+        found[name, cohort.setting, cohort.case.pass_] = cohort, name
+    return list(found.values())
 
 
 def _called(session: Session, cohort: Cohort, name: str, worker: WorkerLike) -> Json:

@@ -43,8 +43,14 @@ def test_the_memory_is_that_of_the_largest_task_as_far_as_it_is_known():
     least = 4 * (2 * 8 * 28 * 28 * 128 + 9 * 128 * 128)
     assert estimate(made, Control(), {}).peak_bytes == least
     small, large = made.cohorts
-    read = {key_of(small, "regular"): Known(0.1, 0.01, 9, 3 * least), key_of(large, "regular"): Known(0.1, 0.01)}
+    read = {
+        key_of(small, "regular"): Known(0.1, 0.01, 9, 3 * least),
+        key_of(large, "regular"): Known(0.1, 0.01, 9, least),
+    }
     assert estimate(made, Control(), read).peak_bytes == 3 * least
+    of_small = small.counts("regular").min_bytes
+    times = {key_of(small, "regular"): Known(0.1, 0.01, 9, 2 * of_small)}
+    assert estimate(made, Control(), times).peak_bytes == 2 * least  # as many times the least
 
 
 def test_a_slow_implementation_is_reckoned_with():
