@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from grouped_bench.analyse.statistics.derive import RULES
 from grouped_bench.harness.plan import make_plan
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.space import Space
@@ -91,7 +92,7 @@ def _write(folder: Path, count: int, size: int) -> None:
             made = made.set_column(schema.get_field_index(name), schema.field(name), values)
         started = f"2026-11-{1 + number % 28:02}T00:00:00Z"
         facts = {"schema": SCHEMA_VERSION, "run_id": str(number), "machine": machine, "started_at": started,
-                 "version": "0.1.0", "identity": {}}  # fmt: skip
+                 "version": "0.1.0", "identity": {}, "control": {RULES: 0.01}}  # fmt: skip
         metadata = {METADATA_KEY: json.dumps(facts).encode()}
         pq.write_table(made.cast(schema.with_metadata(metadata)), folder / f"{number}.parquet", compression="zstd")
 
