@@ -307,7 +307,7 @@ def _table(asked: "Question", here: "Here", how: Measuring) -> Json:
     if columns.pop("env") is None and how.environments:
         env = _environments(asked, here)
     tried = (*how.tried, *variants.own(how.files))
-    known = (name for name in tried if asked.setting.layout is None or variants.get(name).has_module)
+    known = (name for name in tried if variants.get(name).has_layout(asked.setting.layout))
     same = [name for name in known if variants.get(name).computes == asked.computes and how.takes(name, asked.case)]
     axes = {name: [value] for name, value in columns.items() if value is not None}
     named = {name: getattr(asked, name) for name in ("label", "in_use", "multiplicity")} if how.network else {}

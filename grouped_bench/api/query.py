@@ -49,7 +49,7 @@ _EXAMPLE = "select * from tasks limit 5"
 def query(sql: str, runs: Sequence[str] = (), *, out: str | Path = DEFAULT_OUT) -> "pa.Table":
     """What one SELECT finds in runs: an Arrow table, of which `to_pandas()` makes a frame.
 
-    The views are `tasks`, a row a task with the columns of `list columns` but for samples; `runs`, a row a run; and
+    The views are `tasks`, a row a task with the columns that a file has but for samples; `runs`, a row a run; and
     `samples`, a row a sample. A query reads nothing else: no other file, no network, and it writes nothing. Runs that
     have not ended are left out.
 
@@ -144,7 +144,7 @@ def _make_views(store: Any, files: Sequence[str]) -> None:
     except duckdb.Error as error:
         raise RunError(
             "A run must be a readable Parquet file",
-            received=_first_line(error),
+            received=_told(error),
             remedy="Name files that `grouped-bench run` wrote",
         ) from None
 
@@ -224,24 +224,24 @@ def _refused(error: Exception) -> SpaceError:
     if isinstance(error, duckdb.OutOfMemoryException):
         return SpaceError(
             f"A query must do with {MEMORY} of memory",
-            received=_first_line(error),
+            received=_told(error),
             remedy="Name fewer columns, or sort fewer rows",
         )
     if isinstance(error, duckdb.PermissionException):
         return SpaceError(
             "A query must read its runs alone",
-            received=_first_line(error),
+            received=_told(error),
             remedy=f"Use the views {', '.join(VIEWS)}",
         )
     return SpaceError(
         f"A query must be valid SQL over the views {', '.join(VIEWS)}",
-        received=_first_line(error),
+        received=_told(error),
         remedy=f"Write it like `{_EXAMPLE}`; `describe tasks` lists the columns",
         limit=_LONGEST_REASON,
     )
 
 
-def _first_line(error: Exception) -> str:
+def _told(error: Exception) -> str:
     """What it says, without the place in the query that it draws."""
     told = str(error).partition("\nLINE ")[0]
     return " ".join(told.split()).rstrip(".!?") or type(error).__name__

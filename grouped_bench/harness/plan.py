@@ -186,7 +186,7 @@ def _cohorts(space: Space) -> Iterator[Cohort]:
             continue
         chosen = _baseline_first(_named(point, space.source), point.case.baseline)
         for setting in _settings(point):
-            names = _in_layout(chosen, setting.layout)
+            names = tuple(name for name in chosen if variants.get(name).has_layout(setting.layout))
             if names:
                 yield Cohort(point.case, setting, names, point.multiplicity, point.label, point.in_use)
 
@@ -207,11 +207,6 @@ def _named(point: Point, source: str) -> list[str]:
 
 def _baseline_first(names: Iterable[str], baseline: str) -> tuple[str, ...]:
     return tuple(sorted(names, key=lambda name: name != baseline))
-
-
-def _in_layout(names: Sequence[str], layout: str | None) -> tuple[str, ...]:
-    """Those of the variants that are measured in a layout."""
-    return tuple(name for name in names if layout is None or variants.get(name).has_module)
 
 
 def _refuse_missing_modules(point: Point, source: str) -> None:

@@ -121,6 +121,10 @@ class Variant:
         others = (_home(type(self), "code"), _home(type(self), "layer"))
         return home is not Variant and all(issubclass(home, one) for one in others)
 
+    def has_layout(self, layout: str | None) -> bool:
+        """Whether it can be measured in a layout; None is that of Keras, which every variant has."""
+        return layout is None or self.has_module
+
     def arguments(self, case: Case) -> Arguments:
         """What the class is called with: the arguments of Keras' convolutions, in their order."""
         return {

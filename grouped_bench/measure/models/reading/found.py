@@ -13,6 +13,7 @@ from grouped_bench.space.facts import Json
 FoundConvolution = dict[str, Any]
 # Where each channel is convolved alone, the variant that the network itself uses.
 GROUPED = "grouped"
+CHANNELS_LAST_EXAMPLE = "224,224,3"
 TRANSPOSED = "a transposed convolution, which is not measured"
 NO_CONVOLUTION = "no convolution, which is not measured"
 _RANKS = (1, 2, 3)
@@ -131,13 +132,34 @@ def macs_of(convolutions: Sequence[FoundConvolution]) -> int:
     return total
 
 
-def no_shape(received: str, example: str = "224,224,3") -> RefusedError:
+def no_shape(received: str, example: str = CHANNELS_LAST_EXAMPLE) -> RefusedError:
     """That a network needs another input shape, or one at all."""
     return RefusedError(
         "An input shape must give every extent of the model's one input, without the batch",
         received,
         f"Give it like --input-shape {example}",
     )
+
+
+def extents_for(own: Sequence[int | None], shape: tuple[int, ...] | None, whose: str, example: str) -> list[int]:
+    """The extents of one example, without the batch.
+
+    Args:
+        own: those of the network, None for an open one.
+        shape: those that were asked for; None for the network's own.
+        whose: the network and its input, in words.
+        example: of what may be asked for.
+
+    Raises:
+        RefusedError: they do not agree, or one stays open.
+    """
+    wanted = own if shape is None else shape
+    known = [extent for extent in wanted if extent is not None]
+    fits = len(own) == len(wanted) == len(known) and all(a in (None, b) for a, b in zip(own, known, strict=True))
+    if not fits:
+        asked = "no --input-shape" if shape is None else f"--input-shape {','.join(map(str, shape))}"
+        raise no_shape(f"{asked} for {whose} takes {tuple(own)}", example)
+    return known
 
 
 def one_line(problem: BaseException) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from grouped_bench.measure.models.reading.found import Called, answer_of, no_shape, one_line
+from grouped_bench.measure.models.reading.found import Called, answer_of, extents_for, no_shape, one_line
 from grouped_bench.measure.models.reading.refused import RefusedError
 from grouped_bench.space.case import same_pads
 from grouped_bench.space.facts import Json
@@ -183,11 +183,7 @@ def _set_shape(model: Any, shape: tuple[int, ...] | None, name: str) -> int:
         if not own:
             continue
         batch = own[0] or 1
-        wanted = own[1:] if shape is None else list(shape)
-        fits = len(own) - 1 == len(wanted) and all(a in (None, b) for a, b in zip(own[1:], wanted, strict=True))
-        if not fits or None in wanted:
-            asked = "no --input-shape" if shape is None else f"--input-shape {','.join(map(str, shape))}"
-            raise no_shape(f"{asked} for {name}, whose {one.name} takes {tuple(own[1:])}", _EXAMPLE)
+        wanted = extents_for(own[1:], shape, f"{name}, whose {one.name}", _EXAMPLE)
         for dim, extent in zip(extents, [batch, *wanted], strict=True):
             dim.dim_value = extent
     if shape is not None:

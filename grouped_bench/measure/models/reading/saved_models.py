@@ -8,7 +8,15 @@ import math
 from pathlib import Path
 from typing import Any
 
-from grouped_bench.measure.models.reading.found import NO_CONVOLUTION, Called, answer_of, no_shape, one_line
+from grouped_bench.measure.models.reading.found import (
+    CHANNELS_LAST_EXAMPLE,
+    NO_CONVOLUTION,
+    Called,
+    answer_of,
+    extents_for,
+    no_shape,
+    one_line,
+)
 from grouped_bench.measure.models.reading.refused import RefusedError
 from grouped_bench.space.case import same_pads
 from grouped_bench.space.choices import DEPTHWISE
@@ -107,19 +115,17 @@ def _set_shape(graph: Any, signature: Any, shape: tuple[int, ...] | None, name: 
     nodes = {node.name: node for node in graph.node}
     for key, one in signature.inputs.items():
         own = [dim.size if dim.size >= 0 else None for dim in one.tensor_shape.dim]
-        wanted = own[1:] if shape is None else list(shape)
-        fits = len(own) - 1 == len(wanted) and all(a in (None, b) for a, b in zip(own[1:], wanted, strict=True))
-        if own and (not fits or None in wanted):
-            if shape is not None and None not in own[1:]:
-                raise RefusedError(
-                    "An input shape must be the network's own where it leaves no extent open",
-                    f"{','.join(map(str, shape))} for {name}, whose {key} takes {tuple(own[1:])}",
-                    "Leave it out",
-                )
-            asked = "no --input-shape" if shape is None else f"--input-shape {','.join(map(str, shape))}"
-            raise no_shape(f"{asked} for {name}, whose {key} takes {tuple(own[1:])}")
+        if not own:
+            continue
+        if shape is not None and None not in own[1:] and list(shape) != own[1:]:
+            raise RefusedError(
+                "An input shape must be the network's own where it leaves no extent open",
+                f"{','.join(map(str, shape))} for {name}, whose {key} takes {tuple(own[1:])}",
+                "Leave it out",
+            )
+        wanted = extents_for(own[1:], shape, f"{name}, whose {key}", CHANNELS_LAST_EXAMPLE)
         node = nodes.get(one.name.partition(":")[0])
-        if own and node is not None:
+        if node is not None:
             del node.attr["shape"].shape.dim[:]
             for extent in (own[0] or 1, *wanted):
                 node.attr["shape"].shape.dim.add(size=extent)
