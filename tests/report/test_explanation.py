@@ -21,7 +21,7 @@ LOOKS = [
     look(instructions=[instruction(lhs_dilate="1x1x32", macs=924_844_032), instruction(count=2)], latency_s=2.9),
     SPLIT | {"causes": causes(SPLIT)},
     look(of=cohort(variants=["split_sum"]), status="oom", reason="64 GiB wanted"),
-    look(of=cohort(variants=["regular"]), kernels=[{"name": "sm90_xmma_fprop", "count": 3, "seconds": 0.004}]),
+    look(of=cohort(variants=["regular"]), kernels=[{"name": "aten::mkldnn_convolution", "count": 3, "seconds": 0.004}]),
 ]
 
 
@@ -50,7 +50,7 @@ def test_the_text_says_what_ran_what_it_reaches_and_why():
         "",
         "regular: 10.0 ms per call, 17 GFLOP/s (9.4% of the peak), least traffic 1.3 GB/s",
         "  (6.5% of the peak)",
-        "  GPU 3 × sm90_xmma_fprop, 4.0 ms",
+        "  PyTorch 3 × aten::mkldnn_convolution, 4.0 ms",
         "  → No known cause explains this time.",
         "",
         "Fastest here: split_concat, about 290× faster than grouped. These latencies come",
@@ -63,6 +63,14 @@ def test_each_setting_has_a_heading_of_its_own():
     other = look() | {"setting": "jax xla on cpu"}
     text = explanation.render([look(), look(), other], "table")
     assert text.count("tensorflow graph on cpu") == text.count("\n\nConv2D") == text.count("jax xla on cpu") == 1
+
+
+@pytest.mark.parametrize(("device", "named"), [("cpu", "PyTorch"), ("gpu:0", "GPU")])
+def test_a_kernel_is_told_of_the_device_that_ran_it(device, named):
+    """On a GPU each kernel was logged by the driver; on a CPU, PyTorch's profiler alone knows of kernels."""
+    found = look(kernels=[{"name": "k", "count": 3, "seconds": 0.004}])
+    found["task"] |= {"device": device}
+    assert explanation.tell(found).ran == (f"{named} 3 × k, 4.0 ms",)
 
 
 def test_without_peaks_nothing_is_said_of_them():
