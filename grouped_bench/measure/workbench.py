@@ -32,6 +32,8 @@ _SETTLING_CALLS, _SETTLING_S = 96, 0.5
 # Calls whose memory is read at most, likewise.
 _MEMORY_CALLS, _MEMORY_S = 512, 0.8
 _SHORTEST_S = 1e-6
+# Samples of a variant that a visit takes at least, its warm-up among them.
+_CALLS_OF_A_VISIT = 2
 _NOTHING: Mapping[str, float] = types.MappingProxyType({})
 
 
@@ -81,7 +83,13 @@ class Workbench:
         return self.backend.synchroniser(self.setting.device)
 
     def build(
-        self, names: list[str], iterations: dict[str, int], expected_s: Mapping[str, float] = _NOTHING, *, check: bool
+        self,
+        names: list[str],
+        iterations: dict[str, int],
+        expected_s: Mapping[str, float] = _NOTHING,
+        *,
+        check: bool,
+        within_s: float | None = None,
     ) -> Json:
         """Build, call once, check and warm up each variant.
 
@@ -93,6 +101,8 @@ class Workbench:
             iterations: calls in a sample of each variant; one that is missing is calibrated.
             expected_s: what a call of each variant took in earlier visits; one that is missing was not visited.
             check: whether to compare with the float64 reference.
+            within_s: seconds after which what was built must be ready to be timed; the others are left out. The first
+                variant is always built. None: as long as it takes.
         """
         start = rounds.read_clock()
         inputs = self._attempt(self._draw_inputs)
@@ -102,7 +112,12 @@ class Workbench:
         built: Json = {}
         failed: Json = {}
         judge = verify.Judge(self.problem, self.backend) if check else None
+        longest_s, ready = 0.0, start + (math.inf if within_s is None else within_s)
         for name in names:
+            begun = rounds.read_clock()
+            timing_s = math.fsum(_CALLS_OF_A_VISIT * seconds for seconds in self.sample_seconds.values())
+            if built and begun + longest_s + timing_s > ready:
+                break
             self.mark(name)
             known = iterations.get(name), expected_s.get(name)
             result = self._attempt(functools.partial(self._build_one, name, *known, judge))
@@ -111,6 +126,7 @@ class Workbench:
                 self.steps.pop(name, None)
             if result.get("status") in _SPOILING:
                 break
+            longest_s = max(longest_s, rounds.read_clock() - begun)
         spoilt = any(failure["status"] in _SPOILING for failure in failed.values())
         return {"built": built, "failed": failed, "inputs_s": inputs_s, "spoilt": spoilt}
 

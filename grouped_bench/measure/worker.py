@@ -139,7 +139,11 @@ def _bench(backend: Backend, mark: TurnMark, request: Json) -> Workbench:
 def _build(benches: list[Workbench], backend: Backend, mark: TurnMark, request: Json) -> Json:
     benches.append(_bench(backend, mark, request))
     return benches[0].build(
-        request["variants"], request["iterations"], request.get("expected_s", {}), check=request["check"]
+        request["variants"],
+        request["iterations"],
+        request.get("expected_s", {}),
+        check=request["check"],
+        within_s=request.get("within_s"),
     )
 
 

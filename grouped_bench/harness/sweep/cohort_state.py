@@ -62,8 +62,8 @@ class Standing:
 
     @property
     def unchecked(self) -> bool:
-        """Whether no process has verified the cohort yet."""
-        return not self.iterations
+        """Whether some variant has been verified by no process yet."""
+        return not self.iterations.keys() >= set(self.active)
 
     @property
     def seconds_a_call(self) -> dict[str, float]:

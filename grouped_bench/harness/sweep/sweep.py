@@ -84,6 +84,7 @@ class Sweep:
         ends = math.inf if self._deadline is None else self._deadline + _CLOSING_S / 2
         limits = Limits(control.task_timeout, control.memory_limit, ends)
         self._processes = Processes(hosts, limits, visits_a_process)
+        self._visit_time = control.visit_time
         self._choices = {"visit_s": control.visit_time, "reference": control.reference}
         self._forecast = None if force else Forecast(control.memory_limit)
         verdicts = Verdicts(plan.pairs, control.margin)
@@ -221,7 +222,10 @@ class Sweep:
                 self._build(record, standing, slot)
             names = [name for name in standing.active if name not in record["failed"]]
             if slot.worker is not None and names:
-                self._sample(record, standing, slot, names)
+                built = [name for name in names if name in (record["built"] or names)]
+                self._sample(record, standing, slot, built)
+                if len(built) < len(names):
+                    slot.end()
         except TaskFailedError as failure:
             slot.worker = None
             record["samples"] = {}
@@ -244,6 +248,7 @@ class Sweep:
                 "iterations": standing.iterations,
                 "expected_s": standing.seconds_a_call,
                 "check": standing.unchecked,
+                "within_s": self._building_s(standing, names),
             }
         )
         record["failed"] |= answer["failed"]
@@ -256,6 +261,12 @@ class Sweep:
             slot.end()  # what has failed may have left a broken device or a full memory to those after it
         else:
             record["built"] = answer["built"]
+
+    def _building_s(self, standing: Standing, names: Sequence[str]) -> float | None:
+        """What is left for building where nobody knows yet how long it takes; None: as long as it takes."""
+        if self._deadline is None or standing.visits:
+            return None
+        return self._deadline - self._clock() - 2 * len(names) * self._visit_time
 
     def _sample(self, record: Json, standing: Standing, slot: Slot, names: list[str]) -> None:
         assert slot.worker is not None

@@ -77,6 +77,11 @@ def test_another_task_is_not_taken_for_it():
 # Runs and first calls, of fake workloads
 
 
+def of_each(name, found):
+    """The different values of a field among the tasks that can run."""
+    return {getattr(told, name) for told in found.values() if told is not None}
+
+
 @pytest.fixture
 def fake(tmp_path, monkeypatch):
     monkeypatch.setattr(probing, "Host", fake_host)
@@ -91,8 +96,9 @@ def test_what_a_run_recorded_is_what_a_plan_of_it_tells(fake):
     after = gb.plan(Space(**SPACE), out=fake)["estimate"]
     ok = run.frame["status"] == "ok"
     assert after["measured"] == ok.sum() > 0
+    assert after["failed"] == (run.frame["status"] == "unsupported").sum() > 0
     assert after["peak_bytes"] >= run.frame.loc[ok, "peak_memory_bytes"].max()
-    assert {told.visits for told in known_of(runs_here(str(fake))).values()} == {8}
+    assert of_each("visits", known_of(runs_here(str(fake)))) == {8}
     assert gb.plan(Space(**SPACE), out=fake / "elsewhere")["estimate"] == before
 
 
@@ -101,15 +107,31 @@ def test_the_visits_of_a_run_that_ended_early_are_not_what_a_task_takes(stopped_
     begin(fake)
     ((rows, facts),) = runs_here(str(fake))
     found = known_of([(rows, {**facts, "stopped_by": stopped_by})])
-    assert {told.visits for told in found.values()} == {visits}
-    assert all(told.is_recorded for told in found.values())
+    assert of_each("visits", found) == {visits}
+    assert of_each("is_recorded", found) == {True}
+
+
+def test_the_same_run_again_is_said_to_take_what_it_took(fake):
+    """Whatever took its time besides calls, and of another plan the same share of it."""
+    begin(fake)
+    ((rows, facts),) = runs_here(str(fake))
+    facts = {name: fact for name, fact in facts.items() if name != "resumed"} | {"stopped_by": "settled"}
+    made, control = make_plan(Space(**SPACE)), {"visits": 8}
+    usual = seconds(made, known_of([(rows, facts | {"time": {}})]), **control)
+    for took in (0.5 * usual, 2 * usual):
+        found = known_of([(rows, facts | {"time": {"total_s": took + 7.0, "explain_s": 7.0}})])
+        assert seconds(made, found, **control) == pytest.approx(took)
+    far = known_of([(rows, facts | {"time": {"total_s": 1000 * usual}})])
+    assert of_each("pace", far) == {4.0}
+    parts = known_of([(rows, facts | {"time": {"total_s": 2 * usual}, "resumed": [{"at": 1.0, "torn": 0}]})])
+    assert of_each("pace", parts) == {1.0}
 
 
 def test_the_newest_of_several_runs_counts(fake):
     run = begin(fake)
     ((rows, facts),) = runs_here(str(fake))
     newest = [dataclasses.replace(row, started_at="9999", latency_s=7.0) for row in rows if row.latency_s]
-    assert {told.call_s for told in known_of([(newest, facts), (rows, facts)]).values()} == {7.0}
+    assert of_each("call_s", known_of([(newest, facts), (rows, facts)])) == {7.0}
     assert run.frame["latency_s"].max() < 7.0
 
 

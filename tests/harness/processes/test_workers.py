@@ -80,6 +80,14 @@ def test_a_worker_builds_checks_and_samples(fork):
     assert len(worker.ask(request("visit", "regular", rounds=5))["samples"]["regular"]) == 5
 
 
+def test_what_there_is_no_time_to_build_is_left_out_and_the_rest_is_sampled(fork):
+    worker = fork()
+    answer = worker.ask(build("regular", "split_sum", within_s=0.0))
+    assert (set(answer["built"]), answer["failed"], answer["spoilt"]) == ({"regular"}, {}, False)
+    assert set(worker.ask(request("visit", "regular", rounds=3))["samples"]) == {"regular"}
+    assert set(fork().ask(build("regular", "split_sum", within_s=600.0))["built"]) == {"regular", "split_sum"}
+
+
 @pytest.mark.parametrize(
     ("name", "status", "reason"),
     [

@@ -239,6 +239,43 @@ def test_a_slow_first_call_does_not_outlast_the_budget():
     assert whole.host.limits.deadline == np.inf
 
 
+class SlowToBuild(FakeWorker):
+    """A worker that builds in eight seconds each, as many as it may."""
+
+    def _build(self, request):
+        names, within = request["variants"], request["within_s"]
+        count = len(names) if within is None else max(1, int(within // 8))
+        self.host.clock.now += 8.0 * min(count, len(names))
+        return super()._build(request | {"variants": names[:count]})
+
+
+def test_what_a_short_budget_let_build_is_measured():
+    """The first visit would build for 24 seconds: two of three are built and sampled, and the third says why not."""
+    host = FakeHost(None, APART)
+    host.worker = SlowToBuild
+    run = Sweeping(APART, host=host, cohorts=1, budget=21.0)
+    assert (run.stopped_by, run.clock.now <= 21.0) == ("budget", True)
+    names = list(APART)
+    assert set(run.visits[0]["samples"]) == set(names[:2])
+    assert run.visits[0]["failed"] == {}
+    assert {row["variant"]: row["status"] for row in run.rows()} == {
+        **dict.fromkeys(names[:2], "ok"),
+        names[2]: "interrupted",
+    }
+    assert host.alive == 0
+
+
+def test_a_variant_that_no_process_has_checked_is_checked_in_the_next():
+    """What a budget left out of the first visit is not measured unchecked when the run is gone on with."""
+    host = FakeHost(None, APART)
+    host.worker = SlowToBuild
+    begun = Sweeping(APART, host=host, cohorts=1, budget=21.0)
+    resumed = Sweeping(APART, cohorts=1, recalled=begun.kept)
+    checks = [request["check"] for request in resumed.host.requests if request["op"] == "build"]
+    assert (checks[0], any(checks[1:])) == (True, False)
+    assert {row["status"] for row in resumed.rows()} == {"ok"}
+
+
 def test_the_most_undecided_cohorts_get_what_is_left_of_a_budget():
     """Cohorts differ in noise; the pass that the budget cuts short goes to those with the widest intervals."""
     host = FakeHost(None, {"regular": 0.01, "grouped": 0.0103}, spread=0.05)
