@@ -100,15 +100,16 @@ def fit(processes: Iterable[ProcessLogs], record: Record = IN_ROUNDS) -> Prior:
 
     several = [one for one in processes if len(one.logs) > 1]
     grid = (_DEVIATIONS, _EXPONENTS if record.exponent else np.zeros(1), _FREEDOMS)
-    deviations, exponents, nu = np.meshgrid(*grid, indexing="ij")
+    deviations, exponents, nu = np.meshgrid(*grid, indexing="ij", sparse=True)
     told = record.density(deviations, exponents, nu)
     for one in several[:: max(1, math.ceil(len(several) / _MOST_PAIRS))]:  # together they would fill memory
         freedom, growth = len(one.logs) - 1, _growth(float(np.mean(one.logs)))
         typical = deviations**2 * growth ** (2 * exponents) + one.sampling
-        ratio = math.log(_variance(one.logs) * freedom) - np.log(nu * typical)
+        ratio = math.log(_variance(one.logs) * freedom) - np.log(nu) - np.log(typical)
         told += freedom / 2 * ratio - (freedom + nu) / 2 * np.log1p(np.exp(ratio)) - special.betaln(freedom / 2, nu / 2)
     best = np.unravel_index(int(np.argmax(told)), told.shape)
-    return Prior(float(deviations[best]) ** 2, float(exponents[best]), float(nu[best]))
+    likeliest = [float(values[index]) for values, index in zip(grid, best, strict=True)]
+    return Prior(likeliest[0] ** 2, *likeliest[1:])
 
 
 def _variance(logs: Sequence[float] | np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
@@ -103,11 +104,11 @@ def _medians(reference: Sequence[np.ndarray]) -> list[float]:
 
 def trend(series: np.ndarray) -> float | None:
     """By how much a series falls from its first third to its last, NaN left out; None where it is too short."""
-    present = series[np.isfinite(series)]
+    present = [value for value in series.tolist() if math.isfinite(value)]
     third = len(present) // 3
     if len(present) < LEAST_ROUNDS_OF_A_SERIES:
         return None
-    return float(np.median(present[:third]) - np.median(present[-third:]))
+    return float(statistics.median(present[:third]) - statistics.median(present[-third:]))
 
 
 def settled(samples: Sequence[np.ndarray], visits: Sequence[Visit]) -> bool:

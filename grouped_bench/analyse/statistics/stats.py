@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import statistics
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -136,8 +137,10 @@ def verdict(interval: Interval | None, margin: float) -> str:
 
 
 def robust_variance(values: Sequence[float] | np.ndarray) -> float:
-    """Variance of a normal distribution with the quartiles of `values`, NaN among them left out."""
-    low, high = np.nanquantile(np.asarray(values, dtype=float), (0.25, 0.75))
+    """Variance of a normal distribution with the quartiles of two `values` or more, NaN among them left out."""
+    known = [value for value in np.asarray(values, dtype=float).tolist() if not math.isnan(value)]
+    # Of a few values many times faster than NumPy's.
+    low, _, high = statistics.quantiles(known, n=4, method="inclusive")
     return float((high - low) / _NORMAL_QUARTILES) ** 2
 
 

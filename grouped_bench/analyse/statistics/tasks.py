@@ -1,6 +1,8 @@
 """Values from the visits of a task: latencies, and log ratios to another task."""
 
 import dataclasses
+import math
+import statistics
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -73,8 +75,10 @@ def process_logs(values: Sequence[Value]) -> ProcessLogs:
 
 def _medians(series: Iterator[np.ndarray], visits: Sequence[Visit]) -> Iterator[Value]:
     for values, visit in zip(series, visits, strict=True):
-        if np.isfinite(values).any():
-            yield Value(float(np.nanmedian(values)), visit)
+        # Of a few values many times faster than NumPy's.
+        known = [value for value in values.tolist() if not math.isnan(value)]
+        if any(map(math.isfinite, known)):
+            yield Value(statistics.median(known), visit)
 
 
 def as_array(samples: Sequence[float | None]) -> np.ndarray:
