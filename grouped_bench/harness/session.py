@@ -24,7 +24,8 @@ from grouped_bench.harness.processes.probing import Hosts, Probe, hosts_of, prob
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.record import RESUMED, Written, frame_of, measured, metadata_of
 from grouped_bench.harness.request import RunRequest
-from grouped_bench.harness.sweep.sweep import SPENT, Sweep
+from grouped_bench.harness.sweep.sweep import Sweep
+from grouped_bench.harness.sweep.visits import SPENT
 from grouped_bench.measure.machine.disturbance import processors
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.case import HostKey

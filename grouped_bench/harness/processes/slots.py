@@ -8,7 +8,6 @@ from typing import Protocol
 from grouped_bench.errors import HostError
 from grouped_bench.harness.plan import PROCESSES
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
-from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.measure.machine.available_memory import memory_left, memory_total
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
@@ -79,7 +78,7 @@ class Slot:
 
 
 class Processes:
-    """Every process of a run.
+    """Every process of a run on this machine, by the number of its cohort.
 
     Args:
         hosts: a host for each backend and environment.
@@ -91,47 +90,53 @@ class Processes:
         self, hosts: Mapping[HostKey, HostLike], limits: Limits, visits_a_process: int = VISITS_A_PROCESS
     ) -> None:
         self._hosts, self._limits, self._visits_a_process = hosts, limits, visits_a_process
-        self._slots: dict[Standing, list[Slot]] = defaultdict(list)
-        self._made: Counter[Standing] = Counter()
+        self._slots: dict[int, list[Slot]] = defaultdict(list)
+        self._host_of: dict[int, HostKey] = {}
+        self._made: Counter[int] = Counter()
 
-    def slot(self, standing: Standing) -> Slot:
+    def slot(self, cohort: int, host: HostKey, made: int) -> Slot:
         """The place of a cohort's next visit: visits take turns over the places, in a process that slept or a new one.
 
         A new one has no worker yet.
+
+        Args:
+            cohort: its number.
+            host: of its setting.
+            made: visits so far.
         """
-        slots = self._slots[standing]
-        place = standing.visits % PROCESSES
+        slots, self._host_of[cohort] = self._slots[cohort], host
+        place = made % PROCESSES
         if place < len(slots):
             if slots[place].worker is not None and slots[place].visits < self._visits_a_process:
                 slots[place].visits += 1
                 return slots[place]
             slots[place].end()
-        slot = Slot(self._made[standing], visits=1)
-        self._made[standing] += 1
+        slot = Slot(self._made[cohort], visits=1)
+        self._made[cohort] += 1
         slots[place : place + 1] = [slot]
         return slot
 
-    def fork(self, standing: Standing) -> WorkerLike:
-        """A new worker in the cohort's setting. Raises HostError where its host has died."""
-        return self._hosts[standing.cohort.setting.host].fork(self._limits)
+    def fork(self, host: HostKey) -> WorkerLike:
+        """A new worker. Raises HostError where its host has died."""
+        return self._hosts[host].fork(self._limits)
 
-    def rest(self, standing: Standing) -> None:
-        """Leave a worker asleep where starting another is dear, unless sleepers would fill the memory."""
+    def rest(self, cohort: int, *, is_needed: bool) -> None:
+        """Leave a worker asleep where another visit needs it, unless sleepers would fill the memory."""
         asleep = sum(slot.worker is not None for slots in self._slots.values() for slot in slots)
         full = asleep > MOST_ASLEEP or memory_left() < _LEAST_FREE_SHARE * memory_total()
-        if full or not standing.start_is_dear or not standing.active:
-            for slots in self._slots.values() if full else [self._slots[standing]]:
+        if full or not is_needed:
+            for slots in self._slots.values() if full else [self._slots[cohort]]:
                 for slot in slots:
                     slot.end()
 
     def revive(self, host: HostKey) -> None:
         """Start a host again, which has died and its workers with it."""
-        for standing, slots in self._slots.items():
-            if standing.cohort.setting.host == host:
+        for cohort, slots in self._slots.items():
+            if self._host_of.get(cohort) == host:
                 for slot in slots:
                     slot.end()
         self._hosts[host].restart()
 
-    def recall(self, standing: Standing, process: int) -> None:
+    def recall(self, cohort: int, process: int) -> None:
         """Take note that a process with this number once visited the cohort, so that no other gets it."""
-        self._made[standing] = max(self._made[standing], process + 1)
+        self._made[cohort] = max(self._made[cohort], process + 1)

@@ -102,7 +102,7 @@ class MemoryPass:
         """A worker that reads, or how its start failed."""
         standing = reading.standing
         try:
-            worker = self._processes.fork(standing)
+            worker = self._processes.fork(standing.cohort.setting.host)
             request = standing.cohort.request([reading.variant], self._seed, standing.choices)
             worker.begin({"op": "memory", **request, "expected_s": standing.seconds_a_call})
         except TaskFailedError as failure:

@@ -9,32 +9,22 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from grouped_bench.analyse.statistics.pairs import Verdicts
-from grouped_bench.errors import HostError
 from grouped_bench.harness.plan import Plan
-from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes, Slot
-from grouped_bench.harness.processes.workers import INTERRUPTED, Limits, TaskFailedError
+from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes
+from grouped_bench.harness.processes.workers import Limits
 from grouped_bench.harness.progress import Moment, Progress
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.family import Family
 from grouped_bench.harness.sweep.forecast import Forecast
 from grouped_bench.harness.sweep.memory_pass import MemoryPass
 from grouped_bench.harness.sweep.outlook import Outlook
+from grouped_bench.harness.sweep.visits import Order, Visitor
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
 
-# What a record's time is spent on: starts of processes, first calls, checks, warm-up, samples, memory readings.
-SPENT = ("start_s", "search_s", "first_calls_s", "verify_s", "warm_up_s", "samples_s", "memory_s")
 _CLOSING_S = 3.0
-# A worker that waits for its turn to run misses some time; one whose clock was tampered with a good deal more.
-_MOST_MISSING, _MOST_MISSING_S = 0.1, 0.5
-# A visit in which the host dies is made again; another death is the cohort's doing.
-_MOST_DEATHS = 2
-
-# Of the answer to a visit: what is reckoned with here, and what a worker may leave unsaid.
-_NOT_RECORDED = ("seconds", "warm_up_s", "verify_s", "failed")
-_UNKNOWN: Json = dict.fromkeys(("reference", "beside", "stolen", "throttled"))
 
 
 class Sweep:
@@ -84,6 +74,7 @@ class Sweep:
         ends = math.inf if self._deadline is None else self._deadline + _CLOSING_S / 2
         limits = Limits(control.task_timeout, control.memory_limit, ends)
         self._processes = Processes(hosts, limits, visits_a_process)
+        self._visitor = Visitor(self._processes, clock)
         self._visit_time = control.visit_time
         self._choices = {"visit_s": control.visit_time, "reference": control.reference}
         self._forecast = None if force else Forecast(control.memory_limit)
@@ -126,7 +117,7 @@ class Sweep:
         standing = self.standings[number]
         if standing.active:
             turn = process if len(standing.family) > 1 else None
-            self._record(lambda: [self._visit(standing, turn) | {"process": process}])
+            self._record(lambda: [self._visitor.visit(self._order(standing, turn)) | {"process": process}])
 
     def read_memory(self) -> None:
         """Read the memory of every task once."""
@@ -185,108 +176,37 @@ class Sweep:
             self._memory.unread.pop((record["cohort"], record["variant"]), None)
             return
         standing.absorb(record)
-        self._processes.recall(standing, record["process"])
-        self._processes.rest(standing)
+        self._processes.recall(standing.number, record["process"])
+        self._processes.rest(standing.number, is_needed=standing.start_is_dear and bool(standing.active))
         if self._forecast is not None:
             self._forecast.absorb(standing.cohort, record["failed"])
 
     def _visits(self, standing: Standing, turn: int | None) -> list[Json]:
-        return [self._visit(standing, turn)]
+        return [self._visitor.visit(self._order(standing, turn))]
 
-    def _visit(self, standing: Standing, turn: int | None = None) -> Json:
-        """One visit; where the host dies in it, one more. `turn` is shared by the visits of a family in a row."""
-        for _ in range(_MOST_DEATHS):
-            start = self._clock()
-            slot = self._processes.slot(standing)
-            record: Json = {"kind": "visit", "cohort": standing.number, "process": slot.process}
-            record |= {"start_seconds": 0.0, "visit_seconds": 0.0, "built": {}, "samples": {}}
-            record |= {"failed": self._forecast.doomed(standing) if self._forecast else {}}
-            record |= {"time": dict.fromkeys(SPENT, 0.0), **({} if turn is None else {"turn": turn})}
-            try:
-                self._fill(record, standing, slot)
-            except HostError as error:
-                death = error
-                self._processes.revive(standing.cohort.setting.host)
-            else:
-                record["seconds"] = self._clock() - start
-                return record
-        reason = f"the host process ended {_MOST_DEATHS} times: {death.received}"
-        record |= {"built": {}, "samples": {}, "seconds": self._clock() - start}
-        record["failed"] |= {name: {"status": "crashed", "reason": reason} for name in standing.active}
-        return record
-
-    def _fill(self, record: Json, standing: Standing, slot: Slot) -> None:
-        """Make the visit of `record`: in a process that slept, or in a new one that builds first."""
-        try:
-            if slot.worker is None:
-                self._build(record, standing, slot)
-            names = [name for name in standing.active if name not in record["failed"]]
-            if slot.worker is not None and names:
-                built = [name for name in names if name in (record["built"] or names)]
-                self._sample(record, standing, slot, built)
-                if len(built) < len(names):
-                    slot.end()
-        except TaskFailedError as failure:
-            slot.worker = None
-            record["samples"] = {}
-            if failure.status == INTERRUPTED:
-                record["cut_short"] = {"variant": failure.variant, "reason": failure.reason}
-                return
-            outcome = {"status": failure.status, "reason": failure.reason}
-            names = standing.active if failure.variant is None else [failure.variant]
-            record["failed"] |= dict.fromkeys(names, outcome)
-
-    def _build(self, record: Json, standing: Standing, slot: Slot) -> None:
-        names = [name for name in standing.active if name not in record["failed"]]
-        if not names:
-            return
-        slot.worker = self._processes.fork(standing)
-        answer = slot.worker.ask(
-            {
-                "op": "build",
-                **standing.cohort.request(names, self._seed, standing.choices),
-                "iterations": standing.iterations,
-                "expected_s": standing.seconds_a_call,
-                "check": standing.unchecked,
-                "within_s": self._building_s(standing, names),
-            }
+    def _order(self, standing: Standing, turn: int | None = None) -> Order:
+        """The next visit of a cohort; `turn` is shared by the visits of a family in a row."""
+        doomed = self._forecast.doomed(standing) if self._forecast else {}
+        names = [name for name in standing.active if name not in doomed]
+        build: Json = {"iterations": standing.iterations, "expected_s": standing.seconds_a_call}
+        build |= {"check": standing.unchecked, "within_s": self._building_s(standing, names)}
+        seed = int(self._rng.integers(2**32))
+        return Order(
+            standing.number,
+            standing.cohort.setting.host,
+            standing.cohort.request(names, self._seed, standing.choices),
+            standing.visits,
+            build,
+            {"seed": seed, "rounds": standing.rounds, **self._choices},
+            doomed,
+            turn,
         )
-        record["failed"] |= answer["failed"]
-        spent, built = record["time"], answer["built"].values()
-        spent["start_s"] = answer["start_s"] + answer["inputs_s"]
-        for name in ("search_s", "first_call_s", "verify_s", "warm_up_s"):
-            spent[name.replace("call_s", "calls_s")] = math.fsum(one.get(name, 0.0) for one in built)
-        record["start_seconds"] = answer["start_s"] + answer["seconds"] - spent["verify_s"] - spent["search_s"]
-        if answer.get("spoilt"):
-            slot.end()  # what has failed may have left a broken device or a full memory to those after it
-        else:
-            record["built"] = answer["built"]
 
     def _building_s(self, standing: Standing, names: Sequence[str]) -> float | None:
         """What is left for building where nobody knows yet how long it takes; None: as long as it takes."""
         if self._deadline is None or standing.visits:
             return None
         return self._deadline - self._clock() - 2 * len(names) * self._visit_time
-
-    def _sample(self, record: Json, standing: Standing, slot: Slot, names: list[str]) -> None:
-        assert slot.worker is not None
-        seed = int(self._rng.integers(2**32))
-        request = {"op": "visit", "variants": names, "seed": seed, "rounds": standing.rounds, **self._choices}
-        start = self._clock()
-        answer = slot.worker.ask(request)
-        answer |= _misjudged_time(names, answer["seconds"], self._clock() - start)
-        verify_s = answer.get("verify_s", 0.0)
-        record["visit_seconds"] = answer["seconds"] - verify_s
-        record["time"]["verify_s"] += verify_s
-        record |= _UNKNOWN | {name: value for name, value in answer.items() if name not in _NOT_RECORDED}
-        iterations = standing.iterations | {name: built["iterations"] for name, built in record["built"].items()}
-        record["time"]["warm_up_s"] += answer.get("warm_up_s", 0.0)
-        record["time"]["samples_s"] = math.fsum(
-            iterations[name] * sample for name, made in answer["samples"].items() for sample in made if sample
-        )
-        if answer.get("failed"):
-            record["failed"] |= answer["failed"]
-            slot.end()
 
     def _moment(self, number: int, now: str) -> Moment:
         """Where the sweep stands in its pass `number`: the first pass, the memory pass, or those until all is said."""
@@ -308,12 +228,3 @@ class Sweep:
             return None
         left += self._memory.guess_s
         return left if self._deadline is None else min(left, max(0.0, self._deadline - self._clock()))
-
-
-def _misjudged_time(names: Sequence[str], told_s: float, elapsed_s: float) -> Json:
-    """The failure of a visit whose worker tells of less time than it took; nothing where both clocks agree."""
-    missing = elapsed_s - told_s
-    if missing <= max(_MOST_MISSING_S, _MOST_MISSING * elapsed_s):
-        return {}
-    reason = f"its clock shows {told_s:.3g} s, but {elapsed_s:.3g} s passed"
-    return {"samples": {}, "failed": {name: {"status": "error", "reason": reason} for name in names}}
