@@ -73,8 +73,7 @@ class Sweep:
         # What was begun may take a part of the time that is kept for the end.
         ends = math.inf if self._deadline is None else self._deadline + _CLOSING_S / 2
         limits = Limits(control.task_timeout, control.memory_limit, ends)
-        self._processes = Processes(hosts, limits, visits_a_process)
-        self._visitor = Visitor(self._processes, clock)
+        self._visitor = Visitor(Processes(hosts, limits, visits_a_process), clock)
         self._visit_time = control.visit_time
         self._choices = {"visit_s": control.visit_time, "reference": control.reference}
         self._forecast = None if force else Forecast(control.memory_limit)
@@ -86,8 +85,7 @@ class Sweep:
         ]
         self._outlook = Outlook(self.standings, control)
         self._turns = itertools.count(1 + max((record.get("turn") or 0 for record in recalled), default=0))
-        read = self.standings if memory else []
-        self._memory = MemoryPass(read, self._processes, seed, clock, memory_at_once)
+        self._memory = MemoryPass(self.standings if memory else [], seed, memory_at_once)
         self.time: dict[str, float] = defaultdict(float)
         for record in recalled:
             self._absorb(record)
@@ -122,7 +120,7 @@ class Sweep:
     def read_memory(self) -> None:
         """Read the memory of every task once."""
         for batch in self._memory.batches():
-            self._record(functools.partial(self._memory.read, batch))
+            self._record(functools.partial(self._visitor.read, batch))
 
     def affords(self, seconds: float) -> bool:
         """Whether the budget has room for `seconds` more, and for the memory pass."""
@@ -150,8 +148,8 @@ class Sweep:
                         yield number, standing.cohort.title(), functools.partial(self._visits, standing, turn)
             if number == 1:
                 for batch in itertools.takewhile(lambda _: not self._is_late, self._memory.batches()):
-                    now = f"{batch[0].variant}, {batch[0].standing.cohort.title()}"
-                    yield number, now, functools.partial(self._memory.read, batch)
+                    now = f"{batch[0].variant}, {self.standings[batch[0].cohort].cohort.title()}"
+                    yield number, now, functools.partial(self._visitor.read, batch)
                 self._memory.unread.clear()
             elif not todo:
                 return
@@ -176,8 +174,8 @@ class Sweep:
             self._memory.unread.pop((record["cohort"], record["variant"]), None)
             return
         standing.absorb(record)
-        self._processes.recall(standing.number, record["process"])
-        self._processes.rest(standing.number, is_needed=standing.start_is_dear and bool(standing.active))
+        self._visitor.recall(standing.number, record["process"])
+        self._visitor.rest(standing.number, is_needed=standing.start_is_dear and bool(standing.active))
         if self._forecast is not None:
             self._forecast.absorb(standing.cohort, record["failed"])
 

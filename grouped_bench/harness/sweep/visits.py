@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from grouped_bench.errors import HostError
 from grouped_bench.harness.processes.slots import Processes, Slot
 from grouped_bench.harness.processes.workers import INTERRUPTED, TaskFailedError
+from grouped_bench.harness.sweep.readings import Readings
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
@@ -54,7 +55,7 @@ class Order:
 
 
 class Visitor:
-    """Carries out visits on this machine.
+    """Carries out visits, and readings of memory, on this machine.
 
     Args:
         processes: those in which the cohorts are visited.
@@ -63,6 +64,8 @@ class Visitor:
 
     def __init__(self, processes: Processes, clock: Clock = read_clock) -> None:
         self._processes, self._clock = processes, clock
+        self.read = Readings(processes, clock).read
+        self.rest, self.recall = processes.rest, processes.recall
 
     def visit(self, order: Order) -> Json:
         """The record of a visit; where its host dies, of one more."""

@@ -6,7 +6,8 @@ from fake_hosts import FakeHost, FakeWorker, crash
 from sweeping import Sweeping
 
 from grouped_bench.errors import HostError
-from grouped_bench.harness.sweep import memory_pass
+from grouped_bench.harness.sweep import readings
+from grouped_bench.harness.sweep.memory_pass import MemoryPass
 
 COSTS = {"regular": 0.01, "grouped": 0.001, "split_sum": 0.05}
 
@@ -70,14 +71,14 @@ def test_a_host_that_dies_under_several_readings_costs_none_of_them():
 
 
 def test_large_tasks_and_those_of_a_gpu_are_read_one_by_one(monkeypatch):
-    monkeypatch.setattr(memory_pass, "memory_left", lambda: 10_000)
+    monkeypatch.setattr(readings, "memory_left", lambda: 10_000)
     host = Together(COSTS)
     Sweeping(COSTS, host=host, memory=True, memory_at_once=3)
     assert set(host.seen) == {1}
     monkeypatch.undo()
     run = Sweeping(COSTS, memory=True)
     (standing,) = run.standings
-    found = memory_pass.MemoryPass(run.standings, None, 0, run.clock, 3)
+    found = MemoryPass(run.standings, 0, 3)
     on_gpu = dataclasses.replace(standing.cohort, setting=dataclasses.replace(standing.cohort.setting, device="gpu:0"))
     standing.cohort = on_gpu
     assert [len(batch) for batch in found.batches()] == [1, 1, 1]
