@@ -17,6 +17,7 @@ from grouped_bench.harness.processes.workers import Limits, Worker
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.sweep import Sweep
+from grouped_bench.harness.sweep.visits import Visitor
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE
@@ -80,7 +81,7 @@ def sweep(
     lent, plan = _Lent(host), Plan((cohort,), ())
     with Progress(quiet=True) as progress:
         running = Sweep(
-            plan, control, hosts={cohort.setting.host: lent}, keep=keep, progress=progress,
+            plan, control, visitors=[Visitor({cohort.setting.host: lent}, control)], keep=keep, progress=progress,
             seed=seed, memory=False, started=read_clock(), standing=_Endless if endless else Standing,
         )  # fmt: skip
         try:

@@ -21,11 +21,12 @@ from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone
 from grouped_bench.harness.processes.peaks import best_of, read_peaks
 from grouped_bench.harness.processes.probing import Hosts, Probe, hosts_of, probed
+from grouped_bench.harness.processes.slots import VISITS_A_PROCESS
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.record import RESUMED, Written, frame_of, measured, metadata_of
 from grouped_bench.harness.request import RunRequest
 from grouped_bench.harness.sweep.sweep import Sweep
-from grouped_bench.harness.sweep.visits import SPENT
+from grouped_bench.harness.sweep.visits import SPENT, Visitor
 from grouped_bench.measure.machine.disturbance import processors
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.case import HostKey
@@ -70,12 +71,15 @@ class Session:
         """What is known of a side's run before its first visit."""
         return make_header(self.request, side.probes)
 
-    def sweep(self, side: Interpreter, journal: Journal, **more: Any) -> Sweep:
+    def sweep(
+        self, side: Interpreter, journal: Journal, visits_a_process: int = VISITS_A_PROCESS, **more: Any
+    ) -> Sweep:
         """The sweep of a side, whose records go to `journal`."""
         asked = self.request
         return Sweep(
-            asked.plan, asked.control, hosts=side.hosts, keep=journal.append, progress=self.progress, seed=asked.seed,
-            memory=asked.memory, memory_at_once=len(processors()), force=asked.force, **{"started": self.began, **more},
+            asked.plan, asked.control, visitors=[Visitor(side.hosts, asked.control, visits_a_process)],
+            keep=journal.append, progress=self.progress, seed=asked.seed, memory=asked.memory,
+            memory_at_once=len(processors()), force=asked.force, **{"started": self.began, **more},
         )  # fmt: skip
 
 

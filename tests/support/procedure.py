@@ -16,6 +16,7 @@ from grouped_bench.harness.plan import Cohort, Plan
 from grouped_bench.harness.processes import slots
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep.sweep import Sweep
+from grouped_bench.harness.sweep.visits import Visitor
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE, HostKey
 
@@ -114,10 +115,11 @@ def verdicts_of_one_run(world, seed, visits=40):
     """(true ratio, verdict, interval) of each of 40 pairs of one simulated run."""
     clock, ratios = FakeClock(), {BASELINE: 1.0, **ratios_of(world)}
     cohorts = tuple(Cohort(make_case(size=4 + number), GRAPH, tuple(ratios)) for number in range(COHORTS))
+    hosts = {HostKey("tensorflow"): SimulatedHost(world, ratios, clock, seed)}
     sweep = Sweep(
         Plan(cohorts, ()),
         Control(visits=visits),
-        hosts={HostKey("tensorflow"): SimulatedHost(world, ratios, clock, seed)},
+        visitors=[Visitor(hosts, Control(), clock=clock)],
         keep=lambda record: None,
         progress=Progress(quiet=True),
         seed=seed,

@@ -7,6 +7,7 @@ from fake_hosts import FakeHost
 from grouped_bench.harness.plan import Cohort, Plan
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep.sweep import Sweep
+from grouped_bench.harness.sweep.visits import Visitor
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.store.rows import make_rows
@@ -41,7 +42,7 @@ class Sweeping:
         sweep = Sweep(
             self.plan,
             Control(**control),
-            hosts={HostKey("tensorflow"): self.host},
+            visitors=[Visitor({HostKey("tensorflow"): self.host}, Control(**control), clock=self.clock)],
             keep=self.kept.append,
             progress=Progress(quiet=True),
             memory_at_once=memory_at_once,

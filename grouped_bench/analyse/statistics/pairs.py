@@ -6,8 +6,8 @@ pairs allows (false coverage rate: Benjamini and Yekutieli, 2005).
 
 import dataclasses
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeVar
 
 from grouped_bench.analyse.statistics import moderation, stats
 from grouped_bench.analyse.statistics.moderation import Prior
@@ -16,6 +16,8 @@ from grouped_bench.analyse.statistics.stats import Interval
 from grouped_bench.analyse.statistics.tasks import Value, counted, process_logs
 
 PairKey = TypeVar("PairKey")
+# Of a pair in a sweep: the number of its cohort, and what names it there.
+VerdictKey = tuple[Any, ...]
 _DRIFT_ALPHA = 0.05
 # With the variance of the other pairs, two processes decide what is far apart.
 LEAST_PROCESSES = 2
@@ -151,25 +153,29 @@ class Verdicts:
 
     def __init__(self, count: int, margin: float) -> None:
         self._count, self._margin = count, margin
-        self._ratios: dict[Hashable, Sequence[Value]] = {}
-        self._by_turn: set[Hashable] = set()
+        self._ratios: dict[VerdictKey, Sequence[Value]] = {}
+        self._by_turn: set[VerdictKey] = set()
         self._made, self._due = 0, 0
         self._common: Common | None = None
 
-    def put(self, key: Hashable, ratios: Sequence[Value], *, by_turn: bool = False) -> None:
+    def put(self, key: VerdictKey, ratios: Sequence[Value], *, by_turn: bool = False) -> None:
         """Take in all log ratios of a pair, one a visit; `by_turn` as for `judge`."""
         self._ratios[key] = tuple(ratios)
         self._by_turn |= {key} if by_turn else set()
         self._made += 1
 
-    def visits(self, key: Hashable) -> int:
+    def forget(self, cohort: int) -> None:
+        """Drop the pairs of a cohort by its number, with which their keys begin."""
+        self._ratios = {key: ratios for key, ratios in self._ratios.items() if key[0] != cohort}
+
+    def visits(self, key: VerdictKey) -> int:
         """How many visits of a pair count so far."""
         return len(counted(self._ratios.get(key, ())))
 
-    def __contains__(self, key: Hashable) -> bool:
+    def __contains__(self, key: VerdictKey) -> bool:
         return key in self._ratios
 
-    def __getitem__(self, key: Hashable) -> Pair:
+    def __getitem__(self, key: VerdictKey) -> Pair:
         """A pair as it stands; without a visit of it undecided."""
         if self._common is None or self._made >= self._due:
             self._common, _ = _together(self._ratios, self._count, self._margin, self._by_turn)

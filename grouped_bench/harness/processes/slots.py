@@ -1,7 +1,8 @@
 """The processes that visit a run's cohorts: whose turn it is, which sleep, and which hosts must start again."""
 
 import dataclasses
-from collections import Counter, defaultdict
+import math
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from grouped_bench.errors import HostError
 from grouped_bench.harness.plan import PROCESSES
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 from grouped_bench.measure.machine.available_memory import memory_left, memory_total
+from grouped_bench.measure.rounds import Clock
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
 
@@ -84,17 +86,15 @@ class Processes:
         hosts: a host for each backend and environment.
         limits: what a task may take.
         visits_a_process: how many visits of a cohort a process serves at most.
+        clock: seconds.
     """
 
-    def __init__(
-        self, hosts: Mapping[HostKey, HostLike], limits: Limits, visits_a_process: int = VISITS_A_PROCESS
-    ) -> None:
-        self._hosts, self._limits, self._visits_a_process = hosts, limits, visits_a_process
+    def __init__(self, hosts: Mapping[HostKey, HostLike], limits: Limits, visits_a_process: int, clock: Clock) -> None:
+        self._hosts, self._limits, self._visits_a_process, self._clock = hosts, limits, visits_a_process, clock
         self._slots: dict[int, list[Slot]] = defaultdict(list)
         self._host_of: dict[int, HostKey] = {}
-        self._made: Counter[int] = Counter()
 
-    def slot(self, cohort: int, host: HostKey, made: int) -> Slot:
+    def slot(self, cohort: int, host: HostKey, made: int, number: int) -> Slot:
         """The place of a cohort's next visit: visits take turns over the places, in a process that slept or a new one.
 
         A new one has no worker yet.
@@ -103,6 +103,7 @@ class Processes:
             cohort: its number.
             host: of its setting.
             made: visits so far.
+            number: of a new process.
         """
         slots, self._host_of[cohort] = self._slots[cohort], host
         place = made % PROCESSES
@@ -111,14 +112,14 @@ class Processes:
                 slots[place].visits += 1
                 return slots[place]
             slots[place].end()
-        slot = Slot(self._made[cohort], visits=1)
-        self._made[cohort] += 1
+        slot = Slot(number, visits=1)
         slots[place : place + 1] = [slot]
         return slot
 
-    def fork(self, host: HostKey) -> WorkerLike:
-        """A new worker. Raises HostError where its host has died."""
-        return self._hosts[host].fork(self._limits)
+    def fork(self, host: HostKey, left_s: float | None) -> WorkerLike:
+        """A new worker, which ends with the `left_s` seconds of its run. Raises HostError where its host has died."""
+        deadline = math.inf if left_s is None else self._clock() + left_s
+        return self._hosts[host].fork(dataclasses.replace(self._limits, deadline=deadline))
 
     def rest(self, cohort: int, *, is_needed: bool) -> None:
         """Leave a worker asleep where another visit needs it, unless sleepers would fill the memory."""
@@ -136,7 +137,3 @@ class Processes:
                 for slot in slots:
                     slot.end()
         self._hosts[host].restart()
-
-    def recall(self, cohort: int, process: int) -> None:
-        """Take note that a process with this number once visited the cohort, so that no other gets it."""
-        self._made[cohort] = max(self._made[cohort], process + 1)

@@ -52,6 +52,7 @@ class Standing:
         self.capped = False
         self.start_is_dear = True
         self.visits = 0
+        self.processes = 0
         self.seconds = 0.0
 
     @property
@@ -116,6 +117,7 @@ class Standing:
 
     def absorb(self, record: Json) -> None:
         """Take in the record of a visit and settle what it settles."""
+        self.processes = max(self.processes, record["process"] + 1)
         self.failed |= set(record["failed"])
         for name, built in record["built"].items():
             self.iterations.setdefault(name, built["iterations"])

@@ -1,6 +1,6 @@
 """The memory pass: the peak of every task, once, some side by side since nothing is timed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.readings import Reading
@@ -20,30 +20,43 @@ class MemoryPass:
     def __init__(self, standings: Sequence[Standing], seed: int, at_once: int) -> None:
         self._seed, self._at_once = seed, at_once
         self.unread = {(s.number, name): s for s in standings for name in s.cohort.variants}
+        self._is_made = bool(standings)
 
     @property
     def guess_s(self) -> float:
         """What the rest of it may take."""
         return len(self.unread) * _GUESS_S
 
-    def batches(self) -> Iterator[list[Reading]]:
-        """What is to be read at once, until all is read; tasks that have failed are left out."""
-        while self.unread:
-            self._leave_out_failed()
+    def renew(self, standing: Standing) -> None:
+        """Read the tasks of a cohort that is begun anew once more."""
+        if self._is_made:
+            self.unread |= {(standing.number, name): standing for name in standing.cohort.variants}
+
+    def end(self, cohorts: Collection[int]) -> None:
+        """Leave unread what is left of the cohorts with these numbers."""
+        self.unread = {key: standing for key, standing in self.unread.items() if key[0] not in cohorts}
+
+    def batches(self, cohorts: Collection[int]) -> Iterator[list[Reading]]:
+        """What is to be read at once, until all is read; tasks that have failed are left out.
+
+        Args:
+            cohorts: numbers of those whose tasks are read.
+        """
+        while keys := self._left(cohorts):
             batch: list[tuple[int, str]] = []
-            for key in self.unread:
+            for key in keys:
                 if len(batch) == self._at_once or (batch and not self._on_processor(key, batch[0])):
                     break
                 batch.append(key)
-            if batch:
-                yield [self._reading(*key) for key in batch]
+            yield [self._reading(*key) for key in batch]
             for key in batch:  # what was not read is not tried for ever
                 self.unread.pop(key, None)
 
-    def _leave_out_failed(self) -> None:
-        for (number, variant), standing in list(self.unread.items()):
-            if variant in standing.failed:
-                del self.unread[number, variant]
+    def _left(self, cohorts: Collection[int]) -> list[tuple[int, str]]:
+        """What is left of some cohorts; tasks that have failed leave."""
+        failed = {key for key, standing in self.unread.items() if key[0] in cohorts and key[1] in standing.failed}
+        self.unread = {key: standing for key, standing in self.unread.items() if key not in failed}
+        return [key for key in self.unread if key[0] in cohorts]
 
     def _on_processor(self, *keys: tuple[int, str]) -> bool:
         return all(self.unread[key].cohort.setting.device.startswith("cpu") for key in keys)

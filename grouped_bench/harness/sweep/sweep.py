@@ -1,30 +1,51 @@
 """The sweep: visits over all cohorts in random order, again and again, until every pair is settled or time is up."""
 
+import contextlib
+import dataclasses
 import functools
 import itertools
-import math
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from grouped_bench.analyse.statistics.pairs import Verdicts
+from grouped_bench.errors import HostError
 from grouped_bench.harness.plan import Plan
-from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes
-from grouped_bench.harness.processes.workers import Limits
 from grouped_bench.harness.progress import Moment, Progress
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.family import Family
 from grouped_bench.harness.sweep.forecast import Forecast
 from grouped_bench.harness.sweep.memory_pass import MemoryPass
 from grouped_bench.harness.sweep.outlook import Outlook
-from grouped_bench.harness.sweep.visits import Order, Visitor
+from grouped_bench.harness.sweep.readings import Reading
+from grouped_bench.harness.sweep.visits import LostError, Order, VisitorLike
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.space.axes import Control
-from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
 
+# The kind of record after which a cohort is begun anew, since the place that visited it is gone.
+MOVED = "moved"
 _CLOSING_S = 3.0
+# How long the main thread waits at a time for the others, so that signals reach it.
+_PATIENCE_S = 0.2
+
+
+@dataclasses.dataclass
+class Lane:
+    """A place that visits, and what is its own: a cohort is visited in one place alone."""
+
+    visitor: VisitorLike
+    rng: np.random.Generator
+    families: list[Family] = dataclasses.field(default_factory=list)
+    passes: int = 0
+    is_idle: bool = False
+
+    @property
+    def cohorts(self) -> set[int]:
+        """Numbers of its cohorts."""
+        return {member.number for family in self.families for member in family.members}
 
 
 class Sweep:
@@ -32,7 +53,7 @@ class Sweep:
 
     Args:
         plan, control: what to measure and how closely.
-        hosts: a host for each backend and environment of the plan.
+        visitors: the places that visit, at once where there are several.
         keep: called with each record; returns when it is on disk.
         progress: shows what the run does.
         seed: of inputs, orders and rounds.
@@ -41,7 +62,6 @@ class Sweep:
         force: whether to try tasks that are predicted to run out of memory.
         stop: asked before each visit; true ends the sweep.
         recalled: records of an earlier part of the same run, which this one resumes.
-        visits_a_process: how many visits of a cohort a process serves where starting one is dear.
         memory_at_once: tasks whose memory is read side by side.
         standing: what keeps a cohort's state.
     """
@@ -51,7 +71,7 @@ class Sweep:
         plan: Plan,
         control: Control,
         *,
-        hosts: Mapping[HostKey, HostLike],
+        visitors: Sequence[VisitorLike],
         keep: Callable[[Json], None],
         progress: Progress,
         seed: int,
@@ -60,7 +80,6 @@ class Sweep:
         force: bool = False,
         stop: Callable[[], bool] = lambda: False,
         recalled: Sequence[Json] = (),
-        visits_a_process: int = VISITS_A_PROCESS,
         memory_at_once: int = 1,
         standing: type[Standing] = Standing,
         clock: Clock = read_clock,
@@ -68,39 +87,46 @@ class Sweep:
         self._plan, self._keep, self._progress, self._stop = plan, keep, progress, stop
         self._seed, self._clock, self._started = seed, clock, started
         self._deadline = None if control.budget is None else started + control.budget - _CLOSING_S
-        # Not the orders over again that the earlier part drew.
-        self._rng = np.random.default_rng([seed, len(recalled)])
-        # What was begun may take a part of the time that is kept for the end.
-        ends = math.inf if self._deadline is None else self._deadline + _CLOSING_S / 2
-        limits = Limits(control.task_timeout, control.memory_limit, ends)
-        self._visitor = Visitor(Processes(hosts, limits, visits_a_process), clock)
         self._visit_time = control.visit_time
         self._choices = {"visit_s": control.visit_time, "reference": control.reference}
         self._forecast = None if force else Forecast(control.memory_limit)
-        verdicts = Verdicts(plan.pairs, control.margin)
-        self.standings = [standing(number, cohort, verdicts, control) for number, cohort in enumerate(plan.cohorts)]
-        places = {(cohort.case, cohort.setting): number for number, cohort in enumerate(plan.cohorts)}
-        self._families = [
-            Family([self.standings[places[c.case, c.setting]] for c in family]) for family in plan.families
-        ]
+        self._verdicts, self._control, self._standing = Verdicts(plan.pairs, control.margin), control, standing
+        self.standings = [self._new(number) for number in range(len(plan.cohorts))]
+        # Not the orders over again that the earlier part drew.
+        seeds = [[seed, len(recalled), *([place] if place else [])] for place in range(len(visitors))]
+        self._lanes = [Lane(one, np.random.default_rng(own)) for one, own in zip(visitors, seeds, strict=True)]
+        self._memory = MemoryPass(self.standings if memory else [], seed, memory_at_once)
         self._outlook = Outlook(self.standings, control)
         self._turns = itertools.count(1 + max((record.get("turn") or 0 for record in recalled), default=0))
-        self._memory = MemoryPass(self.standings if memory else [], seed, memory_at_once)
         self.time: dict[str, float] = defaultdict(float)
+        self._turn = threading.Condition()
+        self._broken: BaseException | None = None
+        self._is_stopped = False
         for record in recalled:
             self._absorb(record)
+        places = {(cohort.case, cohort.setting): number for number, cohort in enumerate(plan.cohorts)}
+        families = [Family([self.standings[places[c.case, c.setting]] for c in family]) for family in plan.families]
+        order = [families[index] for index in self._lanes[0].rng.permutation(len(families))]
+        # In a resumed run some have no visit.
+        self._waiting = deque(sorted(order, key=lambda family: family.visits))
 
     def run(self) -> str:
         """Measure, and leave the workers to the end of their hosts.
 
         Returns why it ended: `settled`, `visits`, `budget`, `failed` (every task has) or `user` (`stop` said so).
+
+        Raises:
+            HostError: every place that visits is gone.
         """
-        for number, now, make_record in self._work():
-            if self._stop():
-                return "user"
-            if self._progress.is_shown:
-                self._progress.show(self._moment(number, now))
-            self._record(make_record)
+        if len(self._lanes) == 1:
+            with self._turn:
+                self._drive(self._lanes[0])
+        else:
+            self._drive_all()
+        if self._broken is not None:
+            raise self._broken
+        if self._is_stopped:
+            return "user"
         if any(standing.active for standing in self.standings):
             return "budget"
         if not any(standing.visits for standing in self.standings):
@@ -112,55 +138,157 @@ class Sweep:
 
         For who has an order of its own, as `run` has.
         """
-        standing = self.standings[number]
+        standing, (lane,) = self.standings[number], self._lanes
         if standing.active:
             turn = process if len(standing.family) > 1 else None
-            self._record(lambda: [self._visitor.visit(self._order(standing, turn)) | {"process": process}])
+            self._take_in(lane, [lane.visitor.visit(self._order(lane, standing, turn)) | {"process": process}])
 
     def read_memory(self) -> None:
         """Read the memory of every task once."""
-        for batch in self._memory.batches():
-            self._record(functools.partial(self._visitor.read, batch))
+        (lane,) = self._lanes
+        for batch in self._memory.batches(range(len(self.standings))):
+            self._take_in(lane, self._read(lane, batch))
 
     def affords(self, seconds: float) -> bool:
         """Whether the budget has room for `seconds` more, and for the memory pass."""
-        return self._deadline is None or self._clock() + self._memory.guess_s + seconds <= self._deadline
+        if self._deadline is None:
+            return True
+        return self._clock() + self._memory.guess_s / max(1, len(self._lanes)) + seconds <= self._deadline
 
-    def _record(self, make_records: Callable[[], Sequence[Json]]) -> None:
-        """Make records, keep them, and take them in."""
-        for record in make_records():
+    def _drive_all(self) -> None:
+        """Every lane in a thread of its own."""
+        threads = [threading.Thread(target=self._drive_apart, args=[lane], daemon=True) for lane in self._lanes]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            for thread in threads:
+                thread.join(_PATIENCE_S)
+
+    def _drive_apart(self, lane: Lane) -> None:
+        with self._turn:
+            try:
+                self._drive(lane)
+            except BaseException as error:  # raised again by who waits for this thread
+                self._broken = self._broken or error
+            lane.is_idle = True
+            self._turn.notify_all()
+
+    def _drive(self, lane: Lane) -> None:
+        """All that a lane has to do. Others have their turn while it visits."""
+        try:
+            for now, make_records in self._work(lane):
+                if self._ends():
+                    return
+                if self._progress.is_shown:
+                    self._progress.show(self._moment(lane, now))
+                with self._others_turn():
+                    records = make_records()
+                self._take_in(lane, records)
+        except LostError as error:
+            self._abandon(lane)
+            if not self._lanes:
+                raise HostError(error.rule, received=error.received, remedy=error.remedy) from None
+
+    @contextlib.contextmanager
+    def _others_turn(self) -> Iterator[None]:
+        self._turn.release()
+        try:
+            yield
+        finally:
+            self._turn.acquire()
+
+    def _take_in(self, lane: Lane, records: Sequence[Json]) -> None:
+        """Keep what a lane has made, and take it in."""
+        for record in records:
             record["at"] = self._clock() - self._started
+            if lane.visitor.name is not None:
+                record["node"] = lane.visitor.name
             self._keep(record)
             self._absorb(record)
+            if record["kind"] != "memory":
+                standing = self.standings[record["cohort"]]
+                lane.visitor.rest(standing.number, is_needed=standing.start_is_dear and bool(standing.active))
 
-    def _work(self) -> Iterator[tuple[int, str, Callable[[], Sequence[Json]]]]:
-        """What makes some records, with the number of its pass and a name: passes over the cohorts that need one more
-        visit; the memory pass follows the first.
+    def _abandon(self, lane: Lane) -> None:
+        """Leave the open cohorts of a lane that is gone to the others, which begin them anew."""
+        self._lanes.remove(lane)
+        for family in lane.families:
+            if not family.active:
+                continue
+            for member in family.members:
+                if member.visits or member.failed:
+                    self._keep({"kind": MOVED, "cohort": member.number, "at": self._clock() - self._started})
+                self._verdicts.forget(member.number)
+                self.standings[member.number] = self._new(member.number)
+                self._memory.renew(self.standings[member.number])
+            self._waiting.append(Family([self.standings[member.number] for member in family.members]))
+        self._turn.notify_all()
+
+    def _new(self, number: int) -> Standing:
+        return self._standing(number, self._plan.cohorts[number], self._verdicts, self._control)
+
+    def _work(self, lane: Lane) -> Iterator[tuple[str, Callable[[], Sequence[Json]]]]:
+        """What makes some records, with a name: passes over the cohorts of a lane that need one more visit, then over
+        those that wait for one; after each pass the memory of what was new.
 
         The order is random; in a pass that the budget will cut short the most undecided come first.
         """
-        for number in itertools.count(1):
-            todo = [family for family in self._families if family.active and self.affords(family.seconds)]
-            for family in self._in_order(todo, first=number == 1):
-                if self.affords(family.seconds):
+        while True:
+            lane.passes += 1
+            todo = [family for family in lane.families if family.active and self.affords(family.seconds)]
+            for family in itertools.chain(self._in_order(lane, todo), self._taken(lane)):
+                if family.active and self.affords(family.seconds):
                     turn = next(self._turns) if len(family.members) > 1 else None
-                    for standing in family.turn(self._rng):
-                        yield number, standing.cohort.title(), functools.partial(self._visits, standing, turn)
-            if number == 1:
-                for batch in itertools.takewhile(lambda _: not self._is_late, self._memory.batches()):
-                    now = f"{batch[0].variant}, {self.standings[batch[0].cohort].cohort.title()}"
-                    yield number, now, functools.partial(self._visitor.read, batch)
-                self._memory.unread.clear()
-            elif not todo:
+                    for standing in family.turn(lane.rng):
+                        visit = functools.partial(self._visited, lane, self._order(lane, standing, turn))
+                        yield standing.cohort.title(), visit
+            for batch in itertools.takewhile(lambda _: not self._is_late, self._memory.batches(lane.cohorts)):
+                now = f"{batch[0].variant}, {self.standings[batch[0].cohort].cohort.title()}"
+                yield now, functools.partial(self._read, lane, batch)
+            self._memory.end(lane.cohorts)
+            if lane.passes > 1 and not todo and not self._waits_for_more(lane):
                 return
 
-    def _in_order(self, todo: list[Family], *, first: bool) -> list[Family]:
-        order = [todo[index] for index in self._rng.permutation(len(todo))]
-        if first:
-            return sorted(order, key=lambda family: family.visits)  # in a resumed run some have none
+    def _in_order(self, lane: Lane, todo: list[Family]) -> list[Family]:
+        order = [todo[index] for index in lane.rng.permutation(len(todo))]
         if not self.affords(sum(family.seconds for family in todo)):
             order.sort(key=lambda family: -family.width)
         return order
+
+    def _taken(self, lane: Lane) -> Iterator[Family]:
+        """The families that no lane has, one at a time, each from now on the lane's own."""
+        while self._waiting:
+            family = self._waiting.popleft()
+            lane.families.append(family)
+            yield family
+
+    def _waits_for_more(self, lane: Lane) -> bool:
+        """Whether a lane without work gets some: what another one, which is still at work, may leave behind."""
+        lane.is_idle = True
+        self._turn.notify_all()
+        while not self._waiting and not all(one.is_idle for one in self._lanes):
+            self._turn.wait(_PATIENCE_S)
+            if self._ends():
+                return False
+        lane.is_idle = not self._waiting
+        return bool(self._waiting)
+
+    def _ends(self) -> bool:
+        """Whether there is to be no other visit: the user said so, or a lane has failed."""
+        self._is_stopped = self._is_stopped or self._stop()
+        return self._is_stopped or self._broken is not None
+
+    def _read(self, lane: Lane, batch: Sequence[Reading]) -> list[Json]:
+        return lane.visitor.read([dataclasses.replace(reading, left_s=self._left_s) for reading in batch])
+
+    @staticmethod
+    def _visited(lane: Lane, order: Order) -> list[Json]:
+        return [lane.visitor.visit(order)]
+
+    @property
+    def _left_s(self) -> float | None:
+        """Seconds that what is begun now may take; a part of them is kept for the end."""
+        return None if self._deadline is None else self._deadline + _CLOSING_S / 2 - self._clock()
 
     @property
     def _is_late(self) -> bool:
@@ -174,26 +302,23 @@ class Sweep:
             self._memory.unread.pop((record["cohort"], record["variant"]), None)
             return
         standing.absorb(record)
-        self._visitor.recall(standing.number, record["process"])
-        self._visitor.rest(standing.number, is_needed=standing.start_is_dear and bool(standing.active))
         if self._forecast is not None:
             self._forecast.absorb(standing.cohort, record["failed"])
 
-    def _visits(self, standing: Standing, turn: int | None) -> list[Json]:
-        return [self._visitor.visit(self._order(standing, turn))]
-
-    def _order(self, standing: Standing, turn: int | None = None) -> Order:
+    def _order(self, lane: Lane, standing: Standing, turn: int | None = None) -> Order:
         """The next visit of a cohort; `turn` is shared by the visits of a family in a row."""
         doomed = self._forecast.doomed(standing) if self._forecast else {}
         names = [name for name in standing.active if name not in doomed]
         build: Json = {"iterations": standing.iterations, "expected_s": standing.seconds_a_call}
         build |= {"check": standing.unchecked, "within_s": self._building_s(standing, names)}
-        seed = int(self._rng.integers(2**32))
+        seed = int(lane.rng.integers(2**32))
         return Order(
             standing.number,
             standing.cohort.setting.host,
             standing.cohort.request(names, self._seed, standing.choices),
             standing.visits,
+            standing.processes,
+            self._left_s,
             build,
             {"seed": seed, "rounds": standing.rounds, **self._choices},
             doomed,
@@ -206,12 +331,12 @@ class Sweep:
             return None
         return self._deadline - self._clock() - 2 * len(names) * self._visit_time
 
-    def _moment(self, number: int, now: str) -> Moment:
-        """Where the sweep stands in its pass `number`: the first pass, the memory pass, or those until all is said."""
+    def _moment(self, lane: Lane, now: str) -> Moment:
+        """Where the sweep stands: in a lane's first pass, its memory pass, or those until all is said."""
         first = [standing for standing in self.standings if not standing.visits and standing.active]
-        if number == 1 and first:
+        if lane.passes == 1 and first:
             stage, done, total = "first visits", len(self.standings) - len(first), len(self.standings)
-        elif number == 1 and self._memory.unread:
+        elif lane.passes == 1 and self._memory.unread:
             stage, done, total = "memory", self._plan.tasks - len(self._memory.unread), self._plan.tasks
         else:
             settled = sum(len(s.settled) + len(s.failed) for s in self.standings)

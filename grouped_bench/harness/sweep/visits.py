@@ -2,13 +2,15 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from grouped_bench.errors import HostError
-from grouped_bench.harness.processes.slots import Processes, Slot
-from grouped_bench.harness.processes.workers import INTERRUPTED, TaskFailedError
-from grouped_bench.harness.sweep.readings import Readings
+from grouped_bench.errors import GroupedBenchError, HostError
+from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes, Slot
+from grouped_bench.harness.processes.workers import INTERRUPTED, Limits, TaskFailedError
+from grouped_bench.harness.sweep.readings import Reading, Readings
 from grouped_bench.measure.rounds import Clock, read_clock
+from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
 
@@ -33,6 +35,8 @@ class Order:
         host: of its setting.
         task: what each message to a worker says: case, setting, seed, choices and the variants to visit.
         made: visits of the cohort so far, by which its processes take turns.
+        processes: processes of the cohort so far; the next one has this number.
+        left_s: seconds until the run's time is over; None without a budget.
         build: what a new process is asked to build by, beside `task`: see `Workbench.build`.
         sample: what it is asked to sample by: see `Workbench.visit`.
         failed: outcomes that are known beforehand.
@@ -43,6 +47,8 @@ class Order:
     host: HostKey
     task: Json
     made: int
+    processes: int
+    left_s: float | None
     build: Json
     sample: Json
     failed: Json = dataclasses.field(default_factory=dict)
@@ -54,24 +60,61 @@ class Order:
         return list(self.task["variants"])
 
 
+class LostError(GroupedBenchError):
+    """A place that visits is gone, and what it had begun with it."""
+
+
+class VisitorLike(Protocol):
+    """A place that visits cohorts: this machine, or another one's device. Each may raise LostError."""
+
+    name: str | None
+
+    def visit(self, order: Order) -> Json:
+        """The record of a visit."""
+
+    def read(self, batch: Sequence[Reading]) -> list[Json]:
+        """The records of readings of memory."""
+
+    def rest(self, cohort: int, *, is_needed: bool) -> None:
+        """Leave the processes of a cohort asleep, or end them where no other visit needs them."""
+
+
 class Visitor:
     """Carries out visits, and readings of memory, on this machine.
 
     Args:
-        processes: those in which the cohorts are visited.
+        hosts: a host for each backend and environment.
+        control: what a task may take.
+        visits_a_process: how many visits of a cohort a process serves where starting one is dear.
         clock: seconds.
     """
 
-    def __init__(self, processes: Processes, clock: Clock = read_clock) -> None:
-        self._processes, self._clock = processes, clock
-        self.read = Readings(processes, clock).read
-        self.rest, self.recall = processes.rest, processes.recall
+    name: str | None = None
+
+    def __init__(
+        self,
+        hosts: Mapping[HostKey, HostLike],
+        control: Control,
+        visits_a_process: int = VISITS_A_PROCESS,
+        clock: Clock = read_clock,
+    ) -> None:
+        self._clock = clock
+        self._processes = Processes(hosts, Limits(control.task_timeout, control.memory_limit), visits_a_process, clock)
+        self._readings = Readings(self._processes, clock)
+
+    def read(self, batch: Sequence[Reading]) -> list[Json]:
+        """The records of readings of memory."""
+        return self._readings.read(batch)
+
+    def rest(self, cohort: int, *, is_needed: bool) -> None:
+        """Leave the processes of a cohort asleep, or end them where no other visit needs them."""
+        self._processes.rest(cohort, is_needed=is_needed)
 
     def visit(self, order: Order) -> Json:
         """The record of a visit; where its host dies, of one more."""
         for _ in range(_MOST_DEATHS):
             start = self._clock()
-            slot = self._processes.slot(order.cohort, order.host, order.made)
+            slot = self._processes.slot(order.cohort, order.host, order.made, order.processes)
             record: Json = {"kind": "visit", "cohort": order.cohort, "process": slot.process}
             record |= {"start_seconds": 0.0, "visit_seconds": 0.0, "built": {}, "samples": {}}
             record |= {"failed": dict(order.failed), "time": dict.fromkeys(SPENT, 0.0)}
@@ -111,7 +154,7 @@ class Visitor:
             record["failed"] |= dict.fromkeys(names, outcome)
 
     def _build(self, record: Json, order: Order, slot: Slot) -> None:
-        slot.worker = self._processes.fork(order.host)
+        slot.worker = self._processes.fork(order.host, order.left_s)
         answer = slot.worker.ask({"op": "build", **order.task, **order.build})
         record["failed"] |= answer["failed"]
         spent, built = record["time"], answer["built"].values()

@@ -16,6 +16,7 @@ from grouped_bench.harness.plan import LEAST_VISITS, make_plan
 from grouped_bench.harness.processes.hosts import RefusedHost
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep.sweep import Sweep
+from grouped_bench.harness.sweep.visits import Visitor
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.space import Space
@@ -38,7 +39,8 @@ class Run:
         self.plan = make_plan(Space(env="A=0,1", variant=",".join(COSTS), groups=2, channels=8, size=5))
         self.kept = []
         sweep = Sweep(
-            self.plan, Control(**control), hosts=hosts, keep=self.kept.append, progress=Progress(quiet=True),
+            self.plan, Control(**control), visitors=[Visitor(hosts, Control(), clock=clock)],
+            keep=self.kept.append, progress=Progress(quiet=True),
             seed=seed, memory=False, started=0.0, clock=clock, recalled=recalled,
             stop=lambda: stop_after is not None and len(self.kept) >= stop_after,
         )  # fmt: skip

@@ -131,6 +131,7 @@ def clock(monkeypatch):
     monkeypatch.setattr(side_by_side, "read_clock", clock)
     monkeypatch.setattr(session, "read_clock", clock)
     monkeypatch.setattr(session, "Sweep", functools.partial(session.Sweep, clock=clock))
+    monkeypatch.setattr(session, "Visitor", functools.partial(session.Visitor, clock=clock))
     return clock
 
 

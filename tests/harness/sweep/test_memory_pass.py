@@ -81,4 +81,4 @@ def test_large_tasks_and_those_of_a_gpu_are_read_one_by_one(monkeypatch):
     found = MemoryPass(run.standings, 0, 3)
     on_gpu = dataclasses.replace(standing.cohort, setting=dataclasses.replace(standing.cohort.setting, device="gpu:0"))
     standing.cohort = on_gpu
-    assert [len(batch) for batch in found.batches()] == [1, 1, 1]
+    assert [len(batch) for batch in found.batches({0})] == [1, 1, 1]

@@ -12,6 +12,7 @@ from grouped_bench.harness.processes import slots
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.sweep.outlook import Outlook
 from grouped_bench.harness.sweep.sweep import Sweep
+from grouped_bench.harness.sweep.visits import Visitor
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import BASELINE, HostKey
 
@@ -36,7 +37,8 @@ def guesses(world, seed=0, **control):
     cohorts = tuple(Cohort(make_case(size=4 + number), GRAPH, tuple(ratios)) for number in range(COHORTS))
     hosts = {HostKey("tensorflow"): procedure.SimulatedHost(world, ratios, clock, seed)}
     sweep = Sweep(
-        Plan(cohorts, ()), Control(**control), hosts=hosts, keep=lambda record: None, progress=progress, seed=seed,
+        Plan(cohorts, ()), Control(**control), visitors=[Visitor(hosts, Control(), clock=clock)],
+            keep=lambda record: None, progress=progress, seed=seed,
         memory=False, force=True, started=0.0, clock=clock,
     )  # fmt: skip
     memory = procedure.MEMORY

@@ -18,6 +18,7 @@ from grouped_bench.harness.processes.workers import INTERRUPTED, TaskFailedError
 from grouped_bench.harness.progress import Moment, Progress, moment_line
 from grouped_bench.harness.sweep import forecast
 from grouped_bench.harness.sweep.sweep import Sweep
+from grouped_bench.harness.sweep.visits import Visitor
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
 from grouped_bench.store.rows import make_rows
@@ -444,7 +445,7 @@ def test_each_record_is_kept_before_the_next_request():
     Sweep(
         plan,
         Control(),
-        hosts={HostKey("tensorflow"): host},
+        visitors=[Visitor({HostKey("tensorflow"): host}, Control(), clock=clock)],
         keep=lambda record: order.append("kept"),
         progress=Progress(quiet=True),
         seed=0,
