@@ -97,7 +97,9 @@ def _rows_of(store: Any, sql: str) -> "pa.Table":
             while not answer.done():
                 wait([answer], timeout=_LOOK_S)
         except BaseException:
-            store.interrupt()
+            while not answer.done():  # one that has hardly begun does not hear the first
+                store.interrupt()
+                wait([answer], timeout=_LOOK_S)
             raise
         return answer.result()
 
@@ -125,6 +127,7 @@ def _make_views(store: Any, files: Sequence[str]) -> None:
     from grouped_bench.store.schema import arrow_schema
 
     store.execute("SET allowed_paths = ?", [list(files)])
+    store.execute("SET enable_progress_bar = false")  # it goes to standard output, which is the answer's
     for setting in ("temp_directory = ''", "enable_external_access = false", "lock_configuration = true"):
         store.execute(f"SET {setting}")
     try:

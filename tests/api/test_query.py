@@ -277,7 +277,8 @@ def test_a_table_is_a_file_with_all_its_lines(out, call, tmp_path_factory):
     assert file.read_text().endswith("\n")
 
 
-def test_an_interrupt_ends_a_query(out):
+@pytest.mark.parametrize("after_s", [0.0, 4.0])
+def test_an_interrupt_ends_a_query(after_s, out):
     """DuckDB computes in a call that Python's own handling of signals would wait for."""
     code = f"""
 import _thread
@@ -288,7 +289,7 @@ import grouped_bench.api.query as module
 answered = module._rows_of
 
 def begun(store, sql):
-    threading.Timer(1.0, _thread.interrupt_main).start()
+    threading.Timer({after_s}, _thread.interrupt_main).start()
     return answered(store, sql)
 
 module._rows_of = begun
