@@ -31,13 +31,15 @@ class Run:
 
     `frame` has one row per task under the columns of `grouped-bench list columns`; `metadata` is what holds for all
     rows: environment, space, controls, skips, where the time went. `page` is the HTML page that was written with the
-    run; None for a run that is read. A notebook shows its headline and a table.
+    run; None for a run that is read. `others` are those of a fleet's other classes of machine, each with its own file.
+    A notebook shows its headline and a table.
     """
 
     frame: "pd.DataFrame"
     metadata: Facts
     path: Path
     page: Path | None = None
+    others: "tuple[Run, ...]" = ()
 
     @functools.cached_property
     def findings(self) -> list[str]:
@@ -83,7 +85,8 @@ def run(space: Space, **options: Any) -> Run:
     Args:
         space: what to sweep.
         **options: what `RunRequest` names (`out`, `seed`, `memory`, `page`, `quiet`, `files`, `force`, `wait`,
-            `explain`, `command`), axes that replace those of the space (`device="cpu"`), and controls (`budget="10m"`).
+            `explain`, `command`, `executor`, `address`), axes that replace those of the space (`device="cpu"`), and
+            controls (`budget="10m"`).
 
     Raises:
         SpaceError: an argument breaks a rule, or no legal case is left.
@@ -93,11 +96,17 @@ def run(space: Space, **options: Any) -> Run:
         HostError: a backend cannot start.
         CutShortError: the run ended before its file was written; `resume` continues it.
     """
-    from grouped_bench.harness.request import RunRequest
+    from grouped_bench.harness.request import LOCAL, RunRequest
     from grouped_bench.harness.session import carry_out
 
     request = RunRequest.of(space, options)
-    return _finished(carry_out(request), request)
+    if request.executor == LOCAL:
+        return _finished(carry_out(request), request)
+    from grouped_bench.harness.fleet import fleet
+
+    with fleet.engine_of(request.executor, request.address) as engine:
+        first, *others = [_finished(one, request) for one in fleet.carry_out(request, engine)]
+    return dataclasses.replace(first, others=tuple(others))
 
 
 def resume(name: str | Path, *, space: Space | None = None, out: str | Path = DEFAULT_OUT, **options: Any) -> Run:
@@ -115,7 +124,7 @@ def resume(name: str | Path, *, space: Space | None = None, out: str | Path = DE
         The others of `run`.
     """
     from grouped_bench.harness.record import as_read
-    from grouped_bench.harness.request import RunRequest
+    from grouped_bench.harness.request import LOCAL, RunRequest
     from grouped_bench.harness.resume import refuse_half
     from grouped_bench.harness.session import go_on
     from grouped_bench.store.records import read_checked
@@ -126,7 +135,13 @@ def resume(name: str | Path, *, space: Space | None = None, out: str | Path = DE
     as_read(header, records, path)  # refuses facts and values that no run has written
     refuse_half(header, path)
     request = RunRequest.again(header, space, {"out": out, **options})
-    return _finished(go_on(path, header, records, torn, request), request)
+    begun = path, header, records, torn
+    if request.executor == LOCAL:
+        return _finished(go_on(*begun, request), request)
+    from grouped_bench.harness.fleet import fleet
+
+    with fleet.engine_of(request.executor, request.address) as engine:
+        return _finished(fleet.go_on(*begun, request, engine), request)
 
 
 def _finished(written: "Written", request: "RunRequest") -> Run:

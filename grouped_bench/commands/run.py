@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 @space_options
 @click.option("--out", metavar="DIR", help="Folder for the run's files.  [default: results]")
 @measuring_options
+@click.option("--executor", metavar="NAME", help="Where to measure: local, or ray for a fleet.  [default: local]")
+@click.option(
+    "--address", metavar="ADDRESS", help="Where Ray listens: HOST:PORT, auto, or local:N to start N nodes here."
+)
 @click.option("--resume", metavar="RUN", help="Resume an unfinished run: its id, its journal, or latest.")
 @click.option(
     "--explain",
@@ -64,6 +68,7 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
       grouped-bench run --groups 1,32 --channels 128 --pass inference,training
       grouped-bench run --space my_sweep.toml --budget 30m --out results
       grouped-bench run --import my_variant.py --variant all --groups 1,32
+      grouped-bench run --preset ci --executor ray --address local:3
       grouped-bench run --resume latest
     """
     import grouped_bench as gb
@@ -76,7 +81,8 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
         given["page"] = True  # also of a run that is resumed and was begun without
     made = gb.resume(resume, space=space, **given) if resume else gb.run(space, **given)
     try:
-        _tell(made, given, format_, tables)
+        for one in (made, *made.others):
+            _tell(one, given, format_, tables)
         sys.stdout.flush()
     except BrokenPipeError:
         drop_output()  # a reader who has gone still gets the exit code, and how to resume

@@ -20,6 +20,8 @@ from grouped_bench.store.schema import NAMES
 # Of a header, what only going on with its run needs.
 _PRIVATE = ("kind", "tasks", "order")
 RESUMED = "resumed"
+# The kind of record after which a cohort is begun anew, since the node that had begun it is gone.
+MOVED = "moved"
 _UNREACHED = {
     "budget": "the budget ended before it was measured",
     "user": "the user interrupted the run before it was measured",
@@ -68,12 +70,14 @@ def metadata_of(header: Json, records: Sequence[Json], stopped_by: str | None) -
     """
     facts = {name: value for name, value in header.items() if name not in _PRIVATE}
     parts = [{name: r[name] for name in ("at", "torn")} for r in records if r["kind"] == RESUMED]
+    moved = sum(record["kind"] == MOVED for record in records)
     return {
         **facts,
         "stopped_by": stopped_by,
         "finished": stopped_by not in (None, "user"),
-        "visits": sum(record["kind"] == "visit" for record in records),
+        "visits": sum(record["kind"] == "visit" for record in measured(records)),
         **({RESUMED: parts} if parts else {}),
+        **({MOVED: moved} if moved else {}),
     }
 
 
@@ -120,5 +124,11 @@ def as_read(header: Json, records: Sequence[Json], path: Path) -> tuple[pd.DataF
 
 
 def measured(records: Iterable[Json]) -> list[Json]:
-    """The records of what was measured, without the marks of where a run was resumed."""
-    return [record for record in records if record["kind"] != RESUMED]
+    """The records of what counts: without marks of a resume, and of a cohort that moved those from where it is now."""
+    kept: list[Json] = []
+    for record in records:
+        if record["kind"] == MOVED:
+            kept = [one for one in kept if one["cohort"] != record["cohort"]]
+        elif record["kind"] != RESUMED:
+            kept.append(record)
+    return kept

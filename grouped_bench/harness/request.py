@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from grouped_bench import variants
+from grouped_bench.errors import SpaceError
 from grouped_bench.harness.plan import Plan, make_plan, resolved
 from grouped_bench.harness.resume import planned_again, refuse_others, same_files
 from grouped_bench.space.axes import Control
@@ -15,6 +16,9 @@ from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.variants.plugins import refuse_unknown
+
+LOCAL = "local"
+EXECUTORS = (LOCAL, "ray")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +39,8 @@ class RunRequest:
         wait: whether to wait for another run on this machine to end, instead of refusing.
         explain: whether to look, after the sweep and beyond its budget, into the slowest and the fastest of each case.
         peaks: whether to measure the machine's peaks before the sweep.
+        executor: `local`, or the engine of the fleet that measures: `ray`.
+        address: where the engine listens; it is started on this machine unless given.
     """
 
     plan: Plan
@@ -51,6 +57,8 @@ class RunRequest:
     wait: bool = False
     explain: bool = False
     peaks: bool = True
+    executor: str = LOCAL
+    address: str | None = None
 
     @classmethod
     def of(cls, space: Space, options: Mapping[str, Any]) -> Self:
@@ -61,6 +69,7 @@ class RunRequest:
             VariantError: a file of variants cannot be used, or a variant is known to this process alone.
         """
         own, rest = _split(options)
+        _check_executor(own)
         own["files"] = variants.import_files(own.get("files", ()))
         space, control = resolved(space, rest)
         plan = make_plan(space)
@@ -79,6 +88,8 @@ class RunRequest:
             RunError: the run was asked for something else.
         """
         own, rest = _split(options)
+        own = {"executor": header.get("fleet", {}).get("executor", LOCAL), **own}
+        _check_executor(own)
         refuse_others(header, {name: value for name, value in own.items() if name not in _OF_EACH_PART})
         begun = {name: header["order"][name] for name in _RECORDED if name in header["order"]}
         begun["files"] = variants.import_files(same_files(header))
@@ -97,10 +108,25 @@ _FIELDS = tuple(
     field.name for field in dataclasses.fields(RunRequest) if field.name not in ("plan", "control", "space")
 )
 # What may differ between the parts of a run that is resumed; everything else is kept for them.
-_OF_EACH_PART = ("out", "page", "quiet", "wait", "explain", "command", "peaks")
+_OF_EACH_PART = ("out", "page", "quiet", "wait", "explain", "command", "peaks", "executor", "address")
 # Of these, what a part has as the run began, unless it is given.
 _USUAL = ("page", "explain")
 _RECORDED = tuple(name for name in _FIELDS if name not in (*_OF_EACH_PART, "seed") or name in _USUAL)
+
+
+def _check_executor(own: Mapping[str, Any]) -> None:
+    """Raises SpaceError."""
+    executor = own.get("executor", LOCAL)
+    if executor not in EXECUTORS:
+        raise SpaceError(
+            f"An executor must be one of {', '.join(EXECUTORS)}", received=executor, remedy="Name one of them"
+        )
+    if own.get("address") is not None and executor == LOCAL:
+        raise SpaceError(
+            "An address must go with an engine that listens there",
+            received=own["address"],
+            remedy="Use --executor ray, or leave the address out",
+        )
 
 
 def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

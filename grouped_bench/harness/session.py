@@ -135,9 +135,9 @@ def go_on(path: Path, header: Json, records: Sequence[Json], torn: bool, request
         CutShortError, and the others of `carry_out`.
     """
     with opened(request) as session:
-        _check_same(header, session.header(session.side))
+        check_same(header, session.header(session.side))
         journal = Journal.reopen(path, header)
-        journal.append({"kind": RESUMED, "at": _spent(records), "torn": torn})
+        journal.append({"kind": RESUMED, "at": spent(records), "torn": torn})
         return _measured(session, journal, measured(records), 0.0)
 
 
@@ -165,7 +165,7 @@ def _measured(session: Session, journal: Journal, records: Sequence[Json], peaks
     for sentence in unread_variables(journal.header):
         session.progress.tell(sentence)
     # Reading of the clock when the run began, had it been made in one part.
-    started = session.began - _spent(records)
+    started = session.began - spent(records)
     with kept(journal, asked.out), interrupts() as stop:
         if records and not asked.quiet:
             session.progress.tell(f"resuming after {counted(len(records), 'record')}")
@@ -182,7 +182,7 @@ def _measured(session: Session, journal: Journal, records: Sequence[Json], peaks
         return conclude(journal, stopped_by, time, looks if asked.explain else None, peaks=peaks)
 
 
-def _spent(records: Sequence[Json]) -> float:
+def spent(records: Sequence[Json]) -> float:
     """Seconds that a run with these records had taken."""
     return max((float(record["at"]) for record in records), default=0.0)
 
@@ -251,7 +251,7 @@ def kept(journal: Journal, out: Path) -> Iterator[None]:
         journal.close()
 
 
-def _check_same(earlier: Json, now: Json) -> None:
+def check_same(earlier: Json, now: Json) -> None:
     """Refuse to resume in another environment: one run would mix figures of two."""
     certain = [one for one in differences([earlier, now]) if one.is_certain]
     if certain:

@@ -110,6 +110,8 @@ class VisitRecord(TypedDict):
     beside: NotRequired[dict[str, str] | None]
     stolen: NotRequired[Fraction | None]
     throttled: NotRequired[Fraction | None]
+    node: NotRequired[str]
+    engine: NotRequired[Fraction]
 
 
 class Memory(TypedDict):
@@ -125,6 +127,15 @@ class Memory(TypedDict):
     energy_j: NotRequired[Joules | None]
     status: NotRequired[str]
     reason: NotRequired[str]
+    node: NotRequired[str]
+
+
+class Moved(TypedDict):
+    """A cohort that is begun anew, since the node that had begun it is gone: its earlier records count no more."""
+
+    kind: Literal["moved"]
+    cohort: Tally
+    at: Duration
 
 
 class Resumed(TypedDict):
@@ -136,7 +147,7 @@ class Resumed(TypedDict):
 
 
 _HEADER = TypeAdapter(Header)
-_RECORDS = TypeAdapter(list[Annotated[VisitRecord | Memory | Resumed, Field(discriminator="kind")]])
+_RECORDS = TypeAdapter(list[Annotated[VisitRecord | Memory | Moved | Resumed, Field(discriminator="kind")]])
 
 
 def read_checked(path: Path) -> tuple[Json, list[Json], bool]:
@@ -166,7 +177,9 @@ def journal_problem(header: Facts, records: Sequence[Json]) -> str | None:
         named += [record["variant"]] if record["kind"] == "memory" else []
         if record["kind"] != "resumed" and any((record["cohort"], name) not in known for name in named):
             return f"line {number} has a task that the header does not name"
-        if record["kind"] == "visit" and record["cohort"] not in {cohort for cohort, _ in known}:
+        if record["kind"] == "moved":
+            chosen = {key: choice for key, choice in chosen.items() if key[0] != record["cohort"]}
+        if record["kind"] in ("visit", "moved") and record["cohort"] not in {cohort for cohort, _ in known}:
             return f"line {number} has a cohort that the header does not name"
         for name, built in record.get("built", {}).items():
             if "choice" in built and chosen.setdefault((record["cohort"], name), built["choice"]) != built["choice"]:

@@ -4,7 +4,6 @@ from typing import Any
 
 from grouped_bench.harness.plan import Cohort
 from grouped_bench.harness.sweep.cohort_state import Standing
-from grouped_bench.measure.machine.available_memory import memory_total
 from grouped_bench.space.facts import Json
 from grouped_bench.units import format_bytes
 
@@ -18,10 +17,11 @@ class Forecast:
 
     Args:
         limit: bytes that a task may hold; None for all that there is.
+        has: bytes of memory of the machine.
     """
 
-    def __init__(self, limit: int | None) -> None:
-        self._limit, self._has = limit, memory_total()
+    def __init__(self, limit: int | None, has: int) -> None:
+        self._limit, self._has = limit, has
         # Least need of the tasks that ran out of memory, of each kind of task.
         self._failed: dict[tuple[Any, ...], int] = {}
 

@@ -6,7 +6,7 @@ import functools
 import itertools
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from grouped_bench.analyse.statistics.pairs import Verdicts
 from grouped_bench.errors import HostError
 from grouped_bench.harness.plan import Plan
 from grouped_bench.harness.progress import Moment, Progress
+from grouped_bench.harness.record import MOVED
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.family import Family
 from grouped_bench.harness.sweep.forecast import Forecast
@@ -21,12 +22,11 @@ from grouped_bench.harness.sweep.memory_pass import MemoryPass
 from grouped_bench.harness.sweep.outlook import Outlook
 from grouped_bench.harness.sweep.readings import Reading
 from grouped_bench.harness.sweep.visits import LostError, Order, VisitorLike
+from grouped_bench.measure.machine.available_memory import memory_total
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Json
 
-# The kind of record after which a cohort is begun anew, since the place that visited it is gone.
-MOVED = "moved"
 _CLOSING_S = 3.0
 # How long the main thread waits at a time for the others, so that signals reach it.
 _PATIENCE_S = 0.2
@@ -63,6 +63,7 @@ class Sweep:
         stop: asked before each visit; true ends the sweep.
         recalled: records of an earlier part of the same run, which this one resumes.
         memory_at_once: tasks whose memory is read side by side.
+        memory_bytes: memory of the smallest place that visits; this machine's unless given.
         standing: what keeps a cohort's state.
     """
 
@@ -81,6 +82,7 @@ class Sweep:
         stop: Callable[[], bool] = lambda: False,
         recalled: Sequence[Json] = (),
         memory_at_once: int = 1,
+        memory_bytes: int | None = None,
         standing: type[Standing] = Standing,
         clock: Clock = read_clock,
     ) -> None:
@@ -89,7 +91,7 @@ class Sweep:
         self._deadline = None if control.budget is None else started + control.budget - _CLOSING_S
         self._visit_time = control.visit_time
         self._choices = {"visit_s": control.visit_time, "reference": control.reference}
-        self._forecast = None if force else Forecast(control.memory_limit)
+        self._forecast = None if force else Forecast(control.memory_limit, memory_bytes or memory_total())
         self._verdicts, self._control, self._standing = Verdicts(plan.pairs, control.margin), control, standing
         self.standings = [self._new(number) for number in range(len(plan.cohorts))]
         # Not the orders over again that the earlier part drew.
@@ -102,13 +104,24 @@ class Sweep:
         self._turn = threading.Condition()
         self._broken: BaseException | None = None
         self._is_stopped = False
+        homes: dict[int, str | None] = {}
         for record in recalled:
             self._absorb(record)
+            homes[record["cohort"]] = record.get("node")
         places = {(cohort.case, cohort.setting): number for number, cohort in enumerate(plan.cohorts)}
         families = [Family([self.standings[places[c.case, c.setting]] for c in family]) for family in plan.families]
-        order = [families[index] for index in self._lanes[0].rng.permutation(len(families))]
-        # In a resumed run some have no visit.
-        self._waiting = deque(sorted(order, key=lambda family: family.visits))
+        self._waiting: deque[Family] = deque()
+        for index in self._lanes[0].rng.permutation(len(families)):
+            self._place(families[index], homes)
+
+    def _place(self, family: Family, homes: Mapping[int, str | None]) -> None:
+        """Give a family to the lane that visited it before, or leave it to the first that is free."""
+        before = {homes[member.number] for member in family.members if member.number in homes}
+        lane = next((one for one in self._lanes if before == {one.visitor.name}), None)
+        if lane is not None:
+            lane.families.append(family)
+        else:
+            self._waiting.append(self._anew(family) if before and family.active else family)
 
     def run(self) -> str:
         """Measure, and leave the workers to the end of their hosts.
@@ -185,9 +198,10 @@ class Sweep:
                     records = make_records()
                 self._take_in(lane, records)
         except LostError as error:
-            self._abandon(lane)
-            if not self._lanes:
+            self._lanes.remove(lane)
+            if not self._lanes:  # what it had begun may go on there
                 raise HostError(error.rule, received=error.received, remedy=error.remedy) from None
+            self._abandon(lane)
 
     @contextlib.contextmanager
     def _others_turn(self) -> Iterator[None]:
@@ -211,18 +225,18 @@ class Sweep:
 
     def _abandon(self, lane: Lane) -> None:
         """Leave the open cohorts of a lane that is gone to the others, which begin them anew."""
-        self._lanes.remove(lane)
-        for family in lane.families:
-            if not family.active:
-                continue
-            for member in family.members:
-                if member.visits or member.failed:
-                    self._keep({"kind": MOVED, "cohort": member.number, "at": self._clock() - self._started})
-                self._verdicts.forget(member.number)
-                self.standings[member.number] = self._new(member.number)
-                self._memory.renew(self.standings[member.number])
-            self._waiting.append(Family([self.standings[member.number] for member in family.members]))
+        self._waiting += [self._anew(family) for family in lane.families if family.active]
         self._turn.notify_all()
+
+    def _anew(self, family: Family) -> Family:
+        """The family as if nothing had been measured of it; its records count no more."""
+        for member in family.members:
+            if member.visits or member.failed:
+                self._keep({"kind": MOVED, "cohort": member.number, "at": self._clock() - self._started})
+            self._verdicts.forget(member.number)
+            self.standings[member.number] = self._new(member.number)
+            self._memory.renew(self.standings[member.number])
+        return Family([self.standings[member.number] for member in family.members])
 
     def _new(self, number: int) -> Standing:
         return self._standing(number, self._plan.cohorts[number], self._verdicts, self._control)
@@ -236,7 +250,7 @@ class Sweep:
         while True:
             lane.passes += 1
             todo = [family for family in lane.families if family.active and self.affords(family.seconds)]
-            for family in itertools.chain(self._in_order(lane, todo), self._taken(lane)):
+            for family in itertools.chain(self._taken(lane), self._in_order(lane, todo)):
                 if family.active and self.affords(family.seconds):
                     turn = next(self._turns) if len(family.members) > 1 else None
                     for standing in family.turn(lane.rng):

@@ -1,0 +1,73 @@
+"""The driver's end of a node: what an engine must bring for each device, and visits that are made there."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Protocol
+
+from grouped_bench.harness.sweep.readings import Reading
+from grouped_bench.harness.sweep.visits import LostError, Order
+from grouped_bench.space.facts import Json
+
+
+class Node(Protocol):
+    """A device with an `Agent` that an engine has started."""
+
+    title: str
+
+    def call(self, message: Json) -> Json:
+        """The agent's answer to a message, one at a time. Raises LostError where the node is gone."""
+
+    def end(self) -> None:
+        """End the agent at once; nothing where it has ended."""
+
+
+class Engine(Protocol):
+    """Starts agents, each on a device of its own."""
+
+    def nodes(self, device: str) -> Sequence[Node]:
+        """A node for each device of a kind.
+
+        Args:
+            device: `cpu` for a machine's processors as a whole, `gpu` for one GPU each.
+
+        Raises:
+            UnavailableError: there is no such device.
+        """
+
+    def close(self) -> None:
+        """End what was started."""
+
+
+class RemoteVisitor:
+    """Visits that a node makes.
+
+    Args:
+        node: whose agent has opened the run.
+        name: of the node in the run's records.
+    """
+
+    def __init__(self, node: Node, name: str) -> None:
+        self._node = node
+        self.name: str | None = name
+
+    def visit(self, order: Order) -> Json:
+        """The record of a visit."""
+        return self._answered({"op": "visit", "order": dataclasses.asdict(order)})
+
+    def read(self, batch: Sequence[Reading]) -> list[Json]:
+        """The records of readings of memory."""
+        records: list[Json] = self._answered({"op": "read", "batch": list(map(dataclasses.asdict, batch))})["records"]
+        return records
+
+    def rest(self, cohort: int, *, is_needed: bool) -> None:
+        """Leave the processes of a cohort asleep, or end them where no other visit needs them."""
+        if not is_needed:
+            self._answered({"op": "rest", "cohort": cohort, "is_needed": is_needed})
+
+    def _answered(self, message: Json) -> Json:
+        """The answer; what a node refuses in the middle of a run it will refuse again."""
+        answer = self._node.call(message)
+        if refused := answer.get("refused"):
+            self._node.end()
+            raise LostError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
+        return answer
