@@ -77,7 +77,8 @@ def _measured(name: str, given: argparse.Namespace) -> list[Task]:
     """Rows of the grouped cases of a preset, inference and training, on every backend."""
     grouped = [point for point in points(name) if point.case.groups > 1 and point.case.scope == "layer"]
     space = gb.Space(cases=[table for point in grouped for table in _tables(point)], source=name)
-    limits: dict[str, Any] = {"visits": 2} if given.smoke else {"visits": 12, "budget": f"{60 * given.minutes:g}s"}
+    budget = f"{60 * given.minutes:g}s"
+    limits: dict[str, Any] = evidence.IN_A_SMOKE if given.smoke else {"visits": 12, "budget": budget}
     with tempfile.TemporaryDirectory() as folder:
         run = gb.run(space, out=folder, memory=False, page=False, quiet=False, threads=given.threads, **limits)
     return plain(run.frame)

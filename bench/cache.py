@@ -27,6 +27,7 @@ READS_MUCH = [
 ]
 COMPUTES_MUCH = [{"channels": 64, "size": 28, "kernel_size": 3, "batch_size": 8, "groups": [4, 16]}]
 SMOKE = [{"channels": 64, "size": 14, "kernel_size": 1, "batch_size": 8, "groups": 4}]
+SMOKE_VARIANTS = "regular,grouped,split_sum"
 PASSES = ["inference", "training"]
 BUDGET = "5m30s"
 CACHES = ("hot", "cold")
@@ -58,9 +59,10 @@ _ASKED = {
 def measure(*, smoke: bool = False) -> evidence.Findings:
     """One run, its cases with every pair hot and cold, and how many answers changed."""
     cases = SMOKE if smoke else [*READS_MUCH, *COMPUTES_MUCH]
-    space = gb.Space(cases=cases, variant="all", cache=CACHES, passes="inference" if smoke else PASSES)
+    axes = {"variant": SMOKE_VARIANTS, "passes": "inference"} if smoke else {"variant": "all", "passes": PASSES}
+    space = gb.Space(cases=cases, cache=CACHES, **axes)
     evidence.say(f"{make_plan(space).pairs} pairs, {BUDGET} at most")
-    limits = {"visits": 3} if smoke else {"visits": 200, "budget": BUDGET}
+    limits: dict[str, Any] = evidence.IN_A_SMOKE if smoke else {"visits": 200, "budget": BUDGET}
     with tempfile.TemporaryDirectory() as folder:
         run = gb.run(space, out=folder, memory=False, page=False, quiet=False, **limits)
     twice = list(_both_ways(plain(run.frame)))

@@ -42,7 +42,7 @@ def twins(*, smoke: bool) -> evidence.Findings:
     shapes = [{"size": size, "channels": channels} for channels in _CHANNELS for size in _SIZES]
     cases = shapes[:1] if smoke else shapes[: COMPARISONS // len(VARIANTS)]
     space = gb.Space(cases=cases, groups=2, variant=VARIANTS, batch_size=2, env={NOBODY: VALUES})
-    limits: dict[str, Any] = {"visits": 3} if smoke else {"visits": 6, "visit_time": "30ms"}
+    limits: dict[str, Any] = evidence.IN_A_SMOKE if smoke else {"visits": 6, "visit_time": "30ms"}
     rows, facts = _run(space, **limits)
     compared = [row for row in rows if row.env_verdict is not None]
     verdicts = [row.env_verdict for row in compared]
@@ -60,7 +60,7 @@ def twins(*, smoke: bool) -> evidence.Findings:
 def onednn(*, smoke: bool) -> evidence.Findings:
     """What half a minute tells of oneDNN at a grouped layer in training."""
     space = gb.Space(**ONEDNN, variant=VARIANTS, env={"TF_ENABLE_ONEDNN_OPTS": ["0", "1"]})
-    limits: dict[str, Any] = {"visits": 3} if smoke else {"budget": FOUND_WITHIN_S}
+    limits: dict[str, Any] = evidence.IN_A_SMOKE if smoke else {"budget": FOUND_WITHIN_S}
     rows, facts = _run(space, **limits)
     return {
         "tasks": [_task(row) for row in rows],

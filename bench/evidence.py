@@ -28,6 +28,8 @@ from grouped_bench.store.temporary import replace
 
 SCHEMA_VERSION = 1
 EVIDENCE = Path(__file__).resolve().parent.parent / "results" / "evidence"
+# What a run is limited to where it only shows that its benchmark works.
+IN_A_SMOKE = {"visits": 1, "visit_time": "20ms", "peaks": False}
 VERDICTS = ("equivalent", "undecided", "faster", "slower")
 # The hog is busy, then asleep, for spans between these, drawn anew each time.
 HOG_SPANS_S = (0.5, 3.0)

@@ -102,7 +102,7 @@ def _measured(points: Sequence[Point], side: str, minutes: float, given: argpars
     tables = [
         {**_table(point), "backend": [backend], "variant": [*variants], "pass": [given.pass_]} for point in points
     ]
-    limits: dict[str, Any] = {"visits": 2} if given.smoke else {"visits": 6, "budget": f"{60 * minutes:g}s"}
+    limits: dict[str, Any] = evidence.IN_A_SMOKE if given.smoke else {"visits": 6, "budget": f"{60 * minutes:g}s"}
     evidence.say(f"{side}, {len(points)} cases")
     with tempfile.TemporaryDirectory() as folder, _set(environment):
         run = gb.run(gb.Space(cases=tables, source="forms"), out=folder, memory=False, page=False, quiet=True, **limits)

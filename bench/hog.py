@@ -40,7 +40,7 @@ def main() -> None:
 def known(*, smoke: bool) -> list[evidence.Findings]:
     """Verdicts beside the hog, by the true ratio."""
     space = gb.Space(cases=[SMOKE if smoke else CASES], groups=1, variant=["regular", *RATIOS])
-    limits: dict[str, Any] = {"visits": 3} if smoke else {"visits": 8, "visit_time": "40ms"}
+    limits: dict[str, Any] = evidence.IN_A_SMOKE if smoke else {"visits": 8, "visit_time": "40ms"}
     rows = _rows(space, hog_it=True, files=(injected.PATH,), **limits)
     return [summary(ratio, [row for row in rows if row.variant == name]) for name, ratio in RATIOS.items()]
 
@@ -70,7 +70,7 @@ def _is_wrong(ratio: float, verdict: str) -> bool:
 def moved(*, smoke: bool) -> list[evidence.Findings]:
     """Of each pair its ratio on the quiet machine and beside the hog, and the interval there."""
     space = gb.Space(cases=[SMOKE], groups=2) if smoke else gb.Space.preset("quick")
-    limits: dict[str, Any] = {"visits": 3} if smoke else {"budget": "4m", "visits": 8}
+    limits: dict[str, Any] = evidence.IN_A_SMOKE if smoke else {"budget": "4m", "visits": 8}
     quiet, loaded = (_rows(space, hog_it=hog_it, **limits) for hog_it in (False, True))
     calm = {_key(row): row for row in quiet if row.speedup}
     return [_beside(calm[_key(row)], row) for row in loaded if row.speedup and _key(row) in calm]

@@ -1,5 +1,6 @@
 """Runs: `run`, `resume`, `load` and the `Run` that they return; `plan_run`, `show`, `write_report`, `write_figures`."""
 
+import contextlib
 import dataclasses
 import functools
 import shutil
@@ -103,8 +104,9 @@ def run(space: Space, **options: Any) -> Run:
     if request.executor == LOCAL:
         return _finished(carry_out(request), request)
     from grouped_bench.harness.fleet import fleet
+    from grouped_bench.harness.fleet.engine_process import EngineProcess
 
-    with fleet.engine_of(request.executor, request.address) as engine:
+    with contextlib.closing(EngineProcess(request.executor, request.address)) as engine:
         first, *others = [_finished(one, request) for one in fleet.carry_out(request, engine)]
     return dataclasses.replace(first, others=tuple(others))
 
@@ -139,8 +141,9 @@ def resume(name: str | Path, *, space: Space | None = None, out: str | Path = DE
     if request.executor == LOCAL:
         return _finished(go_on(*begun, request), request)
     from grouped_bench.harness.fleet import fleet
+    from grouped_bench.harness.fleet.engine_process import EngineProcess
 
-    with fleet.engine_of(request.executor, request.address) as engine:
+    with contextlib.closing(EngineProcess(request.executor, request.address)) as engine:
         return _finished(fleet.go_on(*begun, request, engine), request)
 
 

@@ -17,8 +17,8 @@ from grouped_bench.analyse.environment.differences import differences, unread_va
 from grouped_bench.errors import CutShortError, GroupedBenchError, RunError, shown
 from grouped_bench.harness.facts.header import make_header
 from grouped_bench.harness.inspect.explain import Explainer
-from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone
+from grouped_bench.harness.processes.interrupts import interrupts
 from grouped_bench.harness.processes.peaks import best_of, read_peaks
 from grouped_bench.harness.processes.probing import Hosts, Probe, hosts_of, probed
 from grouped_bench.harness.processes.slots import VISITS_A_PROCESS
@@ -164,7 +164,7 @@ def _measured(session: Session, journal: Journal, records: Sequence[Json], peaks
     asked, side = session.request, session.side
     for sentence in unread_variables(journal.header):
         session.progress.tell(sentence)
-    # Reading of the clock when the run began, had it been made in one part.
+    # MemoryOrder of the clock when the run began, had it been made in one part.
     started = session.began - spent(records)
     with kept(journal, asked.out), interrupts() as stop:
         if records and not asked.quiet:

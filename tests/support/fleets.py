@@ -1,9 +1,14 @@
 """An engine whose nodes are agents of this process: messages are text on their way, and nodes die on demand."""
 
 import json
+import os
 import threading
 
+from killed_runs import fake_host
+
+from grouped_bench.errors import UnavailableError
 from grouped_bench.harness.fleet.agent import Agent
+from grouped_bench.harness.processes import probing
 from grouped_bench.harness.sweep.visits import LostError
 
 
@@ -66,3 +71,24 @@ class Meter:
     def __exit__(self, *told):
         with self.lock:
             self.now -= 1
+
+
+class Dying(FakeNode):
+    """A node whose engine ends with it."""
+
+    def _loss(self):
+        os._exit(7)
+
+
+class ChildEngine(FakeEngine):
+    """An engine for a process of its own, on fake hosts; the address says what happens to it."""
+
+    def __init__(self, address):
+        if address == "nowhere":
+            raise UnavailableError("An engine must answer", received=address, remedy="Name another address")
+        if address == "broken":
+            raise RuntimeError("no such engine")
+        probing.Host = fake_host
+        print("what an engine says is not the answer's")
+        kinds = {"dies": [Dying("node 1", 3)], "loses": [FakeNode("node 1", 3), FakeNode("node 2")]}
+        super().__init__(*kinds.get(address, [FakeNode("node 1"), FakeNode("node 2")]))

@@ -24,9 +24,8 @@ from grouped_bench.analyse.rows import plain
 from grouped_bench.api import plan, runs
 from grouped_bench.commands import main
 from grouped_bench.errors import RunError, VariantError
-from grouped_bench.harness import interrupts
 from grouped_bench.harness.plan import make_plan
-from grouped_bench.harness.processes import probing
+from grouped_bench.harness.processes import interrupts, probing
 from grouped_bench.harness.processes.probing import Probe
 from grouped_bench.measure import worker
 from grouped_bench.report.advice import formats

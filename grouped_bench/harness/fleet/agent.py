@@ -16,7 +16,7 @@ from grouped_bench.harness.processes.peaks import read_peaks
 from grouped_bench.harness.processes.probing import hosts_of, probed
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.request import RunRequest
-from grouped_bench.harness.sweep.readings import Reading
+from grouped_bench.harness.sweep.readings import MemoryOrder
 from grouped_bench.harness.sweep.visits import Order, Visitor
 from grouped_bench.measure.machine.available_memory import memory_total
 from grouped_bench.measure.rounds import read_clock
@@ -89,7 +89,7 @@ class Agent:
         return {**record, "engine": (self._engine_s() - engine_s) / (read_clock() - began)}
 
     def _read(self, message: Json) -> Json:
-        batch = [Reading(**{**one, "host": HostKey(**one["host"])}) for one in message["batch"]]
+        batch = [MemoryOrder(**{**one, "host": HostKey(**one["host"])}) for one in message["batch"]]
         return {"records": self._visitor.read(batch)}
 
     def _rest(self, message: Json) -> Json:

@@ -13,7 +13,7 @@ from grouped_bench.analyse.environment.differences import differences
 from grouped_bench.errors import UnavailableError
 from grouped_bench.harness.facts.commit import read_commit
 from grouped_bench.harness.fleet.nodes import Engine, Node, RemoteVisitor
-from grouped_bench.harness.interrupts import interrupts
+from grouped_bench.harness.processes.interrupts import interrupts
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.record import RESUMED, Written, measured
 from grouped_bench.harness.request import RunRequest
@@ -257,23 +257,3 @@ def _together(actions: Sequence[Callable[[], Written]]) -> list[Written]:
         while wait(made, timeout=_LOOK_S).not_done:
             pass
         return [one.result() for one in made]
-
-
-@contextlib.contextmanager
-def engine_of(executor: str, address: str | None) -> Iterator[Engine]:
-    """The engine with this name, which ends with the block.
-
-    Args:
-        executor: `ray` or `slurm`.
-        address: where it listens; None starts it on this machine.
-
-    Raises:
-        UnavailableError: it is not installed, or nobody answers at the address.
-    """
-    from grouped_bench.harness.fleet.ray_engine import RayEngine
-
-    engine = {"ray": RayEngine}[executor](address)
-    try:
-        yield engine
-    finally:
-        engine.close()

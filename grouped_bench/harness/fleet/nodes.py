@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Protocol
 
-from grouped_bench.harness.sweep.readings import Reading
+from grouped_bench.harness.sweep.readings import MemoryOrder
 from grouped_bench.harness.sweep.visits import LostError, Order
 from grouped_bench.space.facts import Json
 
@@ -52,19 +52,19 @@ class RemoteVisitor:
 
     def visit(self, order: Order) -> Json:
         """The record of a visit."""
-        return self._answered({"op": "visit", "order": dataclasses.asdict(order)})
+        return self._reply({"op": "visit", "order": dataclasses.asdict(order)})
 
-    def read(self, batch: Sequence[Reading]) -> list[Json]:
+    def read(self, batch: Sequence[MemoryOrder]) -> list[Json]:
         """The records of readings of memory."""
-        records: list[Json] = self._answered({"op": "read", "batch": list(map(dataclasses.asdict, batch))})["records"]
+        records: list[Json] = self._reply({"op": "read", "batch": list(map(dataclasses.asdict, batch))})["records"]
         return records
 
     def rest(self, cohort: int, *, is_needed: bool) -> None:
         """Leave the processes of a cohort asleep, or end them where no other visit needs them."""
         if not is_needed:
-            self._answered({"op": "rest", "cohort": cohort, "is_needed": is_needed})
+            self._reply({"op": "rest", "cohort": cohort, "is_needed": is_needed})
 
-    def _answered(self, message: Json) -> Json:
+    def _reply(self, message: Json) -> Json:
         """The answer; what a node refuses in the middle of a run it will refuse again."""
         answer = self._node.call(message)
         if refused := answer.get("refused"):

@@ -20,6 +20,8 @@ from grouped_bench.space.facts import Json
 # What the object store of a node started here takes: its messages have kilobytes.
 _STORE_BYTES = 80 * 2**20
 _ANSWER_S = 10.0
+# Of a cluster on one machine: a node is missed after three seconds.
+_SOON_MISSED = {"health_check_initial_delay_ms": 0, "health_check_period_ms": 1000, "health_check_failure_threshold": 3}
 # What Ray sets in the processes that it starts, for libraries to use no more than a share of the machine.
 _SET_BY_RAY = ("OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
 _LOST = "A node must answer while it measures"
@@ -89,16 +91,17 @@ class RayEngine:
             raise UnavailableError(
                 "A cluster of Ray must answer at --address",
                 received=f"{address} ({str(error).strip().splitlines()[0]})",
-                remedy="Start one with `ray start --head`, or leave --address out",
+                remedy="Leave --address out, or start a cluster with `ray start --head`",
             ) from None
 
     def _start(self, count: int) -> str:
         """A cluster of nodes on this machine; its address."""
         from ray.cluster_utils import Cluster
 
+        os.environ.setdefault("RAY_TMPDIR", "/tmp")  # the path of a socket may have 107 characters
         usable = len(os.sched_getaffinity(0))
         each = {"num_cpus": usable, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
-        self._cluster = Cluster(initialize_head=True, head_node_args=each)
+        self._cluster = Cluster(initialize_head=True, head_node_args={**each, "_system_config": _SOON_MISSED})
         for _ in range(count - 1):
             self._cluster.add_node(**{name: each[name] for name in ("num_cpus", "object_store_memory")})
         return str(self._cluster.address)
@@ -205,5 +208,5 @@ def _check_listens(address: str) -> None:
         raise UnavailableError(
             "A cluster of Ray must answer at --address",
             received=f"{address} ({getattr(error, 'strerror', None) or error})",
-            remedy="Start one with `ray start --head`, or leave --address out",
+            remedy="Leave --address out, or start a cluster with `ray start --head`",
         ) from None

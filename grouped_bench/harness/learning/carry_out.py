@@ -4,11 +4,11 @@ import dataclasses
 from pathlib import Path
 
 from grouped_bench import backends
-from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.learning.examples import KINDS, made
 from grouped_bench.harness.learning.learning_run import LearningRun, LearnRequest
 from grouped_bench.harness.learning.workers import Asked, backend_seconds
 from grouped_bench.harness.lock import alone
+from grouped_bench.harness.processes.interrupts import interrupts
 from grouped_bench.harness.progress import Progress
 from grouped_bench.measure.models.learning.data import Examples, read
 from grouped_bench.measure.rounds import Clock, read_clock

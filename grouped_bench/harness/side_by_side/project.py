@@ -12,9 +12,9 @@ import numpy as np
 from grouped_bench import __version__
 from grouped_bench.errors import CutShortError, SpaceError, UnavailableError
 from grouped_bench.harness.facts.commit import read_commit
-from grouped_bench.harness.interrupts import interrupts
 from grouped_bench.harness.lock import alone
 from grouped_bench.harness.processes import projects
+from grouped_bench.harness.processes.interrupts import interrupts
 from grouped_bench.harness.processes.probing import told_in_force
 from grouped_bench.harness.processes.projects import ProjectSide
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError

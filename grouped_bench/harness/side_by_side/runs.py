@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from grouped_bench.errors import CutShortError, GroupedBenchError
-from grouped_bench.harness.interrupts import interrupts
+from grouped_bench.harness.processes.interrupts import interrupts
 from grouped_bench.harness.record import Written
 from grouped_bench.harness.request import RunRequest
 from grouped_bench.harness.session import Session, conclude, new_journal, new_name, opened

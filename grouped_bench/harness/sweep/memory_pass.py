@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Sequence
 
 from grouped_bench.harness.sweep.cohort_state import Standing
-from grouped_bench.harness.sweep.readings import Reading
+from grouped_bench.harness.sweep.readings import MemoryOrder
 
 _GUESS_S = 0.3
 
@@ -36,7 +36,7 @@ class MemoryPass:
         """Leave unread what is left of the cohorts with these numbers."""
         self.unread = {key: standing for key, standing in self.unread.items() if key[0] not in cohorts}
 
-    def batches(self, cohorts: Collection[int]) -> Iterator[list[Reading]]:
+    def batches(self, cohorts: Collection[int]) -> Iterator[list[MemoryOrder]]:
         """What is to be read at once, until all is read; tasks that have failed are left out.
 
         Args:
@@ -61,10 +61,10 @@ class MemoryPass:
     def _on_processor(self, *keys: tuple[int, str]) -> bool:
         return all(self.unread[key].cohort.setting.device.startswith("cpu") for key in keys)
 
-    def _reading(self, number: int, variant: str) -> Reading:
+    def _reading(self, number: int, variant: str) -> MemoryOrder:
         standing = self.unread[number, variant]
         cohort, choices = standing.cohort, standing.choices
-        return Reading(
+        return MemoryOrder(
             number,
             cohort.setting.host,
             cohort.request([variant], self._seed, choices),

@@ -16,7 +16,7 @@ _ROOM = 32
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
+class MemoryOrder:
     """A task whose memory is to be read. All of it can be sent to another machine.
 
     Attributes:
@@ -53,14 +53,14 @@ class Readings:
         self._processes, self._clock = processes, clock
         self._dead: set[HostKey] = set()
 
-    def read(self, batch: Sequence[Reading]) -> list[Json]:
+    def read(self, batch: Sequence[MemoryOrder]) -> list[Json]:
         """The records of tasks that may be read side by side, where there is room for it.
 
         What failed beside others is read again alone, so that none fails for another.
         """
         return [record for some in _with_room(batch) for record in self._together(some)]
 
-    def _together(self, batch: Sequence[Reading]) -> list[Json]:
+    def _together(self, batch: Sequence[MemoryOrder]) -> list[Json]:
         start = self._clock()
         records = self._read(batch)
         if len(batch) > 1:
@@ -69,7 +69,7 @@ class Readings:
         each = (self._clock() - start) / len(batch)
         return [record | {"time": {"memory_s": each}} for record in records]
 
-    def _read(self, batch: Sequence[Reading]) -> list[Json]:
+    def _read(self, batch: Sequence[MemoryOrder]) -> list[Json]:
         begun = [self._begin(reading) for reading in batch]
         records = [self._finish(reading, worker) for reading, worker in zip(batch, begun, strict=True)]
         for host in self._dead:  # not before: it would end the other workers under their readings
@@ -77,7 +77,7 @@ class Readings:
         self._dead.clear()
         return records
 
-    def _begin(self, reading: Reading) -> WorkerLike | Json:
+    def _begin(self, reading: MemoryOrder) -> WorkerLike | Json:
         """A worker that reads, or how its start failed."""
         try:
             worker = self._processes.fork(reading.host, reading.left_s)
@@ -88,7 +88,7 @@ class Readings:
             return self._died(reading, error)
         return worker
 
-    def _finish(self, reading: Reading, worker: WorkerLike | Json) -> Json:
+    def _finish(self, reading: MemoryOrder, worker: WorkerLike | Json) -> Json:
         record: Json = {"kind": "memory", "cohort": reading.cohort, "variant": reading.variant}
         if isinstance(worker, Mapping):
             return record | worker
@@ -101,14 +101,14 @@ class Readings:
             record |= self._died(reading, error)
         return record
 
-    def _died(self, reading: Reading, error: HostError) -> Json:
+    def _died(self, reading: MemoryOrder, error: HostError) -> Json:
         self._dead.add(reading.host)
         return {"status": "crashed", "reason": f"the host process ended: {error.received}"}
 
 
-def _with_room(batch: Sequence[Reading]) -> Iterator[list[Reading]]:
+def _with_room(batch: Sequence[MemoryOrder]) -> Iterator[list[MemoryOrder]]:
     """The batch in parts, each of which finds room in memory."""
-    part: list[Reading] = []
+    part: list[MemoryOrder] = []
     for reading in batch:
         if part and _ROOM * sum(one.least_bytes for one in (*part, reading)) > memory_left():
             yield part

@@ -20,7 +20,7 @@ from grouped_bench.harness.sweep.family import Family
 from grouped_bench.harness.sweep.forecast import Forecast
 from grouped_bench.harness.sweep.memory_pass import MemoryPass
 from grouped_bench.harness.sweep.outlook import Outlook
-from grouped_bench.harness.sweep.readings import Reading
+from grouped_bench.harness.sweep.readings import MemoryOrder
 from grouped_bench.harness.sweep.visits import LostError, Order, VisitorLike
 from grouped_bench.measure.machine.available_memory import memory_total
 from grouped_bench.measure.rounds import Clock, read_clock
@@ -292,7 +292,7 @@ class Sweep:
         self._is_stopped = self._is_stopped or self._stop()
         return self._is_stopped or self._broken is not None
 
-    def _read(self, lane: Lane, batch: Sequence[Reading]) -> list[Json]:
+    def _read(self, lane: Lane, batch: Sequence[MemoryOrder]) -> list[Json]:
         return lane.visitor.read([dataclasses.replace(reading, left_s=self._left_s) for reading in batch])
 
     @staticmethod

@@ -8,7 +8,7 @@ from typing import Protocol
 from grouped_bench.errors import GroupedBenchError, HostError
 from grouped_bench.harness.processes.slots import VISITS_A_PROCESS, HostLike, Processes, Slot
 from grouped_bench.harness.processes.workers import INTERRUPTED, Limits, TaskFailedError
-from grouped_bench.harness.sweep.readings import Reading, Readings
+from grouped_bench.harness.sweep.readings import MemoryOrder, Readings
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.space.axes import Control
 from grouped_bench.space.case import HostKey
@@ -72,7 +72,7 @@ class VisitorLike(Protocol):
     def visit(self, order: Order) -> Json:
         """The record of a visit."""
 
-    def read(self, batch: Sequence[Reading]) -> list[Json]:
+    def read(self, batch: Sequence[MemoryOrder]) -> list[Json]:
         """The records of readings of memory."""
 
     def rest(self, cohort: int, *, is_needed: bool) -> None:
@@ -102,7 +102,7 @@ class Visitor:
         self._processes = Processes(hosts, Limits(control.task_timeout, control.memory_limit), visits_a_process, clock)
         self._readings = Readings(self._processes, clock)
 
-    def read(self, batch: Sequence[Reading]) -> list[Json]:
+    def read(self, batch: Sequence[MemoryOrder]) -> list[Json]:
         """The records of readings of memory."""
         return self._readings.read(batch)
 

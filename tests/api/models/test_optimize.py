@@ -41,12 +41,18 @@ def saved(keras, tmp_path):
     return tmp_path / "net.keras"
 
 
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """What one test has measured of the network's layers, another need not measure again."""
+    return tmp_path_factory.mktemp("runs")
+
+
 @pytest.mark.long
 @pytest.mark.onednn(True)
-def test_a_network_is_optimised_written_loaded_and_restored(saved, keras, tmp_path, monkeypatch):
+def test_a_network_is_optimised_written_loaded_and_restored(saved, runs, keras, tmp_path, monkeypatch):
     """Keras' groups= trains tens of times slower than what takes its place, so no load hides it."""
     before = saved.read_bytes()
-    how = {"passes": "training", "batch_size": 4, "out": tmp_path / "runs"}
+    how = {"passes": "training", "batch_size": 4, "out": runs}
     found = gb.optimize(saved, tmp_path / "faster.keras", budget="40s", **how)
     assert found.is_faster, found.refusal
     assert found.speedup.low > 1.2
@@ -167,8 +173,8 @@ def test_a_copy_that_is_not_faster_is_told_and_not_written():
 @pytest.mark.long
 @pytest.mark.onednn(True)
 @pytest.mark.parametrize("save_as", ["builtin", "layers"])
-def test_a_copy_of_keras_own_layers_or_of_ours_is_written_and_restored(save_as, saved, keras, tmp_path):
-    how = {"passes": "training", "batch_size": 4, "out": tmp_path / "runs", "only_layers": True}
+def test_a_copy_of_keras_own_layers_or_of_ours_is_written_and_restored(save_as, saved, runs, keras, tmp_path):
+    how = {"passes": "training", "batch_size": 4, "out": runs, "only_layers": True}
     found = gb.optimize(saved, tmp_path / "faster.keras", save_as=save_as, budget="40s", **how)
     assert found.is_faster, found.refusal
     assert not (tmp_path / "grouped_layers.py").exists()
