@@ -33,9 +33,13 @@ if TYPE_CHECKING:
 @space_options
 @click.option("--out", metavar="DIR", help="Folder for the run's files.  [default: results]")
 @measuring_options
-@click.option("--executor", metavar="NAME", help="Where to measure: local, or ray for a fleet.  [default: local]")
 @click.option(
-    "--address", metavar="ADDRESS", help="Where Ray listens: HOST:PORT, auto, or local:N to start N nodes here."
+    "--executor", metavar="NAME", help="Where to measure: local, or a fleet by ray or slurm.  [default: local]"
+)
+@click.option(
+    "--address",
+    metavar="ADDRESS",
+    help="Of Ray HOST:PORT or auto, of SLURM the number of jobs; local:N starts N nodes here.",
 )
 @click.option("--resume", metavar="RUN", help="Resume an unfinished run: its id, its journal, or latest.")
 @click.option(

@@ -22,6 +22,8 @@ _PRIVATE = ("kind", "tasks", "order")
 RESUMED = "resumed"
 # The kind of record after which a cohort is begun anew, since the node that had begun it is gone.
 MOVED = "moved"
+# The kind of record that names a node from which on it measures no more.
+LEFT = "left"
 _UNREACHED = {
     "budget": "the budget ended before it was measured",
     "user": "the user interrupted the run before it was measured",
@@ -70,6 +72,7 @@ def metadata_of(header: Json, records: Sequence[Json], stopped_by: str | None) -
     """
     facts = {name: value for name, value in header.items() if name not in _PRIVATE}
     parts = [{name: r[name] for name in ("at", "torn")} for r in records if r["kind"] == RESUMED]
+    left = [{name: record[name] for name in ("node", "reason")} for record in records if record["kind"] == LEFT]
     moved = sum(record["kind"] == MOVED for record in records)
     return {
         **facts,
@@ -78,6 +81,7 @@ def metadata_of(header: Json, records: Sequence[Json], stopped_by: str | None) -
         "visits": sum(record["kind"] == "visit" for record in measured(records)),
         **({RESUMED: parts} if parts else {}),
         **({MOVED: moved} if moved else {}),
+        **({LEFT: left} if left else {}),
     }
 
 
@@ -124,11 +128,11 @@ def as_read(header: Json, records: Sequence[Json], path: Path) -> tuple[pd.DataF
 
 
 def measured(records: Iterable[Json]) -> list[Json]:
-    """The records of what counts: without marks of a resume, and of a cohort that moved those from where it is now."""
+    """The records of what counts: visits and memory, and of a cohort that moved those from where it is now."""
     kept: list[Json] = []
     for record in records:
         if record["kind"] == MOVED:
             kept = [one for one in kept if one["cohort"] != record["cohort"]]
-        elif record["kind"] != RESUMED:
+        elif record["kind"] not in (RESUMED, LEFT):
             kept.append(record)
     return kept

@@ -18,7 +18,7 @@ from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.variants.plugins import refuse_unknown
 
 LOCAL = "local"
-EXECUTORS = (LOCAL, "ray")
+EXECUTORS = (LOCAL, "ray", "slurm")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class RunRequest:
         wait: whether to wait for another run on this machine to end, instead of refusing.
         explain: whether to look, after the sweep and beyond its budget, into the slowest and the fastest of each case.
         peaks: whether to measure the machine's peaks before the sweep.
-        executor: `local`, or the engine of the fleet that measures: `ray`.
+        executor: `local`, or the engine of the fleet that measures: `ray` or `slurm`.
         address: where the engine listens; it is started on this machine unless given.
     """
 

@@ -138,6 +138,15 @@ class Moved(TypedDict):
     at: Duration
 
 
+class Left(TypedDict):
+    """A node that measures no more, and why."""
+
+    kind: Literal["left"]
+    node: str
+    reason: str
+    at: Duration
+
+
 class Resumed(TypedDict):
     """Where a run was resumed."""
 
@@ -147,7 +156,7 @@ class Resumed(TypedDict):
 
 
 _HEADER = TypeAdapter(Header)
-_RECORDS = TypeAdapter(list[Annotated[VisitRecord | Memory | Moved | Resumed, Field(discriminator="kind")]])
+_RECORDS = TypeAdapter(list[Annotated[VisitRecord | Memory | Moved | Left | Resumed, Field(discriminator="kind")]])
 
 
 def read_checked(path: Path) -> tuple[Json, list[Json], bool]:
@@ -175,7 +184,7 @@ def journal_problem(header: Facts, records: Sequence[Json]) -> str | None:
     for number, record in enumerate(records, 2):
         named = [*record.get("built", ()), *record.get("failed", ()), *record.get("samples", ())]
         named += [record["variant"]] if record["kind"] == "memory" else []
-        if record["kind"] != "resumed" and any((record["cohort"], name) not in known for name in named):
+        if record["kind"] in ("visit", "memory") and any((record["cohort"], name) not in known for name in named):
             return f"line {number} has a task that the header does not name"
         if record["kind"] == "moved":
             chosen = {key: choice for key, choice in chosen.items() if key[0] != record["cohort"]}

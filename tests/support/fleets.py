@@ -47,11 +47,14 @@ class FakeNode:
 
 class FakeEngine:
     def __init__(self, *nodes):
-        self.made, self.devices = nodes, []
+        self.made, self.devices, self.coming = nodes, [], []
 
     def nodes(self, device):
         self.devices.append(device)
         return self.made
+
+    def late(self):
+        return [self.coming.pop()] if self.coming else []
 
     def close(self):
         """Nothing was started."""

@@ -25,7 +25,10 @@ from grouped_bench.harness.sweep.visits import LostError
 from grouped_bench.space.facts import Json
 
 # Modules and classes of engines, by the names of executors.
-ENGINES = {"ray": "grouped_bench.harness.fleet.ray_engine:RayEngine"}
+ENGINES = {
+    "ray": "grouped_bench.harness.fleet.ray_engine:RayEngine",
+    "slurm": "grouped_bench.harness.fleet.slurm_engine:SlurmEngine",
+}
 _START_S, _CLOSE_S = 300.0, 30.0
 # Requests under way at once: one a node.
 _MOST_NODES = 4096
@@ -69,7 +72,14 @@ class EngineProcess:
         answer = self.ask({"op": "nodes", "device": device})
         if refused := answer.get("refused") or answer.get("lost"):
             raise UnavailableError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
-        return [EngineNode(self, place, title) for place, title in enumerate(answer["titles"])]
+        return self._nodes(answer)
+
+    def late(self) -> Sequence["EngineNode"]:
+        """Nodes that have come since; none where the engine is gone."""
+        return self._nodes(self.ask({"op": "late"}))
+
+    def _nodes(self, answer: Json) -> list["EngineNode"]:
+        return [EngineNode(self, place, title) for place, title in answer.get("nodes", ())]
 
     def ask(self, request: Json) -> Json:
         """The answer to a request; that the engine is lost where its process has ended."""
@@ -195,9 +205,11 @@ def _requests(connection: socket.socket) -> Iterator[Json]:
 
 def _answer(engine: Engine, nodes: list[Node], request: Json) -> Json:
     try:
-        if request["op"] == "nodes":
-            nodes += engine.nodes(request["device"])
-            return {"titles": [node.title for node in nodes]}
+        if request["op"] in ("nodes", "late"):
+            new = engine.nodes(request["device"]) if request["op"] == "nodes" else engine.late()
+            before = len(nodes)
+            nodes += new
+            return {"nodes": [(before + place, node.title) for place, node in enumerate(new)]}
         node = nodes[request["node"]]
         if request["op"] == "end":
             node.end()

@@ -110,6 +110,21 @@ class _Fleet:
     progress: Progress
     began: float
     stop: Callable[[], bool]
+    engine: Engine
+
+    def newcomers(self, squad: Squad) -> list[RemoteVisitor]:
+        """Nodes that have come since and are of a squad's class; others are left out."""
+        names, found = [one.name for one in squad], list[RemoteVisitor]()
+        for node in self.engine.late():
+            opened, _ = _opened(self.request, [node], self.progress, names)
+            for one in opened:
+                if _same(one.header, squad[0].header):
+                    found.append(RemoteVisitor(one.node, one.name))
+                    self.progress.tell(f"{node.title} joins")
+                else:
+                    self.progress.tell(f"Left out {node.title}: another class, {one.header['machine']}")
+                    node.end()
+        return found
 
 
 @contextlib.contextmanager
@@ -120,7 +135,14 @@ def _fleet(request: RunRequest, engine: Engine) -> Iterator[_Fleet]:
         try:
             opened, left_out = _opened(request, nodes, progress)
             with interrupts() as stop:
-                yield _Fleet(request, _squads(opened), left_out, progress, read_clock(), stop)
+                squads = _squads(opened)
+                if not squads:
+                    raise UnavailableError(
+                        "A fleet must have a node that can measure",
+                        received=left_out[0] if left_out else "no node",
+                        remedy="Repair a node, or start the engine with another address",
+                    )
+                yield _Fleet(request, squads, left_out, progress, read_clock(), stop, engine)
         finally:
             for node in nodes:
                 node.end()
@@ -147,7 +169,7 @@ def _measured(fleet: _Fleet, squad: Squad, journal: Journal, recalled: Sequence[
             asked.plan, asked.control, visitors=[RemoteVisitor(one.node, one.name) for one in squad],
             keep=journal.append, progress=fleet.progress, seed=asked.seed, memory=asked.memory,
             memory_at_once=_READ_AT_ONCE, memory_bytes=min(one.memory_bytes for one in squad), force=asked.force,
-            started=started, stop=fleet.stop, recalled=recalled,
+            started=started, stop=fleet.stop, recalled=recalled, newcomers=functools.partial(fleet.newcomers, squad),
         )  # fmt: skip
         stopped_by = sweep.run()
         time = {**sweep.time, "total_s": read_clock() - started}
@@ -174,8 +196,10 @@ def _device(request: RunRequest) -> str:
     return devices[0]
 
 
-def _opened(request: RunRequest, nodes: Sequence[Node], progress: Progress) -> tuple[list[Opened], list[str]]:
-    """The nodes that can measure, and of each other one why it is left out. Raises UnavailableError where none can."""
+def _opened(
+    request: RunRequest, nodes: Sequence[Node], progress: Progress, taken: Sequence[str] = ()
+) -> tuple[list[Opened], list[str]]:
+    """The nodes that can measure, and of each other one why it is left out; `taken` are names of others."""
     message = {
         "op": "open",
         "version": __version__,
@@ -194,15 +218,9 @@ def _opened(request: RunRequest, nodes: Sequence[Node], progress: Progress) -> t
             progress.tell(f"Left out {left_out[-1]}. {refused['remedy']}.")
             node.end()
         else:
-            name = _unused(str(answer["device"]), [one.name for one in opened])
+            name = _unused(str(answer["device"]), [*taken, *(one.name for one in opened)])
             put_back = tuple(answer.get("put_back", ()))
             opened.append(Opened(node, name, answer["header"], answer["memory_bytes"], put_back))
-    if not opened:
-        raise UnavailableError(
-            "A fleet must have a node that can measure",
-            received=left_out[0] if left_out else "no node",
-            remedy="Repair a node, or start the engine with another address",
-        )
     return opened, left_out
 
 

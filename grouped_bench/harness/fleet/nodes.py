@@ -1,12 +1,16 @@
 """The driver's end of a node: what an engine must bring for each device, and visits that are made there."""
 
 import dataclasses
+import statistics
 from collections.abc import Sequence
 from typing import Protocol
 
 from grouped_bench.harness.sweep.readings import MemoryOrder
 from grouped_bench.harness.sweep.visits import LostError, Order
 from grouped_bench.space.facts import Json
+
+# Visits in a row that show a drift: a single one meets other programs.
+_VISITS_OF_A_DRIFT = 5
 
 
 class Node(Protocol):
@@ -34,6 +38,9 @@ class Engine(Protocol):
             UnavailableError: there is no such device.
         """
 
+    def late(self) -> Sequence[Node]:
+        """Nodes that have come since they were asked for last."""
+
     def close(self) -> None:
         """End what was started."""
 
@@ -49,10 +56,25 @@ class RemoteVisitor:
     def __init__(self, node: Node, name: str) -> None:
         self._node = node
         self.name: str | None = name
+        self._references: list[float] = []
+
+    @property
+    def drift(self) -> float:
+        """By how much the reference workload's latency has moved in each of the last visits at least, as a share."""
+        if len(self._references) < 2 * _VISITS_OF_A_DRIFT:
+            return 0.0
+        first = statistics.median(self._references[:_VISITS_OF_A_DRIFT])
+        moved = [one / first - 1 for one in self._references[-_VISITS_OF_A_DRIFT:]]
+        return max(min(moved), -max(moved), 0.0)
 
     def visit(self, order: Order) -> Json:
         """The record of a visit."""
-        return self._reply({"op": "visit", "order": dataclasses.asdict(order)})
+        record = self._reply({"op": "visit", "order": dataclasses.asdict(order)})
+        made = record.get("reference")
+        # With the reference `case` each cohort has another one.
+        if isinstance(made, list) and (samples := [sample for sample in made if sample is not None]):
+            self._references.append(statistics.median(samples))
+        return record
 
     def read(self, batch: Sequence[MemoryOrder]) -> list[Json]:
         """The records of readings of memory."""

@@ -132,6 +132,10 @@ class RayEngine:
             )
         return agents
 
+    def late(self) -> Sequence[RayNode]:
+        """None: a node that joins a cluster is not waited for."""
+        return []
+
     def close(self) -> None:
         """Leave the cluster, and end what was started."""
         import ray

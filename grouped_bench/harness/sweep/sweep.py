@@ -14,7 +14,7 @@ from grouped_bench.analyse.statistics.pairs import Verdicts
 from grouped_bench.errors import HostError
 from grouped_bench.harness.plan import Plan
 from grouped_bench.harness.progress import Moment, Progress
-from grouped_bench.harness.record import MOVED
+from grouped_bench.harness.record import LEFT, MOVED
 from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.family import Family
 from grouped_bench.harness.sweep.forecast import Forecast
@@ -26,10 +26,13 @@ from grouped_bench.measure.machine.available_memory import memory_total
 from grouped_bench.measure.rounds import Clock, read_clock
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Json
+from grouped_bench.units import format_percent
 
+# A device whose reference workload moves by more is not what it was when its cohorts began.
+MOST_DRIFT = 0.10
 _CLOSING_S = 3.0
-# How long the main thread waits at a time for the others, so that signals reach it.
-_PATIENCE_S = 0.2
+# How often a lane without work looks for some, and how often newcomers are asked for.
+_PATIENCE_S, _POLL_S = 0.2, 1.0
 
 
 @dataclasses.dataclass
@@ -64,6 +67,7 @@ class Sweep:
         recalled: records of an earlier part of the same run, which this one resumes.
         memory_at_once: tasks whose memory is read side by side.
         memory_bytes: memory of the smallest place that visits; this machine's unless given.
+        newcomers: places that may visit from now on; asked again and again.
         standing: what keeps a cohort's state.
     """
 
@@ -83,6 +87,7 @@ class Sweep:
         recalled: Sequence[Json] = (),
         memory_at_once: int = 1,
         memory_bytes: int | None = None,
+        newcomers: Callable[[], Sequence[VisitorLike]] | None = None,
         standing: type[Standing] = Standing,
         clock: Clock = read_clock,
     ) -> None:
@@ -97,6 +102,7 @@ class Sweep:
         # Not the orders over again that the earlier part drew.
         seeds = [[seed, len(recalled), *([place] if place else [])] for place in range(len(visitors))]
         self._lanes = [Lane(one, np.random.default_rng(own)) for one, own in zip(visitors, seeds, strict=True)]
+        self._newcomers, self._recalled = newcomers, len(recalled)
         self._memory = MemoryPass(self.standings if memory else [], seed, memory_at_once)
         self._outlook = Outlook(self.standings, control)
         self._turns = itertools.count(1 + max((record.get("turn") or 0 for record in recalled), default=0))
@@ -131,7 +137,7 @@ class Sweep:
         Raises:
             HostError: every place that visits is gone.
         """
-        if len(self._lanes) == 1:
+        if len(self._lanes) == 1 and self._newcomers is None:
             with self._turn:
                 self._drive(self._lanes[0])
         else:
@@ -169,13 +175,21 @@ class Sweep:
         return self._clock() + self._memory.guess_s / max(1, len(self._lanes)) + seconds <= self._deadline
 
     def _drive_all(self) -> None:
-        """Every lane in a thread of its own."""
-        threads = [threading.Thread(target=self._drive_apart, args=[lane], daemon=True) for lane in self._lanes]
-        for thread in threads:
-            thread.start()
-        while any(thread.is_alive() for thread in threads):
-            for thread in threads:
-                thread.join(_PATIENCE_S)
+        """Every lane in a thread of its own, and those of newcomers."""
+        threads = [self._begun(lane) for lane in self._lanes]
+        while alive := [thread for thread in threads if thread.is_alive()]:
+            alive[0].join(_POLL_S)
+            for visitor in self._newcomers() if self._newcomers else ():
+                with self._turn:
+                    lane = Lane(visitor, np.random.default_rng([self._seed, self._recalled, len(threads)]))
+                    self._lanes.append(lane)
+                threads.append(self._begun(lane))
+
+    def _begun(self, lane: Lane) -> threading.Thread:
+        """A thread that drives a lane."""
+        thread = threading.Thread(target=self._drive_apart, args=[lane], daemon=True)
+        thread.start()
+        return thread
 
     def _drive_apart(self, lane: Lane) -> None:
         with self._turn:
@@ -197,8 +211,10 @@ class Sweep:
                 with self._others_turn():
                     records = make_records()
                 self._take_in(lane, records)
+                self._check_drift(lane)
         except LostError as error:
             self._lanes.remove(lane)
+            self._leave(lane, str(error.received))
             if not self._lanes:  # what it had begun may go on there
                 raise HostError(error.rule, received=error.received, remedy=error.remedy) from None
             self._abandon(lane)
@@ -222,6 +238,22 @@ class Sweep:
             if record["kind"] != "memory":
                 standing = self.standings[record["cohort"]]
                 lane.visitor.rest(standing.number, is_needed=standing.start_is_dear and bool(standing.active))
+
+    def _check_drift(self, lane: Lane) -> None:
+        """LostError where a device is not what it was, and another one can take its place."""
+        if lane.visitor.drift > MOST_DRIFT and len(self._lanes) > 1:
+            raise LostError(
+                "A node must keep its speed within 10% while it measures",
+                received=f"a reference workload that moved by {format_percent(lane.visitor.drift, 2)}",
+                remedy="Leave other programs out, and resume the run",
+            )
+
+    def _leave(self, lane: Lane, reason: str) -> None:
+        """Record that a node measures no more, and say so."""
+        if lane.visitor.name is not None:
+            at = self._clock() - self._started
+            self._keep({"kind": LEFT, "node": lane.visitor.name, "reason": reason, "at": at})
+            self._progress.tell(f"Left out node {lane.visitor.name}: {reason}")
 
     def _abandon(self, lane: Lane) -> None:
         """Leave the open cohorts of a lane that is gone to the others, which begin them anew."""

@@ -69,6 +69,10 @@ class VisitorLike(Protocol):
 
     name: str | None
 
+    @property
+    def drift(self) -> float:
+        """By how much its speed has moved since it began, as a share."""
+
     def visit(self, order: Order) -> Json:
         """The record of a visit."""
 
@@ -90,6 +94,8 @@ class Visitor:
     """
 
     name: str | None = None
+    # What the machine at hand does, every verdict reckons with.
+    drift = 0.0
 
     def __init__(
         self,

@@ -55,7 +55,8 @@ def homes(records):
     """The nodes that visited each cohort."""
     found = defaultdict(set)
     for record in records:
-        found[record["cohort"]].add(record["node"])
+        if record["kind"] != MOVED:
+            found[record["cohort"]].add(record["node"])
     return found
 
 
@@ -68,7 +69,7 @@ def resumed(out, engine, **more):
 
 def test_each_cohort_is_measured_on_one_node_and_every_node_has_some(fake, records):
     (written,) = fleet.carry_out(request(fake), FakeEngine(*nodes(None, None, None)))
-    found = homes(records)
+    found = homes(measured(records))
     assert len(found) == 6
     assert all(len(where) == 1 for where in found.values())
     assert len(set.union(*found.values())) == 3
@@ -153,6 +154,46 @@ def test_a_cohort_stays_where_it_was_when_its_node_is_back(fake, records):
     resumed(fake, FakeEngine(*nodes(None)))
     assert not [record for record in records if record["kind"] == MOVED]
     assert len(set.union(*homes(records).values())) == 1
+
+
+def test_a_node_that_drifts_is_left_out_and_named(fake, records):
+    """But not the last one, whose verdicts reckon with a machine that moves."""
+    engine = FakeEngine(Slowing("node 1"), FakeNode("node 2"))
+    (written,) = fleet.carry_out(request(fake, visits=24, precision="0.1%", least_visits=24), engine)
+    (left,) = written.metadata["left"]
+    assert left["reason"] == "a reference workload that moved by 20%"
+    assert len(written.metadata["fleet"]["nodes"]) == 2
+    assert all(len(where) == 1 for where in homes(measured(records)).values())
+    (alone,) = fleet.carry_out(request(fake, visits=24, least_visits=24), FakeEngine(Slowing("node 1")))
+    assert "left" not in alone.metadata
+
+
+class Slowing(FakeNode):
+    """A node that slows down by a fifth."""
+
+    def call(self, message):
+        answer = super().call(message)
+        if message["op"] == "visit":
+            answer["reference"] = [0.001 if self.calls.count("visit") <= 8 else 0.0012] * len(answer["reference"])
+        return answer
+
+
+def test_a_node_that_comes_later_takes_what_waits(fake, records):
+    """As a job that was queued again, while the only other one is slow."""
+    engine = FakeEngine(Slow("node 1"))
+    engine.coming = [FakeNode("node 2")]
+    (written,) = fleet.carry_out(request(fake), engine)
+    assert (written.frame["status"].isin(["ok", "unsupported"])).all()
+    found = homes(measured(records))
+    assert all(len(where) == 1 for where in found.values())
+    assert len(set.union(*found.values())) == 2
+
+
+class Slow(FakeNode):
+    def call(self, message):
+        if message["op"] == "visit":
+            time.sleep(0.8)
+        return super().call(message)
 
 
 def test_each_class_of_machine_gets_a_run_of_its_own(fake):
