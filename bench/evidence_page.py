@@ -101,6 +101,7 @@ QUESTIONS = (
     Question("What does it cost to follow the advice on a case that was not measured?", {"advice": "advice.py"}),
     Question("Is a network read right?", {"architectures": "architectures.py"}),
     Question("Can a plan be believed?", {"plans": "plans.py"}),
+    Question("Does a fleet answer what one machine answers, and lose nothing?", {"fleet": "fleet.py"}),
     Question("Do queries over large stores take seconds?", {"queries": "queries.py"}),
     Question("What does a call cost before it computes anything?", {"calls": "calls.py"}),
     Question("What does a page cost, and how soon is it usable?", {"pages": "pages.py"}),

@@ -3,11 +3,13 @@
 import json
 import os
 import threading
+import time
 
 from killed_runs import fake_host
 
 from grouped_bench.errors import UnavailableError
 from grouped_bench.harness.fleet.agent import Agent
+from grouped_bench.harness.fleet.ray_engine import RayAgent, RayEngine
 from grouped_bench.harness.processes import probing
 from grouped_bench.harness.sweep.visits import LostError
 
@@ -95,3 +97,19 @@ class ChildEngine(FakeEngine):
         print("what an engine says is not the answer's")
         kinds = {"dies": [Dying("node 1", 3)], "loses": [FakeNode("node 1", 3), FakeNode("node 2")]}
         super().__init__(*kinds.get(address, [FakeNode("node 1"), FakeNode("node 2")]))
+
+
+class FakeRayAgent(RayAgent):
+    """An agent on fake hosts, in a process that Ray has started."""
+
+    def __init__(self, device):
+        super().__init__(device)
+        probing.Host = fake_host
+
+    def _visit(self, message):
+        time.sleep(0.05)  # as if something were measured
+        return super()._visit(message)
+
+
+class FakeRay(RayEngine):
+    agent = FakeRayAgent

@@ -59,6 +59,36 @@ class RayNode:
             ray.kill(self._actor)
 
 
+class RayAgent(Agent):
+    """An agent in a process that Ray has started, as if Ray had set nothing in it.
+
+    Args:
+        device: `cpu` or `gpu`; of the latter Ray's choice of one stays.
+    """
+
+    def __init__(self, device: str) -> None:
+        self._raylet = psutil.Process(os.getppid())
+        self._put_back = _put_back(self._raylet, keep=("CUDA_VISIBLE_DEVICES",) if device == "gpu" else ())
+        super().__init__(self._seconds_of_ray)
+
+    def handle(self, message: Json) -> Json:
+        """The answer to a message, and what was put back in it that opens a run."""
+        answer = super().handle(message)
+        return {**answer, "put_back": self._put_back} if message["op"] == "open" else answer
+
+    def _seconds_of_ray(self) -> float:
+        """Processor seconds of the processes that Ray has started on this node, but for its actors."""
+        found = 0.0
+        with contextlib.suppress(psutil.Error):
+            for process in [self._raylet, *self._raylet.children()]:
+                with contextlib.suppress(psutil.Error):
+                    name = " ".join(process.cmdline()[:1])
+                    if process.pid != os.getpid() and (not name.startswith("ray::") or "IDLE" in name):
+                        spent = process.cpu_times()
+                        found += spent.user + spent.system
+        return found
+
+
 class RayEngine:
     """Starts agents as Ray's actors, one a device.
 
@@ -69,6 +99,8 @@ class RayEngine:
     Raises:
         UnavailableError: Ray is not installed, or nobody answers at the address.
     """
+
+    agent: type[Agent] = RayAgent
 
     def __init__(self, address: str | None = None) -> None:
         try:
@@ -116,7 +148,7 @@ class RayEngine:
             has = node["Resources"]
             places = int(has.get("GPU", 0)) if device == "gpu" else int("CPU" in has)
             for _ in range(places):
-                actor = ray.remote(RayAgent).options(
+                actor = ray.remote(self.agent).options(
                     num_cpus=has["CPU"] // places if "CPU" in has else 0,
                     num_gpus=1 if device == "gpu" else 0,
                     max_restarts=0,
@@ -143,36 +175,6 @@ class RayEngine:
         ray.shutdown()
         if self._cluster is not None:
             self._cluster.shutdown()
-
-
-class RayAgent(Agent):
-    """An agent in a process that Ray has started, as if Ray had set nothing in it.
-
-    Args:
-        device: `cpu` or `gpu`; of the latter Ray's choice of one stays.
-    """
-
-    def __init__(self, device: str) -> None:
-        self._raylet = psutil.Process(os.getppid())
-        self._put_back = _put_back(self._raylet, keep=("CUDA_VISIBLE_DEVICES",) if device == "gpu" else ())
-        super().__init__(self._seconds_of_ray)
-
-    def handle(self, message: Json) -> Json:
-        """The answer to a message, and what was put back in it that opens a run."""
-        answer = super().handle(message)
-        return {**answer, "put_back": self._put_back} if message["op"] == "open" else answer
-
-    def _seconds_of_ray(self) -> float:
-        """Processor seconds of the processes that Ray has started on this node, but for its actors."""
-        found = 0.0
-        with contextlib.suppress(psutil.Error):
-            for process in [self._raylet, *self._raylet.children()]:
-                with contextlib.suppress(psutil.Error):
-                    name = " ".join(process.cmdline()[:1])
-                    if process.pid != os.getpid() and (not name.startswith("ray::") or "IDLE" in name):
-                        spent = process.cpu_times()
-                        found += spent.user + spent.system
-        return found
 
 
 def _put_back(raylet: psutil.Process, keep: Sequence[str]) -> list[str]:
