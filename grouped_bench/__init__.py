@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from grouped_bench.api.models.optimized import Optimized
     from grouped_bench.api.network import network
     from grouped_bench.api.plan import plan
+    from grouped_bench.api.publish import publish
     from grouped_bench.api.query import query
     from grouped_bench.api.runs import Run, load, load_all, plan_run, resume, run, show, write_figures, write_report
     from grouped_bench.errors import GroupedBenchError
@@ -69,6 +70,7 @@ __all__ = [
     "plan",
     "plan_run",
     "prune_baselines",
+    "publish",
     "query",
     "restore_file",
     "resume",

@@ -15,7 +15,7 @@ from grouped_bench.errors import CutShortError, GroupedBenchError
 # The commands by purpose, the first to type first; one that is named nowhere comes last.
 PURPOSES = {
     "Measure": ("run", "plan"),
-    "Use the answer": ("advise", "optimize", "explain", "show", "report", "query"),
+    "Use the answer": ("advise", "optimize", "explain", "show", "report", "query", "publish"),
     "Watch for regressions": ("compare", "baseline", "history"),
     "See what learns better": ("learn",),
     "Know your machine and your choices": ("doctor", "list"),

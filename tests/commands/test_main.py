@@ -37,6 +37,7 @@ COMMANDS = (
     "doctor",
     "run",
     "plan",
+    "publish",
     "show",
     "report",
     "explain",

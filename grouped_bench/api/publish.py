@@ -1,0 +1,68 @@
+"""A folder of runs as a data set that may be shared; behind `grouped-bench publish`."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from grouped_bench.errors import OutputError, RunError
+from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.temporary import unwritable
+
+
+def publish(folder: str | Path, runs: Sequence[str] = (), *, out: str | Path = DEFAULT_OUT) -> list[Path]:
+    """Write a data set of runs with its card, and return its files: `FOLDER/README.md` and `FOLDER/data/…`.
+
+    Every run is checked first. One that names a path, a user, a host or a variable off the list of what runs record is
+    refused, and nothing is written.
+
+    Args:
+        folder: that does not exist yet.
+        runs: names of runs, as `load` takes them; all under `out` unless given.
+        out: folder of the runs.
+
+    Raises:
+        RunError: a run cannot be found or read, has not ended, or must not be published.
+        OutputError: the folder exists, or cannot be written.
+    """
+    from grouped_bench.analyse.rows import plain
+    from grouped_bench.harness.facts.leaks import leaks
+    from grouped_bench.report.text import data_card
+    from grouped_bench.store.journal import SUFFIX
+    from grouped_bench.store.runs import find_runs, read_run
+
+    target = Path(folder)
+    if target.exists():
+        raise OutputError(
+            "A data set must be written to a new folder",
+            received=f"{folder}, which exists",
+            remedy="Name another folder",
+        )
+    paths = list(dict.fromkeys(path for name in (runs or [str(out)]) for path in find_runs(name, Path(out))))
+    made = []
+    for path in paths:
+        if path.suffix == SUFFIX:
+            raise RunError("A published run must have ended", received=path.name, remedy="Resume it, or leave it out")
+        frame, metadata = read_run(path)
+        if leak := next(leaks(frame, metadata), None):
+            raise RunError(
+                "A published run must name no path, user, host or variable of its machine",
+                received=f"{path.name}, {leak}",
+                remedy="Leave the run out, or measure it again",
+            )
+        made.append((path, plain(frame), metadata))
+    card = data_card.render([(rows, metadata) for _, rows, metadata in made])
+    fresh = target.with_name(f"{target.name}.part")
+    with unwritable("The folder of a data set must be writable", folder, "Name another folder"):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            for path, _, metadata in made:
+                place = fresh / "data" / str(metadata["machine"])
+                place.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place / path.name)
+            (fresh / "README.md").write_text(card, encoding="utf-8")
+            fresh.rename(target)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+    return sorted(path for path in target.rglob("*") if path.is_file())
