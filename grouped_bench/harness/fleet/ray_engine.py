@@ -131,6 +131,7 @@ class RayEngine:
         from ray.cluster_utils import Cluster
 
         os.environ.setdefault("RAY_TMPDIR", "/tmp")  # the path of a socket may have 107 characters
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report to its makers
         usable = len(os.sched_getaffinity(0))
         each = {"num_cpus": usable, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
         self._cluster = Cluster(initialize_head=True, head_node_args={**each, "_system_config": _SOON_MISSED})
