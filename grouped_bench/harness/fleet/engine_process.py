@@ -187,14 +187,15 @@ def main(words: list[str]) -> None:
         send({"refused": _words(error)})
         return
     send({"ready": True})
+    pool = ThreadPoolExecutor(_MOST_NODES)
     try:
-        with ThreadPoolExecutor(_MOST_NODES) as pool:
-            for request in _requests(connection):
-                pool.submit(carry_out, request)
-            for node in nodes:  # what is under way is not waited for
-                node.end()
+        for request in _requests(connection):
+            pool.submit(carry_out, request)
     finally:
+        for node in nodes:
+            node.end()
         engine.close()
+        os._exit(0)  # what is under way is not waited for
 
 
 def _requests(connection: socket.socket) -> Iterator[Json]:

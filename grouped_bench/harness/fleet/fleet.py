@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grouped_bench import __version__
 from grouped_bench.analyse.environment.differences import differences
-from grouped_bench.errors import UnavailableError
+from grouped_bench.errors import RunError, UnavailableError
 from grouped_bench.harness.facts.commit import read_commit
 from grouped_bench.harness.fleet.nodes import Engine, Node, RemoteVisitor
 from grouped_bench.harness.processes.interrupts import interrupts
@@ -92,7 +92,13 @@ def go_on(
     with _fleet(request, engine) as fleet:
         alike = [squad for squad in fleet.squads if _same(squad[0].header, header)]
         if not alike:
-            check_same(header, fleet.squads[0][0].header)
+            there = fleet.squads[0][0].header
+            check_same(header, there)
+            raise RunError(
+                "A run must be resumed on machines of the class on which it began",
+                received=f"{there['machine']}, which was {header['machine']}",
+                remedy="Name a fleet that has such machines, or start a new run",
+            )
         squad = alike[0]
         _tell([squad], fleet.progress)
         journal = Journal.reopen(path, header)
@@ -169,7 +175,9 @@ def _measured(fleet: _Fleet, squad: Squad, journal: Journal, recalled: Sequence[
             asked.plan, asked.control, visitors=[RemoteVisitor(one.node, one.name) for one in squad],
             keep=journal.append, progress=fleet.progress, seed=asked.seed, memory=asked.memory,
             memory_at_once=_READ_AT_ONCE, memory_bytes=min(one.memory_bytes for one in squad), force=asked.force,
-            started=started, stop=fleet.stop, recalled=recalled, newcomers=functools.partial(fleet.newcomers, squad),
+            started=started, stop=fleet.stop, recalled=recalled,
+            # Of several classes nobody knows to which a newcomer belongs.
+            newcomers=functools.partial(fleet.newcomers, squad) if len(fleet.squads) == 1 else None,
         )  # fmt: skip
         stopped_by = sweep.run()
         time = {**sweep.time, "total_s": read_clock() - started}
