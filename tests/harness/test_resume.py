@@ -15,7 +15,8 @@ from killed_runs import SPACE, VISITS, Counted, begin, fake_host, outcome
 
 import grouped_bench as gb
 from grouped_bench.errors import CutShortError, OutputError, RunError, UnavailableError
-from grouped_bench.harness.processes import interrupts, lock, probing, session
+from grouped_bench.harness import lock, session
+from grouped_bench.harness.processes import interrupts, probing
 from grouped_bench.harness.request import RunRequest
 from grouped_bench.store.journal import Journal, read_journal
 

@@ -83,16 +83,16 @@ def test_a_dear_call_is_made_twice_and_each_choice_has_its_turn():
 
 
 def test_a_cohort_searches_once_and_all_its_processes_and_its_memory_have_the_choice():
-    host = FakeHost(None, MERGED, spread=0.05, choices={"merged_groups": "m=4"})
+    host = FakeHost(None, MERGED, spread=0.05, choices={"merged_groups": "m=2"})
     run = Sweeping(MERGED, host=host, memory=True)
     builds = [request for request in host.requests if request["op"] == "build"]
     assert len(builds) > PROCESSES
-    assert [request["choices"] for request in builds] == [{}, *[{"merged_groups": "m=4"}] * (len(builds) - 1)]
+    assert [request["choices"] for request in builds] == [{}, *[{"merged_groups": "m=2"}] * (len(builds) - 1)]
     memory = [request for request in host.requests if request["op"] == "memory"]
-    assert [request["choices"] for request in memory] == [{}, {"merged_groups": "m=4"}]
+    assert [request["choices"] for request in memory] == [{}, {"merged_groups": "m=2"}]
     rows = {row["variant"]: row for row in run.rows()}
-    assert rows["merged_groups"]["choice"] == "m=4"
-    assert rows["merged_groups"]["macs"] == 4000
+    assert rows["merged_groups"]["choice"] == "m=2"
+    assert rows["merged_groups"]["macs"] == 2000
     assert rows["regular"]["choice"] is None
     assert rows["regular"]["macs"] == run.plan.cohorts[0].counts("regular").macs
 

@@ -16,7 +16,7 @@ from grouped_bench.harness.plan import LEAST_VISITS, PROCESSES, Cohort, Plan
 from grouped_bench.harness.processes import slots as processes_module
 from grouped_bench.harness.processes.workers import INTERRUPTED, TaskFailedError
 from grouped_bench.harness.progress import Moment, Progress, moment_line
-from grouped_bench.harness.sweep import forecast
+from grouped_bench.harness.sweep import sweep
 from grouped_bench.harness.sweep.sweep import Sweep
 from grouped_bench.harness.sweep.visits import Visitor
 from grouped_bench.space.axes import Control
@@ -584,7 +584,7 @@ def test_a_task_that_needs_more_than_the_limit_is_not_tried():
 
 
 def test_a_task_that_needs_more_than_the_machine_has_is_not_tried(monkeypatch):
-    monkeypatch.setattr(forecast, "memory_total", lambda: 2000)
+    monkeypatch.setattr(sweep, "memory_total", lambda: 2000)
     run = Sweeping(TWINS)
     assert {row["status"] for row in run.rows()} == {"predicted_oom"}
     assert "the machine has 1.95 KiB; --force tries it" in run.rows()[0]["reason"]
