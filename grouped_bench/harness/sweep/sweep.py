@@ -160,7 +160,10 @@ class Sweep:
         standing, (lane,) = self.standings[number], self._lanes
         if standing.active:
             turn = process if len(standing.family) > 1 else None
-            self._take_in(lane, [lane.visitor.visit(self._order(lane, standing, turn)) | {"process": process}])
+            records = [lane.visitor.visit(self._order(lane, standing, turn)) | {"process": process}]
+            self._take_in(lane, records)
+            for cohort, is_needed in self._rests(records):
+                lane.visitor.rest(cohort, is_needed=is_needed)
 
     def read_memory(self) -> None:
         """Read the memory of every task once."""
@@ -211,6 +214,10 @@ class Sweep:
                 with self._others_turn():
                     records = make_records()
                 self._take_in(lane, records)
+                rests = self._rests(records)
+                with self._others_turn():
+                    for number, is_needed in rests:
+                        lane.visitor.rest(number, is_needed=is_needed)
                 self._check_drift(lane)
         except LostError as error:
             self._lanes.remove(lane)
@@ -235,9 +242,11 @@ class Sweep:
                 record["node"] = lane.visitor.name
             self._keep(record)
             self._absorb(record)
-            if record["kind"] != "memory":
-                standing = self.standings[record["cohort"]]
-                lane.visitor.rest(standing.number, is_needed=standing.start_is_dear and bool(standing.active))
+
+    def _rests(self, records: Sequence[Json]) -> list[tuple[int, bool]]:
+        """The cohorts that were visited, and whether the processes of each are needed again."""
+        visited = [self.standings[record["cohort"]] for record in records if record["kind"] == "visit"]
+        return [(standing.number, standing.start_is_dear and bool(standing.active)) for standing in visited]
 
     def _check_drift(self, lane: Lane) -> None:
         """LostError where a device is not what it was, and another one can take its place."""
