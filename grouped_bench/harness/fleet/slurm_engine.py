@@ -99,7 +99,7 @@ class SlurmEngine:
                 received="no command sbatch",
                 remedy="Use it on a login node, or write --address local:2 to try it here",
             )
-        self._key, self._jobs = secrets.token_bytes(32), list[Any]()
+        self._key, self._jobs, self._known = secrets.token_bytes(32), list[Any](), list[SlurmNode]()
         self._listener, self._is_closed = Listener(("127.0.0.1" if self._is_local else "", 0)), False
         self._folder = Path(tempfile.mkdtemp(prefix=".grouped-bench-", dir=None if self._is_local else Path.cwd()))
         executor = submitit.AutoExecutor(self._folder, cluster="local" if self._is_local else "slurm")
@@ -145,6 +145,8 @@ class SlurmEngine:
         """Cancel the jobs."""
         self._is_closed = True
         self._listener.close()
+        for node in self._known:  # their jobs end by themselves, also where they hear no signal
+            node.end()
         for job in self._jobs:
             with contextlib.suppress(Exception):  # one that has ended
                 job.cancel()
@@ -174,7 +176,9 @@ class SlurmEngine:
             connection.close()
             return
         _keep_alive(connection)
-        self._arrived.put(SlurmNode(connection, f"job {next(numbers)}"))
+        node = SlurmNode(connection, f"job {next(numbers)}")
+        self._known.append(node)
+        self._arrived.put(node)
 
 
 class Job:
