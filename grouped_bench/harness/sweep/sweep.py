@@ -179,7 +179,8 @@ class Sweep:
 
     def _drive_all(self) -> None:
         """Every lane in a thread of its own, and those of newcomers."""
-        threads = [self._begun(lane) for lane in self._lanes]
+        # A lane that is lost leaves the list, perhaps before the next is begun.
+        threads = [self._begun(lane) for lane in tuple(self._lanes)]
         while alive := [thread for thread in threads if thread.is_alive()]:
             alive[0].join(_POLL_S)
             for visitor in self._newcomers() if self._newcomers else ():
