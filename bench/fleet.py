@@ -7,7 +7,6 @@ python bench/fleet.py --save   # the overhead of Ray means something on a quiet 
 """
 
 import contextlib
-import functools
 import os
 import random
 import statistics
@@ -230,13 +229,11 @@ def kills(count: int, minutes: float) -> evidence.Findings:
 def _killed_run(out: Path, drawn: random.Random, found: evidence.Findings) -> list[dict[str, Any]]:
     """The records of a run in which something is killed, and which is resumed until it ends."""
     seen: list[dict[str, Any]] = []
-    keep = functools.partial(_also, seen)
-    kill: Any = functools.partial(_kill_one, drawn, found["killed"], seen)
     while not list(out.rglob("*.parquet")):
-        killer = threading.Timer(0, kill, args=[3 + drawn.random() * 20])
-        killer.daemon = True
+        wait_s = 3 + drawn.random() * 20
+        killer = threading.Thread(target=_kill_one, args=[drawn, found["killed"], seen, wait_s], daemon=True)
         try:
-            with contextlib.closing(EngineProcess("fake", "local:3")) as engine, keep():
+            with contextlib.closing(EngineProcess("fake", "local:3")) as engine, _also(seen):
                 killer.start()
                 if paths := list(out.rglob("*.journal")):
                     header, records, torn = read_journal(paths[0])
@@ -246,7 +243,6 @@ def _killed_run(out: Path, drawn: random.Random, found: evidence.Findings) -> li
                     fleet.carry_out(_request(out, visits=60, least_visits=60), engine)
         except CutShortError:
             evidence.say("the run was cut short, and is resumed")
-        kill = functools.partial(_kill_one, drawn, found["killed"], seen)
     (path,) = out.rglob("*.parquet")
     found["wrong"] += _wrong(seen, gb.load(str(path)).metadata["visits"])
     return seen

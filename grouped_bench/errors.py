@@ -1,6 +1,8 @@
 """The errors that a user can cause, each stated as rule, value received and remedy."""
 
+from collections.abc import Mapping
 from pathlib import PurePath
+from typing import Self
 
 # Characters of a value that an error shows.
 SHOWN = 120
@@ -20,6 +22,16 @@ class GroupedBenchError(Exception):
     def __init__(self, rule: str, *, received: object, remedy: str, limit: int = SHOWN) -> None:
         self.rule, self.received, self.remedy = rule, received, remedy
         super().__init__(_printable(f"{rule}. Received: {shown(received, limit)}. {remedy}."))
+
+    @property
+    def words(self) -> dict[str, str]:
+        """What another process needs to raise it: rule, received and remedy."""
+        return {"rule": self.rule, "received": str(self.received), "remedy": self.remedy}
+
+    @classmethod
+    def of_words(cls, words: Mapping[str, str]) -> Self:
+        """The error that another process has met, by its `words`."""
+        return cls(words["rule"], received=words["received"], remedy=words["remedy"])
 
 
 class SpaceError(GroupedBenchError):

@@ -1,6 +1,7 @@
 """A folder of runs as a data set that may be shared; behind `grouped-bench publish`."""
 
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def publish(folder: str | Path, runs: Sequence[str] = (), *, out: str | Path = D
     from grouped_bench.harness.facts.leaks import leaks
     from grouped_bench.report.text import data_card
     from grouped_bench.store.journal import SUFFIX
-    from grouped_bench.store.runs import find_runs, read_run
+    from grouped_bench.store.runs import find_all_runs, read_run
 
     target = Path(folder)
     if target.exists():
@@ -37,9 +38,8 @@ def publish(folder: str | Path, runs: Sequence[str] = (), *, out: str | Path = D
             received=f"{folder}, which exists",
             remedy="Name another folder",
         )
-    paths = list(dict.fromkeys(path for name in (runs or [str(out)]) for path in find_runs(name, Path(out))))
     made = []
-    for path in paths:
+    for path in find_all_runs(runs or [str(out)], Path(out)):
         if path.suffix == SUFFIX:
             raise RunError("A published run must have ended", received=path.name, remedy="Resume it, or leave it out")
         frame, metadata = read_run(path)
@@ -51,18 +51,14 @@ def publish(folder: str | Path, runs: Sequence[str] = (), *, out: str | Path = D
             )
         made.append((path, plain(frame), metadata))
     card = data_card.render([(rows, metadata) for _, rows, metadata in made])
-    fresh = target.with_name(f"{target.name}.part")
     with unwritable("The folder of a data set must be writable", folder, "Name another folder"):
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(fresh, ignore_errors=True)
-        try:
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as beside:
+            fresh = Path(beside, "data set")
             for path, _, metadata in made:
                 place = fresh / "data" / str(metadata["machine"])
                 place.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, place / path.name)
             (fresh / "README.md").write_text(card, encoding="utf-8")
             fresh.rename(target)
-        except BaseException:
-            shutil.rmtree(fresh, ignore_errors=True)
-            raise
     return sorted(path for path in target.rglob("*") if path.is_file())

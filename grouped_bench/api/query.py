@@ -107,9 +107,9 @@ def _rows_of(store: Any, sql: str) -> "pa.Table":
 def _files(runs: Sequence[str], out: Path) -> list[str]:
     """The Parquet files of the runs, each once."""
     from grouped_bench.store.journal import SUFFIX
-    from grouped_bench.store.runs import find_runs
+    from grouped_bench.store.runs import find_all_runs
 
-    found = [path for name in (runs or [str(out)]) for path in find_runs(name, out)]
+    found = find_all_runs(runs or [str(out)], out)
     ended = list(dict.fromkeys(str(path.absolute()) for path in found if path.suffix != SUFFIX))
     if not ended:
         raise RunError(

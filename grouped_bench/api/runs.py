@@ -187,10 +187,9 @@ def load(name: str | Path, out: str | Path = DEFAULT_OUT) -> Run:
 
 def load_all(names: list[str], out: str | Path = DEFAULT_OUT) -> list[Run]:
     """Every run that `names` stand for, each once, in their order."""
-    from grouped_bench.store.runs import find_runs
+    from grouped_bench.store.runs import find_all_runs
 
-    paths = dict.fromkeys(path for name in names for path in find_runs(name, Path(out)))
-    return [Run(*_judged(path), path) for path in paths]
+    return [Run(*_judged(path), path) for path in find_all_runs(names, Path(out))]
 
 
 def _judged(path: Path) -> "tuple[pd.DataFrame, Facts]":

@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> None:
     try:
         variants.import_files(files)
     except VariantError as error:
-        _send(control, {"refused": {"rule": error.rule, "received": str(error.received), "remedy": error.remedy}})
+        _send(control, {"refused": error.words})
         os._exit(1)
     seal = Seal()
     # Objects made so far are shared with every worker; collecting them would copy their pages.

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -177,6 +177,11 @@ def find_runs(name: str, out: Path) -> list[Path]:
             remedy=_other_run(len(below), shown(str(folder))),
         )
     return found
+
+
+def find_all_runs(names: Iterable[str], out: Path) -> list[Path]:
+    """Files of the runs called by each of `names`, once each, in their order. See `find_runs`."""
+    return list(dict.fromkeys(path for name in names for path in find_runs(name, out)))
 
 
 def _other_run(count: int, folder: str) -> str:

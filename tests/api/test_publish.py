@@ -76,6 +76,13 @@ def test_a_folder_that_exists_is_left_alone(tmp_path):
     assert not list((tmp_path / "set").iterdir())
 
 
+def test_what_has_a_name_like_a_part_of_it_stays(tmp_path):
+    written(tmp_path / "out")
+    (tmp_path / "set.part").mkdir()
+    gb.publish(tmp_path / "set", out=tmp_path / "out")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "set", "set.part"]
+
+
 def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     written(tmp_path / "out")
 
@@ -85,7 +92,7 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "copyfile", full)
     with pytest.raises(OutputError, match="No space left"):
         gb.publish(tmp_path / "set", out=tmp_path / "out")
-    assert not list(tmp_path.glob("set*"))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_the_command_says_what_it_wrote(tmp_path, call):

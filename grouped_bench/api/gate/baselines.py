@@ -104,7 +104,7 @@ def save_baselines(
         OutputError: the folder cannot be written, or there is another run of that id, in it or among `names`.
         SpaceError: no number of rounds.
     """
-    from grouped_bench.store.runs import check_writable, find_runs, write_run
+    from grouped_bench.store.runs import check_writable, find_all_runs, write_run
 
     if not 1 <= samples <= _MOST_ROUNDS:
         raise SpaceError(
@@ -113,9 +113,8 @@ def save_baselines(
             remedy="Use 1 to keep one round of each visit",
         )
     check_writable(Path(to))
-    paths = dict.fromkeys(path for name in names for path in find_runs(name, Path(out)))
     made: dict[Path, _Content] = {}
-    for path in paths:
+    for path in find_all_runs(names, Path(out)):
         target, content = _made(path, Path(to), samples)
         _check_same(target, content, made.setdefault(target, content), "Name one file of that run")
     fresh = {path: content for path, content in made.items() if not _is_there(path, content)}

@@ -5,8 +5,9 @@ import hashlib
 import os
 import platform
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from grouped_bench import __version__
 from grouped_bench.errors import GroupedBenchError, UnavailableError
@@ -23,6 +24,8 @@ from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
+
+Sent = TypeVar("Sent", Order, MemoryOrder)
 
 
 def no_engine_s() -> float:
@@ -51,10 +54,10 @@ class Agent:
         try:
             if message["op"] == "rest":  # which disturbs nobody, and waits for nobody
                 return self._rest(message)
-            with _this_machine():
+            with alone(lambda _: None, wait=True):  # no other run, and no other agent, measures meanwhile
                 return self._answers[message["op"]](message)
         except GroupedBenchError as error:
-            return {"refused": {"rule": error.rule, "received": str(error.received), "remedy": error.remedy}}
+            return {"refused": error.words}
 
     def close(self) -> None:
         """End the hosts."""
@@ -83,26 +86,23 @@ class Agent:
         return [str(folder / name) for name in files]
 
     def _visit(self, message: Json) -> Json:
-        order = Order(**{**message["order"], "host": HostKey(**message["order"]["host"])})
+        order = _restored(Order, message["order"])
         began, engine_s = read_clock(), self._engine_s()
         record = self._visitor.visit(order)
         self._visitor.rest(order.cohort, is_needed=True)  # unless sleepers fill this machine's memory
         return {**record, "engine": (self._engine_s() - engine_s) / (read_clock() - began)}
 
     def _read(self, message: Json) -> Json:
-        batch = [MemoryOrder(**{**one, "host": HostKey(**one["host"])}) for one in message["batch"]]
-        return {"records": self._visitor.read(batch)}
+        return {"records": self._visitor.read([_restored(MemoryOrder, one) for one in message["batch"]])}
 
     def _rest(self, message: Json) -> Json:
-        self._visitor.rest(message["cohort"], is_needed=message["is_needed"])
+        self._visitor.rest(message["cohort"], is_needed=False)
         return {}
 
 
-@contextlib.contextmanager
-def _this_machine() -> Iterator[None]:
-    """No other run, and no other agent, measures on this machine within the block."""
-    with alone(lambda _: None, wait=True):
-        yield
+def _restored(kind: type[Sent], told: Json) -> Sent:
+    """An order as the driver had it."""
+    return kind(**{**told, "host": HostKey(**told["host"])})
 
 
 def _device() -> str:

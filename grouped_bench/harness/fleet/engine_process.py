@@ -71,7 +71,7 @@ class EngineProcess:
         """A node for each device of a kind. Raises UnavailableError where there is none."""
         answer = self.ask({"op": "nodes", "device": device})
         if refused := answer.get("refused") or answer.get("lost"):
-            raise UnavailableError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
+            raise UnavailableError.of_words(refused)
         return self._nodes(answer)
 
     def late(self) -> Sequence["EngineNode"]:
@@ -111,7 +111,7 @@ class EngineProcess:
         except EOFError:
             told = {}
         if refused := told.get("refused"):
-            raise UnavailableError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
+            raise UnavailableError.of_words(refused)
         if not told:
             raise UnavailableError(
                 "The engine of a fleet must start",
@@ -158,7 +158,7 @@ class EngineNode:
         """The agent's answer to a message. Raises LostError where the node, or the engine, is gone."""
         answer = self._engine.ask({"op": "call", "node": self._place, "message": message})
         if lost := answer.get("lost"):
-            raise LostError(lost["rule"], received=lost["received"], remedy=lost["remedy"])
+            raise LostError.of_words(lost)
         told: Json = answer["answer"]
         return told
 
@@ -184,7 +184,7 @@ def main(words: list[str]) -> None:
     try:
         engine: Engine = getattr(importlib.import_module(module), name)(next(iter(address), None))
     except GroupedBenchError as error:
-        send({"refused": _words(error)})
+        send({"refused": error.words})
         return
     send({"ready": True})
     pool = ThreadPoolExecutor(_MOST_NODES)
@@ -217,13 +217,9 @@ def _answer(engine: Engine, nodes: list[Node], request: Json) -> Json:
             return {}
         return {"answer": node.call(request["message"])}
     except LostError as error:
-        return {"lost": _words(error)}
+        return {"lost": error.words}
     except GroupedBenchError as error:
-        return {"refused": _words(error)}
-
-
-def _words(error: GroupedBenchError) -> Json:
-    return {"rule": error.rule, "received": str(error.received), "remedy": error.remedy}
+        return {"refused": error.words}
 
 
 if __name__ == "__main__":

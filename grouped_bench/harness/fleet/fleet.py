@@ -241,7 +241,7 @@ def _asked(node: Node, message: Json) -> Json:
     try:
         return node.call(message)
     except LostError as error:
-        return {"refused": {"rule": error.rule, "received": str(error.received), "remedy": error.remedy}}
+        return {"refused": error.words}
 
 
 def _unused(name: str, names: Sequence[str]) -> str:

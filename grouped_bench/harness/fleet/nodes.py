@@ -84,12 +84,12 @@ class RemoteVisitor:
     def rest(self, cohort: int, *, is_needed: bool) -> None:
         """Leave the processes of a cohort asleep, or end them where no other visit needs them."""
         if not is_needed:
-            self._reply({"op": "rest", "cohort": cohort, "is_needed": is_needed})
+            self._reply({"op": "rest", "cohort": cohort})
 
     def _reply(self, message: Json) -> Json:
         """The answer; what a node refuses in the middle of a run it will refuse again."""
         answer = self._node.call(message)
         if refused := answer.get("refused"):
             self._node.end()
-            raise LostError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
+            raise LostError.of_words(refused)
         return answer

@@ -75,7 +75,7 @@ class Host:
         except HostError as error:
             raise (error if self._python == sys.executable else self._without_start(error)) from None
         if refused := ready.get("refused"):
-            raise HostError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
+            raise HostError.of_words(refused)
         self.import_s, self.version = float(ready["import_s"]), str(ready["version"])
 
     def _begin(self) -> None:

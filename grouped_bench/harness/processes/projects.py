@@ -37,7 +37,7 @@ def ask(side: ProjectSide, limits: Limits, request: Json) -> Json:
     with _Process(side, limits, request["subject"]["backend"]) as worker:
         answer = worker.ask(request)
     if refused := answer.get("refused"):
-        raise SpaceError(refused["rule"], received=refused["received"], remedy=refused["remedy"])
+        raise SpaceError.of_words(refused)
     return answer
 
 

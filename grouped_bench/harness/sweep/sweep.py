@@ -160,10 +160,8 @@ class Sweep:
         standing, (lane,) = self.standings[number], self._lanes
         if standing.active:
             turn = process if len(standing.family) > 1 else None
-            records = [lane.visitor.visit(self._order(lane, standing, turn)) | {"process": process}]
-            self._take_in(lane, records)
-            for cohort, is_needed in self._rests(records):
-                lane.visitor.rest(cohort, is_needed=is_needed)
+            with self._turn:
+                self._settle(lane, [lane.visitor.visit(self._order(lane, standing, turn)) | {"process": process}])
 
     def read_memory(self) -> None:
         """Read the memory of every task once."""
@@ -214,11 +212,7 @@ class Sweep:
                     self._progress.show(self._moment(lane, now))
                 with self._others_turn():
                     records = make_records()
-                self._take_in(lane, records)
-                rests = self._rests(records)
-                with self._others_turn():
-                    for number, is_needed in rests:
-                        lane.visitor.rest(number, is_needed=is_needed)
+                self._settle(lane, records)
                 self._check_drift(lane)
         except LostError as error:
             self._lanes.remove(lane)
@@ -244,10 +238,14 @@ class Sweep:
             self._keep(record)
             self._absorb(record)
 
-    def _rests(self, records: Sequence[Json]) -> list[tuple[int, bool]]:
-        """The cohorts that were visited, and whether the processes of each are needed again."""
+    def _settle(self, lane: Lane, records: Sequence[Json]) -> None:
+        """Take in what a lane has made, then leave asleep what is needed again, and end what is not."""
+        self._take_in(lane, records)
         visited = [self.standings[record["cohort"]] for record in records if record["kind"] == "visit"]
-        return [(standing.number, standing.start_is_dear and bool(standing.active)) for standing in visited]
+        rests = {standing.number: standing.start_is_dear and bool(standing.active) for standing in visited}
+        with self._others_turn():
+            for cohort, is_needed in rests.items():
+                lane.visitor.rest(cohort, is_needed=is_needed)
 
     def _check_drift(self, lane: Lane) -> None:
         """LostError where a device is not what it was, and another one can take its place."""
