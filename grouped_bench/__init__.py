@@ -9,6 +9,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from grouped_bench.api.advise import advise
     from grouped_bench.api.catalogue import catalogue
+    from grouped_bench.api.compact import compact
     from grouped_bench.api.doctor import doctor
     from grouped_bench.api.explain import explain
     from grouped_bench.api.gate.baselines import baselines, prune_baselines, save_baselines
@@ -23,7 +24,18 @@ if TYPE_CHECKING:
     from grouped_bench.api.plan import plan
     from grouped_bench.api.publish import publish
     from grouped_bench.api.query import query
-    from grouped_bench.api.runs import Run, load, load_all, plan_run, resume, run, show, write_figures, write_report
+    from grouped_bench.api.runs import (
+        Run,
+        load,
+        load_all,
+        load_newest,
+        plan_run,
+        resume,
+        run,
+        show,
+        write_figures,
+        write_report,
+    )
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
     from grouped_bench.variants.base import Variant, variant
@@ -37,7 +49,7 @@ _HOMES = {
     "Optimized": "api.models.optimized",
     "faster_convolutions": "api.models.faster_convolutions",
     **dict.fromkeys(("optimize", "restore_file"), "api.models.optimize"),
-    **dict.fromkeys(("Run", "load", "load_all", "plan_run", "resume", "run", "show"), "api.runs"),
+    **dict.fromkeys(("Run", "load", "load_all", "load_newest", "plan_run", "resume", "run", "show"), "api.runs"),
     **dict.fromkeys(("write_figures", "write_report"), "api.runs"),
     "GroupedBenchError": "errors",
     "Space": "space.space",
@@ -55,6 +67,7 @@ __all__ = [
     "advise",
     "baselines",
     "catalogue",
+    "compact",
     "compare",
     "doctor",
     "explain",
@@ -65,6 +78,7 @@ __all__ = [
     "load",
     "load_all",
     "load_learning",
+    "load_newest",
     "network",
     "optimize",
     "plan",

@@ -68,7 +68,7 @@ def advise(
         RunError: a run that cannot be found or read.
     """
     how = Measuring.of(out, budget, wait=wait, quiet=quiet, files=variants.import_files(files))
-    rows, machines = evidence(runs, Path(out))
+    rows, machines = evidence(runs, out)
     asked = questions_of(space, rows, computes, options)
     return answers(asked, rows, machines, how, measure=measure)
 
@@ -83,7 +83,7 @@ class Measuring:
     layers of: the run is then one of that network, and has a page.
     """
 
-    out: Path
+    out: str | Path
     budget: float | None
     wait: bool
     quiet: bool
@@ -106,7 +106,7 @@ class Measuring:
     @classmethod
     def of(cls, out: str | Path, budget: str | float | None, **how: Any) -> "Measuring":
         """The same from what a user gives. Raises SpaceError for a budget that is no duration."""
-        return cls(Path(out), validate(Control, {} if budget is None else {"budget": budget}, "options").budget, **how)
+        return cls(out, validate(Control, {} if budget is None else {"budget": budget}, "options").budget, **how)
 
 
 def answers(
@@ -262,12 +262,14 @@ def _questions(space: Space, computes: str | None) -> "list[Question]":
     return [question(cohort.case, cohort.setting, computes) for cohort in plan.cohorts]
 
 
-def evidence(names: Sequence[str], out: Path) -> "tuple[list[Task], Machines]":
+def evidence(names: Sequence[str], out: str | Path) -> "tuple[list[Task], Machines]":
     """The rows of the runs that may be asked, and the machine of each run."""
+    from grouped_bench.store.runs import holds_runs
+
     try:
         runs = load_all(list(names or [str(out)]), out)
     except RunError:
-        if names or (out.is_dir() and any(out.rglob("*.parquet"))):
+        if names or holds_runs(out):
             raise
         return [], {}  # nothing was measured yet, and the question is sound
     return _told([one for one in runs if names or not (one.metadata.get("control") or {}).get("tf32")])

@@ -61,7 +61,7 @@ def layer_code(
 
     how = Measuring.of(out, budget, wait=wait, quiet=quiet, files=variants.import_files(files))
     function = computes if variant is None else _function(variant)
-    rows, machines = evidence(runs, Path(out))
+    rows, machines = evidence(runs, out)
     of_keras = {"layout": KERAS_LAYOUT} if space is not None else {}
     asked = questions_of(space, rows, function, {**of_keras, **options})
     refuse_several(asked)

@@ -11,6 +11,7 @@ from grouped_bench.space.facts import Json
 from grouped_bench.space.learning import EPOCHS, SEEDS, Study
 from grouped_bench.space.studies import study_named
 from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.object_store import ObjectStore, is_url, local_folder
 from grouped_bench.units import parse_duration
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def learn(
     request = LearnRequest(
         study=study,
         data=str(data or study.data),
-        out=Path(out),
+        out=local_folder(out),
         backend=backend,
         most_seeds=_whole(seeds, "seeds", *SEEDS),
         budget=None if budget is None else _seconds(budget),
@@ -138,19 +139,25 @@ def learn(
     )
     resumed = None
     if resume is not None:
-        resumed = store.find(str(resume), Path(out))
+        resumed = store.find(str(resume), local_folder(out))
         facts = store.read(resumed)[1]
         request = dataclasses.replace(request, study=store.study_of(facts), backend=str(facts["backend"]))
         if data is None:
             request = dataclasses.replace(request, data=str(facts["data"]["name"]), seed=int(facts["data"]["seed"]))
-    return load_learning(carry_out(request, resumed))
+    store_of_all = ObjectStore(str(out)) if is_url(out) else None
+    if store_of_all:
+        store_of_all.check_writable()
+    made = load_learning(carry_out(request, resumed))
+    if store_of_all:
+        store_of_all.upload([made.path], request.out)
+    return made
 
 
 def load_learning(path: str | Path, out: str | Path = DEFAULT_OUT) -> Learning:
     """A learning run by its file, its id or `latest`. Raises RunError."""
     from grouped_bench.store import learning as store
 
-    found = store.find(str(path), Path(out))
+    found = store.find(str(path), out)
     trainings, facts = store.read(found)
     return Learning(found, tuple(trainings), facts)
 

@@ -39,7 +39,7 @@ def publish(folder: str | Path, runs: Sequence[str] = (), *, out: str | Path = D
             remedy="Name another folder",
         )
     made = []
-    for path in find_all_runs(runs or [str(out)], Path(out)):
+    for path in find_all_runs(runs or [str(out)], out):
         if path.suffix == SUFFIX:
             raise RunError("A published run must have ended", received=path.name, remedy="Resume it, or leave it out")
         frame, metadata = read_run(path)

@@ -8,14 +8,16 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from grouped_bench.analyse.statistics.derive import RULES, by_present_rules
+from grouped_bench.analyse.statistics.derive import RULES, RULES_NOW, by_present_rules
 from grouped_bench.errors import RunError, SpaceError, UnavailableError
-from grouped_bench.space.facts import Facts
+from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.store.schema import METADATA_KEY, NAMES, RAW, SERIES
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from grouped_bench.store.compaction import Manifest
 
 VIEWS = ("tasks", "runs", "samples")
 # The facts of a run, in a row of its file's metadata that may be another's.
@@ -71,7 +73,8 @@ def query(sql: str, runs: Sequence[str] = (), *, out: str | Path = DEFAULT_OUT) 
             received="no module duckdb",
             remedy="Install it with `pip install 'grouped-bench[query]'`",
         ) from None
-    files = _files(runs, Path(out))
+    files = _files(runs, out)
+    compacted = _compacted(files, [out, *runs])
     with duckdb.connect(":memory:", config={"memory_limit": MEMORY, "python_enable_replacements": False}) as store:
         try:
             statements = store.extract_statements(sql)
@@ -81,7 +84,7 @@ def query(sql: str, runs: Sequence[str] = (), *, out: str | Path = DEFAULT_OUT) 
         if kinds != [duckdb.StatementType.SELECT]:
             told = ", ".join(kind.name for kind in kinds) or "nothing"
             raise SpaceError("A query must be one SELECT", received=told, remedy=f"Write it like `{_EXAMPLE}`")
-        _make_views(store, files)
+        _make_views(store, files, compacted)
         try:
             (statement,) = statements
             return _rows_of(store, statement.query)
@@ -104,7 +107,7 @@ def _rows_of(store: Any, sql: str) -> "pa.Table":
         return answer.result()
 
 
-def _files(runs: Sequence[str], out: Path) -> list[str]:
+def _files(runs: Sequence[str], out: str | Path) -> list[str]:
     """The Parquet files of the runs, each once."""
     from grouped_bench.store.journal import SUFFIX
     from grouped_bench.store.runs import find_all_runs
@@ -120,13 +123,33 @@ def _files(runs: Sequence[str], out: Path) -> list[str]:
     return ended
 
 
-def _make_views(store: Any, files: Sequence[str]) -> None:
-    """Define the views over `files`, the only ones that are open from then on."""
+def _compacted(files: Sequence[str], places: Sequence[str | Path]) -> "list[tuple[Manifest, dict[Path, Json]]]":
+    """Of the files those whose tasks stand in large ones, by each of the folders that was compacted."""
+    from grouped_bench.store.compaction import Manifest
+    from grouped_bench.store.object_store import is_url
+
+    folders = dict.fromkeys(Path(place).absolute() for place in places if not is_url(place))
+    manifests = filter(None, (Manifest.read(folder, RULES_NOW) for folder in folders))
+    found = [(manifest, manifest.fresh(map(Path, files))) for manifest in manifests]
+    return [(manifest, fresh) for manifest, fresh in found if fresh]
+
+
+def _make_views(store: Any, files: Sequence[str], compacted: "Sequence[tuple[Manifest, dict[Path, Json]]]") -> None:
+    """Define the views over `files`, the only ones that are open from then on.
+
+    Args:
+        store: a connection.
+        files: of the runs.
+        compacted: those of them whose tasks are read from large files.
+    """
     import duckdb
 
     from grouped_bench.store.schema import arrow_schema
 
-    store.execute("SET allowed_paths = ?", [list(files)])
+    in_parts = {str(file) for _, runs in compacted for file in runs}
+    files = [file for file in files if file not in in_parts]
+    parts = [str(part) for manifest, runs in compacted for part in manifest.parts(runs.values())]
+    store.execute("SET allowed_paths = ?", [[*files, *parts]])
     store.execute("SET enable_progress_bar = false")  # it goes to standard output, which is the answer's
     for setting in ("temp_directory = ''", "enable_external_access = false", "lock_configuration = true"):
         store.execute(f"SET {setting}")
@@ -137,19 +160,43 @@ def _make_views(store: Any, files: Sequence[str]) -> None:
         # A column that no file has is null; it came after all of them.
         for name, table in (("nothing", arrow_schema().empty_table()), ("older", rows), ("older_runs", facts)):
             store.register(name, table)
-        read = f"FROM read_parquet([{_listed(present)}], union_by_name = true) UNION ALL BY NAME " if present else ""
-        told = f"SELECT {', '.join(f'{value} AS {name}' for name, value in _OF_A_RUN.items())} {_facts(present)}"
-        _make_view(store, "everything", {}, f"({read}FROM older UNION ALL BY NAME FROM nothing)")
+        tasks, told = ["FROM older", "FROM nothing"], ["FROM older_runs"]
+        if present:
+            tasks.append(f"FROM read_parquet([{_listed(present)}], union_by_name = true)")
+            columns = ", ".join(f"{value} AS {name}" for name, value in _OF_A_RUN.items())
+            told.append(f"SELECT {columns} {_facts(present)}")
+        for number, (manifest, runs) in enumerate(compacted):
+            tasks.append(_of_parts(store, manifest, runs, f"compacted_{number}"))
+            told.append(f"FROM compacted_{number}")
+        _make_view(store, "everything", {}, _together(tasks))
         _make_view(store, "tasks", _columns(RAW) | {"visits": "len(visit_process)"}, "everything")
         _make_view(store, "samples", _columns(SERIES) | _OF_A_SAMPLE, ", ".join(("everything", *_PLACES)) + _MADE)
-        of_present = f"{told} UNION ALL BY NAME " if present else ""
-        _make_view(store, "runs", {}, f"({of_present}FROM older_runs)")
+        _make_view(store, "runs", {}, _together(told))
     except duckdb.Error as error:
         raise RunError(
             "A run must be a readable Parquet file",
             received=_told(error),
             remedy="Name files that `grouped-bench run` wrote",
         ) from None
+
+
+def _of_parts(store: Any, manifest: "Manifest", runs: "dict[Path, Json]", name: str) -> str:
+    """The tasks of compacted runs; their rows of the manifest become the table `name`."""
+    import pyarrow as pa
+
+    from grouped_bench.store.compaction import FILE, RUN
+
+    told = [{**row, FILE: str(file)} for file, row in runs.items()]
+    store.register(name, pa.Table.from_pylist(told, schema=RUN))
+    read = f"read_parquet([{_listed([str(part) for part in manifest.parts(runs.values())])}])"
+    if not manifest.shared(runs.values()):
+        return f"SELECT * EXCLUDE ({FILE}) FROM {read}"
+    store.register(f"{name}_kept", pa.table({FILE: [row[FILE] for row in runs.values()]}))
+    return f"SELECT * EXCLUDE ({FILE}) FROM {read} SEMI JOIN {name}_kept USING ({FILE})"
+
+
+def _together(selects: Sequence[str]) -> str:
+    return f"({' UNION ALL BY NAME '.join(selects)})"
 
 
 def _facts(files: Sequence[str]) -> str:
@@ -163,6 +210,8 @@ def _listed(files: Sequence[str]) -> str:
 
 def _older(store: Any, files: Sequence[str]) -> list[str]:
     """Files that were written before what is read now, or by older rules of verdicts."""
+    if not files:
+        return []
     told = f"SELECT file_name, {_FACT} -> 'identity', {_FACT} -> '$.control.{RULES}' {_facts(files)}"
     known = {file for file, *facts in store.sql(told).fetchall() if None not in facts}
     return [file for file in files if file not in known]
@@ -170,9 +219,9 @@ def _older(store: Any, files: Sequence[str]) -> list[str]:
 
 def _as_now(files: Sequence[str]) -> "tuple[pa.Table, pa.Table]":
     """The rows of older runs as they are read now, and a row a run as of the view `runs`."""
-    import pandas as pd
     import pyarrow as pa
 
+    from grouped_bench.store.compaction import FILE, RUN, run_row
     from grouped_bench.store.runs import read_run, to_table
     from grouped_bench.store.schema import arrow_schema
 
@@ -180,30 +229,8 @@ def _as_now(files: Sequence[str]) -> "tuple[pa.Table, pa.Table]":
     for file in files:
         frame, facts = by_present_rules(*read_run(Path(file)), Path(file))
         tables.append(to_table(frame))
-        started = facts.get("started_at")
-        told.append(
-            {
-                **{name: facts.get(name) for name in ("run_id", "machine", "version", "stopped_by")},
-                "started_at": pd.Timestamp(str(started)).tz_convert("UTC") if started else None,
-                "seconds": _within(facts, "time", "total_s"),
-                "space": _within(facts, "space", "source"),
-                "file": file,
-            }
-        )
-    return pa.concat_tables(tables), pa.Table.from_pylist(told, schema=_runs_schema())
-
-
-def _within(facts: Facts, name: str, key: str) -> Any:
-    """A fact inside of another; None where an older run lacks it."""
-    whole = facts.get(name)
-    return whole.get(key) if isinstance(whole, dict) else None
-
-
-def _runs_schema() -> "pa.Schema":
-    import pyarrow as pa
-
-    kinds = {"started_at": pa.timestamp("us", tz="UTC"), "seconds": pa.float64()}
-    return pa.schema([(name, kinds.get(name, pa.string())) for name in _OF_A_RUN])
+        told.append({**run_row(facts), FILE: file})
+    return pa.concat_tables(tables), pa.Table.from_pylist(told, schema=RUN)
 
 
 def _make_view(store: Any, name: str, columns: dict[str, str], source: str) -> None:

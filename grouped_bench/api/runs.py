@@ -1,5 +1,6 @@
 """Runs: `run`, `resume`, `load` and the `Run` that they return; `plan_run`, `show`, `write_report`, `write_figures`."""
 
+import collections
 import contextlib
 import dataclasses
 import functools
@@ -8,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouped_bench import variants
-from grouped_bench.errors import CutShortError
+from grouped_bench.errors import CutShortError, OutputError
 from grouped_bench.harness.plan import Plan, make_plan, resolved
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.object_store import ObjectStore, Place, local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +34,8 @@ class Run:
 
     `frame` has one row per task under the columns of `grouped-bench list columns`; `metadata` is what holds for all
     rows: environment, space, controls, skips, where the time went. `page` is the HTML page that was written with the
-    run; None for a run that is read. `others` are those of a fleet's other classes of machine, each with its own file.
+    run; None for a run that is read. `url` is that of its file in an object store, where it went there. `others` are
+    those of a fleet's other classes of machine, each with its own file.
     A notebook shows its headline and a table.
     """
 
@@ -40,6 +43,7 @@ class Run:
     metadata: Facts
     path: Path
     page: Path | None = None
+    url: str | None = None
     others: "tuple[Run, ...]" = ()
 
     @functools.cached_property
@@ -86,8 +90,8 @@ def run(space: Space, **options: Any) -> Run:
     Args:
         space: what to sweep.
         **options: what `RunRequest` names (`out`, `seed`, `memory`, `page`, `quiet`, `files`, `force`, `wait`,
-            `explain`, `command`, `executor`, `address`), axes that replace those of the space (`device="cpu"`), and
-            controls (`budget="10m"`).
+            `explain`, `command`, `executor`, `address`, `repeat_devices`), axes that replace those of the space
+            (`device="cpu"`), and controls (`budget="10m"`).
 
     Raises:
         SpaceError: an argument breaks a rule, or no legal case is left.
@@ -101,6 +105,7 @@ def run(space: Space, **options: Any) -> Run:
     from grouped_bench.harness.session import carry_out
 
     request = RunRequest.of(space, options)
+    _check_store(request)
     if request.executor == LOCAL:
         return _finished(carry_out(request), request)
     from grouped_bench.harness.fleet import fleet
@@ -125,18 +130,21 @@ def resume(name: str | Path, *, space: Space | None = None, out: str | Path = DE
         RunError: the run has ended, was asked for something else, or was made by another version or machine.
         The others of `run`.
     """
-    from grouped_bench.harness.record import as_read
+    from grouped_bench.harness.record import Written, as_read
     from grouped_bench.harness.request import LOCAL, RunRequest
     from grouped_bench.harness.resume import refuse_half
     from grouped_bench.harness.session import go_on
     from grouped_bench.store.records import read_checked
-    from grouped_bench.store.runs import find_journal
+    from grouped_bench.store.runs import find_journal, read_facts
 
-    path = find_journal(str(name), Path(out))
+    path = find_journal(str(name), local_folder(out))
     header, records, torn = read_checked(path)
     as_read(header, records, path)  # refuses facts and values that no run has written
     refuse_half(header, path)
     request = RunRequest.again(header, space, {"out": out, **options})
+    _check_store(request)
+    if (ended := path.with_suffix(".parquet")).is_file() and request.store and read_facts(ended).get("finished"):
+        return _finished(Written(*_read(ended), ended), request)
     begun = path, header, records, torn
     if request.executor == LOCAL:
         return _finished(go_on(*begun, request), request)
@@ -152,17 +160,49 @@ def _finished(written: "Written", request: "RunRequest") -> Run:
     from grouped_bench.harness.progress import Progress
 
     result = Run(written.frame, written.metadata, written.path)
+    for one in written.others:
+        _uploaded(Run(one.frame, one.metadata, one.path), request)
     if request.page:
         with Progress(request.quiet) as progress:
             progress.say("writing the page")
             try:
-                return dataclasses.replace(result, page=result.report(result.path.with_suffix(".html")))
+                result = dataclasses.replace(result, page=result.report(result.path.with_suffix(".html")))
             except KeyboardInterrupt:
-                raise _without_page(result, request.out) from None
-    return result
+                raise _without_page(result, request.named_out) from None
+    return _uploaded(result, request)
 
 
-def _without_page(made: Run, out: Path) -> CutShortError:
+def _check_store(request: "RunRequest") -> None:
+    """Raises OutputError where the object store of a run takes no file, before anything is measured."""
+    if request.store:
+        ObjectStore(request.store).check_writable()
+
+
+def _uploaded(made: Run, request: "RunRequest") -> Run:
+    """The run, which a store gets when it has ended; only then its journal goes."""
+    from grouped_bench.harness.progress import Progress
+    from grouped_bench.store.journal import SUFFIX, resume_command
+
+    if request.store is None or not made.metadata["finished"]:
+        return made
+    with Progress(request.quiet) as progress:
+        progress.say(f"uploading to {request.store}")
+        files = [file for file in (made.page, made.path) if file is not None]
+        try:
+            *_, url = ObjectStore(request.store).upload(files, request.out)
+        except (OutputError, KeyboardInterrupt) as error:
+            told = error if isinstance(error, OutputError) else None
+            raise CutShortError(
+                told.rule if told else "A run must end before it is uploaded",
+                received=told.received if told else "an interrupt",
+                remedy=f"{'Correct that, then upload' if told else 'Upload'} it with "
+                f"`{resume_command(made.path, request.store)}`",
+            ) from None
+    made.path.with_suffix(SUFFIX).unlink(missing_ok=True)
+    return dataclasses.replace(made, url=url)
+
+
+def _without_page(made: Run, out: Place) -> CutShortError:
     """What to say of a run that was written and whose page was interrupted."""
     from grouped_bench.store.journal import resume_command
 
@@ -189,7 +229,40 @@ def load_all(names: list[str], out: str | Path = DEFAULT_OUT) -> list[Run]:
     """Every run that `names` stand for, each once, in their order."""
     from grouped_bench.store.runs import find_all_runs
 
-    return [Run(*_judged(path), path) for path in find_all_runs(names, Path(out))]
+    return [Run(*_judged(path), path) for path in find_all_runs(names, out)]
+
+
+def load_newest(names: list[str], out: str | Path, most: int) -> tuple[list[Run], int]:
+    """Of the runs that `names` stand for the newest of each machine in turn, and how many there are in all.
+
+    Args:
+        names, out: as of `load_all`.
+        most: tasks from which on no further run is taken; where all have fewer, all are.
+
+    Raises:
+        RunError: as of `load_all`.
+    """
+    from grouped_bench.store.journal import SUFFIX
+    from grouped_bench.store.runs import count_rows, find_all_runs
+
+    paths = find_all_runs(names, out)
+    taken, tasks = set[Path](), 0
+    for path in _in_turn(paths):
+        if tasks >= most:
+            break
+        taken.add(path)
+        tasks += 0 if path.suffix == SUFFIX else count_rows(path)
+    return [Run(*_judged(path), path) for path in paths if path in taken], len(paths)
+
+
+def _in_turn(paths: "Sequence[Path]") -> "list[Path]":
+    """Files of runs, the newest of each folder first, then the second newest of each, and so on."""
+    taken = collections.Counter[Path]()
+    ranks = {}
+    for path in sorted(paths, key=lambda one: one.stem, reverse=True):
+        ranks[path] = taken[path.parent]
+        taken[path.parent] += 1
+    return sorted(ranks, key=lambda path: ranks[path])
 
 
 def _judged(path: Path) -> "tuple[pd.DataFrame, Facts]":
@@ -244,13 +317,16 @@ def show(
     return tables.render(joined(runs), facts, **chosen, format=format, width=width, styled=styled)
 
 
-def write_report(runs: list[Run], path: str | Path, figures: str | Path | None = None) -> Path:
+def write_report(
+    runs: list[Run], path: str | Path, figures: str | Path | None = None, *, of: int | None = None
+) -> Path:
     """Write one HTML page for all `runs`, and return its path.
 
     Args:
         runs: one or more, as `load` gives them.
         path: of the page; a file there is replaced.
         figures: folder for the figures, as `write_figures` writes them; None writes none.
+        of: how many runs there are, where these are the newest of them, as `load_newest` gives them.
 
     Raises:
         OutputError: the page or a figure cannot be written.
@@ -263,7 +339,7 @@ def write_report(runs: list[Run], path: str | Path, figures: str | Path | None =
     check_writable(path.parent)
     if figures is not None:
         registry.save(frame, Path(figures), metadata)
-    return html.write(frame, metadata, path)
+    return html.write(frame, metadata, path, of=of)
 
 
 def write_figures(

@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -107,7 +106,7 @@ def advise(
         answered = made.answered
     else:
         found = gb.advise(space, runs, computes=computes, **how, **axes)
-        learned = find_and_read(accuracy, Path(out)) if accuracy else None
+        learned = find_and_read(accuracy, out) if accuracy else None
         click.echo(formats.render(found, format_, asked, terminal_width(), learned))
         answered = tuple(one.answers for one in found)
     return OK if (all(answered) if is_case else any(answered)) else INCONCLUSIVE

@@ -15,9 +15,10 @@ from grouped_bench.errors import CutShortError, GroupedBenchError
 # The commands by purpose, the first to type first; one that is named nowhere comes last.
 PURPOSES = {
     "Measure": ("run", "plan"),
-    "Use the answer": ("advise", "optimize", "explain", "show", "report", "query", "publish"),
+    "Use the answer": ("advise", "optimize", "explain", "show", "report", "query"),
     "Watch for regressions": ("compare", "baseline", "history"),
     "See what learns better": ("learn",),
+    "Keep many runs": ("compact", "publish"),
     "Know your machine and your choices": ("doctor", "list"),
 }
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from grouped_bench.report.drawing.files import SavedFigure
 
 _PAGE = "report.html"
+# A page of more would be too large to open, and its figures to read.
+_MOST_TASKS = 20_000
 _OPTIONS = {"names": "--figure", "formats": "--figure-format"}
 
 
@@ -47,13 +49,16 @@ def report(runs: tuple[str, ...], output: str | None, figures: str | None, out: 
         name = next(_OPTIONS.get(name, f"--{name}") for name in given)
         raise usage_error(f"{name} must go with --figures", received="no --figures", remedy="Name a folder for figures")
     page = output or (None if how["names"] else _PAGE)
-    loaded = gb.load_all(list(runs), out)
+    loaded, count = gb.load_newest(list(runs), out, _MOST_TASKS)
+    if len(loaded) < count:
+        told = f"Shown: the newest {len(loaded):,} of {count:,} runs, of each machine in turn."
+        click.echo(f"{told} `grouped-bench query` reads all.", err=True)
     if page:
         check_writable(Path(page).parent)
     for one in gb.write_figures(loaded, figures, **given) if figures is not None else ():
         click.echo(_told(one), err=not one.paths)
     if page:
-        click.echo(f"Wrote {gb.write_report(loaded, page)}")
+        click.echo(f"Wrote {gb.write_report(loaded, page, of=count)}")
     return OK
 
 

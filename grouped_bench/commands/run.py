@@ -2,7 +2,6 @@
 
 import sys
 import webbrowser
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ from grouped_bench.commands.shared.options import (
     measuring_options,
     space_of,
     space_options,
+    whole_number,
     with_progress,
 )
 from grouped_bench.commands.shared.output import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=GroupedOptions)
 @space_options
-@click.option("--out", metavar="DIR", help="Folder for the run's files.  [default: results]")
+@click.option("--out", metavar="DIR", help="Folder for the run's files, or s3://BUCKET/PREFIX.  [default: results]")
 @measuring_options
 @click.option(
     "--executor", metavar="NAME", help="Where to measure: local, or a fleet by ray or slurm.  [default: local]"
@@ -40,6 +40,12 @@ if TYPE_CHECKING:
     "--address",
     metavar="ADDRESS",
     help="Of Ray HOST:PORT or auto, of SLURM the number of jobs; local:N starts N nodes here.",
+)
+@click.option(
+    "--repeat-devices",
+    metavar="N",
+    callback=whole_number(2, 64, example=3),
+    help="In a fleet, measure some cases on N devices of a class, to see how they differ.",
 )
 @click.option("--resume", metavar="RUN", help="Resume an unfinished run: its id, its journal, or latest.")
 @click.option(
@@ -95,7 +101,7 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
     if made.metadata["stopped_by"] == "user":
         from grouped_bench.store.journal import resume_command
 
-        command = resume_command(made.path, Path(given.get("out", DEFAULT_OUT)))
+        command = resume_command(made.path, given.get("out", DEFAULT_OUT))
         click.echo(f"Interrupted: what was measured is kept in the file above. Resume with `{command}`.", err=True)
         return INTERRUPTED
     failed = measured_nothing(made.frame["status"]) or (strict and (made.frame["status"] != "ok").any())
@@ -113,10 +119,10 @@ def _tell(made: "Run", given: dict[str, Any], format_: str, tables: bool) -> Non
     if format_ != "table" or tables:
         click.echo(gb.show([made], format=format_, width=width, styled=True))
     if format_ == "table":
-        after = Next(made.path, Path(given.get("out", DEFAULT_OUT)), made.page is not None)
+        after = Next(made.path, given.get("out", DEFAULT_OUT), made.page is not None, made.url)
         click.echo("\n".join(answer.of_run(made.frame, made.metadata, width=width, after=after)))
     else:
         if nothing := answer.unmeasured(plain(made.frame), made.metadata):
             click.echo(nothing, err=True)
-        for file in filter(None, (made.path, made.page)):
+        for file in filter(None, (made.path, made.page, made.url)):
             click.echo(f"Wrote {file}", err=True)

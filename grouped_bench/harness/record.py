@@ -33,11 +33,12 @@ _UNREACHED = {
 
 @dataclasses.dataclass(frozen=True)
 class Written:
-    """A run as its file holds it."""
+    """A run as its file holds it; `others` are those of a part of it on one device each."""
 
     frame: pd.DataFrame
     metadata: Facts
     path: Path
+    others: "tuple[Written, ...]" = ()
 
 
 def frame_of(header: Json, records: Sequence[Json], stopped_by: str | None) -> pd.DataFrame:

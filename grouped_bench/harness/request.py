@@ -15,10 +15,12 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.object_store import Place, is_url, local_folder
 from grouped_bench.variants.plugins import refuse_unknown
 
 LOCAL = "local"
 EXECUTORS = (LOCAL, "ray", "slurm")
+_MOST_DEVICES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +31,7 @@ class RunRequest:
         plan, control: what to measure, and how closely.
         space: where the plan comes from, as it is recorded.
         out: folder; the file is `OUT/<machine>/<run_id>.parquet`, the page beside it.
+        store: URL of the object store that gets both when the run has ended; None keeps them in the folder alone.
         seed: of inputs, weights and orders; drawn when not given.
         memory: whether to read each task's peak memory, in a pass of its own.
         page: whether to write the HTML page.
@@ -41,12 +44,14 @@ class RunRequest:
         peaks: whether to measure the machine's peaks before the sweep.
         executor: `local`, or the engine of the fleet that measures: `ray` or `slurm`.
         address: where the engine listens; it is started on this machine unless given.
+        repeat_devices: on how many devices of a class some cohorts are measured again; None measures each once.
     """
 
     plan: Plan
     control: Control
     space: Json = dataclasses.field(default_factory=dict)
     out: Path = DEFAULT_OUT
+    store: str | None = None
     seed: int = dataclasses.field(default_factory=lambda: secrets.randbelow(2**31))
     memory: bool = True
     page: bool = True
@@ -59,6 +64,7 @@ class RunRequest:
     peaks: bool = True
     executor: str = LOCAL
     address: str | None = None
+    repeat_devices: int | None = None
 
     @classmethod
     def of(cls, space: Space, options: Mapping[str, Any]) -> Self:
@@ -99,6 +105,11 @@ class RunRequest:
         return cls(plan=plan, control=control, space=header["space"], **found)
 
     @property
+    def named_out(self) -> Place:
+        """What a user names as the place of the run."""
+        return self.store or self.out
+
+    @property
     def recorded(self) -> Json:
         """What the journal keeps of it for a resume, besides plan, controls and seed."""
         return {name: getattr(self, name) for name in _RECORDED}
@@ -108,7 +119,19 @@ _FIELDS = tuple(
     field.name for field in dataclasses.fields(RunRequest) if field.name not in ("plan", "control", "space")
 )
 # What may differ between the parts of a run that is resumed; everything else is kept for them.
-_OF_EACH_PART = ("out", "page", "quiet", "wait", "explain", "command", "peaks", "executor", "address")
+_OF_EACH_PART = (
+    "out",
+    "store",
+    "page",
+    "quiet",
+    "wait",
+    "explain",
+    "command",
+    "peaks",
+    "executor",
+    "address",
+    "repeat_devices",
+)
 # Of these, what a part has as the run began, unless it is given.
 _USUAL = ("page", "explain")
 _RECORDED = tuple(name for name in _FIELDS if name not in (*_OF_EACH_PART, "seed") or name in _USUAL)
@@ -127,11 +150,25 @@ def _check_executor(own: Mapping[str, Any]) -> None:
             received=own["address"],
             remedy="Use --executor ray, or leave the address out",
         )
+    devices = own.get("repeat_devices")
+    if devices is None:
+        return
+    if executor == LOCAL:
+        raise SpaceError(
+            "--repeat-devices must go with a fleet",
+            received="--executor local",
+            remedy="Use --executor ray, or leave the option out",
+        )
+    if isinstance(devices, bool) or not isinstance(devices, int) or not 2 <= devices <= _MOST_DEVICES:
+        raise SpaceError(
+            f"--repeat-devices must be an integer from 2 to {_MOST_DEVICES}", received=devices, remedy="Give 2 or more"
+        )
 
 
 def _split(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options that are fields of a request and were given, and the others."""
     own = {name: value for name, value in options.items() if name in _FIELDS and value is not None}
     if "out" in own:
-        own["out"] = Path(own["out"])
+        own["store"] = own["out"] if is_url(own["out"]) else None
+        own["out"] = local_folder(own["out"])
     return own, {name: value for name, value in options.items() if name not in _FIELDS}

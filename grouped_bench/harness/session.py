@@ -30,8 +30,9 @@ from grouped_bench.harness.sweep.visits import SPENT, Visitor
 from grouped_bench.measure.machine.disturbance import processors
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.case import HostKey
-from grouped_bench.space.facts import Json
+from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.journal import SUFFIX, Journal, read_journal, resume_command
+from grouped_bench.store.object_store import Place
 from grouped_bench.store.runs import as_written, check_writable, write_run
 from grouped_bench.units import counted
 
@@ -166,7 +167,7 @@ def _measured(session: Session, journal: Journal, records: Sequence[Json], peaks
         session.progress.tell(sentence)
     # MemoryOrder of the clock when the run began, had it been made in one part.
     started = session.began - spent(records)
-    with kept(journal, asked.out), interrupts() as stop:
+    with kept(journal, asked.named_out), interrupts() as stop:
         if records and not asked.quiet:
             session.progress.tell(f"resuming after {counted(len(records), 'record')}")
         sweep = session.sweep(side, journal, started=started, stop=stop, recalled=records)
@@ -179,7 +180,8 @@ def _measured(session: Session, journal: Journal, records: Sequence[Json], peaks
         # Once more, since the machine may have been busy; not where the budget is spent.
         again = _peaks(session)[0] if stopped_by not in ("budget", "user") else []
         peaks = best_of([*(journal.header.get("peaks") or ()), *again])
-        return conclude(journal, stopped_by, time, looks if asked.explain else None, peaks=peaks)
+        keep = asked.store is not None  # until it is uploaded
+        return conclude(journal, stopped_by, time, looks if asked.explain else None, keep=keep, peaks=peaks)
 
 
 def spent(records: Sequence[Json]) -> float:
@@ -195,6 +197,7 @@ def conclude(
     *,
     keep: bool = False,
     peaks: Sequence[Json] = (),
+    facts: Facts | None = None,
 ) -> Written:
     """Write the Parquet file of a run that has ended, and remove its journal unless the run can be resumed.
 
@@ -205,6 +208,7 @@ def conclude(
         looks: explains some of the tasks; None explains none.
         keep: whether the journal stays in any case.
         peaks: of the machine, which take the place of those of the journal.
+        facts: run-wide ones besides those of the journal.
 
     Raises:
         OutputError: the file cannot be written.
@@ -216,7 +220,7 @@ def conclude(
         raise KeyboardInterrupt
     spent = {name: time.get(name, 0.0) for name in ("total_s", "import_s", "peaks_s", *SPENT)}
     spent["other_s"] = 2 * spent["total_s"] - sum(spent.values())
-    metadata = metadata_of(header, records, stopped_by) | {"time": spent}
+    metadata = metadata_of(header, records, stopped_by) | {"time": spent, **(facts or {})}
     frame = frame_of(header, records, stopped_by)
     if looks is not None and stopped_by != "user":
         began = read_clock()
@@ -233,7 +237,7 @@ def conclude(
 
 
 @contextlib.contextmanager
-def kept(journal: Journal, out: Path) -> Iterator[None]:
+def kept(journal: Journal, out: Place) -> Iterator[None]:
     """Whatever ends the block, the journal stays, and the error says how to go on; one without a record goes."""
     try:
         yield

@@ -164,7 +164,7 @@ def runs_here(folder: str) -> "Iterator[tuple[list[Task], Facts]]":
     paths: list[Path] = []
     # What is no run, or none any more, is no reason to build no layer.
     with contextlib.suppress(RunError):
-        paths = find_runs(folder, Path(folder))
+        paths = find_runs(folder, folder)
     for path in paths:
         try:
             frame, metadata = read_run(path)

@@ -28,6 +28,7 @@ _EXTENTS = ("size", "kernel_size", "stride", "dilation")
 
 Rate = Annotated[float, Field(gt=0, le=1e24, allow_inf_nan=False)]
 Elapsed = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+Log = Annotated[float, Field(ge=-100, le=100, allow_inf_nan=False)]
 Sampled = Annotated[float, Field(ge=LEAST, le=MOST, allow_inf_nan=False)]
 # How many rounds of a visit a baseline has kept at most.
 KeptRounds = Annotated[int, Field(ge=1, lt=2**31)]
@@ -140,6 +141,24 @@ class Half(TypedDict):
     rerun_of: NotRequired[str]
 
 
+class RatioFacts(TypedDict):
+    """Logarithms of a task's speed-up on several devices, and their standard errors."""
+
+    case: str
+    setting: str
+    variant: str
+    logs: list[Log | None]
+    errors: list[Log | None]
+
+
+class DevicesFacts(TypedDict):
+    """Several devices of a class, the run of each, and what they measured of the same tasks."""
+
+    nodes: Annotated[list[ShortText], Field(max_length=64)]
+    runs: Annotated[list[ShortText], Field(max_length=64)]
+    ratios: Annotated[list[RatioFacts], Field(max_length=10_000)]
+
+
 class Machine(TypedDict):
     """What decides the kernels, as `store.identity` has it."""
 
@@ -180,6 +199,7 @@ class RunFacts(BaseModel):
     explanations: list[LookFacts] | None = None
     thinned: KeptRounds | None = None
     side_by_side: Half | None = None
+    devices: DevicesFacts | None = None
 
 
 def size_problem(file: pq.ParquetFile) -> str | None:

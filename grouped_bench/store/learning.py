@@ -14,7 +14,8 @@ from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.learning import Network, NetworkPair, Study
 from grouped_bench.store.checks import LARGEST_METADATA, MOST_ROWS
-from grouped_bench.store.runs import LATEST, LEARNING
+from grouped_bench.store.object_store import LATEST, Place, copies, in_store, local_folder
+from grouped_bench.store.runs import LEARNING
 from grouped_bench.store.schema import METADATA_KEY, Column, column
 from grouped_bench.store.temporary import beside, unwritable
 
@@ -104,13 +105,16 @@ def study_of(facts: Facts) -> Study:
     return Study(**{**told, "networks": networks, "comparisons": comparisons, "correlated": tuple(told["correlated"])})
 
 
-def find(name: str, out: Path) -> Path:
+def find(name: str, out: Place) -> Path:
     """The file of a learning run: a path, a run id or `latest` under `out`. Raises RunError."""
-    path = Path(name)
+    path, folder = Path(name), local_folder(out)
     if path.is_file():
         return path
-    below = sorted(out.rglob(f"*{SUFFIX}"), key=lambda file: file.name) if out.is_dir() else []
-    found = below[-1:] if name == LATEST else [file for file in below if file.name == f"{name}{SUFFIX}"]
+    if in_store(name, out):
+        found = copies(name, out, SUFFIX)
+    else:
+        below = sorted(folder.rglob(f"*{SUFFIX}"), key=lambda file: file.name) if folder.is_dir() else []
+        found = below[-1:] if name == LATEST else [file for file in below if file.name == f"{name}{SUFFIX}"]
     if not found:
         raise RunError(
             "A learning run must be a file, a run id, or latest",
@@ -120,7 +124,7 @@ def find(name: str, out: Path) -> Path:
     return found[0]
 
 
-def find_and_read(name: str, out: Path) -> tuple[list[Training], Json]:
+def find_and_read(name: str, out: Place) -> tuple[list[Training], Json]:
     """The trainings and facts of a learning run, by file, id or `latest` under `out`. Raises RunError."""
     return read(find(name, out))
 

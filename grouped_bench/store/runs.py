@@ -12,17 +12,19 @@ import pyarrow.parquet as pq
 from grouped_bench.errors import OutputError, RunError, shown
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.checks import LARGEST_METADATA, metadata_problem, size_problem, value_problem
+from grouped_bench.store.compaction import MANIFEST, TASKS
 from grouped_bench.store.frames import frame_of
 from grouped_bench.store.identity import identified
 from grouped_bench.store.journal import SUFFIX, synchronise_folder
+from grouped_bench.store.object_store import LATEST, ObjectStore, Place, copies, in_store, is_url, local_folder
 from grouped_bench.store.older import as_now
 from grouped_bench.store.schema import LATER, METADATA_KEY, SCHEMA_VERSION, arrow_schema
 from grouped_bench.store.temporary import beside, unwritable
 from grouped_bench.units import counted
 
-LATEST = "latest"
 # Of trainings, which are no run.
 LEARNING = ".learning.parquet"
+_NO_RUNS = (LEARNING, TASKS, MANIFEST)
 _ROWS_AT_ONCE = 500
 _COMPACT: Json = {
     **{"compression_level": 19, "use_dictionary": False},  # zstd finds what repeats by itself
@@ -85,6 +87,16 @@ def read_run(path: Path) -> tuple[pd.DataFrame, Facts]:
     except (OSError, ValueError, pa.ArrowException) as error:
         raise _unreadable(path, error) from None
     return as_now(frame, metadata)
+
+
+def read_table(path: Path) -> pa.Table | None:
+    """The tasks of the run at `path` as they stand there, unchecked; None where its columns are not those of today."""
+    try:
+        with pq.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            return file.read().cast(arrow_schema()) if names == arrow_schema().names else None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unreadable(path, error) from None
 
 
 def read_facts(path: Path) -> Facts:
@@ -153,12 +165,21 @@ def check_writable(folder: Path) -> None:
         )
 
 
-def find_runs(name: str, out: Path) -> list[Path]:
+def find_runs(name: str, out: Place) -> list[Path]:
     """Files of the run or runs called `name`: a file, a folder, `latest`, or a run id (the last two under `out`).
 
-    A run that has not ended has a journal and no Parquet file.
+    A run that has not ended has a journal and no Parquet file. Of what lies in an object store, local copies are given.
+
+    Raises:
+        RunError: there is none, or the store cannot be read.
+        SpaceError, UnavailableError: no store that can be used.
     """
-    path = Path(name)
+    if in_store(name, out):
+        if found := copies(name, out, ".parquet", but=_NO_RUNS):
+            return found
+        place = out if is_url(out) and not is_url(name) else name
+        raise _no_run(name, f"Name another one; {shown(str(place))} holds no such run")
+    path, out = Path(name), local_folder(out)
     is_file, is_folder = (_holds(test) for test in (path.is_file, path.is_dir))
     if is_file:
         return [path]
@@ -171,17 +192,25 @@ def find_runs(name: str, out: Path) -> list[Path]:
     else:
         found = [file for file in below if file.stem == name]
     if not found:
-        raise RunError(
-            "A run must be a Parquet file, a folder of runs, a run id, or latest",
-            received=name,
-            remedy=_other_run(len(below), shown(str(folder))),
-        )
+        raise _no_run(name, _other_run(len(below), shown(str(folder))))
     return found
 
 
-def find_all_runs(names: Iterable[str], out: Path) -> list[Path]:
+def holds_runs(out: Place) -> bool:
+    """Whether there is a Parquet file under `out`. Raises as `find_runs` where a store cannot be read."""
+    if is_url(out):
+        return bool(ObjectStore(str(out)).find(".parquet"))
+    folder = Path(out)
+    return folder.is_dir() and any(folder.rglob("*.parquet"))
+
+
+def find_all_runs(names: Iterable[str], out: Place) -> list[Path]:
     """Files of the runs called by each of `names`, once each, in their order. See `find_runs`."""
     return list(dict.fromkeys(path for name in names for path in find_runs(name, out)))
+
+
+def _no_run(name: str, remedy: str) -> RunError:
+    return RunError("A run must be a Parquet file, a folder of runs, a run id, or latest", received=name, remedy=remedy)
 
 
 def _other_run(count: int, folder: str) -> str:
@@ -217,7 +246,7 @@ def _files(folder: Path) -> list[Path]:
     """The Parquet file of each run under `folder`, or its journal where that was resumed since, by run id."""
     kinds = (SUFFIX, ".parquet")
     every = (path for kind in kinds for path in folder.rglob(f"*{kind}"))
-    found = {path.with_suffix(""): path for path in every if not path.name.endswith(LEARNING)}
+    found = {path.with_suffix(""): path for path in every if not path.name.endswith(_NO_RUNS)}
     newer = [path.with_suffix(SUFFIX) if _goes_on(path) else path for path in found.values()]
     return sorted(newer, key=lambda file: file.name)
 

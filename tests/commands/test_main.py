@@ -38,6 +38,7 @@ COMMANDS = (
     "run",
     "plan",
     "publish",
+    "compact",
     "show",
     "report",
     "explain",

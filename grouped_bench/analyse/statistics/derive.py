@@ -30,6 +30,8 @@ _DERIVED = (
 _BASELINE, _FIRST = "baseline", "first"
 # Of the controls on record, the one that says that the verdicts are by these rules.
 RULES = "false_coverage"
+# These rules, as a text that changes when they do.
+RULES_NOW = f"{RULES} {stats.FALSE_COVERAGE}"
 _ENVIRONMENT = ("env", "threads")
 _APART = tuple(name for name in COHORT_KEY if name not in _ENVIRONMENT)
 _RAW = (

@@ -114,7 +114,7 @@ def save_baselines(
         )
     check_writable(Path(to))
     made: dict[Path, _Content] = {}
-    for path in find_all_runs(names, Path(out)):
+    for path in find_all_runs(names, out):
         target, content = _made(path, Path(to), samples)
         _check_same(target, content, made.setdefault(target, content), "Name one file of that run")
     fresh = {path: content for path, content in made.items() if not _is_there(path, content)}

@@ -62,7 +62,7 @@ def compare(
     from grouped_bench.analyse.environment.machines import are_alike
 
     limits = _limits(thresholds or {})
-    sides = sides_of(base, head, Path(out), as_one=as_one)
+    sides = sides_of(base, head, out, as_one=as_one)
     taken = [side.taken for side in sides]
     last = [one.runs[-1] for one in taken]
     # A run made before identities were recorded may be of head's machine under another name.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from grouped_bench.api.runs import joined, load_all, selection
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts
+from grouped_bench.store.object_store import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,14 +20,14 @@ def history(folder: str | Path, *, where: str | None = None) -> "History":
     """The runs of a folder in the order of their commits, and where the latency of a task steps.
 
     Args:
-        folder: of runs, in any folder below it.
+        folder: of runs, in any folder below it; may be the URL of an object store.
         where: an expression over the columns that holds for the tasks to look at, such as `groups > 1`.
 
     Raises:
         RunError: no such folder, no run in it, or a file that cannot be read as one.
         SpaceError: `where` cannot be read as an expression over the columns.
     """
-    if not Path(folder).is_dir():
+    if not is_url(folder) and not Path(folder).is_dir():
         raise RunError(
             "The folder of runs must exist", received=folder, remedy="Name an existing folder, such as results"
         )

@@ -12,6 +12,7 @@ from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.gate import steps
 from grouped_bench.store.gate.steps import StepRow
+from grouped_bench.store.object_store import LATEST, Place, in_store, is_url, local_folder
 
 if TYPE_CHECKING:
     from grouped_bench.analyse.compare.measurements import Side
@@ -105,7 +106,7 @@ class SideFiles:
 Names = str | Path | Sequence[str | Path]
 
 
-def sides_of(base: Names, head: Names, out: Path, *, as_one: bool = False) -> tuple[SideFiles, SideFiles]:
+def sides_of(base: Names, head: Names, out: Place, *, as_one: bool = False) -> tuple[SideFiles, SideFiles]:
     """The files of base and of head.
 
     Args:
@@ -128,7 +129,7 @@ def sides_of(base: Names, head: Names, out: Path, *, as_one: bool = False) -> tu
         )
     (find,) = finders
     old, new = (_together([find(str(name), out) for name in side]) for side in names)
-    is_folder = len(names[0]) == 1 and Path(names[0][0]).is_dir()
+    is_folder = len(names[0]) == 1 and _is_folder(names[0][0])
     as_one = as_one or max(map(len, names)) > 1
     if not is_folder:
         rest = new.without(lambda file: BASE_ITSELF if file.run in old.runs else None)
@@ -172,7 +173,12 @@ def _others(files: SideFiles, head: SideFiles, folder: str | Path, *, as_one: bo
     return found
 
 
-def _runs(name: str, out: Path) -> SideFiles:
+def _is_folder(name: str | Path) -> bool:
+    """Whether a name stands for a folder, here or in an object store."""
+    return Path(name).is_dir() or (is_url(name) and not str(name).endswith((".parquet", f"/{LATEST}")))
+
+
+def _runs(name: str, out: Place) -> SideFiles:
     """The runs that a name stands for; a run and its baseline are one."""
     from grouped_bench.store.runs import find_runs
 
@@ -181,7 +187,7 @@ def _runs(name: str, out: Path) -> SideFiles:
     return SideFiles(tuple(_each_once(files)))
 
 
-def _benchmarks(name: str, _: Path) -> SideFiles:
+def _benchmarks(name: str, _: Place) -> SideFiles:
     """The files of benchmarks that a name stands for; a copy of one of them is not taken."""
     from grouped_bench.store.gate.benchmarks import read_benchmarks
 
@@ -193,14 +199,14 @@ def _benchmarks(name: str, _: Path) -> SideFiles:
     return _without_copies(files)
 
 
-def _of_id(name: str, out: Path) -> list[Path]:
+def _of_id(name: str, out: Place) -> list[Path]:
     """The file of steps of the run with this id under `out`, if there is one and the name is no path."""
     if Path(name).exists():
         return []
-    return [path for path in out.rglob(f"*{steps.SUFFIX}") if path.name == f"{name}{steps.SUFFIX}"]
+    return [path for path in local_folder(out).rglob(f"*{steps.SUFFIX}") if path.name == f"{name}{steps.SUFFIX}"]
 
 
-def _steps(name: str, out: Path) -> SideFiles:
+def _steps(name: str, out: Place) -> SideFiles:
     """The files of a project's steps that a name stands for: a file, a folder, or the id of a run under `out`."""
     path = Path(name)
     files = []
@@ -256,10 +262,12 @@ def _facts(path: Path) -> Facts:
     return load(path).metadata if path.suffix == SUFFIX else read_facts(path)
 
 
-def _finder(name: str, out: Path) -> Callable[[str, Path], SideFiles]:
+def _finder(name: str, out: Place) -> Callable[[str, Place], SideFiles]:
     """What finds the files that a name stands for: of JSON, where it is a file of such or a folder without runs."""
     from grouped_bench.store.journal import SUFFIX
 
+    if in_store(name, out):
+        return _runs
     path = Path(name)
     try:
         if _of_id(name, out):

@@ -28,6 +28,7 @@ from grouped_bench.errors import HostError, OutputError, SpaceError
 from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
 from grouped_bench.store.networks.files import PACKAGE, beside, may_have_parts, refuse_taken, restore
+from grouped_bench.store.object_store import local_folder
 from grouped_bench.store.temporary import TemporaryFolder
 from grouped_bench.units import counted
 
@@ -145,7 +146,7 @@ class _Network:
         if refused is not None:
             return dataclasses.replace(found, refusal=refused)
         found = dataclasses.replace(found, changes=changes_of(cohorts, self.how))
-        found = dataclasses.replace(found, notes=(*found.notes, *pages_of(found.changes, self.how.out)))
+        found = dataclasses.replace(found, notes=(*found.notes, *pages_of(found.changes, local_folder(self.how.out))))
         substitutes = substitutes_of(found.changes)
         if not substitutes:
             return dataclasses.replace(found, refusal=why_none(found.changes))
@@ -154,7 +155,8 @@ class _Network:
         with Progress(self.how.quiet) as progress, alone(progress.tell, wait=self.how.wait):
             whole, refused = both.judged(MARGIN, progress)
         if both.kept_at:
-            told = f"Both networks were timed before, on {both.kept_at}; the answers are kept under {self.how.out}."
+            folder = local_folder(self.how.out)
+            told = f"Both networks were timed before, on {both.kept_at}; the answers are kept under {folder}."
             found = dataclasses.replace(found, notes=(*found.notes, told))
         is_odd = whole is not None and (refused is not None or not whole.is_as_predicted(found.changes))
         if folds:
@@ -196,7 +198,7 @@ class _Network:
             **{"input_shape": self.input_shape, "batch_size": case.batch_size, "pass_": case.pass_},
             **{"execution": setting.execution, "device": setting.device, "making": making, "folds": folds},
         }
-        answers = Answers(self.how.out, setting.host, {**asked, "model": digest_of(self.file)})
+        answers = Answers(local_folder(self.how.out), setting.host, {**asked, "model": digest_of(self.file)})
         subject = {**asked, "file": str(Path(self.file).absolute())}
         return WholeModel(self.workers, setting.host, subject, answers)
 

@@ -12,7 +12,8 @@ from grouped_bench import __version__
 from grouped_bench.analyse.environment.differences import differences
 from grouped_bench.errors import RunError, UnavailableError
 from grouped_bench.harness.facts.commit import read_commit
-from grouped_bench.harness.fleet.nodes import Engine, Node, RemoteVisitor
+from grouped_bench.harness.fleet import repeats
+from grouped_bench.harness.fleet.nodes import Engine, Node, Opened, RemoteVisitor
 from grouped_bench.harness.processes.interrupts import interrupts
 from grouped_bench.harness.progress import Progress
 from grouped_bench.harness.record import RESUMED, Written, measured
@@ -30,25 +31,6 @@ from grouped_bench.units import counted
 _READ_AT_ONCE = 2
 # How often the main thread, which hears signals, looks whether the runs have ended.
 _LOOK_S = 0.2
-
-
-@dataclasses.dataclass(frozen=True)
-class Opened:
-    """A node that is ready to measure.
-
-    Attributes:
-        node: what its engine has started.
-        name: of the node in records.
-        header: of a run on it alone.
-        memory_bytes: of its machine.
-        put_back: what the engine had changed in the processes that measure, and is as it would be without it.
-    """
-
-    node: Node
-    name: str
-    header: Json
-    memory_bytes: int
-    put_back: tuple[str, ...]
 
 
 # The nodes of one class of machine: what decides the kernels is equal on them.
@@ -70,6 +52,7 @@ def carry_out(request: RunRequest, engine: Engine) -> list[Written]:
     """
     check_writable(request.out)
     with _fleet(request, engine) as fleet:
+        repeats.check(request, fleet.squads)
         _tell(fleet.squads, fleet.progress)
         return _together([functools.partial(_measured_anew, fleet, squad) for squad in fleet.squads])
 
@@ -170,7 +153,7 @@ def _measured_anew(fleet: _Fleet, squad: Squad) -> Written:
 def _measured(fleet: _Fleet, squad: Squad, journal: Journal, recalled: Sequence[Json]) -> Written:
     """The run of a squad, whose journal holds what is recalled already."""
     asked, started = fleet.request, fleet.began - spent(recalled)
-    with kept(journal, asked.out):
+    with kept(journal, asked.named_out):
         sweep = Sweep(
             asked.plan, asked.control, visitors=[RemoteVisitor(one.node, one.name) for one in squad],
             keep=journal.append, progress=fleet.progress, seed=asked.seed, memory=asked.memory,
@@ -181,7 +164,13 @@ def _measured(fleet: _Fleet, squad: Squad, journal: Journal, recalled: Sequence[
         )  # fmt: skip
         stopped_by = sweep.run()
         time = {**sweep.time, "total_s": read_clock() - started}
-        return conclude(journal, stopped_by, time, None)
+        run_id, devices, others = journal.header["run_id"], None, tuple[Written, ...]()
+        if stopped_by not in ("user", "failed"):
+            there = [one for one in squad if one.name in sweep.places]
+            devices, others = repeats.repeated(asked, there, run_id, fleet.progress, fleet.stop)
+        more = {"devices": devices} if devices else {}
+        made = conclude(journal, stopped_by, time, None, keep=asked.store is not None, facts=more)
+        return dataclasses.replace(made, others=others)
 
 
 def _peaks(squad: Squad) -> list[Json]:

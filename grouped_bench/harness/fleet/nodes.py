@@ -45,6 +45,25 @@ class Engine(Protocol):
         """End what was started."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A node that is ready to measure.
+
+    Attributes:
+        node: what its engine has started.
+        name: of the node in records.
+        header: of a run on it alone.
+        memory_bytes: of its machine.
+        put_back: what the engine had changed in the processes that measure, and is as it would be without it.
+    """
+
+    node: Node
+    name: str
+    header: Json
+    memory_bytes: int
+    put_back: tuple[str, ...]
+
+
 class RemoteVisitor:
     """Visits that a node makes.
 

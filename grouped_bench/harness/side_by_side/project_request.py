@@ -17,6 +17,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.case import PASSES
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.object_store import refuse_store
 
 # Axes of a model, and the preset whose controls hold where others are not given.
 AXES = ("backend", "execution", "device", "batch_size", "passes")
@@ -52,6 +53,7 @@ def request_of(function: str, kind: str, options: Mapping[str, Any]) -> StepRequ
             remedy="Write it like train:step, without .py",
         )
     own = {name: value for name, value in options.items() if name in _OWN and value is not None}
+    refuse_store(own.get("out", DEFAULT_OUT), "steps measured side by side")
     own["out"] = Path(own.get("out", DEFAULT_OUT))
     rest = {name: value for name, value in options.items() if name not in _OWN and value is not None}
     allowed = CONTROLS if kind == "step" else (*CONTROLS, *AXES, "input_shape")

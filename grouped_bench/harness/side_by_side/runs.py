@@ -16,6 +16,7 @@ from grouped_bench.harness.sweep.sweep import Sweep
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.facts import Json
 from grouped_bench.store.journal import Journal, read_journal
+from grouped_bench.store.object_store import refuse_store
 from grouped_bench.store.runs import check_writable
 from grouped_bench.units import format_clock
 
@@ -48,6 +49,7 @@ def carry_out_both(
         OutputError, UnavailableError, HostError: as of `carry_out`.
         CutShortError: it ended before the files were written; the journals keep what was measured.
     """
+    refuse_store(request.named_out, "runs measured side by side")
     check_writable(request.out)
     control = request.control.model_copy(update={"least_visits": request.control.visits})
     with opened(dataclasses.replace(request, control=control), pythons) as session, contextlib.ExitStack() as stack:

@@ -152,6 +152,11 @@ class Sweep:
             return "failed"
         return "visits" if any(standing.capped for standing in self.standings) else "settled"
 
+    @property
+    def places(self) -> set[str | None]:
+        """Names of the places that visit still: none that was lost or has drifted."""
+        return {lane.visitor.name for lane in self._lanes}
+
     def visit(self, number: int, process: int) -> None:
         """Visit the cohort in the place `number`, where it is open; the record gives the process the number `process`.
 

@@ -11,8 +11,10 @@ from grouped_bench.analyse.statistics.limits import IMPLAUSIBLE
 from grouped_bench.analyse.statistics.stability import FLAGS, UNSTABLE
 from grouped_bench.report.findings import claims, limits
 from grouped_bench.report.findings.sentences import Finding
+from grouped_bench.report.run.beside.across import across_findings
+from grouped_bench.report.run.beside.devices import device_findings
+from grouped_bench.report.run.beside.surroundings import environment_findings
 from grouped_bench.report.run.summary import compared, counts, stop, tally
-from grouped_bench.report.run.surroundings import environment_findings
 from grouped_bench.report.text import cells
 from grouped_bench.space.facts import Facts
 from grouped_bench.store.schema import Task
@@ -54,9 +56,16 @@ def of_rows(rows: Sequence[Task], metadata: Sequence[Facts] = ()) -> list[Findin
         return [Finding("Nothing was measured, so there are no findings."), *limits.failures(rows)]
     found = cohorts(rows)
     part = Part("", found)
-    of_time = [*environment_findings(rows), *(one for kind in _OF_TIME for one in kind(part))]
+    of_time = [*across_findings(rows), *environment_findings(rows), *(one for kind in _OF_TIME for one in kind(part))]
     told = sorted(of_time, key=lambda one: -one.effect) + [one for kind in _BESIDES for one in kind(part)]
-    notes = [*_unread(metadata), *limits.failures(rows), *_open(found), *_flags(rows), *_twins(found)]
+    notes = [
+        *device_findings(rows, metadata),
+        *_unread(metadata),
+        *limits.failures(rows),
+        *_open(found),
+        *_flags(rows),
+        *_twins(found),
+    ]
     told = told[: max(_FEWEST_CLAIMS, MOST_FINDINGS - len(notes))] or [_nothing_decided(rows, metadata)]
     return [*told, *notes[: MOST_FINDINGS - len(told)]]
 

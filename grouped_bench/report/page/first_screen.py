@@ -12,6 +12,7 @@ from grouped_bench.report.advice.module import module_of
 from grouped_bench.report.advice.snippets import snippet
 from grouped_bench.report.drawing.names import setting_name, setting_of
 from grouped_bench.report.drawing.registry import Drawable
+from grouped_bench.report.run.beside.across import across_findings
 from grouped_bench.report.run.headline import Headline, headline
 from grouped_bench.report.text import cells
 from grouped_bench.space.case import Case
@@ -45,6 +46,7 @@ class FirstScreen:
         headline: the answer with the greatest effect; None where Keras' own form was measured nowhere.
         others: setting and effect of each of the others.
         code: layers to paste; None without any.
+        across: in how many cases the answer depends on the machine; None where there is one kind of machine.
         causes: variant and cause of what was slow or fast, as the libraries' logs show it.
         warning: what disturbed the machine, where it often did.
     """
@@ -53,6 +55,7 @@ class FirstScreen:
     headline: Headline | None
     others: tuple[tuple[str, str], ...]
     code: str | None
+    across: str | None
     causes: tuple[tuple[str, str], ...]
     warning: str | None
 
@@ -61,8 +64,9 @@ def first_screen(record: Drawable) -> FirstScreen:
     """The first screen of some runs, whose run-wide facts may explain what ran inside a task."""
     found, metadata = record.answers, record.metadata
     warning = disturbed(record.rows)
+    told_across = next((finding.text for finding in across_findings(record.rows)), None)
     if not found:
-        return FirstScreen("", None, (), None, (), warning)
+        return FirstScreen("", None, (), None, told_across, (), warning)
     main = max(found, key=lambda answer: answer.effect)
     varied = setting_of([answer.first for answer in found])
     others = [answer for answer in found if answer is not main]
@@ -74,6 +78,7 @@ def first_screen(record: Drawable) -> FirstScreen:
         headline=_glued(headline(main)),
         others=tuple(told),
         code=code_of(main),
+        across=told_across,
         causes=tuple(_causes(main, metadata)),
         warning=warning,
     )

@@ -38,17 +38,19 @@ class Heading:
     commands: tuple[str, ...]
 
 
-def heading(rows: Sequence[Task], metadata: Sequence[Facts]) -> Heading:
+def heading(rows: Sequence[Task], metadata: Sequence[Facts], of: int | None = None) -> Heading:
     """The heading of a page.
 
     Args:
         rows: plain rows of the record.
         metadata: the run-wide facts of each run; any may be missing.
+        of: how many runs there are, where these are the newest of them.
     """
     commands = dict.fromkeys(filter(None, map(_command, metadata)))
     facts = dict.fromkeys(
-        [*_axes(rows, metadata), *_software(rows, metadata), *_machines(rows, metadata), *_moments(metadata)]
-    )
+        [*_part(metadata, of), *_axes(rows, metadata), *_software(rows, metadata), *_machines(rows, metadata),
+         *_moments(metadata)]
+    )  # fmt: skip
     runs = [counted(len(metadata), "run")] if len(metadata) > 1 else []
     told = [*runs, *filter(None, [_subject(rows, metadata)]), *_same(rows)]
     return Heading(
@@ -56,6 +58,11 @@ def heading(rows: Sequence[Task], metadata: Sequence[Facts]) -> Heading:
         facts=tuple(list(facts)[:_MOST_FACTS]),
         commands=tuple(commands)[:_MOST_RUNS],
     )
+
+
+def _part(metadata: Sequence[Facts], of: int | None) -> list[str]:
+    """That there are more runs than these, and which these are."""
+    return [f"the newest of each machine, of {of:,} runs in all"] if of is not None and of > len(metadata) else []
 
 
 def _subject(rows: Sequence[Task], metadata: Sequence[Facts]) -> str:

@@ -36,12 +36,13 @@ _MOST_TABLES = 60
 _SIGNS = {"faster": "▲", "slower": "▼", "equivalent": "≈", "undecided": "?"}
 
 
-def page(frame: pd.DataFrame, metadata: Sequence[Facts]) -> str:
+def page(frame: pd.DataFrame, metadata: Sequence[Facts], *, of: int | None = None) -> str:
     """The whole page as HTML text.
 
     Args:
         frame: the columns of `store.schema`, of one run or several.
         metadata: the run-wide facts of each run; any may be missing.
+        of: how many runs there are, where these are the newest of them.
     """
     rows = plain(frame)
     told, looks = findings.of_rows(rows, metadata), explanation.told(metadata)
@@ -53,7 +54,7 @@ def page(frame: pd.DataFrame, metadata: Sequence[Facts]) -> str:
         environment()
         .get_template("report.html.jinja")
         .render(
-            heading=heading(rows, metadata),
+            heading=heading(rows, metadata, of),
             screen=first_screen(record),
             picture=first,
             is_network=any(row.multiplicity is not None for row in rows),
@@ -90,17 +91,17 @@ def page(frame: pd.DataFrame, metadata: Sequence[Facts]) -> str:
     )
 
 
-def write(frame: pd.DataFrame, metadata: Sequence[Facts], path: str | Path) -> Path:
+def write(frame: pd.DataFrame, metadata: Sequence[Facts], path: str | Path, *, of: int | None = None) -> Path:
     """Write the page to `path` in one step, and return the path.
 
     Args:
-        frame, metadata: as `page` takes them.
+        frame, metadata, of: as `page` takes them.
         path: of the page; a file there is replaced.
 
     Raises:
         OutputError: the file cannot be written there.
     """
-    return put(page(frame, metadata), Path(path))
+    return put(page(frame, metadata, of=of), Path(path))
 
 
 def put(content: str, path: Path) -> Path:

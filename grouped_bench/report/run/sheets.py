@@ -7,8 +7,10 @@ from grouped_bench.analyse.answer import Answer, Line, answers
 from grouped_bench.analyse.network.parts import is_stand_in, own_variant
 from grouped_bench.analyse.network.published import Beside, besides
 from grouped_bench.analyse.rows import case_title, setting_title
-from grouped_bench.report.run.side_by_side import side_by_side
-from grouped_bench.report.run.surroundings import environment_sheets
+from grouped_bench.report.run.beside.across import across_sheets
+from grouped_bench.report.run.beside.devices import device_sheets
+from grouped_bench.report.run.beside.side_by_side import side_by_side
+from grouped_bench.report.run.beside.surroundings import environment_sheets
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import run_name
 from grouped_bench.report.text.sheet import Sheet
@@ -35,7 +37,13 @@ def sheets(rows: Sequence[Task], metadata: Sequence[Mapping[str, Any]]) -> list[
     """What was measured in several environments or places, then the sheets of each run in turn; none without any."""
     several = len(metadata) > 1
     of_runs = (sheet for facts in metadata for sheet in _of_run(rows, facts, several))
-    return [*environment_sheets(rows), *side_by_side(rows), *of_runs]
+    return [
+        *across_sheets(rows),
+        *device_sheets(rows, metadata),
+        *environment_sheets(rows),
+        *side_by_side(rows),
+        *of_runs,
+    ]
 
 
 def _of_run(rows: Sequence[Task], facts: Mapping[str, Any], several: bool) -> Iterator[Sheet]:

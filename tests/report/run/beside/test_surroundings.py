@@ -5,7 +5,7 @@ from frames import HOSTILE, fail, frame
 
 from grouped_bench.analyse.rows import plain
 from grouped_bench.report.findings.findings import of_rows
-from grouped_bench.report.run.surroundings import environment_findings, environment_sheets, families
+from grouped_bench.report.run.beside.surroundings import environment_findings, environment_sheets, families
 
 OFF, ON = "TF_X=0", "TF_X=1"
 

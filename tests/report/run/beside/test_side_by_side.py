@@ -4,7 +4,7 @@ import pandas as pd
 from frames import HOSTILE, fail, frame
 
 from grouped_bench.analyse.rows import plain
-from grouped_bench.report.run.side_by_side import side_by_side
+from grouped_bench.report.run.beside.side_by_side import side_by_side
 
 
 def tables(*frames):

@@ -1,0 +1,1 @@
+"""What was measured in several environments, places or machines, beside each other."""

@@ -1,0 +1,126 @@
+"""Several kinds of machines beside each other: the best form of each case on each, and what a wrong choice costs."""
+
+import math
+import string
+from collections.abc import Iterator, Sequence
+
+from grouped_bench.analyse.across import COSTS, FAILS, OPEN, CaseAcross, MachineKind, Transfer, across, kinds_of
+from grouped_bench.analyse.rows import case_title, varying
+from grouped_bench.report.findings.sentences import Finding
+from grouped_bench.report.text import cells, factors
+from grouped_bench.report.text.sheet import Sheet
+from grouped_bench.space.case import SETTING
+from grouped_bench.store.schema import Task
+from grouped_bench.units import counted
+
+_LETTERS = string.ascii_uppercase
+_MOST_CASES = 60
+# With more a table has no room, and nobody compares them by eye.
+_MOST_KINDS = 6
+_OF_SETTING = tuple(name for name in SETTING if name != "env")
+_NOTE = (
+    "Best: the fastest form of the same function that is clearly faster than the own form; else the own form. "
+    "A choice elsewhere costs its time there over that of the best form there."
+)
+
+
+def across_sheets(rows: Sequence[Task]) -> list[Sheet]:
+    """A table of the cases that were measured on several kinds of machines, a row a case; none without any."""
+    cases = across(rows)
+    kinds = kinds_of(cases)[:_MOST_KINDS]
+    if not cases:
+        return []
+    names = dict(zip(kinds, _LETTERS, strict=False))
+    shown = sorted(cases, key=lambda case: -_worst(case))[:_MOST_CASES]
+    settings = varying([case.choices[0].best for case in cases], _OF_SETTING)
+    table = tuple(_row(case, names, settings) for case in shown)
+    headers = ("case", *(f"best on {name}" for name in names.values()), "a choice elsewhere")
+    legend = "; ".join(f"{letter}: {_title(kind, kinds)}" for kind, letter in names.items())
+    more = [f"{counted(len(cases) - len(shown), 'more case')} not shown."] if len(cases) > len(shown) else []
+    left = len(kinds_of(cases)) - len(kinds)
+    more += [f"{counted(left, 'more kind')} of machines not shown."] if left > 0 else []
+    return [Sheet(cells.clean(f"Across machines. {legend}"), headers, table, (_NOTE, *more))]
+
+
+def across_findings(rows: Sequence[Task]) -> list[Finding]:
+    """In how many cases the best form depends on the machine, and what a choice made elsewhere costs; one or none."""
+    cases = across(rows)
+    if not cases:
+        return []
+    moved = [case for case in cases if case.state in (COSTS, FAILS)]
+    dearest = max((case.dearest for case in moved if case.dearest), key=_certain, default=None)
+    text = " ".join([_of_all(cases, moved), *_costs(dearest, cases), *_failures(moved, cases)])
+    behind = tuple(choice.best for case in moved or cases for choice in case.choices)
+    return [Finding(cells.clean(text), behind, math.log(_certain(dearest)) if dearest else 0.0)]
+
+
+def _of_all(cases: Sequence[CaseAcross], moved: Sequence[CaseAcross]) -> str:
+    undecided = sum(case.state == OPEN for case in cases)
+    rest = f", and {counted(undecided, 'case')} undecided" if undecided else ""
+    if moved:
+        return f"The best form depends on the machine in {len(moved)} of {counted(len(cases), 'case')}{rest}."
+    held = len(cases) - undecided
+    where = counted(len(kinds_of(cases)), "kind")
+    return f"The best form is the same on {where} of machines in {held} of {counted(len(cases), 'case')}{rest}."
+
+
+def _costs(dearest: Transfer | None, cases: Sequence[CaseAcross]) -> Iterator[str]:
+    """What the dearest choice costs elsewhere."""
+    if dearest is not None:
+        made, used = (_title(choice.kind, kinds_of(cases)) for choice in (dearest.made, dearest.used))
+        yield (
+            f"{cells.text_of(dearest.made.best.variant)}, the choice of {made}, is {_result(dearest)} than the best on "
+            f"{used}, in {case_title(dearest.used.best)}."
+        )
+
+
+def _failures(moved: Sequence[CaseAcross], cases: Sequence[CaseAcross]) -> Iterator[str]:
+    """What does not run elsewhere."""
+    failing = [one for case in moved for one in case.transfers if one.state == FAILS]
+    if failing:
+        first, count = failing[0], counted(sum(case.state == FAILS for case in moved), "case")
+        where = _title(first.used.kind, kinds_of(cases))
+        yield f"A choice does not run elsewhere in {count}: {first.made.best.variant} is {_result(first)} on {where}."
+
+
+def _row(case: CaseAcross, names: dict[MachineKind, str], settings: Sequence[str]) -> tuple[str, ...]:
+    best = {choice.kind: choice.best for choice in case.choices}
+    first = case.choices[0].best
+    title = ", ".join([case_title(first), *(f"{name} {cells.text_of(first[name])}" for name in settings)])
+    cell = [cells.text_of(best[kind].variant) if kind in best else cells.DASH for kind in names]
+    return (cells.clean(title), *cell, _elsewhere(case, names))
+
+
+def _elsewhere(case: CaseAcross, names: dict[MachineKind, str]) -> str:
+    """The worst that becomes of the choice of a kind on another."""
+    shown = [one for one in case.transfers if {one.made.kind, one.used.kind} <= names.keys()]
+    worst = min(shown, key=lambda one: (one.state != FAILS, one.state != COSTS, -_certain(one)), default=None)
+    if worst is None or worst.state not in (FAILS, COSTS):
+        return "undecided" if case.state == OPEN else "holds"
+    return f"{names[worst.made.kind]} on {names[worst.used.kind]}: {_result(worst)}"
+
+
+def _result(one: Transfer) -> str:
+    """How many times as slow, or what became of the task."""
+    if one.cost is None:
+        return cells.text_of(one.task.status if one.task else None)
+    ends = (1 / end if end else None for end in (one.cost.high, one.cost.low))
+    return factors.factor(1 / one.cost.value, *ends)
+
+
+def _certain(one: Transfer) -> float:
+    """How many times as long at least."""
+    return (one.cost.low if one.cost else None) or 1.0
+
+
+def _worst(case: CaseAcross) -> float:
+    if case.state == FAILS:
+        return math.inf
+    return _certain(case.dearest) if case.dearest else 0.0
+
+
+def _title(kind: MachineKind, kinds: Sequence[MachineKind]) -> str:
+    """Machine and its state, each where the kinds differ in it."""
+    machine = kind.machine if len({one.machine for one in kinds}) > 1 else ""
+    state = (kind.state or "no variable set") if len({one.state for one in kinds}) > 1 else ""
+    return ", ".join(filter(None, (machine, state)))

@@ -1,0 +1,64 @@
+"""Machines beside each other, in words: a table, a finding, and nothing where there is one machine."""
+
+import math
+
+import pytest
+from kinds import FAST_NATIVE, FAST_SPLIT, tasks
+
+from grouped_bench.report.drawing.registry import Drawable
+from grouped_bench.report.findings.findings import of_rows
+from grouped_bench.report.page.first_screen import first_screen
+from grouped_bench.report.run.beside.across import across_findings, across_sheets
+from grouped_bench.report.run.sheets import sheets
+from grouped_bench.report.text.sheet import lines
+
+APART = [*tasks(FAST_NATIVE), *tasks(FAST_SPLIT, "avx2-2", run="b")]
+FAILING = [*tasks(FAST_NATIVE), *tasks(FAST_SPLIT, "avx2-2", run="b", failed=("grouped_native",))]
+ALIKE = [*tasks(FAST_NATIVE), *tasks(FAST_NATIVE, "avx2-2", run="b")]
+
+
+def test_the_table_has_a_column_a_kind_and_says_what_a_choice_costs_elsewhere():
+    (sheet,) = across_sheets(APART)
+    assert sheet.headers == ("case", "best on A", "best on B", "a choice elsewhere")
+    assert sheet.title == "Across machines. A: amx-2; B: avx2-2"
+    (row,) = sheet.rows
+    assert row[1:3] == ("grouped_native", "split_concat")
+    assert row[3] == "A on B: 20× [19–21] slower"
+
+
+def test_what_does_not_run_is_said_first():
+    (sheet,) = across_sheets(FAILING)
+    assert sheet.rows[0][3] == "A on B: unsupported"
+
+
+@pytest.mark.parametrize(("rows", "told"), [(ALIKE, "holds"), (tasks(FAST_NATIVE), None)])
+def test_what_holds_and_what_is_on_one_machine(rows, told):
+    assert [sheet.rows[0][3] for sheet in across_sheets(rows)] == ([] if told is None else [told])
+
+
+def test_the_finding_names_the_dearest_choice_and_claims_its_least_cost():
+    (finding,) = across_findings(APART)
+    assert finding.text.startswith(
+        "The best form depends on the machine in 1 of 1 case. grouped_native, the choice of amx-2, is 20× [19–21] "
+        "slower than the best on avx2-2, in "
+    )
+    assert math.exp(finding.effect) == pytest.approx(19.2, rel=0.02)
+    assert (
+        "does not run elsewhere in 1 case: grouped_native is unsupported on avx2-2." in across_findings(FAILING)[0].text
+    )
+    assert across_findings(ALIKE)[0].text == "The best form is the same on 2 kinds of machines in 1 of 1 case."
+    assert across_findings(tasks(FAST_NATIVE)) == []
+
+
+def test_it_stands_in_tables_findings_and_on_the_first_screen():
+    facts = [{"run_id": "a"}, {"run_id": "b"}]
+    assert sheets(APART, facts)[0].title.startswith("Across machines")
+    (text,) = (one.text for one in across_findings(APART))
+    assert text in [one.text for one in of_rows(APART)]
+    assert first_screen(Drawable(APART, facts)).across == text
+    assert first_screen(Drawable(tasks(FAST_NATIVE), facts[:1])).across is None
+
+
+def test_the_table_fits_a_terminal():
+    (sheet,) = across_sheets(APART)
+    assert all(len(line) <= 80 for line in lines(sheet, 80))
