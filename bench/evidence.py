@@ -24,7 +24,7 @@ from grouped_bench.measure.machine import environment
 from grouped_bench.measure.machine.environment import without_paths
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.store import identity
-from grouped_bench.store.temporary import replace
+from grouped_bench.store.files.temporary import replace
 
 SCHEMA_VERSION = 1
 EVIDENCE = Path(__file__).resolve().parent.parent / "results" / "evidence"

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from grouped_bench.report.drawing.svg import STYLE, svg
-from grouped_bench.store.temporary import replace
+from grouped_bench.store.files.temporary import replace
 from grouped_bench.variants.palette import BLACK, BLUE, GREEN, ORANGE, SKY, VERMILION
 
 # Large slow-downs are found alike: a thin line lies on a wide one, so that both are seen.

@@ -12,7 +12,7 @@ import jinja2
 from matplotlib.figure import Figure
 
 from grouped_bench.space.studies import STUDIES
-from grouped_bench.store.temporary import replace
+from grouped_bench.store.files.temporary import replace
 
 TEMPLATE = Path(__file__).with_name("evidence.md.jinja")
 # In what scripts asked and in files that are kept.

@@ -7,12 +7,12 @@ from grouped_bench.analyse.statistics.derive import RULES, RULES_NOW, by_present
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.store.object_store import refuse_store
+from grouped_bench.store.files.object_store import refuse_store
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from grouped_bench.store.compaction import Compaction
+    from grouped_bench.store.files.compaction import Compaction
 
 
 def compact(out: str | Path = DEFAULT_OUT, *, quiet: bool = True) -> "Compaction":
@@ -31,7 +31,7 @@ def compact(out: str | Path = DEFAULT_OUT, *, quiet: bool = True) -> "Compaction
         OutputError: the folder cannot be written.
     """
     from grouped_bench.harness.progress import Progress
-    from grouped_bench.store import compaction
+    from grouped_bench.store.files import compaction
     from grouped_bench.store.journal import SUFFIX
     from grouped_bench.store.runs import find_runs
 
@@ -54,7 +54,7 @@ def compact(out: str | Path = DEFAULT_OUT, *, quiet: bool = True) -> "Compaction
 
 def _read(path: Path) -> "tuple[pa.Table, Json]":
     """The tasks of a run as they are read now, and its row of the manifest."""
-    from grouped_bench.store.compaction import run_row
+    from grouped_bench.store.files.compaction import run_row
     from grouped_bench.store.runs import read_facts, read_run, read_table, to_table
 
     facts = read_facts(path)

@@ -11,7 +11,7 @@ from grouped_bench.space.facts import Json
 from grouped_bench.space.learning import EPOCHS, SEEDS, Study
 from grouped_bench.space.studies import study_named
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.store.object_store import ObjectStore, is_url, local_folder
+from grouped_bench.store.files.object_store import ObjectStore, is_url, local_folder
 from grouped_bench.units import parse_duration
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from grouped_bench.errors import OutputError, RunError
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.store.temporary import unwritable
+from grouped_bench.store.files.temporary import unwritable
 
 
 def publish(folder: str | Path, runs: Sequence[str] = (), *, out: str | Path = DEFAULT_OUT) -> list[Path]:

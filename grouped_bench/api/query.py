@@ -17,7 +17,7 @@ from grouped_bench.store.schema import METADATA_KEY, NAMES, RAW, SERIES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from grouped_bench.store.compaction import Manifest
+    from grouped_bench.store.files.compaction import Manifest
 
 VIEWS = ("tasks", "runs", "samples")
 # The facts of a run, in a row of its file's metadata that may be another's.
@@ -125,8 +125,8 @@ def _files(runs: Sequence[str], out: str | Path) -> list[str]:
 
 def _compacted(files: Sequence[str], places: Sequence[str | Path]) -> "list[tuple[Manifest, dict[Path, Json]]]":
     """Of the files those whose tasks stand in large ones, by each of the folders that was compacted."""
-    from grouped_bench.store.compaction import Manifest
-    from grouped_bench.store.object_store import is_url
+    from grouped_bench.store.files.compaction import Manifest
+    from grouped_bench.store.files.object_store import is_url
 
     folders = dict.fromkeys(Path(place).absolute() for place in places if not is_url(place))
     manifests = filter(None, (Manifest.read(folder, RULES_NOW) for folder in folders))
@@ -184,7 +184,7 @@ def _of_parts(store: Any, manifest: "Manifest", runs: "dict[Path, Json]", name: 
     """The tasks of compacted runs; their rows of the manifest become the table `name`."""
     import pyarrow as pa
 
-    from grouped_bench.store.compaction import FILE, RUN
+    from grouped_bench.store.files.compaction import FILE, RUN
 
     told = [{**row, FILE: str(file)} for file, row in runs.items()]
     store.register(name, pa.Table.from_pylist(told, schema=RUN))
@@ -221,7 +221,7 @@ def _as_now(files: Sequence[str]) -> "tuple[pa.Table, pa.Table]":
     """The rows of older runs as they are read now, and a row a run as of the view `runs`."""
     import pyarrow as pa
 
-    from grouped_bench.store.compaction import FILE, RUN, run_row
+    from grouped_bench.store.files.compaction import FILE, RUN, run_row
     from grouped_bench.store.runs import read_run, to_table
     from grouped_bench.store.schema import arrow_schema
 

@@ -15,7 +15,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.store.object_store import ObjectStore, Place, local_folder
+from grouped_bench.store.files.object_store import Location, ObjectStore, local_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -202,7 +202,7 @@ def _uploaded(made: Run, request: "RunRequest") -> Run:
     return dataclasses.replace(made, url=url)
 
 
-def _without_page(made: Run, out: Place) -> CutShortError:
+def _without_page(made: Run, out: Location) -> CutShortError:
     """What to say of a run that was written and whose page was interrupted."""
     from grouped_bench.store.journal import resume_command
 

@@ -4,10 +4,11 @@ import os
 import re
 from pathlib import Path
 
+from grouped_bench.space.variables import ONEDNN
+
 # On Linux it is turned on where the processor has one of these, or is a Neoverse V1
 # (tensorflow/core/util/port.cc, DefaultOneDnnPolicy).
 TURN_IT_ON = ("avx512_vnni", "avx512_bf16", "avx_vnni", "amx_tile", "amx_int8", "amx_bf16")
-VARIABLE = "TF_ENABLE_ONEDNN_OPTS"
 _NEOVERSE_V1 = re.compile(r"^CPU part\s*:\s*0xd40$", re.MULTILINE)
 _FLAGS = re.compile(r"^flags\s*:\s*(.*)$", re.MULTILINE)
 _CPUINFO = Path("/proc/cpuinfo")
@@ -15,12 +16,12 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 def is_left_off() -> bool:
     """Whether it is off here for want of a processor that turns it on, rather than by anybody's choice."""
-    return not os.environ.get(VARIABLE) and not _turns_it_on()
+    return not os.environ.get(ONEDNN) and not _turns_it_on()
 
 
 def will_be_on() -> bool:
     """Whether it will be on in a process that imports TensorFlow with the variables as they are."""
-    asked = os.environ.get(VARIABLE, "").lower()
+    asked = os.environ.get(ONEDNN, "").lower()
     return asked not in ("0", "false") if asked else _turns_it_on()
 
 

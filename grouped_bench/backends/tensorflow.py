@@ -27,6 +27,7 @@ from grouped_bench.backends.base import (
 from grouped_bench.backends.convolutions import tensorflow as convolutions
 from grouped_bench.space import variables
 from grouped_bench.space.facts import Json
+from grouped_bench.space.variables import ONEDNN
 
 # `name:Kind`: how a profile labels an operation.
 _KIND = re.compile(r"[^:]+:(?:_MklNative|_Mkl)?(\w+)")
@@ -40,7 +41,7 @@ class TensorFlow(Backend):
     module = "tensorflow"
     executions = ("graph", "xla", "eager")
     variables: ClassVar[dict[str, str]] = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "2"}
-    environments: ClassVar[dict[str, tuple[str, ...]]] = {onednn.VARIABLE: ("0", "1")}
+    environments: ClassVar[dict[str, tuple[str, ...]]] = {ONEDNN: ("0", "1")}
     convolution_code = (convolutions.define_convolution,)
     depthwise_code = (convolutions.define_depthwise,)
     composed_code = (convolutions.define_composed,)
@@ -49,7 +50,7 @@ class TensorFlow(Backend):
     placement_code = (convolutions.define_placed,)
 
     def other_environments(self) -> list[str]:
-        return [variables.described({onednn.VARIABLE: "0" if onednn.will_be_on() else "1"})]
+        return [variables.described({ONEDNN: "0" if onednn.will_be_on() else "1"})]
 
     def load(self, threads: int | None = None, *, tf32: bool | None = None) -> None:
         import keras  # noqa: F401

@@ -7,6 +7,7 @@ import click
 
 from grouped_bench.commands.shared.options import looks_option
 from grouped_bench.commands.shared.output import OK, usage_error
+from grouped_bench.units import counted
 
 if TYPE_CHECKING:
     from grouped_bench.report.drawing.files import SavedFigure
@@ -51,7 +52,7 @@ def report(runs: tuple[str, ...], output: str | None, figures: str | None, out: 
     page = output or (None if how["names"] else _PAGE)
     loaded, count = gb.load_newest(list(runs), out, _MOST_TASKS)
     if len(loaded) < count:
-        told = f"Shown: the newest {len(loaded):,} of {count:,} runs, of each machine in turn."
+        told = f"Shown: the newest {len(loaded):,} of {counted(count, 'run')}, of each machine in turn."
         click.echo(f"{told} `grouped-bench query` reads all.", err=True)
     if page:
         check_writable(Path(page).parent)

@@ -15,7 +15,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.store.object_store import Place, is_url, local_folder
+from grouped_bench.store.files.object_store import Location, is_url, local_folder
 from grouped_bench.variants.plugins import refuse_unknown
 
 LOCAL = "local"
@@ -105,7 +105,7 @@ class RunRequest:
         return cls(plan=plan, control=control, space=header["space"], **found)
 
     @property
-    def named_out(self) -> Place:
+    def named_out(self) -> Location:
         """What a user names as the place of the run."""
         return self.store or self.out
 

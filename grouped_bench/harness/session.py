@@ -31,8 +31,8 @@ from grouped_bench.measure.machine.disturbance import processors
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Facts, Json
+from grouped_bench.store.files.object_store import Location
 from grouped_bench.store.journal import SUFFIX, Journal, read_journal, resume_command
-from grouped_bench.store.object_store import Place
 from grouped_bench.store.runs import as_written, check_writable, write_run
 from grouped_bench.units import counted
 
@@ -237,7 +237,7 @@ def conclude(
 
 
 @contextlib.contextmanager
-def kept(journal: Journal, out: Place) -> Iterator[None]:
+def kept(journal: Journal, out: Location) -> Iterator[None]:
     """Whatever ends the block, the journal stays, and the error says how to go on; one without a record goes."""
     try:
         yield

@@ -10,6 +10,8 @@ from grouped_bench.errors import SpaceError
 
 # Makes the environments of all of a run's hosts equally long: their size alone moves timings (Mytkowicz et al. 2009).
 PADDING = "GROUPED_BENCH_PADDING"
+# Turns TensorFlow's oneDNN on or off.
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 # Of each variable its values in the order given; an empty one unsets it.
 Choices = dict[str, tuple[str, ...]]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -13,9 +13,9 @@ from typing import Any, BinaryIO, Self
 from grouped_bench.errors import OutputError, RunError, UnavailableError, shown
 from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.store.object_store import Place, local_folder
+from grouped_bench.store.files.object_store import Location, local_folder
+from grouped_bench.store.files.temporary import new_file, unwritable
 from grouped_bench.store.schema import SCHEMA_VERSION
-from grouped_bench.store.temporary import new_file, unwritable
 
 SUFFIX = ".journal"
 KIND = "grouped-bench journal"
@@ -122,7 +122,7 @@ def _interned(pairs: list[tuple[str, Any]]) -> Json:
     return {sys.intern(key): value for key, value in pairs}
 
 
-def resume_command(path: Path, out: Place) -> str:
+def resume_command(path: Path, out: Location) -> str:
     """What a user types to go on with the run whose file or journal is at `path`, having given `out`."""
     where = [] if str(out) == str(DEFAULT_OUT) else ["--out", str(out)]
     named = path.stem if path.is_relative_to(local_folder(out)) else str(path.with_suffix(SUFFIX))

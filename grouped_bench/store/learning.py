@@ -14,10 +14,10 @@ from grouped_bench.errors import RunError, SpaceError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.learning import Network, NetworkPair, Study
 from grouped_bench.store.checks import LARGEST_METADATA, MOST_ROWS
-from grouped_bench.store.object_store import LATEST, Place, copies, in_store, local_folder
+from grouped_bench.store.files.object_store import LATEST, Location, copies, in_store, local_folder
+from grouped_bench.store.files.temporary import beside, unwritable
 from grouped_bench.store.runs import LEARNING
 from grouped_bench.store.schema import METADATA_KEY, Column, column
-from grouped_bench.store.temporary import beside, unwritable
 
 SUFFIX = LEARNING
 SCHEMA_VERSION = 1
@@ -105,7 +105,7 @@ def study_of(facts: Facts) -> Study:
     return Study(**{**told, "networks": networks, "comparisons": comparisons, "correlated": tuple(told["correlated"])})
 
 
-def find(name: str, out: Place) -> Path:
+def find(name: str, out: Location) -> Path:
     """The file of a learning run: a path, a run id or `latest` under `out`. Raises RunError."""
     path, folder = Path(name), local_folder(out)
     if path.is_file():
@@ -124,7 +124,7 @@ def find(name: str, out: Place) -> Path:
     return found[0]
 
 
-def find_and_read(name: str, out: Place) -> tuple[list[Training], Json]:
+def find_and_read(name: str, out: Location) -> tuple[list[Training], Json]:
     """The trainings and facts of a learning run, by file, id or `latest` under `out`. Raises RunError."""
     return read(find(name, out))
 

@@ -12,14 +12,14 @@ import pyarrow.parquet as pq
 from grouped_bench.errors import OutputError, RunError, shown
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.checks import LARGEST_METADATA, metadata_problem, size_problem, value_problem
-from grouped_bench.store.compaction import MANIFEST, TASKS
+from grouped_bench.store.files.compaction import MANIFEST, TASKS
+from grouped_bench.store.files.object_store import LATEST, Location, ObjectStore, copies, in_store, is_url, local_folder
+from grouped_bench.store.files.temporary import beside, unwritable
 from grouped_bench.store.frames import frame_of
 from grouped_bench.store.identity import identified
 from grouped_bench.store.journal import SUFFIX, synchronise_folder
-from grouped_bench.store.object_store import LATEST, ObjectStore, Place, copies, in_store, is_url, local_folder
 from grouped_bench.store.older import as_now
 from grouped_bench.store.schema import LATER, METADATA_KEY, SCHEMA_VERSION, arrow_schema
-from grouped_bench.store.temporary import beside, unwritable
 from grouped_bench.units import counted
 
 # Of trainings, which are no run.
@@ -165,7 +165,7 @@ def check_writable(folder: Path) -> None:
         )
 
 
-def find_runs(name: str, out: Place) -> list[Path]:
+def find_runs(name: str, out: Location) -> list[Path]:
     """Files of the run or runs called `name`: a file, a folder, `latest`, or a run id (the last two under `out`).
 
     A run that has not ended has a journal and no Parquet file. Of what lies in an object store, local copies are given.
@@ -196,7 +196,7 @@ def find_runs(name: str, out: Place) -> list[Path]:
     return found
 
 
-def holds_runs(out: Place) -> bool:
+def holds_runs(out: Location) -> bool:
     """Whether there is a Parquet file under `out`. Raises as `find_runs` where a store cannot be read."""
     if is_url(out):
         return bool(ObjectStore(str(out)).find(".parquet"))
@@ -204,7 +204,7 @@ def holds_runs(out: Place) -> bool:
     return folder.is_dir() and any(folder.rglob("*.parquet"))
 
 
-def find_all_runs(names: Iterable[str], out: Place) -> list[Path]:
+def find_all_runs(names: Iterable[str], out: Location) -> list[Path]:
     """Files of the runs called by each of `names`, once each, in their order. See `find_runs`."""
     return list(dict.fromkeys(path for name in names for path in find_runs(name, out)))
 

@@ -11,8 +11,8 @@ from machines import recorded
 import grouped_bench as gb
 from grouped_bench.analyse.statistics.derive import RULES, RULES_NOW
 from grouped_bench.errors import OutputError, RunError, SpaceError
-from grouped_bench.store import compaction
-from grouped_bench.store.compaction import MANIFEST, TASKS, Manifest
+from grouped_bench.store.files import compaction
+from grouped_bench.store.files.compaction import MANIFEST, TASKS, Manifest
 from grouped_bench.store.runs import find_runs, write_run
 
 pytest.importorskip("duckdb")

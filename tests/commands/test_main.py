@@ -368,21 +368,21 @@ def test_advise_without_any_run_abstains_and_says_what_to_do(call):
 
 def test_report_writes_one_page_for_the_runs_that_it_names(call, calls):
     found = [result()]
-    calls(runs, "load_all", found)
+    calls(runs, "load_newest", (found, 1))
     calls(runs, "write_report", Path("page.html"))
     saved = [SavedFigure("latency", (Path("d/latency.svg"), Path("d/latency.pdf"))), SavedFigure("memory", (), "none")]
     calls(runs, "write_figures", saved)
     answer = call("report", "a", "b", "-o", "page.html", "--figures", "d", "--out", "there")
     assert answer == (0, "Wrote d/latency.svg, .pdf\nWrote page.html\n", "No figure memory: none.\n")
     assert calls.made == [
-        ("load_all", (["a", "b"], "there"), {}),
+        ("load_newest", (["a", "b"], "there", 20_000), {}),
         ("write_figures", (found, "d"), {}),
-        ("write_report", (found, "page.html"), {}),
+        ("write_report", (found, "page.html"), {"of": 1}),
     ]
 
 
 def test_figures_for_a_paper_need_no_page(call, calls):
-    calls(runs, "load_all", [])
+    calls(runs, "load_newest", ([], 0))
     calls(runs, "write_figures", [SavedFigure("latency", (Path("d/latency.pdf"),))])
     words = ("--figure", "latency", "--figure", "speedup", "--figure-format", "pdf", "--width", "85mm", "--captions")
     answer = call("report", "latest", "--figures", "d", *words, "--where", "groups > 1")
@@ -416,10 +416,20 @@ def test_a_page_that_cannot_be_written_leaves_no_figures(call, saved, elsewhere)
 
 
 def test_the_defaults_of_report_are_those_of_its_help(call, calls):
-    calls(runs, "load_all", [])
+    calls(runs, "load_newest", ([], 0))
     calls(runs, "write_report", Path("report.html"))
     call("report", "latest")
-    assert calls.made == [("load_all", (["latest"], "results"), {}), ("write_report", ([], "report.html"), {})]
+    assert calls.made == [
+        ("load_newest", (["latest"], "results", 20_000), {}),
+        ("write_report", ([], "report.html"), {"of": 0}),
+    ]
+
+
+def test_report_of_many_runs_says_which_it_shows(call, calls):
+    calls(runs, "load_newest", ([result()], 12))
+    calls(runs, "write_report", Path("report.html"))
+    told = "Shown: the newest 1 of 12 runs, of each machine in turn. `grouped-bench query` reads all.\n"
+    assert call("report", "results") == (0, "Wrote report.html\n", told)
 
 
 @pytest.mark.parametrize("what", ["variants", "presets", "backends", "devices", "columns"])
@@ -591,7 +601,7 @@ def test_a_run_that_was_cut_short_exits_130_and_says_how_to_go_on(call, calls):
 
 @pytest.mark.parametrize("words", [("run",), ("plan",), ("show", "a"), ("report", "a")])
 def test_ctrl_c_exits_130_without_a_traceback(words, call, calls):
-    for home, name in ((runs, "run"), (plan, "plan"), (runs, "load_all")):
+    for home, name in ((runs, "run"), (plan, "plan"), (runs, "load_all"), (runs, "load_newest")):
         calls(home, name, KeyboardInterrupt())
     code, out, err = call(*words)
     assert (code, out) == (130, "")

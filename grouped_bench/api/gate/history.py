@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from grouped_bench.api.runs import joined, load_all, selection
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts
-from grouped_bench.store.object_store import is_url
+from grouped_bench.store.files.object_store import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

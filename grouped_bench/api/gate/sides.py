@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from grouped_bench.api.runs import load
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts, Json
+from grouped_bench.store.files.object_store import LATEST, Location, in_store, is_url, local_folder
 from grouped_bench.store.gate import steps
 from grouped_bench.store.gate.steps import StepRow
-from grouped_bench.store.object_store import LATEST, Place, in_store, is_url, local_folder
 
 if TYPE_CHECKING:
     from grouped_bench.analyse.compare.measurements import Side
@@ -106,7 +106,7 @@ class SideFiles:
 Names = str | Path | Sequence[str | Path]
 
 
-def sides_of(base: Names, head: Names, out: Place, *, as_one: bool = False) -> tuple[SideFiles, SideFiles]:
+def sides_of(base: Names, head: Names, out: Location, *, as_one: bool = False) -> tuple[SideFiles, SideFiles]:
     """The files of base and of head.
 
     Args:
@@ -178,7 +178,7 @@ def _is_folder(name: str | Path) -> bool:
     return Path(name).is_dir() or (is_url(name) and not str(name).endswith((".parquet", f"/{LATEST}")))
 
 
-def _runs(name: str, out: Place) -> SideFiles:
+def _runs(name: str, out: Location) -> SideFiles:
     """The runs that a name stands for; a run and its baseline are one."""
     from grouped_bench.store.runs import find_runs
 
@@ -187,7 +187,7 @@ def _runs(name: str, out: Place) -> SideFiles:
     return SideFiles(tuple(_each_once(files)))
 
 
-def _benchmarks(name: str, _: Place) -> SideFiles:
+def _benchmarks(name: str, _: Location) -> SideFiles:
     """The files of benchmarks that a name stands for; a copy of one of them is not taken."""
     from grouped_bench.store.gate.benchmarks import read_benchmarks
 
@@ -199,14 +199,14 @@ def _benchmarks(name: str, _: Place) -> SideFiles:
     return _without_copies(files)
 
 
-def _of_id(name: str, out: Place) -> list[Path]:
+def _of_id(name: str, out: Location) -> list[Path]:
     """The file of steps of the run with this id under `out`, if there is one and the name is no path."""
     if Path(name).exists():
         return []
     return [path for path in local_folder(out).rglob(f"*{steps.SUFFIX}") if path.name == f"{name}{steps.SUFFIX}"]
 
 
-def _steps(name: str, out: Place) -> SideFiles:
+def _steps(name: str, out: Location) -> SideFiles:
     """The files of a project's steps that a name stands for: a file, a folder, or the id of a run under `out`."""
     path = Path(name)
     files = []
@@ -262,7 +262,7 @@ def _facts(path: Path) -> Facts:
     return load(path).metadata if path.suffix == SUFFIX else read_facts(path)
 
 
-def _finder(name: str, out: Place) -> Callable[[str, Place], SideFiles]:
+def _finder(name: str, out: Location) -> Callable[[str, Location], SideFiles]:
     """What finds the files that a name stands for: of JSON, where it is a file of such or a folder without runs."""
     from grouped_bench.store.journal import SUFFIX
 

@@ -27,9 +27,9 @@ from grouped_bench.backends.base import usable_processors
 from grouped_bench.errors import HostError, OutputError, SpaceError
 from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.files.object_store import local_folder
+from grouped_bench.store.files.temporary import TemporaryFolder
 from grouped_bench.store.networks.files import PACKAGE, beside, may_have_parts, refuse_taken, restore
-from grouped_bench.store.object_store import local_folder
-from grouped_bench.store.temporary import TemporaryFolder
 from grouped_bench.units import counted
 
 if TYPE_CHECKING:

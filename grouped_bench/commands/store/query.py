@@ -36,7 +36,7 @@ def query(sql: str, runs: tuple[str, ...], format_: str, output: str | None, out
     """
     import grouped_bench as gb
     from grouped_bench.report.text import records
-    from grouped_bench.store.temporary import beside, unwritable
+    from grouped_bench.store.files.temporary import beside, unwritable
 
     if format_ == "parquet" and output is None:
         raise usage_error("--format parquet must go with --output", received="no --output", remedy="Name a file")

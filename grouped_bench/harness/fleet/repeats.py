@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from grouped_bench.analyse.devices import LEAST_DEVICES, facts_of
+from grouped_bench.analyse.environment.devices import LEAST_DEVICES, facts_of
 from grouped_bench.errors import HostError, UnavailableError
 from grouped_bench.harness.facts.commit import read_commit
 from grouped_bench.harness.fleet.nodes import Opened, RemoteVisitor

@@ -11,7 +11,6 @@ import psutil
 
 from grouped_bench.analyse.statistics.derive import visits_of
 from grouped_bench.analyse.statistics.stability import SPEED_SPREAD, STOLEN_SHARE, THROTTLED_SHARE, speed_spread
-from grouped_bench.backends import onednn
 from grouped_bench.harness.plan import make_plan
 from grouped_bench.harness.processes.probing import probe_backend
 from grouped_bench.harness.request import RunRequest
@@ -20,8 +19,9 @@ from grouped_bench.measure.machine import environment
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.space.space import Space
+from grouped_bench.space.variables import ONEDNN
 from grouped_bench.store import identity
-from grouped_bench.store.temporary import TemporaryFolder
+from grouped_bench.store.files.temporary import TemporaryFolder
 from grouped_bench.units import counted
 
 GOOD, POOR, UNFIT, UNKNOWN = "good", "poor", "unfit", "unknown"
@@ -216,13 +216,13 @@ def _onednn(facts: Facts) -> Check:
 
 def _turn_on(facts: Facts) -> str:
     """What turns oneDNN on, by why it is off: the variable, or what TensorFlow does by itself on this processor."""
-    machine, asked = facts["machine"], facts["variables"].get(onednn.VARIABLE)
-    turn_on = f"Set {onednn.VARIABLE}=1"
+    machine, asked = facts["machine"], facts["variables"].get(ONEDNN)
+    turn_on = f"Set {ONEDNN}=1"
     if asked is None:
         return turn_on
     if asked != "0":
         return "Use a build of TensorFlow that has oneDNN"
-    return f"Unset {onednn.VARIABLE}, or set it to 1" if machine and machine.onednn_by_default else turn_on
+    return f"Unset {ONEDNN}, or set it to 1" if machine and machine.onednn_by_default else turn_on
 
 
 def _in_force(facts: Facts) -> Check:

@@ -24,7 +24,7 @@ from grouped_bench.space.axes import DEFAULT_VARIANTS, LARGEST_EXTENT
 from grouped_bench.space.choices import DEPTHWISE
 from grouped_bench.space.facts import Json
 from grouped_bench.space.space import Space
-from grouped_bench.store.temporary import TemporaryFolder
+from grouped_bench.store.files.temporary import TemporaryFolder
 from grouped_bench.units import counted
 
 APPLICATIONS = "keras.applications:"

@@ -12,8 +12,8 @@ from grouped_bench.harness.processes.interrupts import interrupts
 from grouped_bench.harness.progress import Progress
 from grouped_bench.measure.models.learning.data import Examples, read
 from grouped_bench.measure.rounds import Clock, read_clock
+from grouped_bench.store.files.temporary import TemporaryFolder
 from grouped_bench.store.runs import check_writable
-from grouped_bench.store.temporary import TemporaryFolder
 
 _USUAL_BACKEND = "tensorflow"
 

@@ -16,7 +16,7 @@ from grouped_bench.harness.processes.ipc import Channel, scratch, tail
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError, Worker
 from grouped_bench.space import variables
 from grouped_bench.space.facts import Json
-from grouped_bench.store.temporary import TemporaryFolder
+from grouped_bench.store.files.temporary import TemporaryFolder
 from grouped_bench.variants.plugins import refuse_while_importing
 
 _PACKAGE = Path(grouped_bench.__file__).resolve().parent

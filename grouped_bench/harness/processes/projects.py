@@ -13,7 +13,7 @@ from grouped_bench.harness.processes.hosts import allowed, only_this_package
 from grouped_bench.harness.processes.ipc import Channel, scratch
 from grouped_bench.harness.processes.workers import Limits, Worker
 from grouped_bench.space.facts import Json
-from grouped_bench.store.temporary import TemporaryFolder
+from grouped_bench.store.files.temporary import TemporaryFolder
 
 _REAP_S = 30.0
 

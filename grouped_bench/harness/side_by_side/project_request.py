@@ -17,7 +17,7 @@ from grouped_bench.space.axes import Control
 from grouped_bench.space.case import PASSES
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.store.object_store import refuse_store
+from grouped_bench.store.files.object_store import refuse_store
 
 # Axes of a model, and the preset whose controls hold where others are not given.
 AXES = ("backend", "execution", "device", "batch_size", "passes")

@@ -15,8 +15,8 @@ from grouped_bench.harness.sweep.cohort_state import Standing
 from grouped_bench.harness.sweep.sweep import Sweep
 from grouped_bench.measure.rounds import read_clock
 from grouped_bench.space.facts import Json
+from grouped_bench.store.files.object_store import refuse_store
 from grouped_bench.store.journal import Journal, read_journal
-from grouped_bench.store.object_store import refuse_store
 from grouped_bench.store.runs import check_writable
 from grouped_bench.units import format_clock
 

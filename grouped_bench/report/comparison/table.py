@@ -12,7 +12,7 @@ from grouped_bench.errors import SpaceError
 from grouped_bench.report.comparison import exports, headline, words
 from grouped_bench.report.text import cells
 from grouped_bench.report.text.sheet import grid
-from grouped_bench.store.temporary import replace, unwritable
+from grouped_bench.store.files.temporary import replace, unwritable
 from grouped_bench.units import counted
 
 # What the name of a file ends in, and the format that this implies.

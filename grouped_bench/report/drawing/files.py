@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from grouped_bench.errors import SpaceError
 from grouped_bench.report.drawing.svg import DPI, STYLE, Sketch, svg
-from grouped_bench.store.temporary import replace, unwritable
+from grouped_bench.store.files.temporary import replace, unwritable
 from grouped_bench.units import parse_length
 
 FORMATS = ("svg", "png", "pdf")

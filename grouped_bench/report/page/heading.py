@@ -62,7 +62,9 @@ def heading(rows: Sequence[Task], metadata: Sequence[Facts], of: int | None = No
 
 def _part(metadata: Sequence[Facts], of: int | None) -> list[str]:
     """That there are more runs than these, and which these are."""
-    return [f"the newest of each machine, of {of:,} runs in all"] if of is not None and of > len(metadata) else []
+    if of is None or of <= len(metadata):
+        return []
+    return [f"the newest of each machine, of {counted(of, 'run')} in all"]
 
 
 def _subject(rows: Sequence[Task], metadata: Sequence[Facts]) -> str:

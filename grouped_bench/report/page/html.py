@@ -24,7 +24,7 @@ from grouped_bench.report.text import cells
 from grouped_bench.report.text.contrast import contrast
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import schema
-from grouped_bench.store.temporary import replace, unwritable
+from grouped_bench.store.files.temporary import replace, unwritable
 from grouped_bench.units import counted
 
 _MOST_REASONS = 100

@@ -8,8 +8,8 @@ from pathlib import Path
 from grouped_bench.analyse.answer import answers
 from grouped_bench.space.facts import Facts
 from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.files.object_store import Location
 from grouped_bench.store.journal import resume_command
-from grouped_bench.store.object_store import Place
 from grouped_bench.store.schema import Task
 
 
@@ -25,7 +25,7 @@ class Next:
     """
 
     path: Path
-    out: Place = DEFAULT_OUT
+    out: Location = DEFAULT_OUT
     page: bool = True
     url: str | None = None
 

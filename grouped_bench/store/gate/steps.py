@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.checks import LONGEST_TEXT, MOST_ROWS, Elapsed, Sampled, Tally, metadata_problem
+from grouped_bench.store.files.temporary import replace, unwritable
 from grouped_bench.store.gate.json_file import DoubledKeyError, UnreadableError, read_tree
 from grouped_bench.store.schema import STATUSES
-from grouped_bench.store.temporary import replace, unwritable
 
 SUFFIX = ".steps.json"
 _Text = Annotated[str, Field(max_length=LONGEST_TEXT)]

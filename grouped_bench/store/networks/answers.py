@@ -16,7 +16,7 @@ from grouped_bench.space import variables
 from grouped_bench.space.case import HostKey
 from grouped_bench.space.facts import Json
 from grouped_bench.store import identity
-from grouped_bench.store.temporary import replace
+from grouped_bench.store.files.temporary import replace
 
 SUFFIX = ".network"
 _SCHEMA = 1

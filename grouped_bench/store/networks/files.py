@@ -11,7 +11,7 @@ from typing import Any
 
 from grouped_bench.errors import OutputError, SpaceError
 from grouped_bench.measure.models.reading.keras_files import CONFIG, LARGEST_CONFIG
-from grouped_bench.store import temporary
+from grouped_bench.store.files import temporary
 from grouped_bench.store.runs import check_writable
 from grouped_bench.variants.models.built_in import form_in
 

@@ -11,7 +11,7 @@ from fleets import FakeEngine, FakeNode
 from killed_runs import COSTS, REFUSED, SPACE, Quick
 
 import grouped_bench as gb
-from grouped_bench.analyse.devices import devices_of
+from grouped_bench.analyse.environment.devices import devices_of
 from grouped_bench.analyse.rows import plain
 from grouped_bench.errors import SpaceError, UnavailableError
 from grouped_bench.harness.fleet import fleet, repeats

@@ -20,7 +20,7 @@ from grouped_bench.harness.processes import ipc, workers
 from grouped_bench.harness.processes.hosts import Host
 from grouped_bench.harness.processes.workers import Limits, TaskFailedError
 from grouped_bench.measure.rounds import read_clock
-from grouped_bench.store.temporary import TemporaryFolder
+from grouped_bench.store.files.temporary import TemporaryFolder
 
 MIB = 2**20
 

@@ -4,7 +4,16 @@ import math
 import string
 from collections.abc import Iterator, Sequence
 
-from grouped_bench.analyse.across import COSTS, FAILS, OPEN, CaseAcross, MachineKind, Transfer, across, kinds_of
+from grouped_bench.analyse.environment.across import (
+    COSTS,
+    FAILS,
+    OPEN,
+    CaseAcross,
+    MachineKind,
+    Transfer,
+    across,
+    kinds_of,
+)
 from grouped_bench.analyse.rows import case_title, varying
 from grouped_bench.report.findings.sentences import Finding
 from grouped_bench.report.text import cells, factors
@@ -56,7 +65,7 @@ def across_findings(rows: Sequence[Task]) -> list[Finding]:
 
 def _of_all(cases: Sequence[CaseAcross], moved: Sequence[CaseAcross]) -> str:
     undecided = sum(case.state == OPEN for case in cases)
-    rest = f", and {counted(undecided, 'case')} undecided" if undecided else ""
+    rest = f"; {counted(undecided, 'case')} undecided" if undecided else ""
     if moved:
         return f"The best form depends on the machine in {len(moved)} of {counted(len(cases), 'case')}{rest}."
     held = len(cases) - undecided

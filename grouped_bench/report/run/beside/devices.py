@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
-from grouped_bench.analyse.devices import Devices, Repeated, devices_of
+from grouped_bench.analyse.environment.devices import Devices, Repeated, devices_of
 from grouped_bench.analyse.rows import VERDICTS, case_title, setting_title
 from grouped_bench.report.findings.sentences import Finding
 from grouped_bench.report.text import cells, factors

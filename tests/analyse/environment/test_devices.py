@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from frames import frame
 
-from grouped_bench.analyse.devices import Devices, Repeated, devices_of, facts_of
+from grouped_bench.analyse.environment.devices import Devices, Repeated, devices_of, facts_of
 from grouped_bench.analyse.rows import plain
 
 

@@ -3,7 +3,7 @@
 import pytest
 from kinds import FAST_NATIVE, FAST_SPLIT, tasks
 
-from grouped_bench.analyse.across import COSTS, FAILS, HOLDS, OPEN, MachineKind, across, kinds_of
+from grouped_bench.analyse.environment.across import COSTS, FAILS, HOLDS, OPEN, MachineKind, across, kinds_of
 
 
 def only(rows):

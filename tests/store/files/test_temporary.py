@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from checkout import importing
 
-from grouped_bench.store import temporary
-from grouped_bench.store.temporary import TemporaryFolder, beside, new_file, replace
+from grouped_bench.store.files import temporary
+from grouped_bench.store.files.temporary import TemporaryFolder, beside, new_file, replace
 
 WRITING = """
 import sys
 from pathlib import Path
-from grouped_bench.store.temporary import TemporaryFolder, new_file
+from grouped_bench.store.files.temporary import TemporaryFolder, new_file
 made = TemporaryFolder() if sys.argv[1] == "folder" else new_file(Path(sys.argv[1]))
 print(made.name, flush=True)
 input()

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from grouped_bench.errors import RunError
 from grouped_bench.space.facts import Facts, Json
+from grouped_bench.store.files.temporary import beside, unwritable
 from grouped_bench.store.schema import METADATA_KEY, SCHEMA_VERSION, arrow_schema
-from grouped_bench.store.temporary import beside, unwritable
 
 TASKS, MANIFEST = ".tasks.parquet", "runs.manifest.parquet"
 # Of a task in a large file: that of its run, below the folder.

@@ -8,8 +8,8 @@ from grouped_bench.analyse.estimate import Estimate
 from grouped_bench.analyse.leads import gain, is_clearly_faster
 from grouped_bench.analyse.network.parts import exact_forms, own_variant
 from grouped_bench.analyse.rows import gathered, is_timed
-from grouped_bench.backends import onednn
 from grouped_bench.space import variables
+from grouped_bench.space.variables import ONEDNN
 from grouped_bench.store.schema import COHORT_KEY, Task
 
 # What is asked is the same on every kind of machine; what a variable is set to is one of its facts.
@@ -32,7 +32,7 @@ class MachineKind:
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
+class KindChoice:
     """What is best for one case on one kind of machine.
 
     Attributes:
@@ -55,8 +55,8 @@ class Transfer:
         task: of the form that was chosen, where it is used; None where it was not tried there.
     """
 
-    made: Choice
-    used: Choice
+    made: KindChoice
+    used: KindChoice
     task: Task | None
 
     @property
@@ -82,7 +82,7 @@ class Transfer:
 class CaseAcross:
     """One case on several kinds of machines, in the order of the record."""
 
-    choices: tuple[Choice, ...]
+    choices: tuple[KindChoice, ...]
 
     @property
     def transfers(self) -> list[Transfer]:
@@ -136,13 +136,13 @@ def _kind_of(row: Task) -> MachineKind:
     is_on = (read_in_force(row.in_force) or {}).get("onednn")
     if not isinstance(is_on, bool):
         return MachineKind(row.machine, row.env or "")
-    others = {name: value for name, value in variables.parsed(row.env).items() if name != onednn.VARIABLE}
+    others = {name: value for name, value in variables.parsed(row.env).items() if name != ONEDNN}
     return MachineKind(
         row.machine, ", ".join(filter(None, [f"oneDNN {'on' if is_on else 'off'}", variables.described(others)]))
     )
 
 
-def _choice(kind: MachineKind, tasks: Sequence[Task]) -> Choice | None:
+def _choice(kind: MachineKind, tasks: Sequence[Task]) -> KindChoice | None:
     """What is best among the tasks of a case on a kind of machine; None where nothing was timed."""
     *_, newest = sorted(gathered(tasks, ("run_id",)), key=lambda some: str(some[0].started_at))
     own = next((row for row in newest if row.variant == own_variant(row)), None)
@@ -152,4 +152,4 @@ def _choice(kind: MachineKind, tasks: Sequence[Task]) -> Choice | None:
     if is_timed(own):
         forms = [own, *(row for row in forms if is_clearly_faster(row, own))]
     best = min(forms, key=lambda row: row.seconds, default=None)
-    return None if best is None else Choice(kind, best, tuple(newest))
+    return None if best is None else KindChoice(kind, best, tuple(newest))

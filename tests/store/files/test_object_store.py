@@ -19,7 +19,7 @@ from grouped_bench.api.advise import evidence
 from grouped_bench.errors import CutShortError, GroupedBenchError, OutputError, RunError, SpaceError, UnavailableError
 from grouped_bench.harness.processes import probing
 from grouped_bench.store import learning, object_store
-from grouped_bench.store.object_store import ObjectStore, copies, local_folder
+from grouped_bench.store.files.object_store import ObjectStore, copies, local_folder
 from grouped_bench.store.runs import find_all_runs, find_runs, write_run
 
 fsspec = pytest.importorskip("fsspec")
@@ -194,7 +194,7 @@ def test_an_upload_that_breaks_off_leaves_nothing(store, tmp_path, monkeypatch):
 
 def test_an_upload_that_is_killed_leaves_nothing_that_is_seen(bucket, tmp_path):
     script = (
-        "import os, pathlib, signal, sys; from grouped_bench.store import object_store as o\n"
+        "import os, pathlib, signal, sys; from grouped_bench.store.files import object_store as o\n"
         "def dying(source, target, length):\n"
         "    target.write(bytes(12 << 20)); target.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
         "o.shutil.copyfileobj = dying\n"

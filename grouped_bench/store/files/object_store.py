@@ -17,7 +17,7 @@ from typing import Any
 from grouped_bench.errors import GroupedBenchError, OutputError, RunError, SpaceError, UnavailableError
 from grouped_bench.space.facts import Json
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.store.temporary import beside
+from grouped_bench.store.files.temporary import beside
 
 # The extra that brings what a scheme takes, and the library of each extra.
 SCHEMES = {"s3": "s3", "gs": "gcs", "gcs": "gcs", "memory": "s3"}
@@ -30,16 +30,16 @@ _OPTIONS: Json = {
 _CACHE = "grouped-bench"
 
 # A folder or file, by path or URL.
-Place = str | Path
+Location = str | Path
 LATEST = "latest"
 
 
-def is_url(place: Place) -> bool:
+def is_url(place: Location) -> bool:
     """Whether a name is that of an object store or of something in it."""
     return isinstance(place, str) and _MARK in place
 
 
-def local_folder(out: Place) -> Path:
+def local_folder(out: Location) -> Path:
     """The local folder of runs that go to `out`: itself, or for an object store one that is named like it."""
     if not isinstance(out, str) or not is_url(out):
         return Path(out)
@@ -47,18 +47,18 @@ def local_folder(out: Place) -> Path:
     return DEFAULT_OUT.joinpath(scheme, *(part for part in rest.split("/") if part not in ("", ".", "..")))
 
 
-def refuse_store(out: Place, what: str) -> None:
+def refuse_store(out: Location, what: str) -> None:
     """Raises SpaceError where `out` is that of an object store: `what` is kept on this machine alone."""
     if is_url(out):
         raise SpaceError(f"The folder of {what} must be a local one", received=out, remedy="Name a local folder")
 
 
-def in_store(name: str, out: Place) -> bool:
+def in_store(name: str, out: Location) -> bool:
     """Whether what is called `name` lies in an object store: by its own URL, or by that of `out` if it is no path."""
     return is_url(name) or (is_url(out) and not os.path.lexists(name))
 
 
-def copies(name: str, out: Place, suffix: str, but: tuple[str, ...] = ()) -> list[Path]:
+def copies(name: str, out: Location, suffix: str, but: tuple[str, ...] = ()) -> list[Path]:
     """Local copies of what is called `name` in an object store, in the order of their names; empty where nothing is.
 
     Args:

@@ -1,0 +1,1 @@
+"""Where files are: temporary, in object stores, or many runs in one."""
