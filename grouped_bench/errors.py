@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import PurePath
-from typing import Self
+from typing import Any, Self
 
 # Characters of a value that an error shows.
 SHOWN = 120
@@ -60,6 +60,12 @@ class HostError(GroupedBenchError):
 
 class CutShortError(GroupedBenchError):
     """A run that ended before its file was written; its journal keeps what was measured."""
+
+
+class NotUploadedError(CutShortError):
+    """A run that is complete here, as `run`, and that its object store did not take."""
+
+    run: Any = None
 
 
 def shown(value: object, limit: int = SHOWN) -> str:

@@ -33,15 +33,17 @@ def compact(out: str | Path = DEFAULT_OUT, *, quiet: bool = True) -> "Compaction
     from grouped_bench.harness.progress import Progress
     from grouped_bench.store.files import compaction
     from grouped_bench.store.journal import SUFFIX
-    from grouped_bench.store.runs import find_runs
+    from grouped_bench.store.runs import find_runs, holds_runs
 
-    refuse_store(out, "runs that are compacted")
+    refuse_store(out, "Large files")
     folder = Path(out).absolute()
-    files = [path for path in find_runs(str(folder), folder) if path.suffix != SUFFIX]
-    if not folder.is_dir() or not files:
+    found = find_runs(str(folder), folder) if folder.is_dir() and holds_runs(folder) else []
+    files = [path for path in found if path.suffix != SUFFIX]
+    if not files:
+        there = "is no folder" if folder.is_file() else "has none" if folder.exists() else "is not there"
         raise RunError(
             "What is compacted must be a folder with runs that have ended",
-            received=out,
+            received=f"{out}, which {there}",
             remedy="Name a folder of runs, such as results",
         )
     with Progress(quiet) as progress:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from grouped_bench.errors import OutputError, RunError
 from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.files.object_store import refuse_store
 from grouped_bench.store.files.temporary import unwritable
 
 
@@ -24,6 +25,7 @@ def publish(folder: str | Path, runs: Sequence[str] = (), *, out: str | Path = D
     Raises:
         RunError: a run cannot be found or read, has not ended, or must not be published.
         OutputError: the folder exists, or cannot be written.
+        SpaceError: the folder is in an object store.
     """
     from grouped_bench.analyse.rows import plain
     from grouped_bench.harness.facts.leaks import leaks
@@ -31,6 +33,7 @@ def publish(folder: str | Path, runs: Sequence[str] = (), *, out: str | Path = D
     from grouped_bench.store.journal import SUFFIX
     from grouped_bench.store.runs import find_all_runs, read_run
 
+    refuse_store(folder, "Data sets")
     target = Path(folder)
     if target.exists():
         raise OutputError(

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from grouped_bench import variants
-from grouped_bench.errors import CutShortError, OutputError
+from grouped_bench.errors import CutShortError, NotUploadedError, OutputError
 from grouped_bench.harness.plan import Plan, make_plan, resolved
 from grouped_bench.space.axes import Control
 from grouped_bench.space.facts import Facts
 from grouped_bench.space.space import Space
 from grouped_bench.store import DEFAULT_OUT
-from grouped_bench.store.files.object_store import Location, ObjectStore, local_folder
+from grouped_bench.store.files.object_store import Location, ObjectStore, local_folder, refuse_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,6 +100,7 @@ def run(space: Space, **options: Any) -> Run:
         OutputError: the folder cannot be written.
         HostError: a backend cannot start.
         CutShortError: the run ended before its file was written; `resume` continues it.
+        NotUploadedError: the object store did not take the run, which the error has as `run`; `resume` uploads it.
     """
     from grouped_bench.harness.request import LOCAL, RunRequest
     from grouped_bench.harness.session import carry_out
@@ -192,12 +193,14 @@ def _uploaded(made: Run, request: "RunRequest") -> Run:
             *_, url = ObjectStore(request.store).upload(files, request.out)
         except (OutputError, KeyboardInterrupt) as error:
             told = error if isinstance(error, OutputError) else None
-            raise CutShortError(
+            refused = NotUploadedError(
                 told.rule if told else "A run must end before it is uploaded",
                 received=told.received if told else "an interrupt",
-                remedy=f"{'Correct that, then upload' if told else 'Upload'} it with "
+                remedy=f"{'Correct that, then upload' if told else 'Upload'} {made.path.name} with "
                 f"`{resume_command(made.path, request.store)}`",
-            ) from None
+            )
+            refused.run = made
+            raise refused from None
     made.path.with_suffix(SUFFIX).unlink(missing_ok=True)
     return dataclasses.replace(made, url=url)
 
@@ -335,6 +338,8 @@ def write_report(
     from grouped_bench.report.page import html
     from grouped_bench.store.runs import check_writable
 
+    for place, what in ((path, "Pages"), (figures or "", "Figures")):
+        refuse_store(place, what)
     path, frame, metadata = Path(path), joined(runs), [run.metadata for run in runs]
     check_writable(path.parent)
     if figures is not None:
@@ -369,6 +374,7 @@ def write_figures(
     """
     from grouped_bench.report.drawing import files, registry
 
+    refuse_store(folder, "Figures")
     how = files.print_of(formats, width, captions=captions)
     frame = joined(runs)
     selected = frame if where is None else frame[selection(frame, where)]

@@ -43,6 +43,7 @@ def report(runs: tuple[str, ...], output: str | None, figures: str | None, out: 
       grouped-bench report latest --figures paper --figure latency --width 85mm
     """
     import grouped_bench as gb
+    from grouped_bench.store.files.object_store import refuse_store
     from grouped_bench.store.runs import check_writable
 
     given = {name: value for name, value in how.items() if value not in (None, False, ())}
@@ -55,6 +56,7 @@ def report(runs: tuple[str, ...], output: str | None, figures: str | None, out: 
         told = f"Shown: the newest {len(loaded):,} of {counted(count, 'run')}, of each machine in turn."
         click.echo(f"{told} `grouped-bench query` reads all.", err=True)
     if page:
+        refuse_store(page, "Pages")
         check_writable(Path(page).parent)
     for one in gb.write_figures(loaded, figures, **given) if figures is not None else ():
         click.echo(_told(one), err=not one.paths)

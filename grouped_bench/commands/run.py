@@ -23,6 +23,7 @@ from grouped_bench.commands.shared.output import (
     terminal_width,
     usage_error,
 )
+from grouped_bench.errors import NotUploadedError
 from grouped_bench.store import DEFAULT_OUT
 
 if TYPE_CHECKING:
@@ -89,7 +90,11 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
         raise usage_error("--open must go with a page", received="--no-report", remedy="Leave one of them out")
     if open_page:
         given["page"] = True  # also of a run that is resumed and was begun without
-    made = gb.resume(resume, space=space, **given) if resume else gb.run(space, **given)
+    refused = None
+    try:
+        made = gb.resume(resume, space=space, **given) if resume else gb.run(space, **given)
+    except NotUploadedError as error:
+        made, refused = error.run, error
     try:
         for one in (made, *made.others):
             _tell(one, given, format_, tables)
@@ -98,6 +103,8 @@ def run(resume: str | None, strict: bool, format_: str, open_page: bool, tables:
         drop_output()  # a reader who has gone still gets the exit code, and how to resume
     if open_page and made.page and not webbrowser.open(made.page.resolve().as_uri()):
         click.echo("No browser could be opened. The page is at the address above.", err=True)
+    if refused is not None:
+        raise refused
     if made.metadata["stopped_by"] == "user":
         from grouped_bench.store.journal import resume_command
 

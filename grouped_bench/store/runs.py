@@ -178,7 +178,7 @@ def find_runs(name: str, out: Location) -> list[Path]:
         if found := copies(name, out, ".parquet", but=_NO_RUNS):
             return found
         place = out if is_url(out) and not is_url(name) else name
-        raise _no_run(name, f"Name another one; {shown(str(place))} holds no such run")
+        raise _no_run(name, f"{_unfinished(out)}Name another one; {shown(str(place))} holds no such run")
     path, out = Path(name), local_folder(out)
     is_file, is_folder = (_holds(test) for test in (path.is_file, path.is_dir))
     if is_file:
@@ -207,6 +207,13 @@ def holds_runs(out: Location) -> bool:
 def find_all_runs(names: Iterable[str], out: Location) -> list[Path]:
     """Files of the runs called by each of `names`, once each, in their order. See `find_runs`."""
     return list(dict.fromkeys(path for name in names for path in find_runs(name, out)))
+
+
+def _unfinished(out: Location) -> str:
+    """How to resume a run that was to go to an object store and has not ended, if there is one."""
+    if not is_url(out) or not any(local_folder(out).rglob(f"*{SUFFIX}")):
+        return ""
+    return f"Resume the unfinished one with `grouped-bench run --resume latest --out {out}`. "
 
 
 def _no_run(name: str, remedy: str) -> RunError:

@@ -16,10 +16,10 @@ from killed_runs import fake_host
 from small_runs import result, small
 
 from grouped_bench.analyse.advise.advice import Advice, Option
-from grouped_bench.api import advise, catalogue, explain, layer_code, network, plan, runs
+from grouped_bench.api import advise, catalogue, compact, explain, layer_code, network, plan, runs
 from grouped_bench.commands import main
 from grouped_bench.commands.shared import output
-from grouped_bench.errors import CutShortError, HostError, OutputError, UnavailableError
+from grouped_bench.errors import CutShortError, HostError, NotUploadedError, OutputError, UnavailableError
 from grouped_bench.harness.processes import probing
 from grouped_bench.report import explanation, plans
 from grouped_bench.report.advice import formats
@@ -30,6 +30,7 @@ from grouped_bench.report.text.cells import display_width
 from grouped_bench.space.axes import OPTION_AXES, Control
 from grouped_bench.space.space import Space
 from grouped_bench.store import schema
+from grouped_bench.store.files.compaction import Compaction
 from grouped_bench.store.runs import write_run
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
@@ -423,6 +424,31 @@ def test_the_defaults_of_report_are_those_of_its_help(call, calls):
         ("load_newest", (["latest"], "results", 20_000), {}),
         ("write_report", ([], "report.html"), {"of": 0}),
     ]
+
+
+def test_a_run_that_was_not_uploaded_is_shown_before_it_is_said(call, calls):
+    refused = NotUploadedError("A rule", received="it is dead", remedy="Upload it with `this`")
+    refused.run = result()
+    calls(runs, "run", refused)
+    code, out, err = call("run", "--format", "csv")
+    assert code == 130
+    assert out.startswith("run_id,")
+    assert err.endswith("grouped-bench: A rule. Received: it is dead. Upload it with `this`.\n")
+
+
+def test_compact_names_what_it_leaves_out_and_exits_1(call, calls, tmp_path):
+    calls(compact, "compact", Compaction(2, 30, (), ("a.parquet: A rule",)))
+    told = "Wrote 0 files of 0 B in results: 2 runs with 30 tasks.\n"
+    assert call("compact") == (1, told, "Left out: a.parquet: A rule\n")
+    calls(compact, "compact", Compaction(2, 30, (), ()))
+    assert call("compact", "there") == (0, told.replace("results", "there"), "")
+
+
+@pytest.mark.parametrize("words", [("report", "run", "-o"), ("query", "select 1", "--output")])
+def test_what_is_made_of_runs_is_not_written_to_a_store(words, call, saved):
+    code, _, err = call(*words, "s3://lab/page")
+    assert code == 2
+    assert "must be written to a local path. Received: s3://lab/page. Name a local path." in err
 
 
 def test_report_of_many_runs_says_which_it_shows(call, calls):

@@ -318,7 +318,7 @@ def test_an_interrupted_run_has_a_file_and_can_be_gone_on_with(fake, monkeypatch
 
 @pytest.mark.parametrize("asked", [False, True])
 def test_a_page_that_is_interrupted_leaves_the_run_and_says_so(fake, monkeypatch, asked):
-    def stop(*_):
+    def stop(*_, **more):
         raise KeyboardInterrupt
 
     answers = iter([False] * 4 + [asked] * 9999)

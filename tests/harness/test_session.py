@@ -50,8 +50,8 @@ def files(folder):
 
 
 def test_a_disk_that_fills_up_keeps_what_was_measured_and_the_run_can_be_gone_on_with(mounted):
-    out = mounted("size=96k")
-    code, printed, told = grouped_bench(*SMALL, "--visits", "24", "--out", str(out))
+    out = mounted("size=64k")
+    code, printed, told = grouped_bench(*SMALL, "--visits", "12", "--out", str(out))
     (journal,) = out.rglob("*.journal")
     assert (code, printed) == (130, "")
     assert told.strip() == (

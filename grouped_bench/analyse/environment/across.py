@@ -1,6 +1,7 @@
 """Whether the answer of one kind of machine holds on another: each one's choice, and what it costs elsewhere."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 
 from grouped_bench.analyse.environment.machines import read_in_force
@@ -39,11 +40,13 @@ class KindChoice:
         kind: of machine.
         best: the fastest form that is clearly faster than the network's or Keras' own; else that one, where it runs.
         tasks: all of the case there.
+        is_decided: whether no other form may be faster than an own one that is `best` by more than next to nothing.
     """
 
     kind: MachineKind
     best: Task
     tasks: tuple[Task, ...]
+    is_decided: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +72,8 @@ class Transfer:
     @property
     def state(self) -> str:
         """HOLDS, COSTS, FAILS or OPEN."""
+        if not self.made.is_decided:
+            return OPEN
         cost = self.cost
         if cost is None:
             return OPEN if self.task is None or self.task.status in ("interrupted", "ok") else FAILS
@@ -148,8 +153,10 @@ def _choice(kind: MachineKind, tasks: Sequence[Task]) -> KindChoice | None:
     own = next((row for row in newest if row.variant == own_variant(row)), None)
     if own is None:
         return None
-    forms = exact_forms(own, newest)
-    if is_timed(own):
-        forms = [own, *(row for row in forms if is_clearly_faster(row, own))]
+    others = exact_forms(own, newest)
+    forms = [own, *(row for row in others if is_clearly_faster(row, own))] if is_timed(own) else others
     best = min(forms, key=lambda row: row.seconds, default=None)
-    return None if best is None else KindChoice(kind, best, tuple(newest))
+    if best is None:
+        return None
+    is_decided = best is not own or all((gain(row, own).high or math.inf) <= _EQUAL for row in others)
+    return KindChoice(kind, best, tuple(newest), is_decided)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from grouped_bench.errors import OutputError, RunError, SpaceError
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store import DEFAULT_OUT
+from grouped_bench.store.files.object_store import refuse_store
 
 if TYPE_CHECKING:
     import datetime
@@ -102,7 +103,7 @@ def save_baselines(
     Raises:
         RunError: a run that cannot be found or read, has not ended, or was measured side by side with another.
         OutputError: the folder cannot be written, or there is another run of that id, in it or among `names`.
-        SpaceError: no number of rounds.
+        SpaceError: no number of rounds, or a folder in an object store.
     """
     from grouped_bench.store.runs import check_writable, find_all_runs, write_run
 
@@ -112,6 +113,7 @@ def save_baselines(
             received=samples,
             remedy="Use 1 to keep one round of each visit",
         )
+    refuse_store(to, "Baselines")
     check_writable(Path(to))
     made: dict[Path, _Content] = {}
     for path in find_all_runs(names, out):

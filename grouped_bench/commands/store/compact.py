@@ -2,7 +2,7 @@
 
 import click
 
-from grouped_bench.commands.shared.output import OK, say
+from grouped_bench.commands.shared.output import FAILED, OK, say
 from grouped_bench.units import counted, format_bytes
 
 
@@ -16,6 +16,9 @@ def compact(out: str, quiet: bool) -> int:
     remain what counts: `query` sees at once what is new, changed or removed.
     Repeat the command when many runs have come since.
 
+    Exit codes: 0 all runs; 1 a run that cannot be read was left out; 2 nothing
+    was written.
+
     \b
     Examples:
       grouped-bench compact
@@ -28,4 +31,4 @@ def compact(out: str, quiet: bool) -> int:
         click.echo(f"Left out: {reason}", err=True)
     runs, tasks = counted(made.runs, "run"), counted(made.tasks, "task")
     say(f"Wrote {counted(len(made.parts), 'file')} of {format_bytes(made.bytes)} in {out}: {runs} with {tasks}.")
-    return OK
+    return FAILED if made.left_out else OK

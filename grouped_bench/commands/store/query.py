@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from grouped_bench.commands.shared.output import OK, say, terminal_width, usage_error
+from grouped_bench.store.files.object_store import refuse_store
 from grouped_bench.units import counted
 
 _FORMATS = ("table", "csv", "json", "parquet")
@@ -45,6 +46,7 @@ def query(sql: str, runs: tuple[str, ...], format_: str, output: str | None, out
     if output is not None and Path(output).suffix == ".parquet" and _is_among_runs(Path(output), (out, *runs)):
         remedy = "Name a file in another folder"
         raise usage_error("--output must not lie among the runs that are read", received=output, remedy=remedy)
+    refuse_store(output or "", "Answers")
     found = gb.query(sql, runs, out=out)
     if output is None:
         say(records.render(found, format_, terminal_width()))

@@ -53,7 +53,7 @@ def request_of(function: str, kind: str, options: Mapping[str, Any]) -> StepRequ
             remedy="Write it like train:step, without .py",
         )
     own = {name: value for name, value in options.items() if name in _OWN and value is not None}
-    refuse_store(own.get("out", DEFAULT_OUT), "steps measured side by side")
+    refuse_store(own.get("out", DEFAULT_OUT), "Steps measured side by side")
     own["out"] = Path(own.get("out", DEFAULT_OUT))
     rest = {name: value for name, value in options.items() if name not in _OWN and value is not None}
     allowed = CONTROLS if kind == "step" else (*CONTROLS, *AXES, "input_shape")

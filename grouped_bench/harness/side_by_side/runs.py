@@ -49,7 +49,7 @@ def carry_out_both(
         OutputError, UnavailableError, HostError: as of `carry_out`.
         CutShortError: it ended before the files were written; the journals keep what was measured.
     """
-    refuse_store(request.named_out, "runs measured side by side")
+    refuse_store(request.named_out, "Runs measured side by side")
     check_writable(request.out)
     control = request.control.model_copy(update={"least_visits": request.control.visits})
     with opened(dataclasses.replace(request, control=control), pythons) as session, contextlib.ExitStack() as stack:

@@ -77,7 +77,7 @@ class Manifest:
 
     def fresh(self, files: Iterable[Path]) -> dict[Path, Json]:
         """Of those files that are as they were compacted, what is known of the run; each by its path."""
-        there = {part.name for part in self.folder.glob(f"*{TASKS}")}
+        there = {part.name for part in self.folder.glob(f"*{TASKS}") if _is_whole(part)}
         found = {}
         for file in files:
             row = self.runs.get(file.relative_to(self.folder).as_posix()) if file.is_relative_to(self.folder) else None
@@ -137,7 +137,8 @@ def compact(
     before = Manifest.read(folder, rules)
     kept = _kept(before, files, least) if before else {}
     left_out: list[str] = []
-    with unwritable("A folder of runs that is compacted must be writable", folder, "Free disk space"):
+    remedy = "Free disk space, or change its permissions"
+    with unwritable("A folder of runs that is compacted must be writable", folder, remedy):
         runs = _read(folder, files, kept, read, left_out, tell)
         rows = [*kept.values(), *_write_parts(folder, runs, {row["part"] for row in kept.values()}, least)]
         facts = {METADATA_KEY: json.dumps(_facts(rules)).encode()}
@@ -221,6 +222,15 @@ def _at_once(runs: Iterable[tuple[pa.Table, Json]]) -> Iterator[list[tuple[pa.Ta
             some, rows, size = [], 0, 0
     if some:
         yield some
+
+
+def _is_whole(part: Path) -> bool:
+    """Whether a large file has its end, where Parquet says what is in it."""
+    try:
+        pq.read_metadata(part)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
 
 
 def _state(file: Path) -> tuple[int, int] | None:

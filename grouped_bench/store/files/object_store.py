@@ -27,7 +27,9 @@ _MARK = "://"
 _OPTIONS: Json = {
     "s3": {"config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 3}}},
 }
-_CACHE = "grouped-bench"
+_NAME = "grouped-bench"
+_LONGEST_REASON = 300
+_REMEDY = "See that it answers, or correct its URL or the credentials"
 
 # A folder or file, by path or URL.
 Location = str | Path
@@ -44,13 +46,14 @@ def local_folder(out: Location) -> Path:
     if not isinstance(out, str) or not is_url(out):
         return Path(out)
     scheme, _, rest = out.partition(_MARK)
-    return DEFAULT_OUT.joinpath(scheme, *(part for part in rest.split("/") if part not in ("", ".", "..")))
+    parts = (part for part in rest.split("/") if part not in ("", ".", ".."))
+    return _base("XDG_STATE_HOME", ".local/state").joinpath(scheme.lower(), *parts)
 
 
 def refuse_store(out: Location, what: str) -> None:
-    """Raises SpaceError where `out` is that of an object store: `what` is kept on this machine alone."""
+    """Raises SpaceError where `out` is that of an object store: `what`, in the plural, is written locally alone."""
     if is_url(out):
-        raise SpaceError(f"The folder of {what} must be a local one", received=out, remedy="Name a local folder")
+        raise SpaceError(f"{what} must be written to a local path", received=out, remedy="Name a local path")
 
 
 def in_store(name: str, out: Location) -> bool:
@@ -98,9 +101,10 @@ class ObjectStore:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         scheme, _, rest = url.partition(_MARK)
+        scheme = scheme.lower()
         if scheme not in SCHEMES or not rest.strip("/"):
             raise SpaceError(
-                f"A URL of runs must begin with one of {', '.join(SCHEMES)} and name a place",
+                "A URL of runs must name a place in s3://, gs:// or gcs://",
                 received=f"{scheme}{_MARK}" if "@" in rest else url,
                 remedy="Name a local folder, or a store like s3://bucket/prefix",
             )
@@ -113,8 +117,10 @@ class ObjectStore:
         try:
             import fsspec
 
-            with self._answering(RunError, "be reachable", "Correct its URL"):
-                self._files, self._root = fsspec.core.url_to_fs(self.url, **_OPTIONS.get(scheme, {}))
+            with self._answering(RunError, "be reachable", _REMEDY):
+                self._files, self._root = fsspec.core.url_to_fs(
+                    f"{scheme}{_MARK}{rest.rstrip('/')}", **_OPTIONS.get(scheme, {})
+                )
         except ImportError as error:
             library = error.name or _LIBRARIES[SCHEMES[scheme]]
             raise UnavailableError(
@@ -125,7 +131,7 @@ class ObjectStore:
 
     def find(self, suffix: str) -> list[PurePosixPath]:
         """The files below that end so. Raises RunError."""
-        with self._answering(RunError, "be one that can be read", "Correct its URL, or the credentials"):
+        with self._answering(RunError, "be one that can be read", _REMEDY):
             self._files.invalidate_cache()
             self._facts: Json = self._files.find(self._root, detail=True)
         return [PurePosixPath(path) for path in self._facts if path.endswith(suffix)]
@@ -135,13 +141,13 @@ class ObjectStore:
         from fsspec.utils import tokenize
 
         known = tokenize(self._files.protocol, self._facts[str(path)])
-        copy: Path = _cache() / known / path.parent.name / path.name
+        copy: Path = _base("XDG_CACHE_HOME", ".cache") / known / path.parent.name / path.name
         if copy.exists():
             return copy
         try:
             copy.parent.mkdir(parents=True, exist_ok=True)
             with beside(copy) as fresh:
-                with self._answering(RunError, "be one that can be read", "Correct its URL, or the credentials"):
+                with self._answering(RunError, "be one that can be read", _REMEDY):
                     self._files.get_file(str(path), str(fresh))
                 fresh.replace(copy)
         except OSError as error:
@@ -154,8 +160,8 @@ class ObjectStore:
 
     def check_writable(self) -> None:
         """Raises OutputError unless a file can be written there."""
-        probe = f"{self._root}/.{_CACHE}-{secrets.token_hex(4)}"
-        with self._answering(OutputError, "be writable", "Correct its URL or the credentials, or name another one"):
+        probe = f"{self._root}/.{_NAME}-{secrets.token_hex(4)}"
+        with self._answering(OutputError, "be writable", f"{_REMEDY}, or name another one"):
             self._write(probe, b"")
         with contextlib.suppress(Exception):  # whoever may write may not always delete
             self._files.rm_file(probe)
@@ -173,7 +179,7 @@ class ObjectStore:
         made = []
         for file in files:
             below = file.relative_to(folder).as_posix()
-            with self._answering(OutputError, "be writable", "Correct its URL or the credentials"):
+            with self._answering(OutputError, "be writable", _REMEDY):
                 self._write(f"{self._root}/{below}", file)
             made.append(f"{self.url}/{below}")
         return made
@@ -197,10 +203,14 @@ class ObjectStore:
         except Exception as error:  # each library has a family of its own
             told: Any = getattr(error, "strerror", None) or error
             reason = next(iter(str(told).splitlines()), "") or type(error).__name__
-            raise kind(f"An object store must {rule}", received=f"{self.url} ({reason})", remedy=remedy) from None
+            told = f"{self.url} ({reason})"
+            raise kind(f"An object store must {rule}", received=told, remedy=remedy, limit=_LONGEST_REASON) from None
 
 
-def _cache() -> Path:
-    """Where copies are kept, as the XDG base directories have it."""
-    asked = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(asked) if Path(asked).is_absolute() else Path.home() / ".cache") / _CACHE
+def _base(variable: str, usual: str) -> Path:
+    """Our folder in one of the XDG base directories, or among the runs where there is no home."""
+    asked = os.environ.get(variable, "")
+    try:
+        return (Path(asked) if Path(asked).is_absolute() else Path.home() / usual) / _NAME
+    except RuntimeError:
+        return DEFAULT_OUT / _NAME

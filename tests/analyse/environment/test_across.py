@@ -60,6 +60,13 @@ def test_an_own_form_that_does_not_run_leaves_the_fastest_of_its_function():
     assert [one.best.variant for one in case.choices] == ["grouped_native", "split_concat"]
 
 
+def test_a_form_in_use_that_another_may_beat_is_no_choice():
+    near = {**FAST_NATIVE, "grouped": 0.11, "split_concat": 0.4}
+    case = only([*tasks(near, spread=0.3), *tasks(FAST_NATIVE, "avx2-2")])
+    assert [one.is_decided for one in case.choices] == [False, True]
+    assert {one.state for one in case.transfers if one.made.kind.machine == "amx-2"} == {OPEN}
+
+
 def test_the_same_choice_holds():
     case = only([*tasks(FAST_NATIVE), *tasks(FAST_NATIVE, "avx2-2")])
     assert case.state == HOLDS

@@ -16,9 +16,17 @@ from trainings import trainings
 import grouped_bench as gb
 from grouped_bench.analyse.statistics.derive import RULES
 from grouped_bench.api.advise import evidence
-from grouped_bench.errors import CutShortError, GroupedBenchError, OutputError, RunError, SpaceError, UnavailableError
+from grouped_bench.errors import (
+    GroupedBenchError,
+    NotUploadedError,
+    OutputError,
+    RunError,
+    SpaceError,
+    UnavailableError,
+)
 from grouped_bench.harness.processes import probing
-from grouped_bench.store import learning, object_store
+from grouped_bench.store import learning
+from grouped_bench.store.files import object_store
 from grouped_bench.store.files.object_store import ObjectStore, copies, local_folder
 from grouped_bench.store.runs import find_all_runs, find_runs, write_run
 
@@ -30,6 +38,7 @@ SECRET = "5ecr3t-of-n0body"
 def surroundings(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 @pytest.fixture(scope="module")
@@ -223,10 +232,10 @@ def measuring(fake):
     return lambda **more: gb.run(gb.Space(**SPACE), visits=3, seed=3, peaks=False, **more)
 
 
-def test_a_run_goes_there_when_it_has_ended(store, measuring):
+def test_a_run_goes_there_when_it_has_ended(store, measuring, tmp_path):
     run = measuring(out=store)
     folder = local_folder(store)
-    assert folder.parts[:2] == ("results", store.partition(":")[0])
+    assert folder == tmp_path / "state" / "grouped-bench" / store.replace("://", "/")
     assert sorted(path.name for path in ObjectStore(store).find("")) == [
         f"{run.metadata['run_id']}.html",
         run.path.name,
@@ -243,11 +252,14 @@ def test_a_run_that_could_not_be_uploaded_is_kept_and_resumed_without_measuring(
 
     with monkeypatch.context() as patched:
         patched.setattr(ObjectStore, "upload", dead)
-        with pytest.raises(CutShortError, match="it is dead") as caught:
+        with pytest.raises(NotUploadedError, match="it is dead") as caught:
             measuring(out=store)
+    assert caught.value.run.path.exists()
     (journal,) = local_folder(store).rglob("*.journal")
     assert f"`grouped-bench run --resume {journal.stem} --out {store}`" in str(caught.value)
     assert ObjectStore(store).find("") == []
+    with pytest.raises(RunError, match=f"Resume the unfinished one with .*--out {store}"):
+        gb.load("latest", store)
     monkeypatch.setattr(probing, "Host", None)  # nothing is started
     run = gb.resume(journal.stem, out=store)
     assert run.url and not journal.exists()
@@ -285,7 +297,7 @@ def test_a_store_that_nobody_answers_for_is_one_sentence(bucket, monkeypatch):
 
 @pytest.mark.parametrize("url", ["http://host/runs", "ftp://host/runs", "s3://", "file:///runs", "://"])
 def test_other_urls_are_refused(url):
-    with pytest.raises(SpaceError, match="must begin with one of"):
+    with pytest.raises(SpaceError, match="must name a place in s3://"):
         find_runs(url, "results")
 
 
@@ -303,11 +315,31 @@ def test_a_library_that_is_missing_is_named_with_its_extra(url, library, monkeyp
         ObjectStore(url)
 
 
-def test_what_stays_here_says_so(tmp_path):
-    with pytest.raises(SpaceError, match="must be a local one"):
-        gb.run_both(sys.executable, sys.executable, out="memory://lab/runs")
-    with pytest.raises(SpaceError, match="must be a local one"):
-        gb.step_both("train:step", out="memory://lab/runs")
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda url, runs: gb.run_both(sys.executable, sys.executable, out=url),
+        lambda url, runs: gb.step_both("train:step", out=url),
+        lambda url, runs: gb.publish(url, [str(run.path) for run in runs]),
+        lambda url, runs: gb.save_baselines([str(runs[0].path)], to=url),
+        lambda url, runs: gb.write_report(runs, url),
+        lambda url, runs: gb.write_report(runs, "page.html", figures=url),
+        lambda url, runs: gb.write_figures(runs, url),
+        lambda url, runs: gb.compact(url),
+    ],
+)
+def test_what_is_written_here_alone_says_so(write, tmp_path):
+    runs = [gb.load(path) for path in made(tmp_path / "local", "20260101-000000-aaaa")]
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(SpaceError, match="must be written to a local path"):
+        write("memory://lab/runs", runs)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_scheme_may_be_in_capitals(filled):
+    url, (_, second) = filled
+    scheme, _, rest = url.partition(":")
+    assert find_runs(f"{scheme.upper()}:{rest}/latest", "results")[0].read_bytes() == second.read_bytes()
 
 
 def test_copies_of_an_id_are_of_that_id_alone(filled):

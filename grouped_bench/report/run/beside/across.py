@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from grouped_bench.analyse.environment.across import (
     COSTS,
     FAILS,
+    HOLDS,
     OPEN,
     CaseAcross,
     MachineKind,
@@ -15,6 +16,7 @@ from grouped_bench.analyse.environment.across import (
     kinds_of,
 )
 from grouped_bench.analyse.rows import case_title, varying
+from grouped_bench.report.drawing.names import case_name, shape_of
 from grouped_bench.report.findings.sentences import Finding
 from grouped_bench.report.text import cells, factors
 from grouped_bench.report.text.sheet import Sheet
@@ -28,27 +30,34 @@ _MOST_CASES = 60
 _MOST_KINDS = 6
 _OF_SETTING = tuple(name for name in SETTING if name != "env")
 _NOTE = (
-    "Best: the fastest form of the same function that is clearly faster than the own form; else the own form. "
-    "A choice elsewhere costs its time there over that of the best form there."
+    "Best: the fastest form that is clearly faster than the one in use, which is Keras' own unless a network has "
+    "another. Where none is, the one in use. “A on B”: what is best on A, used on B, beside the best on B. "
+    "—: not measured there."
 )
 
 
 def across_sheets(rows: Sequence[Task]) -> list[Sheet]:
-    """A table of the cases that were measured on several kinds of machines, a row a case; none without any."""
+    """A table of the cases whose best form differs between kinds of machines, or may; none without any."""
     cases = across(rows)
     kinds = kinds_of(cases)[:_MOST_KINDS]
     if not cases:
         return []
     names = dict(zip(kinds, _LETTERS, strict=False))
-    shown = sorted(cases, key=lambda case: -_worst(case))[:_MOST_CASES]
-    settings = varying([case.choices[0].best for case in cases], _OF_SETTING)
-    table = tuple(_row(case, names, settings) for case in shown)
-    headers = ("case", *(f"best on {name}" for name in names.values()), "a choice elsewhere")
+    apart = sorted((case for case in cases if case.state != HOLDS), key=lambda case: -_worst(case))
+    shown, firsts = apart[:_MOST_CASES], [case.choices[0].best for case in cases]
+    varied = shape_of(firsts), varying(firsts, _OF_SETTING)
+    table = tuple(_row(case, names, *varied) for case in shown)
+    if not table:
+        return []
+    headers = ("case", *(f"best on {name}" for name in names.values()), "used elsewhere")
     legend = "; ".join(f"{letter}: {_title(kind, kinds)}" for kind, letter in names.items())
-    more = [f"{counted(len(cases) - len(shown), 'more case')} not shown."] if len(cases) > len(shown) else []
+    held = len(cases) - len(apart)
+    more = [f"The same form is best wherever it was measured in {counted(held, 'other case')}."] if held else []
+    more += [f"{counted(len(apart) - len(shown), 'more case')} not shown."] if len(apart) > len(shown) else []
     left = len(kinds_of(cases)) - len(kinds)
     more += [f"{counted(left, 'more kind')} of machines not shown."] if left > 0 else []
-    return [Sheet(cells.clean(f"Across machines. {legend}"), headers, table, (_NOTE, *more))]
+    title = cells.clean(f"{_across(kinds)}. {legend}")
+    return [Sheet(title, headers, table, (_NOTE, *more))]
 
 
 def across_findings(rows: Sequence[Task]) -> list[Finding]:
@@ -67,10 +76,9 @@ def _of_all(cases: Sequence[CaseAcross], moved: Sequence[CaseAcross]) -> str:
     undecided = sum(case.state == OPEN for case in cases)
     rest = f"; {counted(undecided, 'case')} undecided" if undecided else ""
     if moved:
-        return f"The best form depends on the machine in {len(moved)} of {counted(len(cases), 'case')}{rest}."
+        return f"The best form depends on where it runs in {len(moved)} of {counted(len(cases), 'case')}{rest}."
     held = len(cases) - undecided
-    where = counted(len(kinds_of(cases)), "kind")
-    return f"The best form is the same on {where} of machines in {held} of {counted(len(cases), 'case')}{rest}."
+    return f"The best form is the same wherever it was measured in {held} of {counted(len(cases), 'case')}{rest}."
 
 
 def _costs(dearest: Transfer | None, cases: Sequence[CaseAcross]) -> Iterator[str]:
@@ -92,21 +100,23 @@ def _failures(moved: Sequence[CaseAcross], cases: Sequence[CaseAcross]) -> Itera
         yield f"A choice does not run elsewhere in {count}: {first.made.best.variant} is {_result(first)} on {where}."
 
 
-def _row(case: CaseAcross, names: dict[MachineKind, str], settings: Sequence[str]) -> tuple[str, ...]:
+def _row(
+    case: CaseAcross, names: dict[MachineKind, str], shape: Sequence[str], settings: Sequence[str]
+) -> tuple[str, ...]:
     best = {choice.kind: choice.best for choice in case.choices}
     first = case.choices[0].best
-    title = ", ".join([case_title(first), *(f"{name} {cells.text_of(first[name])}" for name in settings)])
+    title = " ".join([case_name(first, shape), str(first.pass_), *(cells.text_of(first[name]) for name in settings)])
     cell = [cells.text_of(best[kind].variant) if kind in best else cells.DASH for kind in names]
     return (cells.clean(title), *cell, _elsewhere(case, names))
 
 
 def _elsewhere(case: CaseAcross, names: dict[MachineKind, str]) -> str:
-    """The worst that becomes of the choice of a kind on another."""
+    """The worst that becomes of the choice of a kind on another: one that does not run, and the dearest."""
     shown = [one for one in case.transfers if {one.made.kind, one.used.kind} <= names.keys()]
-    worst = min(shown, key=lambda one: (one.state != FAILS, one.state != COSTS, -_certain(one)), default=None)
-    if worst is None or worst.state not in (FAILS, COSTS):
-        return "undecided" if case.state == OPEN else "holds"
-    return f"{names[worst.made.kind]} on {names[worst.used.kind]}: {_result(worst)}"
+    failing = [one for one in shown if one.state == FAILS][:1]
+    dear = sorted((one for one in shown if one.state == COSTS), key=lambda one: -_certain(one))[:1]
+    told = [f"{names[one.made.kind]} on {names[one.used.kind]}: {_result(one)}" for one in (*failing, *dear)]
+    return "; ".join(told) or "undecided"
 
 
 def _result(one: Transfer) -> str:
@@ -126,6 +136,13 @@ def _worst(case: CaseAcross) -> float:
     if case.state == FAILS:
         return math.inf
     return _certain(case.dearest) if case.dearest else 0.0
+
+
+def _across(kinds: Sequence[MachineKind]) -> str:
+    """What differs between the kinds."""
+    machines, states = ({getattr(one, name) for one in kinds} for name in ("machine", "state"))
+    told = [*(["machines"] if len(machines) > 1 else []), *(["environments"] if len(states) > 1 else [])]
+    return f"Across {' and '.join(told)}"
 
 
 def _title(kind: MachineKind, kinds: Sequence[MachineKind]) -> str:
