@@ -84,10 +84,10 @@ def _of_all(cases: Sequence[CaseAcross], moved: Sequence[CaseAcross]) -> str:
 def _costs(dearest: Transfer | None, cases: Sequence[CaseAcross]) -> Iterator[str]:
     """What the dearest choice costs elsewhere."""
     if dearest is not None:
-        made, used = (_title(choice.kind, kinds_of(cases)) for choice in (dearest.made, dearest.used))
+        made, used = (_where(choice.kind, kinds_of(cases)) for choice in (dearest.made, dearest.used))
         yield (
-            f"{cells.text_of(dearest.made.best.variant)}, the choice of {made}, is {_result(dearest)} than the best on "
-            f"{used}, in {case_title(dearest.used.best)}."
+            f"{cells.text_of(dearest.made.best.variant)}, the best {made}, is {_result(dearest)} than the best {used}, "
+            f"in {case_title(dearest.used.best)}."
         )
 
 
@@ -96,8 +96,8 @@ def _failures(moved: Sequence[CaseAcross], cases: Sequence[CaseAcross]) -> Itera
     failing = [one for case in moved for one in case.transfers if one.state == FAILS]
     if failing:
         first, count = failing[0], counted(sum(case.state == FAILS for case in moved), "case")
-        where = _title(first.used.kind, kinds_of(cases))
-        yield f"A choice does not run elsewhere in {count}: {first.made.best.variant} is {_result(first)} on {where}."
+        where = _where(first.used.kind, kinds_of(cases))
+        yield f"What is best does not run elsewhere in {count}: {first.made.best.variant} is {_result(first)} {where}."
 
 
 def _row(
@@ -105,7 +105,9 @@ def _row(
 ) -> tuple[str, ...]:
     best = {choice.kind: choice.best for choice in case.choices}
     first = case.choices[0].best
-    title = " ".join([case_name(first, shape), str(first.pass_), *(cells.text_of(first[name]) for name in settings)])
+    name = case_name(first, shape)
+    passes = [] if name == cells.clean(case_title(first)) else [str(first.pass_)]
+    title = " ".join([name, *passes, *(cells.text_of(first[name]) for name in settings)])
     cell = [cells.text_of(best[kind].variant) if kind in best else cells.DASH for kind in names]
     return (cells.clean(title), *cell, _elsewhere(case, names))
 
@@ -143,6 +145,13 @@ def _across(kinds: Sequence[MachineKind]) -> str:
     machines, states = ({getattr(one, name) for one in kinds} for name in ("machine", "state"))
     told = [*(["machines"] if len(machines) > 1 else []), *(["environments"] if len(states) > 1 else [])]
     return f"Across {' and '.join(told)}"
+
+
+def _where(kind: MachineKind, kinds: Sequence[MachineKind]) -> str:
+    """The same in a sentence: `on amx-2 with oneDNN off`."""
+    several = len({one.machine for one in kinds}) > 1, len({one.state for one in kinds}) > 1
+    told = [f"on {kind.machine}" if several[0] else "", f"with {kind.state or 'no variable set'}" if several[1] else ""]
+    return " ".join(filter(None, told))
 
 
 def _title(kind: MachineKind, kinds: Sequence[MachineKind]) -> str:

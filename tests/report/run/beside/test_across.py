@@ -49,17 +49,21 @@ def test_environments_of_one_machine_are_called_so():
     on, off = tasks(FAST_NATIVE, onednn=True), tasks(FAST_SPLIT, onednn=False)
     (sheet,) = across_sheets([*on, *off])
     assert sheet.title == "Across environments. A: oneDNN on; B: oneDNN off"
+    assert sheet.rows[0][0] == "Conv2D 64→64 k3x3 on 28x28 groups 8 batch 8 training"
+    told = "grouped_native, the best with oneDNN on, is 20× [19–21] slower than the best with oneDNN off, in "
+    assert told in across_findings([*on, *off])[0].text
 
 
 def test_the_finding_names_the_dearest_choice_and_claims_its_least_cost():
     (finding,) = across_findings(APART)
     assert finding.text.startswith(
-        "The best form depends on where it runs in 1 of 1 case. grouped_native, the choice of amx-2, is 20× [19–21] "
+        "The best form depends on where it runs in 1 of 1 case. grouped_native, the best on amx-2, is 20× [19–21] "
         "slower than the best on avx2-2, in "
     )
     assert math.exp(finding.effect) == pytest.approx(19.2, rel=0.02)
     assert (
-        "does not run elsewhere in 1 case: grouped_native is unsupported on avx2-2." in across_findings(FAILING)[0].text
+        "What is best does not run elsewhere in 1 case: grouped_native is unsupported on avx2-2."
+        in across_findings(FAILING)[0].text
     )
     assert across_findings(ALIKE)[0].text == "The best form is the same wherever it was measured in 1 of 1 case."
     assert across_findings(tasks(FAST_NATIVE)) == []
