@@ -1,6 +1,7 @@
 """Whether the answer of one kind of machine holds on another: each one's choice, and what it costs elsewhere."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -21,7 +22,7 @@ _EQUAL = 1.05
 HOLDS, COSTS, FAILS, OPEN = "holds", "costs", "fails", "open"
 
 
-@dataclasses.dataclass(frozen=True, order=True)
+@dataclasses.dataclass(frozen=True)
 class MachineKind:
     """A machine with what decides its kernels besides: oneDNN on or off, and variables that its run set.
 
@@ -82,6 +83,11 @@ class Transfer:
         clear = self.task is not None and is_clearly_faster(self.used.best, self.task)
         return COSTS if clear and cost.value > _EQUAL else OPEN
 
+    @property
+    def at_least(self) -> float:
+        """How many times as long at least; 1 where that is not known."""
+        return (self.cost.low if self.cost else None) or 1.0
+
 
 @dataclasses.dataclass(frozen=True)
 class CaseAcross:
@@ -89,7 +95,7 @@ class CaseAcross:
 
     choices: tuple[KindChoice, ...]
 
-    @property
+    @functools.cached_property
     def transfers(self) -> list[Transfer]:
         """Each choice on each other kind."""
         return [
@@ -109,7 +115,7 @@ class CaseAcross:
     def dearest(self) -> Transfer | None:
         """The transfer that costs most for sure; None where none clearly does."""
         dear = [one for one in self.transfers if one.state == COSTS]
-        return max(dear, key=lambda one: (one.cost and one.cost.low) or 1.0, default=None)
+        return max(dear, key=lambda one: one.at_least, default=None)
 
 
 def across(rows: Iterable[Task]) -> list[CaseAcross]:
@@ -120,11 +126,13 @@ def across(rows: Iterable[Task]) -> list[CaseAcross]:
     Args:
         rows: plain rows of whole cohorts, nulls None.
     """
-    found = []
+    rows, found = list(rows), []
+    if len({_kind_of(row.machine, row.env, row.in_force) for row in rows}) < 2:
+        return []  # as of most runs
     for alike in gathered(rows, _ASKED):
         kinds: dict[MachineKind, list[Task]] = {}
         for row in alike:
-            kinds.setdefault(_kind_of(row), []).append(row)
+            kinds.setdefault(_kind_of(row.machine, row.env, row.in_force), []).append(row)
         if len(kinds) > 1:
             choices = [one for kind, some in kinds.items() if (one := _choice(kind, some)) is not None]
             if len(choices) > 1:
@@ -137,14 +145,15 @@ def kinds_of(cases: Sequence[CaseAcross]) -> list[MachineKind]:
     return list(dict.fromkeys(choice.kind for case in cases for choice in case.choices))
 
 
-def _kind_of(row: Task) -> MachineKind:
-    is_on = (read_in_force(row.in_force) or {}).get("onednn")
+@functools.lru_cache(1024)
+def _kind_of(machine: str, env: str | None, in_force: str | None) -> MachineKind:
+    """By three columns of a task, which the tasks of a run share."""
+    is_on = (read_in_force(in_force) or {}).get("onednn")
     if not isinstance(is_on, bool):
-        return MachineKind(row.machine, row.env or "")
-    others = {name: value for name, value in variables.parsed(row.env).items() if name != ONEDNN}
-    return MachineKind(
-        row.machine, ", ".join(filter(None, [f"oneDNN {'on' if is_on else 'off'}", variables.described(others)]))
-    )
+        return MachineKind(machine, env or "")
+    others = {name: value for name, value in variables.parsed(env).items() if name != ONEDNN}
+    told = [f"oneDNN {'on' if is_on else 'off'}", variables.described(others)]
+    return MachineKind(machine, ", ".join(filter(None, told)))
 
 
 def _choice(kind: MachineKind, tasks: Sequence[Task]) -> KindChoice | None:

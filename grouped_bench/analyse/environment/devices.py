@@ -16,7 +16,7 @@ import pandas as pd
 
 from grouped_bench.analyse.rows import case_title, is_baseline, is_ok, plain, setting_title
 from grouped_bench.analyse.statistics import stats
-from grouped_bench.analyse.statistics.tasks import as_array, round_ratios
+from grouped_bench.analyse.statistics.tasks import round_ratios
 from grouped_bench.space.facts import Facts, Json
 from grouped_bench.store.schema import Task
 
@@ -73,7 +73,7 @@ class Devices:
         )
         return math.sqrt(max(0.0, excess / freedom)) if freedom else 0.0
 
-    @property
+    @functools.cached_property
     def half(self) -> float:
         """Half the width of the interval in which another device's logarithm lies, around that of these."""
         from scipy import special  # takes a quarter second
@@ -145,7 +145,7 @@ def _ratios(frame: pd.DataFrame) -> Iterator[tuple[tuple[str, str, str], tuple[f
         made = [
             (process, statistics.median(known))
             for process, ours, theirs in zip(raw["visit_process"], raw["samples_s"], base["samples_s"], strict=True)
-            if (known := _finite(round_ratios(as_array(theirs).tolist(), as_array(ours).tolist())))
+            if (known := _finite(round_ratios(theirs, ours)))
         ]
         means = stats.process_means(made)
         if len(means) > 1:

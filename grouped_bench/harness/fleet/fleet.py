@@ -141,7 +141,7 @@ def _measured_anew(fleet: _Fleet, squad: Squad) -> Written:
     request = fleet.request
     facts = {
         "executor": request.executor,
-        "nodes": [{"name": one.name, "put_back": list(one.put_back)} for one in squad],
+        "nodes": [one.facts for one in squad],
         "left_out": fleet.left_out,
     }
     peaks = _peaks(squad) if request.peaks else []

@@ -63,6 +63,11 @@ class Opened:
     memory_bytes: int
     put_back: tuple[str, ...]
 
+    @property
+    def facts(self) -> Json:
+        """What the run-wide facts hold of it."""
+        return {"name": self.name, "put_back": list(self.put_back)}
+
 
 class RemoteVisitor:
     """Visits that a node makes.

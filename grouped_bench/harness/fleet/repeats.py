@@ -79,10 +79,9 @@ def _alone(request: RunRequest, whole: Plan, one: Opened, run_id: str, stop: Cal
     """The run of a sample on one device; None where it did not end."""
     visitor = RemoteVisitor(one.node, one.name)
     tasks = [{**task, **_measured_with(one, task)} for task in request.plan.numbered()]
-    node = {"name": one.name, "put_back": list(one.put_back)}
     own = {
         **{"tasks": tasks, "peaks": [], "order": request.recorded, "commit": read_commit()},
-        **{"fleet": {"executor": request.executor, "nodes": [node]}, "repeats": {"of": run_id, "node": one.name}},
+        **{"fleet": {"executor": request.executor, "nodes": [one.facts]}, "repeats": {"of": run_id, "node": one.name}},
     }
     journal = new_journal(request.out, {**new_name(), **one.header, **own})
     try:

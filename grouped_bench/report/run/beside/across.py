@@ -1,7 +1,7 @@
 """Several kinds of machines beside each other: the best form of each case on each, and what a wrong choice costs."""
 
+import dataclasses
 import math
-import string
 from collections.abc import Iterator, Sequence
 
 from grouped_bench.analyse.environment.across import (
@@ -18,13 +18,13 @@ from grouped_bench.analyse.environment.across import (
 from grouped_bench.analyse.rows import case_title, varying
 from grouped_bench.report.drawing.names import case_name, shape_of
 from grouped_bench.report.findings.sentences import Finding
+from grouped_bench.report.run.beside.surroundings import letters
 from grouped_bench.report.text import cells, factors
 from grouped_bench.report.text.sheet import Sheet
 from grouped_bench.space.case import SETTING
 from grouped_bench.store.schema import Task
 from grouped_bench.units import counted
 
-_LETTERS = string.ascii_uppercase
 _MOST_CASES = 60
 # With more a table has no room, and nobody compares them by eye.
 _MOST_KINDS = 6
@@ -42,7 +42,7 @@ def across_sheets(rows: Sequence[Task]) -> list[Sheet]:
     kinds = kinds_of(cases)[:_MOST_KINDS]
     if not cases:
         return []
-    names = dict(zip(kinds, _LETTERS, strict=False))
+    names = {kind: letters(place) for place, kind in enumerate(kinds)}
     apart = sorted((case for case in cases if case.state != HOLDS), key=lambda case: -_worst(case))
     shown, firsts = apart[:_MOST_CASES], [case.choices[0].best for case in cases]
     varied = shape_of(firsts), varying(firsts, _OF_SETTING)
@@ -66,10 +66,10 @@ def across_findings(rows: Sequence[Task]) -> list[Finding]:
     if not cases:
         return []
     moved = [case for case in cases if case.state in (COSTS, FAILS)]
-    dearest = max((case.dearest for case in moved if case.dearest), key=_certain, default=None)
+    dearest = max((case.dearest for case in moved if case.dearest), key=lambda one: one.at_least, default=None)
     text = " ".join([_of_all(cases, moved), *_costs(dearest, cases), *_failures(moved, cases)])
     behind = tuple(choice.best for case in moved or cases for choice in case.choices)
-    return [Finding(cells.clean(text), behind, math.log(_certain(dearest)) if dearest else 0.0)]
+    return [Finding(cells.clean(text), behind, math.log(dearest.at_least) if dearest else 0.0)]
 
 
 def _of_all(cases: Sequence[CaseAcross], moved: Sequence[CaseAcross]) -> str:
@@ -116,7 +116,7 @@ def _elsewhere(case: CaseAcross, names: dict[MachineKind, str]) -> str:
     """The worst that becomes of the choice of a kind on another: one that does not run, and the dearest."""
     shown = [one for one in case.transfers if {one.made.kind, one.used.kind} <= names.keys()]
     failing = [one for one in shown if one.state == FAILS][:1]
-    dear = sorted((one for one in shown if one.state == COSTS), key=lambda one: -_certain(one))[:1]
+    dear = sorted((one for one in shown if one.state == COSTS), key=lambda one: -one.at_least)[:1]
     told = [f"{names[one.made.kind]} on {names[one.used.kind]}: {_result(one)}" for one in (*failing, *dear)]
     return "; ".join(told) or "undecided"
 
@@ -125,19 +125,13 @@ def _result(one: Transfer) -> str:
     """How many times as slow, or what became of the task."""
     if one.cost is None:
         return cells.text_of(one.task.status if one.task else None)
-    ends = (1 / end if end else None for end in (one.cost.high, one.cost.low))
-    return factors.factor(1 / one.cost.value, *ends)
-
-
-def _certain(one: Transfer) -> float:
-    """How many times as long at least."""
-    return (one.cost.low if one.cost else None) or 1.0
+    return factors.factor(*dataclasses.astuple(one.cost.turned()))
 
 
 def _worst(case: CaseAcross) -> float:
     if case.state == FAILS:
         return math.inf
-    return _certain(case.dearest) if case.dearest else 0.0
+    return case.dearest.at_least if case.dearest else 0.0
 
 
 def _across(kinds: Sequence[MachineKind]) -> str:
@@ -148,14 +142,17 @@ def _across(kinds: Sequence[MachineKind]) -> str:
 
 
 def _where(kind: MachineKind, kinds: Sequence[MachineKind]) -> str:
-    """The same in a sentence: `on amx-2 with oneDNN off`."""
-    several = len({one.machine for one in kinds}) > 1, len({one.state for one in kinds}) > 1
-    told = [f"on {kind.machine}" if several[0] else "", f"with {kind.state or 'no variable set'}" if several[1] else ""]
-    return " ".join(filter(None, told))
+    """What tells a kind from the others, in a sentence: `on amx-2 with oneDNN off`."""
+    machine, state = _apart(kind, kinds)
+    return " ".join([*([f"on {machine}"] if machine else []), *([f"with {state}"] if state else [])])
 
 
 def _title(kind: MachineKind, kinds: Sequence[MachineKind]) -> str:
-    """Machine and its state, each where the kinds differ in it."""
+    """The same in a legend: `amx-2, oneDNN off`."""
+    return ", ".join(filter(None, _apart(kind, kinds)))
+
+
+def _apart(kind: MachineKind, kinds: Sequence[MachineKind]) -> tuple[str, str]:
+    """Machine and its state, each where the kinds differ in it, else empty."""
     machine = kind.machine if len({one.machine for one in kinds}) > 1 else ""
-    state = (kind.state or "no variable set") if len({one.state for one in kinds}) > 1 else ""
-    return ", ".join(filter(None, (machine, state)))
+    return machine, (kind.state or "no variable set") if len({one.state for one in kinds}) > 1 else ""

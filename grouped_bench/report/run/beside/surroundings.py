@@ -72,18 +72,18 @@ def _sheet(family: Sequence[Task]) -> Sheet:
     first = family[0]
     where = Setting.from_columns(first).apart.title()
     names = dict.fromkeys(map(_environment, family))
-    letters = dict(zip(names, map(_letters, range(len(names))), strict=True))
-    told = {letters[_environment(row)]: name_of(row, family) for row in family}
+    of = dict(zip(names, map(letters, range(len(names))), strict=True))
+    told = {of[_environment(row)]: name_of(row, family) for row in family}
     legend = "; ".join(f"{letter}: {name}" for letter, name in told.items())
     by_variant = gathered(family, ("variant",))
-    table = tuple(_texts(row, letters[_environment(row)]) for alike in by_variant for row in alike)
+    table = tuple(_texts(row, of[_environment(row)]) for alike in by_variant for row in alike)
     return Sheet(cells.clean(f"Environments: {case_title(first)}, {where}. {legend}"), _HEADERS, table)
 
 
-def _letters(place: int) -> str:
+def letters(place: int) -> str:
     """A to Z, then AA, AB and so on."""
     more, last = divmod(place, len(_LETTERS))
-    return (_letters(more - 1) if more else "") + _LETTERS[last]
+    return (letters(more - 1) if more else "") + _LETTERS[last]
 
 
 def _texts(row: Task, name: str) -> tuple[str, ...]:
