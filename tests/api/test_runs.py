@@ -61,3 +61,9 @@ def test_a_page_of_some_says_of_how_many(tmp_path):
     text = gb.write_report(found, tmp_path / "page.html", of=count).read_text()
     assert "the newest of each machine, of 3 runs in all" in text
     assert "of 3 runs in all" not in gb.write_report(found, tmp_path / "page.html").read_text()
+
+
+def test_a_machine_with_many_new_runs_leaves_room_for_another(tmp_path):
+    tasks = stored(tmp_path, "a-2", "2", "3", "4", "5")
+    stored(tmp_path, "b-2", "0", "1")
+    assert [run.path.stem for run in gb.load_newest([str(tmp_path)], tmp_path, most=2 * tasks)[0]] == ["1", "5"]

@@ -135,6 +135,15 @@ def test_a_device_that_is_lost_meanwhile_is_left_out_and_named(out, capsys, monk
     assert not list(out.rglob("*.journal"))
 
 
+def test_a_device_that_was_lost_in_the_run_is_not_asked_again(out, capsys):
+    engine = FakeEngine(Device("node 1", lives=1), Device("node 2"), Device("node 3"))
+    (written,) = fleet.carry_out(request(out, 3), engine)
+    assert len(written.metadata["left"]) == 1
+    assert len(written.metadata["devices"]["nodes"]) == 2
+    assert written.metadata["left"][0]["node"] not in written.metadata["devices"]["nodes"]
+    assert "Not compared" not in capsys.readouterr().err
+
+
 def test_the_sample_is_spread_over_the_plan(out):
     plan = request(out, 2).plan
     many = dataclasses.replace(plan, cohorts=tuple(c for _ in range(5) for c in plan.cohorts))
