@@ -9,7 +9,6 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from grouped_bench.api.advise import advise
     from grouped_bench.api.catalogue import catalogue
-    from grouped_bench.api.compact import compact
     from grouped_bench.api.doctor import doctor
     from grouped_bench.api.explain import explain
     from grouped_bench.api.gate.baselines import baselines, prune_baselines, save_baselines
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from grouped_bench.api.models.optimized import Optimized
     from grouped_bench.api.network import network
     from grouped_bench.api.plan import plan
-    from grouped_bench.api.publish import publish
-    from grouped_bench.api.query import query
     from grouped_bench.api.runs import (
         Run,
         load,
@@ -36,6 +33,9 @@ if TYPE_CHECKING:
         write_figures,
         write_report,
     )
+    from grouped_bench.api.store.compact import compact
+    from grouped_bench.api.store.publish import publish
+    from grouped_bench.api.store.query import query
     from grouped_bench.errors import GroupedBenchError
     from grouped_bench.space.space import Space
     from grouped_bench.variants.base import Variant, variant
@@ -51,6 +51,7 @@ _HOMES = {
     **dict.fromkeys(("optimize", "restore_file"), "api.models.optimize"),
     **dict.fromkeys(("Run", "load", "load_all", "load_newest", "plan_run", "resume", "run", "show"), "api.runs"),
     **dict.fromkeys(("write_figures", "write_report"), "api.runs"),
+    **{name: f"api.store.{name}" for name in ("compact", "publish", "query")},
     "GroupedBenchError": "errors",
     "Space": "space.space",
     "Variant": "variants.base",

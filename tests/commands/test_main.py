@@ -16,7 +16,8 @@ from killed_runs import fake_host
 from small_runs import result, small
 
 from grouped_bench.analyse.advise.advice import Advice, Option
-from grouped_bench.api import advise, catalogue, compact, explain, layer_code, network, plan, runs
+from grouped_bench.api import advise, catalogue, explain, layer_code, network, plan, runs
+from grouped_bench.api.store import compact
 from grouped_bench.commands import main
 from grouped_bench.commands.shared import output
 from grouped_bench.errors import CutShortError, HostError, NotUploadedError, OutputError, UnavailableError

@@ -285,7 +285,7 @@ import _thread
 import signal
 import threading
 
-import grouped_bench.api.query as module
+import grouped_bench.api.store.query as module
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # who runs the tests may ignore it
 answered = module._rows_of
@@ -307,7 +307,7 @@ except KeyboardInterrupt:
 
 
 def test_too_much_memory_is_said_as_that(out, monkeypatch):
-    monkeypatch.setattr("grouped_bench.api.query.MEMORY", "20MB")
+    monkeypatch.setattr("grouped_bench.api.store.query.MEMORY", "20MB")
     with pytest.raises(SpaceError, match="A query must do with 20MB of memory"):
         gb.query("select list(range) as all_of_them from range(50000000)", out=out)
 
